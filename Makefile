@@ -1,0 +1,79 @@
+# One command for each thing a newcomer, a contributor or CI does. Needs only Python 3.11+ and make.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN := $(VENV)/installed-run
+DEV := $(VENV)/installed-dev
+# More processes than 4 wait for one PostgreSQL; ARGS goes to pytest: make test ARGS='-k quorum -x'
+WORKERS ?= 2
+ARGS ?=
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install --require-hashes
+# What tools write (test databases, a secret key) stays out of the data of `make run`.
+TEST_ENV := HITL_DATA_DIR=$(CURDIR)/var/test
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench soak lock python
+# A half-installed environment must not look finished.
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@echo "HITL: the gate between machines that write patches and the systems that deploy them."
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(RUN) ## start everything with demo data at http://127.0.0.1:8027 (PORT=... changes it); Ctrl-C stops it
+	@exec $(PY) manage.py serve --demo
+
+test: $(DEV) ## all tests; browser tests where Chromium is found (HITL_REQUIRE_BROWSER=1 insists)
+	@status=0; \
+	$(PY) -m pytest -n $(WORKERS) $(ARGS) || status=$$?; \
+	if ls tests/browser/test_*.py >/dev/null 2>&1; then \
+		$(PY) -m pytest tests/browser $(ARGS) || { code=$$?; [ $$status -ne 0 ] || status=$$code; }; \
+	fi; \
+	exit $$status
+
+lint: $(DEV) ## ruff, mypy, templates, migrations, Django's checks
+	@status=0; \
+	check() { echo "== $$*"; env $(TEST_ENV) "$$@" || status=1; }; \
+	check $(PY) -m ruff check .; \
+	check $(PY) -m ruff format --check .; \
+	check $(PY) -m mypy .; \
+	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then check $(PY) -m djlint templates --lint --quiet; fi; \
+	check $(PY) manage.py makemigrations --check --dry-run; \
+	check $(PY) manage.py check --fail-level WARNING; \
+	exit $$status
+
+bench: $(DEV) ## the measurements in benchmarks/
+	@set -e; for file in benchmarks/*.py; do \
+		if [ ! -e "$$file" ]; then echo "There are no benchmarks yet."; break; fi; \
+		echo "== $$file"; env $(TEST_ENV) $(PY) "$$file"; \
+	done
+
+soak: $(DEV) ## the tests that run for minutes
+	@$(PY) -m pytest -m soak $(ARGS)
+
+lock: python ## compile requirements*.txt from requirements*.in
+	@[ -x var/lock/bin/uv ] || { $(PYTHON) -m venv var/lock && var/lock/bin/python -m pip --quiet install uv; }
+	@for name in requirements requirements-dev; do \
+		var/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt; \
+	done
+
+# One sentence each instead of a traceback.
+python:
+	@found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || { \
+		echo "HITL needs Python 3.11 or newer, and '$(PYTHON)' does not run; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "HITL needs Python 3.11 or newer, '$(PYTHON)' is $$found; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' has no venv module; install it (Debian and Ubuntu: apt-get install python3-venv) and try again." >&2; exit 1; }
+
+$(RUN): requirements.txt | python
+	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "Creating $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing requirements.txt (once, about a minute) ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	@echo "Installing requirements-dev.txt (once, about a minute) ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,143 @@
+"""Producers and API tokens in the admin: trust is changed, tokens are issued and revoked, nothing is deleted."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from approvals.errors import Invalid
+from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
+from approvals.services import access
+
+from .kinds import Kept, acting
+
+ALL_SCOPES = sorted({*EXTRA_SCOPES, *(scope for scopes in SCOPES.values() for scope in scopes)})
+TOKEN_FIELDS = ("name", "kind", "producer", "user", "scopes", "expires_at")
+
+
+@admin.register(Producer)
+class ProducerAdmin(Kept):
+    """The name stays: policies and entries use it."""
+
+    list_display = ("name", "trusted_for_ml", "trusted_for_wargaming", "created_at")
+    list_filter = ("trusted_for_ml", "trusted_for_wargaming")
+    search_fields = ("name",)
+    fields = ("name", "trusted_for_ml", "trusted_for_wargaming", "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Producer | None = None) -> tuple[str, ...]:
+        return ("name", "created_at") if obj else ("created_at",)
+
+    def save_model(self, request: HttpRequest, obj: Producer, form: Any, change: bool) -> None:
+        access.change_producer(obj, **acting(request))
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    scopes = forms.MultipleChoiceField(
+        required=False,
+        choices=[(scope, scope) for scope in ALL_SCOPES],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: everything the kind may do. A personal token does what its user may.",
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = TOKEN_FIELDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if person := self.fields.get("user"):
+            assert isinstance(person, forms.ModelChoiceField)
+            person.queryset = User.objects.filter(is_active=True).order_by("username")
+            # Two people may share a name; the wrong one's token would act for them.
+            person.label_from_instance = lambda obj: f"{obj.username} ({obj})"  # type: ignore[method-assign]
+
+    def clean(self) -> dict[str, Any]:
+        """Show at its field what `issue_token` would refuse."""
+        values = super().clean() or {}
+        if "kind" not in values:
+            return values
+        kind = TokenKind(values["kind"])
+        for field, owner in (("producer", TokenKind.PRODUCER), ("user", TokenKind.PERSONAL)):
+            if kind == owner and field in values and not values[field]:
+                self.add_error(field, f"A {kind} token belongs to a {field}.")
+            elif kind != owner and values.get(field):
+                self.add_error(field, f"A {kind} token belongs to no {field}.")
+        try:
+            access.check_token(
+                kind, values.get("scopes", ()), values.get("user"), values.get("expires_at"), timezone.now()
+            )
+        except Invalid as error:
+            for wrong in error.errors or []:
+                if wrong["loc"][0] not in self.errors:
+                    self.add_error(wrong["loc"][0], wrong["msg"])
+        return values
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(Kept):
+    """Issued once, revoked at most once, never edited."""
+
+    form = TokenForm
+    list_display = ("name", "kind", "prefix", "owner", "scopes", "issued_by", "expires_at", "last_used_at", "state")
+    list_filter = ("kind", ("revoked_at", admin.EmptyFieldListFilter), "expires_at")
+    list_select_related = ("producer", "user")
+    search_fields = ("name", "prefix__exact", "producer__name", "user__username")
+    ordering = ("-id",)
+    actions = ("revoke",)
+    view_fields = (*TOKEN_FIELDS, "prefix", "issued_by", "created_at", "last_used_at", "revoked_at", "state")
+
+    @admin.display(description="Belongs to")
+    def owner(self, token: ApiToken) -> str:
+        return str(token.producer or (token.user and token.user.username) or "")
+
+    @admin.display(description="State")
+    def state(self, token: ApiToken) -> str:
+        if token.revoked_at:
+            return "revoked"
+        return "expired" if token.expires_at and token.expires_at <= timezone.now() else "in force"
+
+    def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
+        return self.view_fields if obj else TOKEN_FIELDS
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("approvals.change_apitoken")
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiToken:
+        """Issue the token; its secret travels with this one object to the page that answers this request."""
+        values = form.cleaned_data
+        kind = TokenKind(values.pop("kind"))
+        token, secret = access.issue_token(values.pop("name"), kind, **values, **acting(request))
+        token.secret = secret  # type: ignore[attr-defined]
+        return token
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        """Do nothing: `issue_token` wrote it."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Do nothing: a token has no relations of its own."""
+
+    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
+        """Answer with the secret itself: a redirect would have to keep it somewhere meanwhile."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Token issued",
+            "opts": self.opts,
+            "token": obj,
+            "secret": obj.secret,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/approvals/apitoken/issued.html", context)
+
+    @admin.action(description="Revoke selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        for token in queryset:
+            if access.revoke_token(token, **acting(request)):
+                self.message_user(request, f"{token} is revoked.", messages.SUCCESS)
+            else:
+                self.message_user(request, f"{token} was revoked before; nothing was changed.", messages.WARNING)

@@ -1,0 +1,80 @@
+"""The two kinds of admin pages: what is edited through services and never deleted, and what is only read."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from approvals.actors import person_actor
+from approvals.errors import Refusal
+from approvals.models import User
+from audit.log import Actor
+
+
+def signed_in(request: HttpRequest) -> User:
+    """Return the person behind an admin page."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def acting(request: HttpRequest) -> dict[str, Any]:
+    """Return the two arguments every service wants from an edge: who, and when."""
+    actor: Actor = person_actor(request, signed_in(request))
+    return {"actor": actor, "now": timezone.now()}
+
+
+class Kept(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Edited through a service, whose refusal is a sentence on the same page; never deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refusal as error:  # the form checks first, so this lost a race; the transaction is rolled back
+            self.message_user(request, f"{error.detail} Nothing was saved.", messages.ERROR)
+            return redirect(request.get_full_path())
+
+
+class Slim(ChangeList):
+    """A list that leaves out the columns it does not show: some hold a megabyte."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        assert isinstance(self.model_admin, Record)
+        return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.unlisted)
+
+
+class Record(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Only read. Searches are look-ups that an index answers: `found` gets what was typed."""
+
+    unlisted: tuple[str, ...] = ()
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        raise NotImplementedError
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        return (self.found(queryset, text) if text else queryset), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Slim
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

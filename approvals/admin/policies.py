@@ -1,0 +1,167 @@
+"""Policies in the admin: saving publishes a new version, rearranges, or both; versions are only read."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from approvals.errors import Invalid
+from approvals.models import Policy, PolicyVersion
+from approvals.services import policies
+
+from .kinds import Kept, acting
+
+SWITCHES = ("name", "position", "enabled")
+CLOCKS = (
+    "sla_warn_seconds", "sla_due_seconds", "escalate_after_seconds", "expire_after_seconds", "expire_action"
+)  # fmt: skip
+COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
+
+
+def term(name: str, **options: Any) -> Any:
+    """Return the form field of a version's column."""
+    return PolicyVersion._meta.get_field(name).formfield(**options)  # type: ignore[union-attr]
+
+
+class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A policy's place and switch, and its current version's terms."""
+
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    match = term("match", widget=forms.Textarea(attrs={"rows": 3, "cols": 80, "spellcheck": "false"}))
+    auto_approval = term("auto_approval")
+    auto_approve_threshold = term("auto_approve_threshold")
+    required_approvals = term("required_approvals")
+    required_groups = forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"),
+        to_field_name="name",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="At least one approval must come from each of these groups.",
+    )
+    sla_warn_seconds = term("sla_warn_seconds")
+    sla_due_seconds = term("sla_due_seconds")
+    escalate_after_seconds = term("escalate_after_seconds")
+    expire_after_seconds = term("expire_after_seconds")
+    expire_action = term("expire_action")
+
+    class Meta:
+        model = Policy
+        fields = SWITCHES
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if current := self.instance.current:
+            self.initial.update({name: getattr(current, name) for name in policies.TERMS}, seen=current.version)
+
+    def clean_required_groups(self) -> list[str]:
+        return sorted(group.name for group in self.cleaned_data["required_groups"])
+
+    def clean(self) -> dict[str, Any]:
+        """Show at its field what the services would refuse."""
+        values = super().clean() or {}
+        if self.errors:
+            return values
+        current = self.instance.current
+        if current and values["seen"] != current.version:
+            raise ValidationError(
+                f"{current.created_by} published version {current.version} after you opened this page. "
+                "Nothing was saved; open it again and look at the present terms."
+            )
+        try:
+            others = {field.name for field in PolicyVersion._meta.fields} - set(policies.TERMS)
+            PolicyVersion(**self.terms()).clean_fields(exclude=others)
+            policies.check_terms(self.instance, self.terms())
+            policies.check_place(self._as_asked())
+        except ValidationError as error:
+            self.add_error(None, error)
+        except Invalid as error:
+            # Lines with a bar repeat the condition to point at a column, which the words name too.
+            lines = [line for line in error.detail.splitlines() if not line.startswith("|")]
+            for wrong in error.errors or []:
+                self.add_error(wrong["loc"][0], lines)
+        return values
+
+    def terms(self) -> dict[str, Any]:
+        """Return the columns of the version these words make."""
+        return {name: self.cleaned_data[name] for name in policies.TERMS}
+
+    def _as_asked(self) -> Policy:
+        switches = {name: self.cleaned_data[name] for name in SWITCHES}
+        return Policy(pk=self.instance.pk, is_default=self.instance.is_default, **switches)
+
+
+class VersionInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What the policy said before, who said so and when."""
+
+    model = PolicyVersion
+    verbose_name_plural = "versions, the newest first"
+    fields = (
+        "version", "created_at", "created_by", "match", "auto_approval", "auto_approve_threshold",
+        "required_approvals", "required_groups", *CLOCKS, "sha256",
+    )  # fmt: skip
+    extra = max_num = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PolicyVersion]:
+        return super().get_queryset(request).select_related("policy").order_by("-version")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Policy)
+class PolicyAdmin(Kept):
+    """Asked in the order of their positions; the first whose condition holds covers the patch."""
+
+    form = PolicyForm
+    list_display = ("name", "position", "enabled", "is_default", "version", "mode", "approvals", "published")
+    list_select_related = ("current",)
+    search_fields = ("name",)
+    ordering = ("position",)
+    inlines = (VersionInline,)
+
+    @admin.display(description="Version")
+    def version(self, policy: Policy) -> int | None:
+        return policy.current.version if policy.current else None
+
+    @admin.display(description="Automatic approval")
+    def mode(self, policy: Policy) -> str:
+        return policy.current.auto_approval if policy.current else ""
+
+    @admin.display(description="Approvals")
+    def approvals(self, policy: Policy) -> str:
+        if policy.current is None:
+            return ""
+        return ", ".join([str(policy.current.required_approvals), *policy.current.required_groups])
+
+    @admin.display(description="Published by")
+    def published(self, policy: Policy) -> str:
+        return policy.current.created_by if policy.current else ""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
+        """Give readers without the form its name and place; they find the terms among the versions."""
+        place = (None, {"fields": (*SWITCHES, "seen"), "description": "Asked by position, the lowest first."})
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ((None, {"fields": SWITCHES}),)
+        return (
+            place,
+            ("Covers", {"fields": ("match",)}),
+            ("Automatic approval", {"fields": ("auto_approval", "auto_approve_threshold")}),
+            ("Approval by people", {"fields": ("required_approvals", "required_groups")}),
+            ("Clocks", {"fields": CLOCKS, "description": COUNTED_FROM}),
+        )
+
+    def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:
+        who_and_when = acting(request)
+        policies.arrange(obj, **who_and_when)
+        policies.publish(obj, form.terms(), **who_and_when)

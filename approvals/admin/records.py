@@ -1,0 +1,112 @@
+"""What the admin shows and nobody edits: patches, reviews, comments, known exploited CVEs, heartbeats."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.shortcuts import resolve_url
+
+from approvals.models import Comment, Decision, Heartbeat, KnownExploited, Patch, Review, User
+from approvals.queries import search
+
+from .kinds import Record
+
+HIDDEN = {"search", "search_text"}
+UNLISTED = (
+    "description", "cve_description", "references", "affected_systems", "vulnerable_locations", "ml_shap",
+    "wargaming_phases", "wargaming_error", "wargaming_log", "parse_warnings", "search_text", "search",
+)  # fmt: skip
+WORDS = "A decision's id, a patch's digest, or words: patch id, CVE, package, title, producer."
+
+
+def decisions_found(text: str) -> QuerySet[Decision]:
+    """Return the decisions that words name: by our id, or through their patch."""
+    try:
+        return Decision.objects.filter(decision_id=UUID(text))
+    except ValueError:
+        return Decision.objects.filter(patch__in=search.matching(Patch.objects.all(), text, "search"))
+
+
+def people_found(text: str) -> QuerySet[User]:
+    return User.objects.filter(Q(username__iexact=text) | Q(email__iexact=text))
+
+
+@admin.register(Patch)
+class PatchAdmin(Record):
+    """What the producer sent and what was derived; the diff itself is on the patch's page."""
+
+    list_display = (
+        "patch_id", "revision", "producer", "package_name", "cves", "effective_severity", "known_exploited",
+        "ml_confidence", "wargaming", "created_at",
+    )  # fmt: skip
+    list_filter = ("effective_severity", "known_exploited", "wargaming", "producer", "synthetic", "created_at")
+    list_select_related = ("producer",)
+    unlisted = UNLISTED
+    search_fields = ("patch_id", "sha256", "search")
+    search_help_text = "A digest, or words: patch id, CVE, package, title, producer."
+    fields = readonly_fields = tuple(field.name for field in Patch._meta.fields if field.name not in HIDDEN)
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[Patch], text: str) -> QuerySet[Patch]:
+        return search.matching(rows, text, "search")
+
+    def view_on_site(self, obj: Any) -> str:
+        return resolve_url("patch-detail", obj.decision.decision_id)
+
+    @admin.display(description="CVE")
+    def cves(self, patch: Patch) -> str:
+        return ", ".join(patch.cve_ids)
+
+
+@admin.register(Review)
+class ReviewAdmin(Record):
+    list_display = ("decision", "reviewer", "verdict", "displayed", "channel", "authn", "created_at", "withdrawn_at")
+    list_filter = ("verdict", "channel", "displayed", "created_at")
+    list_select_related = ("decision", "reviewer")
+    unlisted = ("decision__trace",)
+    search_fields = ("reviewer", "decision")
+    search_help_text = f"A reviewer's user name or e-mail address. {WORDS}"
+    fields = readonly_fields = (
+        "decision", "reviewer", "verdict", "category", "text", "patch_sha256", "displayed", "channel", "authn",
+        "seconds_open", "created_at", "withdrawn_at",
+    )  # fmt: skip
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[Review], text: str) -> QuerySet[Review]:
+        people = people_found(text)
+        return rows.filter(reviewer__in=people) if people else rows.filter(decision__in=decisions_found(text))
+
+
+@admin.register(Comment)
+class CommentAdmin(Record):
+    list_display = ("decision", "author_label", "file", "line", "created_at")
+    list_filter = ("created_at",)
+    list_select_related = ("decision",)
+    unlisted = ("decision__trace",)
+    search_fields = ("author", "decision")
+    search_help_text = f"An author's user name or e-mail address. {WORDS}"
+    fields = readonly_fields = ("decision", "author", "author_label", "text", "file", "line", "created_at")
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[Comment], text: str) -> QuerySet[Comment]:
+        people = people_found(text)
+        return rows.filter(author__in=people) if people else rows.filter(decision__in=decisions_found(text))
+
+
+@admin.register(KnownExploited)
+class KnownExploitedAdmin(Record):
+    list_display = ("cve_id", "name", "added_on", "due_on", "ransomware", "imported_at")
+    list_filter = ("ransomware", "added_on")
+    search_fields = ("cve_id", "name")
+    fields = readonly_fields = ("cve_id", "name", "added_on", "due_on", "ransomware", "imported_at")
+    ordering = ("-cve_id",)
+
+    def found(self, rows: QuerySet[KnownExploited], text: str) -> QuerySet[KnownExploited]:
+        return rows.filter(Q(cve_id=text.upper()) | Q(name__icontains=text))  # a catalogue of some thousand rows
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(Record):
+    list_display = fields = readonly_fields = ("name", "seen_at")
+    ordering = ("name",)

@@ -1,0 +1,48 @@
+"""The admin site's own doors: signing in and out are the product's, and a new password of one's own is an entry."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from approvals.services import access
+
+from .kinds import acting, signed_in
+from .people import password_recorded
+
+django_password_change = admin.site.password_change
+
+
+@never_cache
+def sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """Lead to the product's sign-in, which records each attempt; 403 for somebody signed in who is not staff."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.GET.get("next") or resolve_url("admin:index"))
+    if not admin.site.has_permission(request):  # another redirect would go round in circles
+        raise PermissionDenied("Your account is not one of the administration's.")
+    return redirect("admin:index")
+
+
+@require_POST
+def sign_out(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """End the session, with its entry."""
+    access.record_sign_out(signed_in(request), **acting(request))
+    logout(request)
+    return redirect("login")
+
+
+def own_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """Django's own form for one's own password, with an entry when it changed."""
+    with password_recorded(request, signed_in(request)):
+        return django_password_change(request, extra_context)
+
+
+admin.site.login = sign_in  # type: ignore[method-assign]
+admin.site.logout = sign_out  # type: ignore[method-assign, assignment]
+admin.site.password_change = own_password  # type: ignore[method-assign, assignment]

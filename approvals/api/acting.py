@@ -1,0 +1,185 @@
+"""What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Router, Status
+
+from approvals.errors import Invalid
+from approvals.models import Channel, Decision, Displayed, Verdict
+from approvals.queries import decisions as find
+from approvals.services import lifecycle, reviews
+
+from . import answers, shapes
+from .answers import documented
+from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
+from .patches import caller_of
+from .schemas import Approve, CommentBody, Reason, Reject
+
+router = Router(tags=["patches"])
+
+
+@router.post(
+    "/{patch_id}/approve",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Verdict),
+    summary="Approve the digest you saw",
+)
+def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any]:
+    decision = _review(
+        request, patch_id, body.decision_id, body.user, Verdict.APPROVE, body.patch_sha256, body.comment or ""
+    )
+    return {
+        "status": decision.status,
+        "decision_id": decision.decision_id,
+        "approvals": decision.approvals,
+        "required_approvals": decision.required_approvals,
+    }
+
+
+@router.post(
+    "/{patch_id}/reject",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Reasoned),
+    summary="Reject it, with a reason",
+)
+def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
+    decision = _review(
+        request, patch_id, body.decision_id, body.user, Verdict.REJECT, body.patch_sha256, body.reason, body.category
+    )
+    if body.comment and body.comment.strip():
+        caller = caller_of(request)
+        reviews.comment(decision.decision_id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
+    return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
+
+
+@router.post(
+    "/{patch_id}/request-changes",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Reasoned),
+    summary="Ask for another revision",
+)
+def request_changes(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
+    decision = _review(
+        request, patch_id, body.decision_id, body.user, Verdict.REQUEST_CHANGES, body.patch_sha256, body.reason
+    )
+    return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
+
+
+@router.post("/{patch_id}/withdraw", auth=NeedsPerson(REVIEW), response=Any, summary="Take your own review back")
+def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
+    caller, decision = _actor_and_item(request, patch_id, body)
+    assert caller.user is not None
+    done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now())
+    return {"status": done.status, "decision_id": done.decision_id, "approvals": done.approvals}
+
+
+@router.post(
+    "/{patch_id}/comment", auth=Needs("comments:write"), response={201: Any}, summary="Add words, in any state"
+)
+def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[dict[str, Any]]:
+    caller = caller_of(request)
+    caller.check_identity(body.user)
+    decision = _addressed(patch_id, body.decision_id)
+    added = reviews.comment(
+        decision.decision_id,
+        body.comment,
+        user=caller.user,
+        actor=caller.actor,
+        now=timezone.now(),
+        file=body.file or "",
+        line=body.line,
+    )
+    return Status(201, shapes.comment(added))
+
+
+@router.post("/{patch_id}/escalate", auth=NeedsPerson(REVIEW), response=Any, summary="Ask the security leads")
+def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
+    caller, decision = _actor_and_item(request, patch_id, body)
+    assert caller.user is not None
+    done = lifecycle.escalate(
+        decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now()
+    )
+    return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
+
+
+@router.post(
+    "/{patch_id}/cancel",
+    auth=Needs("patches:cancel"),
+    response=Any,
+    openapi_extra=documented(answers.Ended),
+    summary="Cancel it (its producer, or a lead)",
+)
+def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
+    caller, decision = _actor_and_item(request, patch_id, body)
+    done = lifecycle.cancel(
+        decision.decision_id,
+        body.reason,
+        actor=caller.actor,
+        now=timezone.now(),
+        channel=Channel.API,
+        user=caller.user,
+        producer=caller.producer,
+    )
+    return {"status": done.status, "decision_id": done.decision_id}
+
+
+@router.post(
+    "/{patch_id}/revoke",
+    auth=NeedsPerson(LEAD),
+    response=Any,
+    openapi_extra=documented(answers.Ended),
+    summary="Take an approval back",
+)
+def revoke(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
+    caller, decision = _actor_and_item(request, patch_id, body)
+    assert caller.user is not None
+    done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now())
+    return {"status": done.status, "decision_id": done.decision_id}
+
+
+def _addressed(patch_id: str, decision_id: str) -> Decision:
+    """Return the decision a body names; a path that names another patch is a mistake worth telling."""
+    decision = find.by_id(decision_id)
+    if decision.patch.patch_id != patch_id:
+        raise Invalid(
+            "The path's patch_id is not the one of this decision_id.",
+            errors=[{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
+        )
+    return decision
+
+
+def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
+    caller = caller_of(request)
+    caller.check_identity(body.user)
+    return caller, _addressed(patch_id, body.decision_id)
+
+
+def _review(
+    request: HttpRequest,
+    patch_id: str,
+    decision_id: str,
+    user: str | None,
+    verdict: Verdict,
+    sha256: str,
+    text: str,
+    category: str = "",
+) -> Decision:
+    caller = caller_of(request)
+    caller.check_identity(user)
+    decision = _addressed(patch_id, decision_id)
+    assert caller.user is not None
+    return reviews.review(
+        decision.decision_id,
+        verdict,
+        user=caller.user,
+        actor=caller.actor,
+        seen=reviews.Seen(sha256, Displayed.API, Channel.API),
+        now=timezone.now(),
+        text=text,
+        category=category,
+    )

@@ -1,0 +1,60 @@
+"""`/hitl/analytics`: the summary and the audit log as JSON."""
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Field, Query, Router, Schema
+from pydantic import AwareDatetime
+
+from approvals.errors import Invalid
+from approvals.queries.decisions import ids_of
+from approvals.queries.summary import summary as summarise
+from audit.queries import EntryFilters, entries, row
+
+from .caller import Needs
+
+router = Router(tags=["analytics"])
+
+
+@router.get("/summary", auth=Needs("analytics:read"), response=Any, summary="Counts, times and rates of a period")
+def summary(
+    request: HttpRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
+) -> dict[str, Any]:
+    """S1's numbers and the further ones, over patches that arrived in the period (all of them by default)."""
+    return summarise(since, until)
+
+
+class AuditQuery(Schema):
+    decision_id: str = ""
+    patch_id: str = ""
+    actor: str = ""
+    action: str = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: str = ""
+
+
+@router.get("/audit-logs", auth=Needs("audit:read"), response=Any, summary="Entries of the audit log, newest first")
+def audit_logs(request: HttpRequest, query: Query[AuditQuery]) -> list[dict[str, Any]]:
+    """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry)."""
+    filters = EntryFilters(
+        object_type="decision" if query.decision_id or query.patch_id else "",
+        object_ids=ids_of(query.decision_id, query.patch_id),
+        actor=query.actor,
+        action=query.action,
+        since=query.since,
+        until=query.until,
+    )
+    before = _before(query.cursor)
+    return [row(entry) for entry in entries(filters, before=before, limit=query.limit)]
+
+
+def _before(cursor: str) -> int | None:
+    if not cursor:
+        return None
+    if not (cursor.isdecimal() and len(cursor) < 19):
+        raise Invalid(
+            "This cursor is not one of ours.", errors=[{"loc": ["query", "cursor"], "msg": "not one of ours"}]
+        )
+    return int(cursor)

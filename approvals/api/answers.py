@@ -1,0 +1,295 @@
+"""What answers look like, for the description of the API only: nothing is validated or copied while a caller waits.
+
+A test holds real answers against these models, so the description cannot drift from what is sent.
+"""
+
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from approvals.models import Severity, Status, Wargaming
+
+PriorityWord = Literal["low", "medium", "high", "critical"]
+
+
+class Answer(BaseModel):
+    """Every field is always there; null says 'absent'."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldError(Answer):
+    loc: list[str | int]
+    msg: str
+
+
+class Current(Answer):
+    """What is so now, in a 409."""
+
+    status: Status
+    decided_by: str | None
+    decided_at: datetime | None
+    channel: str | None
+    patch_sha256: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `errors` comes with 422, `current` with most 409."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = Field(default=[])
+    current: Current | None = None
+
+
+class PolicyName(Answer):
+    name: str
+    version: int
+
+
+class TraceRow(Answer):
+    text: str
+    value: str
+    outcome: Literal["pass", "fail", "absent"]
+
+
+class ParseWarning(Answer):
+    code: str
+    message: str
+    file: str | None
+    line: int | None
+
+
+class Intake(Answer):
+    decision_id: UUID
+    patch_id: str
+    revision: int
+    newest_revision: int
+    patch_sha256: str
+    status: Status
+    priority: PriorityWord
+    sla_due_at: datetime | None
+    policy: PolicyName
+    trace: list[TraceRow]
+    parse_warnings: list[ParseWarning]
+
+
+class PendingRow(Answer):
+    decision_id: UUID
+    patch_id: str
+    revision: int
+    patch_sha256: str
+    apv_id: str
+    cve_id: str | None
+    title: str
+    package_name: str | None
+    current_version: str | None
+    target_version: str | None
+    severity: Severity
+    priority: PriorityWord
+    ml_confidence: float | None = Field(description="null: not scored")
+    ml_prediction: bool | None
+    wargaming_passed: bool | None = Field(description="null: not run, or no verdict")
+    wargaming_verdict: Wargaming
+    agreement: bool | None
+    created_at: datetime
+    age_seconds: int
+    sla_due_at: datetime | None
+    sla_state: Literal["ok", "warning", "breached", "none"]
+    approvals: int
+    required_approvals: int
+    escalation_level: int
+
+
+class FeedItem(Answer):
+    position: int = Field(description="consecutive from 1, the same for every reader")
+    decision_id: UUID
+    patch_id: str
+    revision: int
+    producer: str
+    patch_sha256: str
+    status: Status
+    at: datetime
+    decided_by: str | None
+    decided_by_kind: str | None
+    priority: PriorityWord
+
+
+class Metadata(Answer):
+    apv_id: str
+    title: str | None
+    description: str | None
+    cve_id: str | None
+    cve_ids: list[str]
+    aliases: list[str]
+    cve_description: str | None
+    affected_range: str | None
+    cwe_ids: list[str]
+    severity: Severity
+    cvss_score: float | None
+    cvss_vector: str | None
+    epss: float | None
+    epss_date: date | None
+    kev: bool
+    references: list[str]
+    package_name: str | None
+    ecosystem: str | None
+    purl: str | None
+    current_version: str | None
+    target_version: str | None
+    language: str | None
+    affected_systems: list[str]
+    patch_size_lines: int | None
+    repository: str | None
+    base_commit: str | None
+    strategy: str | None
+    risk_level: str | None
+    vulnerable_locations: list[dict[str, Any]]
+
+
+class ReviewRow(Answer):
+    reviewer: str
+    verdict: Literal["approve", "reject", "request_changes"]
+    category: str | None
+    text: str | None
+    patch_sha256: str
+    displayed: str
+    channel: str
+    created_at: datetime
+    withdrawn_at: datetime | None
+
+
+class RevocationRow(Answer):
+    revoked_by: str
+    revoked_at: datetime
+    reason: str | None
+
+
+class Record(Answer):
+    """One decision: S1's record and what it lacked."""
+
+    decision_id: UUID
+    alias: str | None
+    patch_id: str
+    revision: int
+    producer: str
+    patch_sha256: str
+    decision: Status
+    status: Status
+    decided_by: str | None
+    decided_by_kind: str | None
+    decided_at: datetime | None
+    channel: str | None
+    cause: str | None
+    category: str | None
+    reason: str | None = Field(description="null for other producers: their words are not theirs to see")
+    comment: str | None
+    priority: PriorityWord
+    created_at: datetime
+    updated_at: datetime
+    requires_escalation: bool
+    escalation_level: int
+    auto_approval_eligible: bool
+    ml_wargaming_agreement: bool
+    sla_due_at: datetime | None
+    expire_at: datetime | None
+    approvals: int
+    required_approvals: int
+    required_groups: list[str]
+    policy: PolicyName
+    trace: list[TraceRow]
+    patch_metadata: Metadata
+    effective_severity: Severity
+    known_exploited: bool
+    ml_prediction: dict[str, Any] | None
+    wargaming_result: dict[str, Any] | None
+    files: int
+    additions: int
+    deletions: int
+    parse_warnings: list[ParseWarning]
+    synthetic: bool
+    people: dict[str, str | None]
+    reviews: list[ReviewRow]
+    revocation: RevocationRow | None
+
+
+class RevisionRow(Answer):
+    revision: int
+    decision_id: UUID
+    patch_sha256: str
+    status: Status
+    created_at: datetime
+
+
+class PatchRecord(Record):
+    revisions: list[RevisionRow]
+
+
+class Verdict(Answer):
+    status: Status = Field(description="`pending` until the quorum is reached")
+    decision_id: UUID
+    approvals: int
+    required_approvals: int
+
+
+class Reasoned(Answer):
+    status: Status
+    decision_id: UUID
+    reason: str
+
+
+class Ended(Answer):
+    status: Status
+    decision_id: UUID
+
+
+class BulkResult(BaseModel):
+    """`status` is the HTTP code that the same verdict alone would have had."""
+
+    decision_id: str
+    status: int
+    decision: Status | None = None
+    approvals: int | None = None
+    required_approvals: int | None = None
+    detail: str | None = None
+    current: Current | None = None
+
+
+REFUSALS: dict[int, str] = {
+    401: "Nobody we know",
+    403: "Not for this caller, or a rule on this item",
+    404: "Not there",
+    409: "Decided or changed meanwhile; `current` says how",
+    422: "Not valid; `errors` names each field",
+    429: "Too many; `Retry-After` says when to come back",
+}
+
+
+def documented(answer: Any, status: int = 200) -> dict[str, Any]:
+    """Return the part of an operation's description that says what it answers; `answer` is a model or a list of one."""
+    refusals: dict[int, dict[str, Any]] = {code: {"description": words} for code, words in REFUSALS.items()}
+    for code in (409, 422):
+        refusals[code]["content"] = {"application/problem+json": {"schema": _schema(Problem)}}
+    return {"responses": {status: {"content": {"application/json": {"schema": _schema(answer)}}}} | refusals}
+
+
+def _schema(answer: Any) -> dict[str, Any]:
+    """Return the JSON schema with its parts in place: a reference would point into another document."""
+    schema = TypeAdapter(answer).json_schema(mode="serialization")
+    parts = schema.pop("$defs", {})
+    whole: dict[str, Any] = _in_place(schema, parts)
+    return whole
+
+
+def _in_place(value: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_in_place(item, parts) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        return _in_place(parts[value["$ref"].rsplit("/", 1)[1]], parts)
+    return {name: _in_place(item, parts) for name, item in value.items()}

@@ -1,0 +1,150 @@
+"""NDJSON intake: up to 1,000 documents in one request, spooled, then one answer a line."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from django.db import DatabaseError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from pydantic import ValidationError
+
+from approvals.errors import Invalid, Refusal
+from approvals.models import Producer
+from approvals.services.intake import Submission, Taken, submit_all
+
+from .caller import Caller, bulk_lines
+from .intake import submission_of
+from .problems import field_errors
+from .schemas import IntakeDocument
+
+log = logging.getLogger(__name__)
+
+MAX_LINES = 1_000
+MAX_BYTES = 32 * 1024 * 1024
+MAX_LINE = 8 * 1024 * 1024
+LINES_IN_ONE_TRANSACTION = 100
+SPOOL = 1024 * 1024  # bytes kept in memory; more goes to a temporary file
+
+Answer = dict[str, Any]
+
+
+class TooLarge(Refusal):
+    """A body above the limit."""
+
+    status = 413
+    title = "Content too large"
+
+
+class Unanswered(Refusal):
+    """The database was away; sending again is safe."""
+
+    status = 503
+    title = "Service unavailable"
+
+
+class Defect(Refusal):
+    """Ours, not the sender's."""
+
+    status = 500
+    title = "Internal server error"
+
+
+def answer_lines(request: HttpRequest, caller: Caller, producer: Producer) -> HttpResponse:
+    """Return the NDJSON answer: `{line, status, decision_id | error}` per input line, in order."""
+    with tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
+        lines = _receive(request, spool)
+        bulk_lines.take(caller.actor.id, lines)
+        spool.seek(0)
+        body = b"".join(
+            json.dumps(answer, default=str).encode() + b"\n" for answer in _answers(spool, caller, producer)
+        )
+    return HttpResponse(body, content_type="application/x-ndjson")
+
+
+def _receive(request: HttpRequest, spool: IO[bytes]) -> int:
+    """Copy the body to the spool within the limits; return its number of lines."""
+    size = lines = current = 0
+    while chunk := request.read(65_536):
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise TooLarge(f"A bulk body may have {MAX_BYTES // 1024 // 1024} MiB.")
+        head, *rest = chunk.split(b"\n")
+        current += len(head)
+        longest = current
+        for part in rest:
+            lines, current = lines + 1, len(part)
+        if max(longest, current) > MAX_LINE:  # a line that begins in this chunk ends in it or is `current`
+            raise TooLarge(f"A line may have {MAX_LINE // 1024 // 1024} MiB.")
+        spool.write(chunk)
+    lines += current > 0
+    if lines > MAX_LINES:
+        raise Invalid(f"A bulk body may have {MAX_LINES:,} lines, not {lines:,}.")
+    if not lines:
+        raise Invalid("The body has no lines.")
+    return lines
+
+
+def _answers(spool: IO[bytes], caller: Caller, producer: Producer) -> Iterator[Answer]:
+    """Yield the answers in order, taking sets of lines in one transaction; a patch_id that repeats opens a new set."""
+    waiting: list[tuple[int, Submission | Refusal]] = []
+    ids: set[str] = set()
+    for number, raw in enumerate(spool, start=1):
+        read = _read(raw)
+        full = len(waiting) >= LINES_IN_ONE_TRANSACTION
+        if full or (isinstance(read, Submission) and read.patch_id in ids):
+            yield from _settle(waiting, caller, producer)
+            waiting, ids = [], set()
+        waiting.append((number, read))
+        if isinstance(read, Submission):
+            ids.add(read.patch_id)
+    yield from _settle(waiting, caller, producer)
+
+
+def _read(raw: bytes) -> Submission | Refusal:
+    try:
+        return submission_of(IntakeDocument.model_validate(json.loads(raw)))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ValidationError):
+            return Invalid("The document is not valid.", errors=field_errors(error.errors(), strip=0))
+        return Invalid("The line is not JSON.")
+
+
+def _settle(waiting: list[tuple[int, Submission | Refusal]], caller: Caller, producer: Producer) -> Iterator[Answer]:
+    results = iter(_take([read for _, read in waiting if isinstance(read, Submission)], caller, producer))
+    for number, read in waiting:
+        result = next(results) if isinstance(read, Submission) else read
+        yield _answer(number, result)
+
+
+def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> Sequence[Taken | Refusal]:
+    """Take a set in; one that the database refuses is taken line by line, so that its other lines still come in."""
+    if not submissions:
+        return []
+    try:
+        return submit_all(submissions, producer=producer, actor=caller.actor, now=timezone.now())
+    except OperationalError as error:
+        log.error("The database did not answer", exc_info=error)
+        return [Unanswered("The database did not answer. Send this line again.")] * len(submissions)
+    except DatabaseError as error:
+        log.error("The database refused a set of lines", exc_info=error)
+        if len(submissions) == 1:
+            return [Defect("Something broke on our side. The request id stands in our log.")]
+        return [_take([submission], caller, producer)[0] for submission in submissions]
+
+
+def _answer(line: int, result: Taken | Refusal) -> Answer:
+    if isinstance(result, Taken):
+        decision = result.decision
+        return {
+            "line": line,
+            "status": 201 if result.created else 200,
+            "decision_id": decision.decision_id,
+            "revision": decision.patch.revision,
+        }
+    error: Answer = {"title": result.title, "detail": result.detail}
+    if result.errors:
+        error["errors"] = result.errors
+    return {"line": line, "status": result.status, "error": error}

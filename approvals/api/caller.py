@@ -1,0 +1,198 @@
+"""Who calls: a bearer token or a signed-in person, with what they may do; and how often."""
+
+import hmac
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from threading import Lock
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.errors import AuthenticationError
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from approvals.actors import person_actor, token_actor
+from approvals.errors import Invalid, NotAllowed, TooMany
+from approvals.models import ApiToken, Producer, TokenKind, User
+from approvals.policy.rules import Person
+from approvals.queries.people import person
+from approvals.services.access import digest_of, touch_token
+from audit.log import Actor
+
+SCOPE_PERMISSIONS = {
+    "patches:cancel": "approvals.lead_decision",
+    "decisions:read": "approvals.view_decision",
+    "diffs:read": "approvals.view_diff",
+    "audit:read": "audit.view_entry",
+    "analytics:read": "approvals.view_analytics",
+    "metrics:read": "approvals.view_analytics",
+    "comments:write": "approvals.comment_decision",
+}
+"""What a person's groups must allow for what a machine's scope allows."""
+
+REVIEW, LEAD = "approvals.review_decision", "approvals.lead_decision"
+GROUP_SENTENCES = {
+    REVIEW: "Only reviewers and security leads decide; your groups do not include either.",
+    LEAD: "Only security leads do this; your groups do not include them.",
+}
+
+BURST = 1_000
+BULK_LINES_PER_MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated caller of a request; `request.auth`."""
+
+    actor: Actor
+    scopes: frozenset[str]
+    user: User | None = None
+    person: Person | None = None
+    producer: Producer | None = None
+    token: ApiToken | None = None
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes
+
+    @property
+    def reads_all(self) -> bool:
+        """Return whether raw diffs and reasons of every producer may be shown."""
+        return self.may("diffs:read")
+
+    def owns(self, producer_id: int) -> bool:
+        return self.producer is not None and self.producer.pk == producer_id
+
+    def check_identity(self, user: str | None) -> None:
+        """Refuse a body that names somebody else as the person acting (S1's callers send `user`)."""
+        if user is None:
+            return
+        mine = {self.user.username.casefold(), self.user.email.casefold()} if self.user else set()
+        if user.casefold() not in mine:
+            raise Invalid(
+                "`user` must be the person whose session or token this is.",
+                errors=[{"loc": ["body", "user"], "msg": "is not the caller"}],
+            )
+
+
+class Bucket:
+    """Token buckets, one a caller, in this process: `rate` a minute, BURST at once; 0 switches it off."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.levels: dict[str, tuple[float, float]] = {}
+        self.lock = Lock()
+
+    def take(self, key: str, amount: int = 1) -> None:
+        """Raise TooMany when the caller has used up its share."""
+        if not self.rate:
+            return
+        burst = max(BURST, amount)
+        now = time.monotonic()
+        with self.lock:
+            level, at = self.levels.get(key, (float(burst), now))
+            level = min(burst, level + (now - at) * self.rate / 60)
+            if level >= amount:
+                self.levels[key] = (level - amount, now)
+                return
+            self.levels[key] = (level, now)
+        wait = ceil((amount - level) * 60 / self.rate)
+        raise TooMany(f"This caller may send {self.rate:,} a minute.", retry_after=wait)
+
+
+requests = Bucket(settings.RATE_LIMIT_REQUESTS_PER_MINUTE)
+bulk_lines = Bucket(BULK_LINES_PER_MINUTE if settings.RATE_LIMIT_REQUESTS_PER_MINUTE else 0)
+
+
+class Needs(AuthBase):
+    """Ninja's auth of one route: who calls, and whether their scope covers it (403 comes before 422)."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, scope: str | None = None) -> None:
+        self.scope = scope
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = identify(request)
+        requests.take(caller.actor.id)
+        if self.scope and not caller.may(self.scope):
+            raise NotAllowed(f"This needs the scope {self.scope}, which the caller does not have.")
+        return caller
+
+
+class NeedsPerson(Needs):
+    """The auth of what only people do, whatever a token's scopes say: those whose groups give the permission."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = super().__call__(request)
+        if caller.person is None:
+            raise NotAllowed("A machine token never decides; only people approve, reject or request changes.")
+        if self.permission not in caller.person.permissions:
+            raise NotAllowed(GROUP_SENTENCES[self.permission])
+        return caller
+
+
+def identify(request: HttpRequest) -> Caller:
+    """Return the caller; a header counts alone, so that a wrong token never falls back to a session."""
+    if request.headers.get("Authorization"):
+        return by_token(request)
+    if request.path == "/hitl/admin/create-decision" and (legacy := request.headers.get("X-Admin-Token")):
+        return _by_token(request, legacy.strip(), timezone.now())
+    if request.user.is_authenticated:
+        if check_csrf(request):  # a cookie is sent by any page that makes the browser ask; only ours add the token
+            raise NotAllowed("The CSRF token is missing or wrong.")
+        return _by_session(request, request.user)
+    raise AuthenticationError(401, "Sign in or send a bearer token.")
+
+
+def by_token(request: HttpRequest) -> Caller:
+    """Return the caller of a request that must carry a token, for what is asked without a session."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationError(401, "Send `Authorization: Bearer hitl_…`.")
+    return _by_token(request, secret.strip(), timezone.now())
+
+
+def _by_token(request: HttpRequest, secret: str, now: datetime) -> Caller:
+    parts = secret.split("_", 2)
+    token = None
+    if len(parts) == 3 and parts[0] == "hitl":
+        token = ApiToken.objects.select_related("producer", "user").filter(prefix=parts[1][:8]).first()
+    # Compared even when there is no such token, so that time tells nothing about prefixes.
+    good = hmac.compare_digest(token.digest if token else "0" * 64, digest_of(secret))
+    if token is None or not good:
+        raise AuthenticationError(401, "This token is not known.")
+    if token.revoked_at or (token.expires_at and token.expires_at <= now):
+        raise AuthenticationError(401, "This token has expired or was revoked.")
+    touch_token(token, now)
+    if token.kind == TokenKind.PERSONAL:
+        assert token.user is not None
+        return _by_personal_token(request, token, token.user)
+    return Caller(
+        actor=token_actor(request, token), scopes=frozenset(token.scopes), producer=token.producer, token=token
+    )
+
+
+def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Caller:
+    if not user.is_active:
+        raise AuthenticationError(401, "This person's account is switched off.")
+    who = person(user, "token")
+    return Caller(actor=person_actor(request, user, "token"), scopes=_scopes(who), user=user, person=who, token=token)
+
+
+def _by_session(request: HttpRequest, user: Any) -> Caller:
+    who = person(user)
+    return Caller(actor=person_actor(request, user), scopes=_scopes(who), user=user, person=who)
+
+
+def _scopes(who: Person) -> frozenset[str]:
+    return frozenset(scope for scope, wanted in SCOPE_PERMISSIONS.items() if wanted in who.permissions)

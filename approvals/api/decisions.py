@@ -1,0 +1,105 @@
+"""`/hitl/decisions`: one decision, the feed, and verdicts on many items."""
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Field, Router
+
+from approvals.errors import Conflict, Refusal
+from approvals.live import wait_until
+from approvals.models import Category, Channel, Decision, Displayed, FeedEntry, Status, Verdict
+from approvals.queries import decisions as find
+from approvals.queries import feed
+from approvals.services import reviews
+
+from . import answers, shapes
+from .answers import documented
+from .caller import REVIEW, Needs, NeedsPerson
+from .patches import caller_of
+from .schemas import BulkDecision, BulkItem
+
+router = Router(tags=["decisions"])
+
+
+@router.get(
+    "",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(list[answers.FeedItem]),
+    summary="The gapless feed",
+)
+def decision_feed(
+    request: HttpRequest,
+    after: Annotated[int, Field(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
+    wait: Annotated[float, Field(ge=0, le=60)] = 0,
+) -> list[dict[str, Any]]:
+    """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
+
+    def look() -> list[FeedEntry] | None:
+        return feed.after(after, limit) or None
+
+    return [shapes.feed_item(entry) for entry in wait_until(look, wait) or []]
+
+
+@router.post(
+    "/bulk",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(list[answers.BulkResult]),
+    summary="One verdict on up to 200 items",
+)
+def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
+    """The same checks as one by one, a result per item; approving critical in bulk is refused."""
+    return [_one(request, body, item) for item in body.items]
+
+
+@router.get(
+    "/{decision_id}",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(answers.Record),
+    url_name="decision",
+    summary="One decision",
+)
+def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
+    """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
+    caller = caller_of(request)
+    decision = find.by_id(decision_id)
+
+    def look() -> Decision | None:
+        found = find.by_id(decision_id)
+        return found if found.status != Status.PENDING else None
+
+    if decision.status == Status.PENDING and wait:
+        decision = wait_until(look, wait) or find.by_id(decision_id)
+    return shapes.record(decision, find.with_reviews(decision), caller)
+
+
+def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, Any]:
+    caller = caller_of(request)
+    assert caller.user is not None
+    try:
+        decision = reviews.review(
+            find.by_id(item.decision_id).decision_id,
+            Verdict(body.verdict),
+            user=caller.user,
+            actor=caller.actor,
+            seen=reviews.Seen(item.patch_sha256, Displayed.API, Channel.BULK),
+            now=timezone.now(),
+            text=body.reason or "",
+            category=body.category or (Category.OTHER if body.verdict == "reject" else ""),
+        )
+    except Refusal as error:
+        result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}
+        if isinstance(error, Conflict):
+            result["current"] = error.current
+        return result
+    return {
+        "decision_id": decision.decision_id,
+        "status": 200,
+        "decision": decision.status,
+        "approvals": decision.approvals,
+        "required_approvals": decision.required_approvals,
+    }

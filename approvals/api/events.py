@@ -1,0 +1,114 @@
+"""`/hitl/events`: server-sent events for open pages; they name what changed, the client fetches it again."""
+
+import json
+import queue
+import socket
+import time
+from collections.abc import Generator, Iterator
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+from ninja import Router
+
+from approvals.live import Full, Notice, ear
+from approvals.queries import notices
+from approvals.services.dispatch import notice_of
+
+from .caller import Needs
+from .problems import problem
+
+router = Router(tags=["events"])
+
+LIFE = 300.0  # seconds a stream lives; browsers come back by themselves, and a stopped worker is never waited for
+PING = 15.0  # seconds between comments that keep proxies from closing an idle stream
+LOOK = 2.0  # seconds between looks at whether the client is still there
+
+
+@router.get("", auth=Needs("decisions:read"), summary="Server-sent events")
+def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """`patch.submitted`, `decision.changed`, `review.recorded` and `stats`; `Last-Event-ID` replays ten minutes,
+    otherwise `reset` says that the client must fetch everything again. At the cap: 503 with Retry-After."""
+    try:
+        stream = ear.subscribe(settings.EVENT_STREAMS)
+    except Full:
+        answer = problem(503, "This process serves as many event streams as it may; ask again or poll.")
+        answer["Retry-After"] = "15"
+        return answer
+    missed = list(_missed(request.headers.get("Last-Event-ID", "")))
+    connection.close()  # a stream lives for minutes and must hold no connection of the pool
+    response = StreamingHttpResponse(_Stream(request, stream, missed), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _missed(last: str) -> Iterator[Notice]:
+    if not last:
+        return
+    found = notices.since(int(last), timezone.now()) if last.isdecimal() and len(last) < 19 else None
+    if found is None:
+        yield {"event": "reset"}
+        return
+    for entry in found:
+        if notice := notice_of(entry):
+            yield notice
+
+
+class _Stream:
+    """The body of one stream: an iterator whose `close` lets go even if nobody ever read from it (a generator's
+    `finally` would not run then, and the place would be lost for good)."""
+
+    def __init__(self, request: HttpRequest, stream: "queue.Queue[Notice | None]", missed: list[Notice]) -> None:
+        self.stream = stream
+        self.frames = _follow(request, stream, missed)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.frames
+
+    def close(self) -> None:
+        self.frames.close()
+        ear.unsubscribe(self.stream)
+
+
+def _follow(
+    request: HttpRequest, stream: "queue.Queue[Notice | None]", missed: list[Notice]
+) -> Generator[str, None, None]:
+    """Yield notices until the client goes, the process stops or the stream's life is over. Touches no database."""
+    ends = time.monotonic() + LIFE
+    pinged = time.monotonic()
+    yield "retry: 2000\n\n"
+    for notice in missed:
+        yield _frame(notice)
+    while time.monotonic() < ends and not _gone(request):
+        try:
+            notice_or_end = stream.get(timeout=LOOK)
+        except queue.Empty:
+            if time.monotonic() - pinged >= PING:
+                pinged = time.monotonic()
+                yield ": ping\n\n"
+            continue
+        if notice_or_end is None:
+            return
+        yield _frame(notice_or_end)
+
+
+def _frame(notice: Notice) -> str:
+    data = {name: value for name, value in notice.items() if name not in {"event", "id"}}
+    place = f"id: {notice['id']}\n" if "id" in notice else ""
+    return f"{place}event: {notice['event']}\ndata: {json.dumps(data)}\n\n"
+
+
+def _gone(request: HttpRequest) -> bool:
+    """Return whether the client closed the connection: a stream would notice only at its next write, and a page
+    that reloads would count twice."""
+    client = request.META.get("gunicorn.socket")
+    if not isinstance(client, socket.socket):
+        return False
+    try:
+        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,0 +1,42 @@
+"""Errors as application/problem+json (RFC 9457); never an internal message."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponse, JsonResponse
+
+from approvals.errors import Conflict, Refusal, TooMany
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(status: int, detail: str, *, title: str = "", type: str = "about:blank", **members: Any) -> HttpResponse:
+    """Return one problem; `title` defaults to the status's own name."""
+    body = {"type": type, "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail, **members}
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, encoder=DjangoJSONEncoder)
+
+
+def refused(error: Refusal) -> HttpResponse:
+    """Return a service's typed error as a problem."""
+    members: dict[str, Any] = {}
+    if error.errors:
+        members["errors"] = error.errors
+    if isinstance(error, Conflict) and error.current:
+        members["current"] = error.current
+    answer = problem(error.status, error.detail, title=error.title, type=error.type, **members)
+    if isinstance(error, TooMany):
+        answer["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def field_errors(errors: Iterable[Any], strip: int) -> list[dict[str, Any]]:
+    """Return pydantic's errors as `{loc, msg}`; `strip` removes the parameter name after 'body'. No input is echoed."""
+    shown = []
+    for error in errors:
+        loc = list(error["loc"])
+        if loc[:1] == ["body"]:
+            loc = [loc[0], *loc[1 + strip :]]
+        shown.append({"loc": loc, "msg": error["msg"].removeprefix("Value error, ")})
+    return shown

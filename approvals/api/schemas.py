@@ -1,0 +1,320 @@
+"""What callers send: the intake document and the bodies of actions, with every limit of the contract."""
+
+import base64
+import binascii
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from ninja import Schema
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+MAX_DIFF = 5 * 1024 * 1024
+MAX_TEXT_DIFF = 1024 * 1024
+MAX_LOG = 1024 * 1024
+ID = re.compile(r"[A-Za-z0-9_:@+-][A-Za-z0-9._:@+-]{0,199}")
+RESERVED = {"pending", "bulk", "by-digest"}
+
+Text255 = Annotated[str, StringConstraints(max_length=255)]
+Named = Annotated[str, StringConstraints(max_length=255, min_length=1, strip_whitespace=True)]
+# Strict: "no", 0 or true where evidence is expected is a producer's mistake, and guessing would make it evidence.
+Flag = Annotated[bool, Field(strict=True)]
+Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+SeverityWord = Literal["low", "medium", "high", "critical", "unknown"]
+PriorityWord = Literal["low", "medium", "high", "critical"]
+
+
+def web_link(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError("must be an http or https link")
+    return value
+
+
+def public_id(value: str) -> str:
+    if not ID.fullmatch(value) or value in RESERVED:
+        raise ValueError(
+            "must be 1 to 200 of A-Z a-z 0-9 . _ : @ + -, not start with a dot, and not be pending, bulk or by-digest"
+        )
+    return value
+
+
+Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(web_link)]
+Identifier = Annotated[str, AfterValidator(public_id)]
+
+
+def refuse_unstorable(value: Any, path: str = "") -> None:
+    """Raise ValueError for NUL or a lone surrogate anywhere: PostgreSQL text can hold neither."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise ValueError(f"{path or 'text'} contains a NUL character")
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"{path or 'text'} contains a lone surrogate") from None
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            refuse_unstorable(key, path)
+            refuse_unstorable(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            refuse_unstorable(item, path)
+
+
+class Strict(Schema):
+    """A body in which every unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Location(Strict):
+    file: Annotated[str, StringConstraints(max_length=1000, min_length=1)]
+    start: Count | None = None
+    end: Count | None = None
+
+
+class PatchMetadata(Strict):
+    apv_id: Named
+    title: Annotated[str, StringConstraints(max_length=500)] | None = None
+    description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    cve_id: Text255 | None = None
+    cve_ids: list[Named] = Field(default=[], max_length=100)
+    aliases: list[Named] = Field(default=[], max_length=100)
+    cve_description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    affected_range: Text255 | None = None
+    cwe_ids: list[Named] = Field(default=[], max_length=100)
+    severity: SeverityWord
+    cvss_score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False, strict=True)] | None = None
+    cvss_vector: Text255 | None = None
+    epss: Probability | None = None
+    epss_date: date | None = None
+    kev: Flag = False
+    references: list[Link] = Field(default=[], max_length=100)
+    package_name: Text255 | None = None
+    ecosystem: Text255 | None = None
+    purl: Text255 | None = None
+    current_version: Text255 | None = None
+    target_version: Text255 | None = None
+    language: Text255 | None = None
+    affected_systems: list[Named] = Field(default=[], max_length=100)
+    patch_size_lines: Count | None = None
+    repository: Text255 | None = None
+    base_commit: Text255 | None = None
+    strategy: Literal["version_bump", "code_rewrite", "config_change"] | None = None
+    risk_level: Literal["low", "medium", "high", "critical"] | None = None
+    vulnerable_locations: list[Location] = Field(default=[], max_length=100)
+
+    @model_validator(mode="after")
+    def something_to_patch(self) -> "PatchMetadata":
+        if not ((self.package_name or "").strip() or (self.repository or "").strip()):
+            raise ValueError("package_name or repository is required")
+        return self
+
+    def all_cve_ids(self) -> list[str]:
+        """Return every CVE once, upper case, the one named alone first."""
+        named = [self.cve_id] if self.cve_id else []
+        return list(dict.fromkeys(cve.strip().upper() for cve in [*named, *self.cve_ids] if cve.strip()))
+
+
+class Contribution(Strict):
+    value: Finite | Text255 | None = None
+    contribution: Finite
+
+
+class MlPrediction(Strict):
+    model_version: Text255 = "rf_v1"
+    confidence: Probability
+    prediction: Flag
+    shap_values: dict[Text255, Finite | Contribution] | None = Field(default=None, max_length=200)
+    base_value: Finite | None = None
+    execution_time_ms: Milliseconds | None = None
+
+
+class Phase(Strict):
+    name: Text255
+    success: Flag | None = None
+    duration_ms: Milliseconds | None = None
+    exit_code: Annotated[int, Field(ge=-(2**31), le=2**31 - 1, strict=True)] | None = None
+    image: Text255 | None = None
+    detail: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+class WargamingResult(Strict):
+    phase1_success: Flag | None
+    phase2_success: Flag | None
+    validation_passed: Flag | None
+    verdict: Literal["passed", "failed", "inconclusive", "error", "not_run"] | None = None
+    execution_time_ms: Milliseconds | None = None
+    error_message: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    exploit_id: Text255 | None = None
+    phases: list[Phase] = Field(default=[], max_length=100)
+    log: str | None = None
+    run_url: Link | None = None
+
+    @field_validator("log")
+    @classmethod
+    def log_size(cls, value: str | None) -> str | None:
+        if value is not None and len(value.encode()) > MAX_LOG:
+            raise ValueError("may have 1 MiB")
+        return value
+
+    def derived(self) -> str:
+        """Return the verdict that the phases support; a failure counts before anything missing."""
+        if self.error_message:
+            return "error"
+        if self.phase1_success is False:
+            return "inconclusive"
+        if self.phase2_success is False or self.validation_passed is False:
+            return "failed"
+        return "passed" if self.phase1_success and self.phase2_success and self.validation_passed else "inconclusive"
+
+    @model_validator(mode="after")
+    def not_better_than_shown(self) -> "WargamingResult":
+        rank = {"passed": 2, "inconclusive": 1, "error": 1, "not_run": 1, "failed": 0}
+        if self.verdict and rank[self.verdict] > rank[self.derived()]:
+            raise ValueError(f"verdict {self.verdict!r} is better than its phases show ({self.derived()!r})")
+        return self
+
+
+class IntakeDocument(Strict):
+    """One patch as producers push it; S1's whole record is accepted too."""
+
+    patch_id: Identifier
+    patch_metadata: PatchMetadata
+    diff: str | None = None
+    diff_base64: str | None = None
+    ml_prediction: MlPrediction | None = None
+    wargaming_result: WargamingResult | None = None
+    priority: PriorityWord | None = None
+    requires_manual_review: Flag = False
+    manual_review_reason: Text255 | None = None
+    submitted_by: Text255 | None = None
+    triggered_by: Text255 | None = None
+    model_owner: Text255 | None = None
+    simulation_author: Text255 | None = None
+    decision_id: str | None = None
+    # S1's server-owned fields. The first three could claim a decision and are refused; the rest are ignored.
+    decision: Literal["pending"] | None = None
+    decided_by: None = None
+    decided_at: None = None
+    comment: str | None = None
+    reason: str | None = None
+    created_at: Any = None
+    updated_at: Any = None
+    auto_approval_eligible: Any = None
+    ml_wargaming_agreement: Any = None
+    requires_escalation: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def storable(cls, document: Any) -> Any:
+        if isinstance(document, dict):
+            refuse_unstorable({key: value for key, value in document.items() if key not in {"diff", "diff_base64"}})
+        return document
+
+    @field_validator("decision_id")
+    @classmethod
+    def alias(cls, value: str | None) -> str | None:
+        return public_id(value) if value else None
+
+    @model_validator(mode="after")
+    def one_diff(self) -> "IntakeDocument":
+        if self.diff is not None and self.diff_base64 is not None:
+            raise ValueError("send diff or diff_base64, not both")
+        if len(self.diff_bytes()) > MAX_TEXT_DIFF and self.diff is not None:
+            raise ValueError("diff may have 1 MiB of text; send diff_base64")
+        return self
+
+    def diff_bytes(self) -> bytes:
+        """Return the diff exactly as sent; b'' when there is none. Raise ValueError above 5 MiB."""
+        try:
+            if self.diff_base64 is not None:
+                raw = base64.b64decode(self.diff_base64, validate=True)
+            else:
+                raw = (self.diff or "").encode()
+        except binascii.Error as error:
+            raise ValueError(f"diff_base64 is not base64: {error}") from error
+        except UnicodeEncodeError:
+            raise ValueError("diff contains a lone surrogate; send diff_base64") from None
+        if len(raw) > MAX_DIFF:
+            raise ValueError("a diff may have 5 MiB")
+        return raw
+
+
+class Act(Strict):
+    """What every acting body carries: which item, which digest was seen, and S1's `user`."""
+
+    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    patch_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    user: Text255 | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def storable(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            refuse_unstorable(body)
+        return body
+
+
+class Approve(Act):
+    comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+
+
+class Reason(Act):
+    reason: Annotated[str, StringConstraints(max_length=2_000, min_length=1, strip_whitespace=True)]
+
+
+CategoryWord = Literal[
+    "wrong_root_cause",
+    "breaks_behaviour",
+    "incomplete",
+    "unsafe_side_effect",
+    "out_of_scope",
+    "cannot_verify",
+    "style",
+    "other",
+]
+
+
+class Reject(Reason):
+    category: CategoryWord = "other"
+    comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+
+
+class CommentBody(Strict):
+    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    user: Text255 | None = None
+    comment: Annotated[str, StringConstraints(max_length=10_000, min_length=1, strip_whitespace=True)]
+    file: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    line: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def storable(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            refuse_unstorable(body)
+        return body
+
+
+class BulkItem(Strict):
+    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    patch_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
+class BulkDecision(Strict):
+    items: list[BulkItem] = Field(min_length=1, max_length=200)
+    verdict: Literal["approve", "reject", "request_changes"]
+    reason: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    category: CategoryWord | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def storable(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            refuse_unstorable(body)
+        return body

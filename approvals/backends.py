@@ -1,0 +1,24 @@
+"""Sign-in by e-mail address or user name."""
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.db.models import Q
+from django.http import HttpRequest
+
+from .models import User
+
+
+class EmailOrUsernameBackend(ModelBackend):
+    """Django's model backend, looking the person up by either name, case-insensitively."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        user = User.objects.filter(Q(email__iexact=username) | Q(username__iexact=username)).order_by("id").first()
+        if user is None:
+            User().set_password(password)  # the same time as a wrong password, so that names cannot be probed
+            return None
+        return user if user.check_password(password) and self.user_can_authenticate(user) else None

@@ -1,0 +1,1 @@
+"""Reading patches: parsing, changed words, colours and rows. Pure: no Django, no database here."""

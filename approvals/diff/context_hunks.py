@@ -1,0 +1,152 @@
+"""Hunks of context diffs (`diff -c`): an old half, a divider, a new half. Other forms are elsewhere.
+
+Source: GNU diffutils manual, "Detailed Description of Context Format".
+"""
+
+import re
+
+from approvals.diff.hunks import HunkReading
+from approvals.diff.source import Source
+from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, EATEN, NOTE, STRAY, Hunk, Line, decoded
+
+_STARS = b"***************"
+_OLD_RANGE = re.compile(rb"\*\*\* (\d{1,15})(?:,(\d{1,15}))?(?: \*{4})?[ \t\r]*$")
+_NEW_RANGE = re.compile(rb"--- (\d{1,15})(?:,(\d{1,15}))?(?: -{4})?[ \t\r]*$")
+
+
+def is_context_header(source: Source, position: int) -> bool:
+    """Tell whether a context hunk opens here: a row of stars, then the old range."""
+    return source.lines[position].startswith(_STARS) and _OLD_RANGE.match(source.at(position + 1)[:200]) is not None
+
+
+def read_context(source: Source, position: int) -> HunkReading:
+    """Read the context hunk whose row of stars stands at `position`. A half without changes may be missing."""
+    lines = source.lines
+    old_start, old_count = _range(_OLD_RANGE.match(source.at(position + 1)[:200]))
+    codes = bytearray()
+    place = _read_half(source, position + 2, old_count, DELETE, codes)
+    divider = _NEW_RANGE.match(source.at(place)[:200])
+    new_start, new_count = _range(divider)
+    if divider:
+        codes.append(DIVIDER)
+        place = _read_half(source, place + 1, new_count, ADD, codes)
+    hunk = Hunk(
+        "context",
+        position + 1,
+        lines[position] + lines[position + 1],
+        decoded(lines[position][len(_STARS) :][:400].strip()),
+        old_start,
+        old_count,
+        new_start,
+        new_count,
+        2,
+        tuple(lines[position + 2 : place]),
+        bytes(codes),
+    )
+    return HunkReading(hunk, place, 0)
+
+
+def announced_wrongly(hunk: Hunk) -> bool:
+    """Tell whether a half that is there has another number of lines than its range says."""
+    old, _, new = hunk.codes.partition(bytes([DIVIDER]))
+    return any(
+        half and announced is not None and len(half) - half.count(NOTE) - half.count(STRAY) != announced
+        for half, announced in ((old, hunk.old_count), (new, hunk.new_count))
+    )
+
+
+def merged(hunk: Hunk) -> list[Line]:
+    """Return the lines of a context hunk in the order of a unified one; the divider is left out."""
+    halves: tuple[list[Line], list[Line]] = ([], [])
+    side = 0
+    for line, code in zip(hunk.lines, hunk.codes, strict=True):
+        if code == DIVIDER:
+            side = 1
+        else:
+            halves[side].append(line)
+    old, new = halves
+    if not old or not new:
+        return _renumbered(old or new, hunk, have_old=bool(old))
+    result: list[Line] = []
+    at_old = at_new = 0
+    while at_old < len(old) or at_new < len(new):
+        if at_old < len(old) and old[at_old].kind != "context":
+            result.append(old[at_old])
+            at_old += 1
+        elif at_new < len(new) and new[at_new].kind != "context":
+            result.append(new[at_new])
+            at_new += 1
+        else:
+            left = old[at_old] if at_old < len(old) else None
+            right = new[at_new] if at_new < len(new) else None
+            result.append(_joined(left, right))
+            at_old, at_new = at_old + 1, at_new + 1
+    return result
+
+
+def _range(match: re.Match[bytes] | None) -> tuple[int | None, int | None]:
+    """Return start and count of `first,last`; a single number is one line, and 0 none."""
+    if match is None:
+        return None, None
+    first = int(match[1])
+    last = int(match[2]) if match[2] else first
+    return first, 0 if last == 0 else max(0, last - first + 1)
+
+
+def _read_half(source: Source, position: int, count: int | None, changed: int, codes: bytearray) -> int:
+    """Take the lines of one half, `changed` being what `!` means in it; return the position after them."""
+    start, owed = len(codes), count or 0
+    first_may_be_eaten = changed == DELETE  # a missing old half shows by its divider, a missing new one by nothing
+    while position < len(source.lines):
+        line = source.lines[position]
+        if line.startswith(b"\\ ") and len(codes) > start:
+            codes.append(NOTE)
+        elif owed <= 0 or (code := _code(line, changed, first_may_be_eaten or len(codes) > start)) is None:
+            break
+        else:
+            codes.append(code)
+            owed -= 1
+        position += 1
+        if not position & 0xFFF:
+            source.check_budget()
+    while owed > 0 and len(codes) > start and codes[-1] == EATEN and not source.lines[position - 1].strip():
+        codes.pop()
+        position -= 1
+    return position
+
+
+def _code(line: bytes, changed: int, inside: bool) -> int | None:
+    sign, gap = line[:1], line[1:2]
+    if gap in b" \r\n" and sign in (b"!", b"-" if changed == DELETE else b"+"):
+        return changed
+    if sign == b" " and gap in b" \r\n":
+        return CONTEXT
+    return EATEN if inside and sign in b"\t\r\n" else None
+
+
+def _renumbered(half: list[Line], hunk: Hunk, have_old: bool) -> list[Line]:
+    """Number both sides of a hunk of which only one half is written (the other has no changes of its own)."""
+    number = hunk.new_start if have_old else hunk.old_start
+    result = []
+    for line in half:
+        if line.kind != "context" or number is None:
+            result.append(line)
+            continue
+        old_no, new_no = (line.old_no, number) if have_old else (number, line.new_no)
+        result.append(Line(line.kind, line.raw, line.text, old_no, new_no, line.ending))
+        number += 1
+    return result
+
+
+def _joined(left: Line | None, right: Line | None) -> Line:
+    """Make one line of the same context line in both halves."""
+    shown = left or right
+    assert shown is not None, "one of the halves has a line left"
+    return Line(
+        shown.kind,
+        shown.raw,
+        shown.text,
+        left.old_no if left else None,
+        right.new_no if right else None,
+        shown.ending,
+    )

@@ -1,0 +1,183 @@
+"""Turns what was read about a file into a `File` and says what is odd about it. Reads no patch text itself."""
+
+import hashlib
+from collections.abc import Iterator
+
+from approvals.diff.context_hunks import announced_wrongly
+from approvals.diff.headers import SUBMODULE, SYMLINK, Draft
+from approvals.diff.invisible import has_invisible
+from approvals.diff.notices import Notices, counted, shortened
+from approvals.diff.paths import leaves_tree, shown
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, File, Hunk
+
+LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
+
+_UNNAMED = "(no name)"
+_UNENDED = {
+    bytes((DELETE, NOTE)): "The old version has",
+    bytes((ADD, NOTE)): "The new version has",
+    bytes((CONTEXT, NOTE)): "Both versions have",
+}
+
+
+def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
+    """Make the file of a draft; `keys` remembers the paths seen in this patch, so that keys stay unique."""
+    old, new = draft.names()
+    path = shown(new if new is not None else old if old is not None else draft.index_name or b"") or _UNNAMED
+    body = b"".join([b"".join(hunk.raw_lines) for hunk in draft.hunks])
+    section = b"".join((*draft.header, *(hunk.to_bytes() for hunk in draft.hunks), *draft.trailer))
+    file = File(
+        key=_key(path, keys),
+        path=path,
+        old_path=None if old is None else shown(old),
+        new_path=None if new is None else shown(new),
+        change=draft.change(),
+        old_mode=None if draft.mode_note == "added" else draft.old_mode,
+        new_mode=None if draft.mode_note == "deleted" else draft.new_mode,
+        similarity=draft.similarity,
+        binary=draft.binary,
+        symlink=SYMLINK in (draft.old_mode, draft.new_mode),
+        submodule=SUBMODULE in (draft.old_mode, draft.new_mode),
+        mixed_endings=0 < body.count(b"\r\n") < body.count(b"\n") - sum(hunk.codes.count(NOTE) for hunk in draft.hunks),
+        line=draft.start + 1,
+        header_lines=tuple(draft.header),
+        hunks=tuple(draft.hunks),
+        trailer=tuple(draft.trailer),
+        additions=sum(hunk.additions for hunk in draft.hunks),
+        deletions=sum(hunk.deletions for hunk in draft.hunks),
+        size=len(section),
+        sha256=hashlib.sha256(section).hexdigest(),
+    )
+    for code, message, line in (
+        *_about_names(file, draft, keys),
+        *_about_kind(file, draft),
+        *_about_bytes(file, section, body),
+        *_about_hunks(draft),
+    ):
+        notices.add(code, message, path, line)
+    return file
+
+
+def _key(path: str, keys: dict[str, int]) -> str:
+    keys[path] = seen = keys.get(path, 0) + 1
+    digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"f{digest}" if seen == 1 else f"f{digest}-{seen}"
+
+
+def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tuple[str, str, int]]:
+    name, line = shortened(file.path), file.line
+    if file.path == _UNNAMED and not draft.raw_names():
+        yield "no-name", "A hunk stands here without a file header: which file it changes is not said.", line
+    for raw in draft.raw_names():
+        if leaves_tree(raw):
+            yield "path-outside", f"The path {shortened(shown(raw))} is absolute or contains '..'.", line
+            break
+    if any(has_invisible(shown(raw)) for raw in draft.raw_names()):
+        yield "path-invisible", "The file name contains characters that cannot be seen.", line
+    if keys[file.path] > 1 and file.path != _UNNAMED:
+        yield "duplicate-file", f"{name} is changed in {counted(keys[file.path], 'place')} of this patch.", line
+    if draft.names_disagree():
+        said = shortened(shown(b" ".join(draft.pair or ())))
+        used = shortened(shown(b" ".join(name for name in (draft.source, draft.target) if name)))
+        yield "name-mismatch", f"The diff --git line names {said}, the lines after it {used}.", line
+    if draft.hunks and not draft.combined and (draft.source is None) != (draft.target is None):
+        missing = ("no source (---)", "no target (+++)")[draft.target is None]
+        yield "half-header", f"The header of {name} has {missing} line.", line
+
+
+def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
+    name, line = shortened(file.path), file.line
+    if file.binary and draft.carries_binary:
+        yield "binary", f"{name} is binary: its content is in the patch, encoded, and cannot be read here.", line
+    elif file.binary:
+        yield "binary-absent", f"{name} is binary and its content is not in the patch.", line
+    if file.old_mode and file.new_mode and file.old_mode != file.new_mode:
+        yield "mode", f"The mode of {name} changes from {file.old_mode} to {file.new_mode}.", line
+    elif file.change == "added" and file.new_mode and file.new_mode not in ("100644", SYMLINK, SUBMODULE):
+        yield "mode", f"{name} is added with mode {file.new_mode}.", line
+    if file.symlink:
+        yield "symlink", f"{name} is a symbolic link: the changed line is where it points.", line
+    if file.submodule:
+        yield "submodule", f"{name} is a submodule: the change is a commit of another repository.", line
+    if file.hunks and file.hunks[0].form == "context":
+        yield "context-diff", f"{name} is written as a context diff (diff -c), which git does not read.", line
+    if draft.combined or (file.hunks and file.hunks[0].form == "combined"):
+        yield "combined-diff", f"{name} is a combined diff of a merge, which neither git apply nor patch reads.", line
+    if not file.hunks and not file.binary and file.change == "modified":
+        yield "no-hunks", f"{name} is named, but no change to it follows.", line
+
+
+def _about_bytes(file: File, section: bytes, body: bytes) -> Iterator[tuple[str, str, int]]:
+    name = shortened(file.path)
+    if (at := section.find(b"\0")) >= 0:
+        nuls = counted(section.count(b"\0"), "NUL byte")
+        yield "nul", f"{name} contains {nuls}.", file.line + section.count(b"\n", 0, at)
+    if not section.isascii():
+        try:
+            section.decode()
+        except UnicodeDecodeError as error:
+            at = file.line + section.count(b"\n", 0, error.start)
+            yield "encoding", f"{name} is not all UTF-8; lines that are not are shown as Latin-1.", at
+    if file.mixed_endings:
+        words = f"{name} has both CRLF and LF line endings; a CRLF is drawn where it stands."
+        yield "mixed-endings", words, file.line
+    elif b"\r\n" in body:
+        yield "crlf", f"{name} has CRLF line endings.", file.line
+    if eaten := sum(hunk.codes.count(EATEN) for hunk in file.hunks):
+        first = next(hunk for hunk in file.hunks if EATEN in hunk.codes)
+        tabs = any(code == EATEN and raw.strip() for hunk in file.hunks for raw, code in hunk.coded_lines)
+        words = f"{counted(eaten, 'unchanged line')} of {name} lost the leading blank"
+        at = first.first_line + first.codes.index(EATEN)
+        yield "blank-eaten", f"{words}; patch accepts that, git does not." if tabs else f"{words}.", at
+    for hunk in file.hunks:
+        longest = max(map(len, hunk.raw_lines), default=0)
+        if longest > LONG_LINE:
+            at = hunk.first_line + [len(raw) for raw in hunk.raw_lines].index(longest)
+            yield "long-line", f"{name} has a line of {longest:,} bytes; only its beginning is drawn.", at
+            break
+
+
+def _about_hunks(draft: Draft) -> Iterator[tuple[str, str, int]]:
+    previous = None
+    for hunk, excess in zip(draft.hunks, draft.excess, strict=True):
+        yield from _about_hunk(hunk, excess, previous)
+        previous = hunk
+
+
+def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tuple[str, str, int]]:
+    first = hunk.first_line
+    if hunk.old_start is None or (hunk.new_start is None and hunk.form != "context"):
+        yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
+    elif wrong := _wrong_counts(hunk, excess):
+        yield "hunk-counts", wrong, hunk.line
+    if foreign := hunk.codes.count(OTHER):
+        at = first + hunk.codes.index(OTHER)
+        yield "foreign-line", f"{counted(foreign, 'line')} inside a hunk are neither unchanged, added nor deleted.", at
+    for pair, words in _UNENDED.items() if NOTE in hunk.codes else ():
+        if (at := hunk.codes.find(pair)) >= 0:
+            yield "no-newline", f"{words} no newline at the end of the file.", first + at
+    if previous and _goes_back(hunk, previous):
+        yield "hunk-order", "This hunk starts before the end of the one above it.", hunk.line
+
+
+def _wrong_counts(hunk: Hunk, excess: int) -> str | None:
+    codes = hunk.codes
+    if hunk.form == "context":
+        wrong = announced_wrongly(hunk)
+        return "A half of this context hunk has another number of lines than announced." if wrong else None
+    both = codes.count(CONTEXT) + codes.count(EATEN)
+    old, new = both + codes.count(DELETE), both + codes.count(ADD)
+    if hunk.form == "combined":
+        return None if new == hunk.new_count else f"The hunk announces {hunk.new_count} new lines and has {new}."
+    if (old, new) == (hunk.old_count, hunk.new_count):
+        return None
+    words = f"The hunk announces {hunk.old_count} old and {hunk.new_count} new lines and has {old} and {new}."
+    if excess:
+        words += f" {counted(excess, 'changed line')} after the announced ones would be left out by git and patch."
+    return words
+
+
+def _goes_back(hunk: Hunk, previous: Hunk) -> bool:
+    if hunk.old_start is None or previous.old_start is None or previous.old_count is None:
+        return False
+    return hunk.old_start < previous.old_start + previous.old_count

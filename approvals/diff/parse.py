@@ -1,0 +1,217 @@
+"""Reads a patch in any format people send. It never refuses, never raises, loses no byte, and judges nothing."""
+
+import re
+
+from approvals.diff.combined_hunks import is_combined_header, read_combined
+from approvals.diff.context_hunks import is_context_header, read_context
+from approvals.diff.files import finish
+from approvals.diff.headers import Draft, is_binary_note, read_binary, read_git_header, read_names, starts_names
+from approvals.diff.hunks import HunkReading, is_footer, is_hunk_header, read_unified
+from approvals.diff.notices import Notices, counted, shortened
+from approvals.diff.paths import shown, split_stamp
+from approvals.diff.source import BudgetSpent, Source
+from approvals.diff.structure import Diff, File, Text, TextKind, without_ending
+
+_INTRODUCTIONS = (b"Index: ", b"=====", b"RCS file: ", b"retrieving revision ", b"diff ")
+_GIT_HEADERS = (b"diff --git ", b"diff --cc ", b"diff --combined ")
+_MAIL_START = re.compile(rb"From [0-9a-f]{7,64} ")
+_MAIL_HEADER = re.compile(rb"(?:From|Subject|Date|Message-I[Dd]|Return-Path|Received): ")
+
+
+def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
+    """Return the structure of a patch; `to_bytes()` of it is `data` again, whatever the data.
+
+    When reading takes longer than `budget_seconds`, the result has no files, `parsed` is False and a warning says so.
+    """
+    notices = Notices()
+    try:
+        return _Reader(Source(data, budget_seconds), notices).read()
+    except BudgetSpent:
+        notices = Notices()
+        words = (
+            f"Reading took longer than {budget_seconds:g} s: the patch is shown as plain text, no file was recognised."
+        )
+        notices.add("budget", words, None, 1)
+        return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False)
+
+
+class _Reader:
+    """One pass over the lines: finished chunks, the file being read, and where text not yet placed began."""
+
+    def __init__(self, source: Source, notices: Notices) -> None:
+        self.source = source
+        self.notices = notices
+        self.chunks: list[Text | File] = []
+        self.files: list[File] = []
+        self.keys: dict[str, int] = {}
+        self.draft: Draft | None = None
+        self.text_from = 0  # first line that is in no chunk and no draft yet
+        self.header_from: int | None = None  # where `Index:`, `diff -u` and the like began to introduce a file
+
+    def read(self) -> Diff:
+        """Read everything."""
+        position, lines = 0, self.source.lines
+        while position < len(lines):
+            position = self._step(position)
+            self.source.check_budget()
+        self._close(len(lines))
+        self._warn_about_whole()
+        return Diff(
+            tuple(self.chunks),
+            tuple(self.files),
+            self.notices.close(),
+            sum(file.additions for file in self.files),
+            sum(file.deletions for file in self.files),
+            parsed=True,
+        )
+
+    def _step(self, position: int) -> int:
+        """Read what stands at a position, a header, a hunk or a line of text, and return the position after it."""
+        line = self.source.lines[position]
+        if line[0] not in b"dI-+*@BFCOGRrP=":
+            return self._text(position)
+        if line.startswith(_GIT_HEADERS):
+            return self._git_file(position)
+        if starts_names(self.source, position):
+            return self._named_file(position)
+        if line.startswith((b"@@", b"*****")):
+            reading = self._hunk(position)
+            return self._place(position, reading) if reading else self._text(position)
+        if is_binary_note(line) or line.startswith(b"GIT binary patch"):
+            return self._binary(position)
+        if line.startswith(_INTRODUCTIONS):
+            if self.header_from is None or line.startswith((b"Index: ", b"diff ")):
+                self.header_from = self._introduced_from(position)
+            return position + 1
+        return self._text(position)
+
+    def _introduced_from(self, position: int) -> int:
+        """Return where the header begins that a line introduces; `diff -u` after `Index:` belongs to the same file."""
+        line = self.source.lines[position]
+        if self.header_from is None or line.startswith(b"Index: "):
+            return position
+        return position if self.source.lines[self.header_from].startswith(b"diff ") else self.header_from
+
+    def _text(self, position: int) -> int:
+        """Pass over a line that is no part of a diff. A mail or its footer ends the file before it."""
+        line = self.source.lines[position]
+        self.header_from = None
+        if line[0] in b"F-" and (_MAIL_START.match(line[:80]) or is_footer(self.source, position)):
+            self._close_file()
+        elif line.startswith(b"Only in "):
+            words = "A file is said to exist on one side only; its content is not here."
+            self.notices.add("only-in", words, None, position + 1)
+        elif line.startswith(b"Property changes on: "):
+            name = shortened(shown(without_ending(line)[21:]))
+            words = f"Subversion properties of {name} change (mode, link or others)."
+            self.notices.add("property", words, None, position + 1)
+        return position + 1
+
+    def _open(self, position: int) -> Draft:
+        """Begin a file whose own header stands at `position`, taking the lines that introduce it."""
+        start = position if self.header_from is None else self.header_from
+        self._close(start)
+        introduction = self.source.lines[start:position]
+        self.draft = Draft(start, introduction)
+        if introduction and introduction[0].startswith(b"Index: "):
+            self.draft.index_name = split_stamp(without_ending(introduction[0])[7:])[0]
+        self.header_from = None
+        return self.draft
+
+    def _git_file(self, position: int) -> int:
+        draft = self._open(position)
+        position = read_git_header(self.source, position, draft)
+        if self.source.at(position).startswith((b"--- ", b"+++ ")):
+            position = read_names(self.source, position, draft)
+        else:
+            position = read_binary(self.source, position, draft)
+        self.text_from = position
+        return position
+
+    def _named_file(self, position: int) -> int:
+        self.text_from = position = read_names(self.source, position, self._open(position))
+        return position
+
+    def _binary(self, position: int) -> int:
+        """Read a binary section, of the file just introduced or of a new one that the line itself names."""
+        if self.source.lines[position].startswith(b"GIT ") and self.header_from is None:
+            return self._text(position)
+        draft = self._open(position)
+        self.text_from = position = read_binary(self.source, position, draft)
+        return position
+
+    def _hunk(self, position: int) -> HunkReading | None:
+        """Read the hunk that opens here, in whatever form; None where none does."""
+        line = self.source.lines[position]
+        if is_context_header(self.source, position):
+            return read_context(self.source, position)
+        if is_combined_header(line):
+            return read_combined(self.source, position)
+        # Without numbers it may be any words with '@@' in front, so it must follow its file at once.
+        if is_hunk_header(line) or (line.startswith(b"@@") and self.draft and self.text_from == position):
+            return read_unified(self.source, position)
+        return None
+
+    def _place(self, position: int, reading: HunkReading) -> int:
+        """Give a hunk to the open file, with the text that stands between it and what the file has."""
+        draft = self.draft
+        if draft is None or draft.trailer:  # a hunk after a binary section would change places with it
+            draft = self._open(position)
+        elif position > self.text_from:
+            self._keep_stray(draft, self.text_from, position)
+        draft.hunks.append(reading.hunk)
+        draft.excess.append(reading.excess)
+        self.text_from, self.header_from = reading.next, None
+        return reading.next
+
+    def _keep_stray(self, draft: Draft, start: int, end: int) -> None:
+        """Keep lines between a header and its hunk, or between two hunks, where they stood."""
+        stray = self.source.lines[start:end]
+        if any(line.strip() for line in stray):
+            words = f"{counted(len(stray), 'line')} of text stand before a hunk."
+            self.notices.add("text-in-file", words, None, start + 1)
+        if draft.hunks:
+            draft.stray(stray)
+        else:
+            draft.header.extend(stray)
+
+    def _close_file(self) -> None:
+        if self.draft is not None:
+            file = finish(self.draft, self.keys, self.notices)
+            self.chunks.append(file)
+            self.files.append(file)
+            self.draft = None
+
+    def _close(self, end: int) -> None:
+        """Finish the open file, then the text up to `end`."""
+        self._close_file()
+        if end > self.text_from:
+            raw_lines = tuple(self.source.lines[self.text_from : end])
+            kind = self._text_kind(raw_lines)
+            if kind == "between":
+                words = f"{counted(len(raw_lines), 'line')} of text belong to no file."
+                self.notices.add("text-between", words, None, self.text_from + 1)
+            self.chunks.append(Text(kind, self.text_from + 1, raw_lines))
+        self.text_from = end
+
+    def _text_kind(self, raw_lines: tuple[bytes, ...]) -> TextKind:
+        mail = any(_MAIL_START.match(line[:80]) for line in raw_lines if line.startswith(b"From "))
+        if not self.files:
+            headers = (line for line in raw_lines[:3] if _MAIL_HEADER.match(line[:40]))
+            return "mail" if mail or next(headers, None) else "preamble"
+        if mail:
+            self.notices.add("mail", "Another mail begins inside this patch.", None, self.text_from + 1)
+            return "mail"
+        start = next((offset for offset, line in enumerate(raw_lines) if line.strip()), None)
+        return "footer" if start is None or is_footer(self.source, self.text_from + start) else "between"
+
+    def _warn_about_whole(self) -> None:
+        """Say what is odd about the patch as a whole: nothing in it, only words, cut off at the end."""
+        lines = self.source.lines
+        if not lines:
+            self.notices.add("empty", "The patch is empty.", None, None)
+        elif not self.files:
+            self.notices.add("no-files", "No change to a file was found in this text.", None, 1)
+        elif not lines[-1].endswith(b"\n"):
+            words = "The last line of the patch has no line ending: it may be cut off."
+            self.notices.add("cut-off", words, None, len(lines))

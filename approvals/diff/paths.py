@@ -1,0 +1,100 @@
+"""File names as diff headers write them: quotes, prefixes, time stamps. What a header means is in `headers`."""
+
+import re
+
+from approvals.diff.structure import decoded
+
+LONGEST = 4096  # PATH_MAX on Linux; a longer name is cut for display
+
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+_ESCAPES = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
+# GNU diff writes a tab before the time; mailers and editors turn it into blanks. Subversion writes a revision there.
+_STAMP = re.compile(
+    rb"[ \t](?:\d{4}-\d\d-\d\d[ T]\d\d:\d\d|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [A-Z0-9]"
+    rb"|\((?:revision|working copy|nonexistent))"
+)
+# GNU diff -N gives a missing file the time zero, in the local zone.
+_EPOCH = re.compile(rb"\s*(?:19(?:70-01-01|69-12-31)[ T]|Thu,? (?:0?1 )?Jan +0?1 .*1970|Wed Dec 31 .*1969)")
+_DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
+
+
+def unquoted(raw: bytes) -> bytes:
+    """Undo the C-style quoting of git (git-config, `core.quotePath`): octal bytes and backslash escapes."""
+
+    def plain(match: re.Match[bytes]) -> bytes:
+        escape = match[1]
+        return bytes([int(escape, 8) & 0xFF]) if len(escape) == 3 else _ESCAPES.get(escape, escape)
+
+    return _ESCAPE.sub(plain, raw)
+
+
+def split_stamp(rest: bytes) -> tuple[bytes, bytes]:
+    """Split what follows `--- ` into the name, unquoted, and the time stamp or revision after it."""
+    rest = rest[: 2 * LONGEST]
+    if quoted := _QUOTED.match(rest):
+        return unquoted(quoted[1]), rest[quoted.end() :]
+    name, _, stamp = rest.partition(b"\t")
+    if found := _STAMP.search(name):
+        return name[: found.start()].rstrip(), name[found.start() + 1 :] + stamp
+    return name.rstrip(b" "), stamp
+
+
+def split_pair(rest: bytes) -> tuple[bytes, bytes] | None:
+    """Split what follows `diff --git ` into the two names, or return None where that is ambiguous.
+
+    Names with blanks are not quoted, so the rule of git's own reader holds: both sides are the same but for the prefix.
+    """
+    rest = rest[: 4 * LONGEST]
+    if quoted := _QUOTED.match(rest):
+        return unquoted(quoted[1]), split_stamp(rest[quoted.end() :].lstrip(b" "))[0]
+    if rest.endswith(b'"') and b' "' in rest:
+        old, _, new = rest.partition(b' "')
+        return old, unquoted(new[:-1])
+    middle = len(rest) // 2
+    if rest[middle : middle + 1] == b" " and _same_but_prefix(rest[:middle], rest[middle + 1 :]):
+        return rest[:middle], rest[middle + 1 :]
+    old, gap, new = rest.partition(b" b/")
+    if gap and b" b/" not in new:
+        return old, b"b/" + new
+    return (rest[: rest.index(b" ")], rest[rest.index(b" ") + 1 :]) if rest.count(b" ") == 1 else None
+
+
+def is_epoch(stamp: bytes) -> bool:
+    """Tell whether a time stamp says that the file does not exist on this side (GNU diff -N)."""
+    return _EPOCH.match(stamp[:80]) is not None
+
+
+def stripped(old: bytes | None, new: bytes | None, prefixed: bool | None) -> tuple[bytes | None, bytes | None]:
+    """Take the prefix (`a/`, `b/`, `foo-1.0.orig/`) off both names where it is one.
+
+    `prefixed` is what the `diff --git` line shows: False for --no-prefix, None where there is no such line.
+    """
+    if prefixed is False:
+        return old, new
+    if old is None or new is None:
+        return _one_sided(old), _one_sided(new)
+    old_rest, new_rest = old.partition(b"/")[2], new.partition(b"/")[2]
+    sides = (old[:2], new[:2])
+    if prefixed or (old_rest and old_rest == new_rest and old != new) or sides in ((b"a/", b"b/"), (b"b/", b"a/")):
+        return old_rest or old, new_rest or new
+    return old, new
+
+
+def shown(raw: bytes) -> str:
+    """Return a path as text: never a NUL (PostgreSQL stores none), never longer than a path can be."""
+    text = decoded(raw[:LONGEST]).replace("\0", "\ufffd")
+    return f"{text}…" if len(raw) > LONGEST else text
+
+
+def leaves_tree(raw: bytes) -> bool:
+    """Tell whether a path is absolute or climbs with '..', on any system."""
+    return raw.startswith((b"/", b"\\")) or _DRIVE.match(raw) is not None or b".." in re.split(rb"[/\\]", raw)
+
+
+def _one_sided(name: bytes | None) -> bytes | None:
+    return name[2:] if name is not None and name[:2] in (b"a/", b"b/") else name
+
+
+def _same_but_prefix(old: bytes, new: bytes) -> bool:
+    return old == new or old.partition(b"/")[2] == new.partition(b"/")[2]

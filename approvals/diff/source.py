@@ -1,0 +1,27 @@
+"""The patch text as lines, with the time left for reading it. Knows nothing of diff formats."""
+
+import io
+import time
+
+
+class BudgetSpent(Exception):
+    """Reading took longer than it may."""
+
+
+class Source:
+    """Lines of a patch, each with its ending, split at LF only: a lone CR is content."""
+
+    __slots__ = ("_deadline", "lines")
+
+    def __init__(self, data: bytes, budget_seconds: float) -> None:
+        self._deadline = time.monotonic() + budget_seconds
+        self.lines: list[bytes] = io.BytesIO(data).readlines()
+
+    def at(self, position: int) -> bytes:
+        """Return the line at a position, empty past the end."""
+        return self.lines[position] if position < len(self.lines) else b""
+
+    def check_budget(self) -> None:
+        """Raise BudgetSpent once the time is over."""
+        if time.monotonic() > self._deadline:
+            raise BudgetSpent

@@ -1,0 +1,66 @@
+"""The errors services raise, typed once; edges turn them into problem+json, a page or a fragment."""
+
+from datetime import datetime
+from typing import Any
+
+
+class Refusal(Exception):
+    """Something a caller may not or cannot do; `detail` is the sentence they read."""
+
+    status = 400
+    title = "Bad request"
+    type = "about:blank"
+
+    def __init__(self, detail: str, *, type: str = "about:blank", errors: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.type = type
+        self.errors = errors
+
+
+class NotAllowed(Refusal):
+    """The caller's groups, scopes or relation to the patch forbid it."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(Refusal):
+    """There is no such thing, or the caller may not know of it."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(Refusal):
+    """The thing changed or ended before the request came; `current` says what is so now."""
+
+    status = 409
+    title = "Conflict"
+
+    def __init__(self, detail: str, *, current: dict[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.current = current
+
+
+class Invalid(Refusal):
+    """A field's value is wrong."""
+
+    status = 422
+    title = "Invalid"
+
+
+class TooMany(Refusal):
+    """A limit is reached; `retry_after` is in seconds."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+def moment(at: datetime) -> str:
+    """Return a time as a sentence shows it, in UTC."""
+    return at.strftime("%d %b %Y %H:%M:%S UTC")

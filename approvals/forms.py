@@ -1,0 +1,134 @@
+"""What people type: queue and history filters, verdicts, comments, reasons."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from approvals.models import Category, Priority, Severity, Status, Verdict, Wargaming
+from approvals.queries.history import HistoryFilters
+from approvals.queries.queue import ORDERS, Filters
+
+ANY = [("", "Any")]
+PRIORITIES = [(priority.name.lower(), priority.label) for priority in reversed(Priority)]
+SLA_STATES = [("ok", "On time"), ("warning", "Due soon"), ("breached", "Breached"), ("none", "No SLA")]
+
+
+class QueueForm(forms.Form):
+    """The queue's filters and order, from the query string."""
+
+    q = forms.CharField(required=False, max_length=200, label="Search")
+    priority = forms.ChoiceField(required=False, choices=ANY + PRIORITIES)
+    severity = forms.ChoiceField(
+        required=False, choices=ANY + list(reversed(Severity.choices)), widget=forms.RadioSelect
+    )
+    cwe = forms.CharField(required=False, max_length=255, label="CWE")
+    package = forms.CharField(required=False, max_length=255)
+    ecosystem = forms.CharField(required=False, max_length=255)
+    language = forms.CharField(required=False, max_length=255)
+    confidence_min = forms.FloatField(required=False, min_value=0, max_value=1)
+    confidence_max = forms.FloatField(required=False, min_value=0, max_value=1)
+    wargaming = forms.ChoiceField(
+        required=False,
+        choices=[*ANY, *Wargaming.choices, ("disagrees", "Disagrees with ML")],
+        widget=forms.RadioSelect,
+    )
+    sla = forms.ChoiceField(required=False, label="SLA", choices=ANY + SLA_STATES, widget=forms.RadioSelect)
+    producer = forms.CharField(required=False, max_length=100)
+    policy = forms.CharField(required=False, max_length=100)
+    mine = forms.BooleanField(required=False, label="Needs my approval")
+    escalated = forms.BooleanField(required=False)
+    sort = forms.ChoiceField(required=False, choices=[("", "")] + [(name, name) for name in ORDERS])
+
+    def filters(self) -> Filters:
+        """Return the filters that are valid; a wrong one narrows nothing and shows its error."""
+        self.is_valid()
+        return Filters(
+            **{name: value for name, value in self.cleaned_data.items() if name != "sort" and value is not None}
+        )
+
+    def order(self) -> str:
+        self.is_valid()
+        return self.cleaned_data.get("sort") or "priority"
+
+    def offered(self) -> list[forms.BoundField]:
+        """Return the fields of the long menu whose values are offered while one types."""
+        return [self[name] for name in ("package", "language", "producer", "policy")]
+
+
+class HistoryForm(forms.Form):
+    """The history's filters, from the query string; dates are days in the reader's time zone."""
+
+    q = forms.CharField(required=False, max_length=200, label="Search")
+    status = forms.ChoiceField(required=False, choices=ANY + Status.choices)
+    priority = forms.ChoiceField(required=False, choices=ANY + PRIORITIES, widget=forms.RadioSelect)
+    reviewer = forms.CharField(required=False, max_length=150)
+    since = forms.DateField(required=False, label="From")
+    until = forms.DateField(required=False, label="To")
+
+    def filters(self) -> HistoryFilters:
+        self.is_valid()
+        values = dict(self.cleaned_data)
+        return HistoryFilters(
+            q=values.get("q", ""),
+            status=values.get("status", ""),
+            priority=values.get("priority", ""),
+            reviewer=values.get("reviewer", ""),
+            since=_midnight(values.get("since")),
+            until=_midnight(values.get("until"), days=1),
+        )
+
+
+class WordsForm(forms.Form):
+    """A verdict with its words: a refusal needs some, a rejection also what is wrong; each error at its field."""
+
+    verdict = forms.ChoiceField(choices=Verdict.choices, error_messages={"required": "Choose what you decide."})
+    text = forms.CharField(required=False, max_length=10_000, strip=True)
+    category = forms.ChoiceField(required=False, choices=[("", "Choose what is wrong"), *Category.choices])
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        verdict, text = values.get("verdict"), values.get("text", "")
+        if verdict in {Verdict.REJECT, Verdict.REQUEST_CHANGES}:
+            if "text" in values and not text:
+                self.add_error("text", "Say what is wrong; nothing was sent.")
+            elif len(text) > 2_000:
+                self.add_error("text", f"A reason may have 2,000 characters, this has {len(text):,}.")
+        if verdict == Verdict.REJECT and "category" in values and not values["category"]:
+            self.add_error("category", "Choose what is wrong; nothing was sent.")
+        return values
+
+
+class VerdictForm(WordsForm):
+    """One verdict on one digest, as the decision panel or a card sends it."""
+
+    patch_sha256 = forms.RegexField(
+        r"^[0-9a-f]{64}$",
+        error_messages={
+            "required": "The digest is missing; reload the page.",
+            "invalid": "The digest is damaged; reload the page.",
+        },
+    )
+    displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
+    opened_at = forms.DateTimeField(required=False)
+
+
+class BulkForm(WordsForm):
+    """One verdict on many cards; the ticked items come beside it."""
+
+
+class CommentForm(forms.Form):
+    text = forms.CharField(max_length=10_000, strip=True, error_messages={"required": "Write something first."})
+    file = forms.CharField(required=False, max_length=1000)
+    line = forms.IntegerField(required=False, min_value=0)
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=2_000, strip=True, error_messages={"required": "Say why."})
+
+
+def _midnight(day: Any, days: int = 0) -> datetime | None:
+    if day is None:
+        return None
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min))

@@ -1,0 +1,47 @@
+"""Timers: procrastinate calls them, each calls one service and is safe to run twice and late."""
+
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from approvals.services import idempotency, lifecycle
+
+STALLED = 30  # seconds without a heartbeat after which a killed worker's job is taken up again
+BATCH = 200
+
+
+@app.periodic(cron="* * * * * */5", periodic_id="expire")
+@app.task(queueing_lock="expire", pass_context=False)
+def expire(timestamp: int) -> None:
+    """End every decision whose time is over; looks at the whole table, never at its own tick."""
+    while lifecycle.expire_due(timezone.now(), BATCH) == BATCH:
+        pass
+
+
+@app.periodic(cron="* * * * * */15", periodic_id="escalate")
+@app.task(queueing_lock="escalate", pass_context=False)
+def escalate(timestamp: int) -> None:
+    """Raise every decision that waited too long."""
+    while lifecycle.escalate_due(timezone.now(), BATCH) == BATCH:
+        pass
+
+
+@app.periodic(cron="*/1 * * * *", periodic_id="recover")
+@app.task(queueing_lock="recover", pass_context=False)
+async def recover(timestamp: int) -> None:
+    """Put jobs of killed workers back; procrastinate leaves them in `doing` for ever."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED):
+        await app.job_manager.retry_job(job)
+
+
+@app.periodic(cron="17 3 * * *", periodic_id="tidy")
+@app.task(queueing_lock="tidy", pass_context=False)
+async def tidy(timestamp: int) -> None:
+    """Remove finished jobs older than a day; periodic jobs would fill the table."""
+    await app.job_manager.delete_old_jobs(nb_hours=24, include_failed=False)
+
+
+@app.periodic(cron="23 * * * *", periodic_id="forget")
+@app.task(queueing_lock="forget", pass_context=False)
+def forget(timestamp: int) -> None:
+    """Drop answers kept for retries once they are a day old."""
+    idempotency.forget(timezone.now())

@@ -1,0 +1,70 @@
+"""Machines and tokens: producers, API tokens and what each kind may do."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class Producer(models.Model):
+    """A service account that pushes patches."""
+
+    name = models.CharField(max_length=100, unique=True)
+    trusted_for_ml = models.BooleanField(
+        default=False, help_text="Its ML predictions count as evidence for automatic approval."
+    )
+    trusted_for_wargaming = models.BooleanField(
+        default=False, help_text="Its wargaming results count as evidence for automatic approval."
+    )
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TokenKind(models.TextChoices):
+    PRODUCER = "producer", "Producer"
+    DEPLOYER = "deployer", "Deployer"
+    AUDITOR = "auditor", "Auditor"
+    MONITOR = "monitor", "Monitor"
+    PERSONAL = "personal", "Personal"
+
+
+SCOPES: dict[str, tuple[str, ...]] = {
+    TokenKind.PRODUCER: ("patches:submit", "patches:cancel", "decisions:read"),
+    TokenKind.DEPLOYER: ("decisions:read", "diffs:read"),
+    TokenKind.AUDITOR: ("decisions:read", "diffs:read", "audit:read", "analytics:read"),
+    TokenKind.MONITOR: ("metrics:read", "analytics:read"),
+    TokenKind.PERSONAL: (),
+}
+EXTRA_SCOPES = ("comments:write",)
+
+
+class ApiToken(models.Model):
+    """A bearer token, stored as its public prefix and the SHA-256 of the whole; the secret is shown once."""
+
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=8, choices=TokenKind)
+    prefix = models.CharField(max_length=8, unique=True)
+    digest = models.CharField(max_length=64)
+    scopes = ArrayField(models.CharField(max_length=30), default=list, blank=True)
+    producer = models.ForeignKey(Producer, models.PROTECT, null=True, blank=True, related_name="tokens")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="tokens")
+    issued_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API token"
+        constraints = [
+            models.CheckConstraint(
+                name="token_belongs_to_its_kind",
+                condition=models.Q(kind="producer", producer__isnull=False, user__isnull=True)
+                | models.Q(kind="personal", producer__isnull=True, user__isnull=False)
+                | models.Q(kind__in=["deployer", "auditor", "monitor"], producer__isnull=True, user__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (hitl_{self.prefix}…)"

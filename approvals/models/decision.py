@@ -1,0 +1,186 @@
+"""Decisions from pending to their end, their revocation, and the feed deployers read."""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from .patch import Patch
+from .policy import PolicyVersion
+from .text import Text
+
+NO_DEADLINE = datetime(9999, 12, 31, tzinfo=UTC)
+"""Stands for 'never' so that keyset paging needs no NULLs; shown as null."""
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", "Pending"
+    APPROVED = "approved", "Approved"
+    AUTO_APPROVED = "auto_approved", "Auto-approved"
+    REJECTED = "rejected", "Rejected"
+    CHANGES_REQUESTED = "changes_requested", "Changes requested"
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+    SUPERSEDED = "superseded", "Superseded"
+    REVOKED = "revoked", "Revoked"
+
+
+class Priority(models.IntegerChoices):
+    LOW = 1, "Low"
+    MEDIUM = 2, "Medium"
+    HIGH = 3, "High"
+    CRITICAL = 4, "Critical"
+
+
+class DeciderKind(models.TextChoices):
+    HUMAN = "human", "Person"
+    POLICY = "policy", "Policy"
+    TIMER = "timer", "Timer"
+    SERVICE = "service", "Service"
+
+
+class Category(models.TextChoices):
+    WRONG_ROOT_CAUSE = "wrong_root_cause", "Misses the root cause"
+    BREAKS_BEHAVIOUR = "breaks_behaviour", "Breaks behaviour or API"
+    INCOMPLETE = "incomplete", "Incomplete fix"
+    UNSAFE_SIDE_EFFECT = "unsafe_side_effect", "Introduces a new risk"
+    OUT_OF_SCOPE = "out_of_scope", "Changes more than it should"
+    CANNOT_VERIFY = "cannot_verify", "Evidence is not convincing"
+    STYLE = "style", "Not maintainable"
+    OTHER = "other", "Other"
+
+
+class Channel(models.TextChoices):
+    PAGE = "page", "Page"
+    CARD = "card", "Card"
+    BULK = "bulk", "Bulk"
+    API = "api", "API"
+    ADMIN = "admin", "Admin"
+    TIMER = "timer", "Timer"
+    INTAKE = "intake", "Intake"
+
+
+class Decision(models.Model):
+    """The outcome record of one patch revision.
+
+    A trigger refuses every transition outside the state machine, an end without who, when and why, and any
+    change of who, when and why afterwards. Escalated is not a state: it is `escalation_level` > 0 while pending.
+    """
+
+    decision_id = models.UUIDField(unique=True)
+    alias = models.CharField(max_length=200, null=True, unique=True)  # noqa: DJ001  unique, so absent must be NULL
+    patch = models.OneToOneField(Patch, models.PROTECT, related_name="decision")
+    status = models.CharField(max_length=17, choices=Status, default=Status.PENDING)
+    decided_by_kind = models.CharField(max_length=7, choices=DeciderKind, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+    decided_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    channel = models.CharField(max_length=6, choices=Channel, blank=True)
+    cause = models.CharField(max_length=255, blank=True, help_text="Why it ended, in one fixed sentence of ours.")
+    reason = models.ForeignKey(Text, models.PROTECT, null=True, related_name="+")
+    category = models.CharField(max_length=18, choices=Category, blank=True)
+
+    priority = models.SmallIntegerField(choices=Priority)
+    confidence = models.FloatField(default=-1, help_text="The patch's ML confidence; -1 when it was not scored.")
+    policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="decisions")
+    trace = models.JSONField(default=list)
+    would_auto_approve = models.BooleanField(default=False)
+    required_approvals = models.PositiveSmallIntegerField()
+    required_groups = ArrayField(models.CharField(max_length=150), default=list)
+    approvals = models.PositiveSmallIntegerField(default=0)
+
+    created_at = models.DateTimeField()
+    sla_warn_at = models.DateTimeField(default=NO_DEADLINE)
+    sla_due_at = models.DateTimeField(default=NO_DEADLINE)
+    escalate_at = models.DateTimeField(default=NO_DEADLINE)
+    expire_at = models.DateTimeField(default=NO_DEADLINE)
+    expire_action = models.CharField(max_length=8, default="expire")
+    escalation_level = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        permissions = [
+            ("review_decision", "Can approve, reject and request changes"),
+            ("lead_decision", "Can escalate, cancel and revoke"),
+            ("comment_decision", "Can comment"),
+            ("view_diff", "Can read raw diffs and reasons of all producers"),
+            ("view_analytics", "Can read analytics"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="decision_status"),
+            models.CheckConstraint(condition=Q(required_approvals__gte=1), name="decision_asks_for_somebody"),
+            models.CheckConstraint(
+                condition=Q(status=Status.PENDING, decided_at__isnull=True, decided_by_kind="", decided_by="", cause="")
+                | (
+                    ~Q(status=Status.PENDING)
+                    & Q(decided_at__isnull=False)
+                    & ~Q(decided_by_kind="")
+                    & ~Q(decided_by="")
+                    & ~Q(channel="")
+                    & ~Q(cause="")
+                ),
+                name="decision_end_has_who_when_why",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["rejected", "changes_requested", "cancelled"]) | Q(reason__isnull=False),
+                name="decision_refusal_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.APPROVED)
+                | Q(decided_by_kind=DeciderKind.HUMAN, channel__in=["page", "card", "bulk", "api"]),
+                name="decision_approved_by_person",
+            ),
+        ]
+        indexes = [
+            # The queue as it opens: priority, then SLA, then arrival.
+            models.Index(
+                models.F("priority").desc(), "sla_due_at", "id", name="queue_by_priority", condition=Q(status="pending")
+            ),
+            models.Index("created_at", "id", name="queue_by_age", condition=Q(status="pending")),  # sort=age
+            models.Index("sla_due_at", "id", name="queue_by_sla", condition=Q(status="pending")),  # sort=sla, breaches
+            models.Index(
+                "confidence", "id", name="queue_by_confidence", condition=Q(status="pending")
+            ),  # sort=confidence
+            models.Index("expire_at", name="queue_by_expiry", condition=Q(status="pending")),  # the expiry timer
+            models.Index("escalate_at", name="queue_by_escalation", condition=Q(status="pending")),  # escalation timer
+            models.Index(  # history pages and analytics of a period
+                models.F("decided_at").desc(), models.F("id").desc(), name="history", condition=~Q(status="pending")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.decision_id)
+
+
+class Revocation(models.Model):
+    """Who took an approval back, when and why. The trigger that lets a decision become revoked asks for this row."""
+
+    decision = models.OneToOneField(Decision, models.PROTECT, related_name="revocation")
+    revoked_by = models.CharField(max_length=150)
+    revoked_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reason = models.ForeignKey(Text, models.PROTECT, related_name="+")
+    revoked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"revocation of {self.decision_id}"
+
+
+class FeedEntry(models.Model):
+    """One change to a non-pending status, at a consecutive position that the sequencer gave after commit."""
+
+    position = models.BigIntegerField(primary_key=True)
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="feed")
+    status = models.CharField(max_length=17, choices=Status)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "feed entries"
+        constraints = [
+            # A decision reaches each end at most once; a sequencer that ran twice would be refused here.
+            models.UniqueConstraint(fields=["decision", "status"], name="feed_status_once"),
+        ]
+        indexes = [models.Index(fields=["status"], name="feed_by_status")]  # hitl_decisions_total
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.status}"

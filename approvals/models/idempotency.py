@@ -1,0 +1,30 @@
+"""Answers kept for a day so that a retried request is answered, not done again."""
+
+from django.db import models
+
+
+class KeptAnswer(models.Model):
+    """The answer to one caller's request under an `Idempotency-Key`; `status` is NULL while it is being worked on.
+
+    `caller` is a digest of who asks, so that no token stands here.
+    """
+
+    caller = models.CharField(max_length=64)
+    path = models.CharField(max_length=500)
+    key = models.CharField(max_length=255)
+    body_sha256 = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    content_type = models.CharField(max_length=100, blank=True)
+    location = models.CharField(max_length=500, blank=True)
+    body = models.BinaryField(default=b"")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Two retries that arrive at once: one works, the other finds the row.
+            models.UniqueConstraint(fields=["caller", "path", "key"], name="kept_answer_once"),
+        ]
+        indexes = [models.Index(fields=["at"], name="kept_answer_by_age")]  # the daily tidying
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.key}"

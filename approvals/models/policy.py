@@ -1,0 +1,91 @@
+"""Policies and their immutable versions."""
+
+from decimal import Decimal
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+
+class AutoApproval(models.TextChoices):
+    OFF = "off", "Off"
+    SHADOW = "shadow", "Shadow: record what it would have done"
+
+
+class ExpireAction(models.TextChoices):
+    EXPIRE = "expire", "Expire"
+
+
+class Policy(models.Model):
+    """An ordered rule; the first enabled one whose current version matches a patch covers it.
+
+    The default policy is last, matches everything and can be neither removed nor disabled.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    position = models.PositiveIntegerField(unique=True)
+    enabled = models.BooleanField(default=True)
+    is_default = models.BooleanField(default=False)
+    current = models.OneToOneField("PolicyVersion", models.PROTECT, null=True, related_name="current_of")
+
+    class Meta:
+        verbose_name_plural = "policies"
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="policy_one_default"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_default=False) | models.Q(enabled=True), name="policy_default_enabled"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PolicyVersion(models.Model):
+    """What a policy said at one time. A trigger refuses any change; a decision keeps the version it was made under."""
+
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="versions")
+    version = models.PositiveIntegerField()
+    match = models.TextField(help_text="A CEL condition over the patch facts, for example: priority == 'critical'.")
+    auto_approval = models.CharField(max_length=6, choices=AutoApproval, default=AutoApproval.SHADOW)
+    auto_approve_threshold = models.DecimalField(
+        max_digits=4,
+        decimal_places=3,
+        default=Decimal("0.95"),
+        validators=[MinValueValidator(Decimal("0.5")), MaxValueValidator(Decimal(1))],
+        help_text="Least ML confidence for automatic approval, 0.5 to 1.",
+    )
+    required_approvals = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(10)]
+    )
+    required_groups = ArrayField(
+        models.CharField(max_length=150),
+        default=list,
+        blank=True,
+        help_text="At least one approval must come from each of these groups.",
+    )
+    sla_warn_seconds = models.PositiveIntegerField(null=True, blank=True)
+    sla_due_seconds = models.PositiveIntegerField(null=True, blank=True)
+    escalate_after_seconds = models.PositiveIntegerField(null=True, blank=True)
+    expire_after_seconds = models.PositiveIntegerField(null=True, blank=True)
+    expire_action = models.CharField(max_length=8, choices=ExpireAction, default=ExpireAction.EXPIRE)
+    sha256 = models.CharField(max_length=64)
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["policy", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "version"], name="policy_version_once"),
+            models.CheckConstraint(condition=models.Q(required_approvals__gte=1), name="policy_asks_for_somebody"),
+            models.CheckConstraint(
+                condition=models.Q(auto_approve_threshold__gte=Decimal("0.5"), auto_approve_threshold__lte=1),
+                name="policy_threshold_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy.name} v{self.version}"

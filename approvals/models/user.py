@@ -1,0 +1,49 @@
+"""The person who signs in. Groups and permissions are Django's own."""
+
+from zoneinfo import available_timezones
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+
+
+def known_time_zone(value: str) -> None:
+    if value not in available_timezones():
+        raise ValidationError("%(value)s is not a time zone of the IANA database.", params={"value": value})
+
+
+class Theme(models.TextChoices):
+    SYSTEM = "system", "Follow the system"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class User(AbstractUser):
+    """A person, known by e-mail in the four roles of a patch and by user name in the audit log's side table."""
+
+    email = models.EmailField("e-mail address")
+    theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[known_time_zone])
+    single_keys = models.BooleanField("single-key shortcuts", default=True)
+
+    class Meta:
+        constraints = [
+            # Two spellings of one address would let one person review twice.
+            models.UniqueConstraint(Lower("email"), name="user_email_once", violation_error_message="E-mail in use."),
+            models.UniqueConstraint(Lower("username"), name="user_username_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
+
+    @property
+    def initials(self) -> str:
+        """Return one or two letters for the avatar."""
+        words = (self.get_full_name() or self.username).replace(".", " ").split()
+        return "".join(word[0] for word in words[:2]).upper() or "?"
+
+    @property
+    def hue(self) -> int:
+        """Return the avatar's colour, 1 to 5, stable per person."""
+        return (self.pk or 0) % 5 + 1

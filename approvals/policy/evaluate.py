@@ -1,0 +1,167 @@
+"""Which policy covers a patch, and whether it could have been approved without a person. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from approvals.models import AutoApproval, PolicyVersion, Severity, Wargaming
+
+from .conditions import holds
+
+Outcome = Literal["pass", "fail", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One line of the trace: what is asked, what this patch has, and whether that is enough."""
+
+    text: str
+    value: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known around a patch at the moment it is judged; the patch itself cannot know it."""
+
+    trusted_for_ml: bool
+    trusted_for_wargaming: bool
+    other_candidates: int
+    paths: tuple[str, ...]
+    enabled: bool
+    floor: Decimal
+
+
+class Judged(Protocol):
+    """What the conditions read of a patch."""
+
+    @property
+    def ml_confidence(self) -> float | None: ...
+    @property
+    def ml_prediction(self) -> bool | None: ...
+    @property
+    def wargaming(self) -> str: ...
+    @property
+    def effective_severity(self) -> str: ...
+    @property
+    def known_exploited(self) -> bool: ...
+    @property
+    def risk_level(self) -> str: ...
+    @property
+    def requires_manual_review(self) -> bool: ...
+    @property
+    def file_count(self) -> int: ...
+    @property
+    def parsed(self) -> bool: ...
+    @property
+    def vulnerable_locations(self) -> list[dict[str, Any]]: ...
+
+
+KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outcome": "fail"}
+"""The trace's row once the CVE is in the catalogue of known exploited vulnerabilities."""
+
+
+def covering(versions: Iterable[PolicyVersion], facts: dict[str, Any]) -> PolicyVersion:
+    """Return the first version that matches; raise LookupError when none does (the default policy always does)."""
+    for version in versions:
+        if holds(version.match, facts):
+            return version
+    raise LookupError("No policy matches; the default policy is missing.")
+
+
+def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -> tuple[list[Condition], bool]:
+    """Return the trace of every condition for approval without a person, and whether all of them hold but the
+    mode: that is what a policy in shadow mode would have done. Missing is never a pass."""
+    conditions = [
+        *_evidence(patch, max(situation.floor, version.auto_approve_threshold), situation),
+        *_risk(patch),
+        _none_waiting(situation.other_candidates),
+        _content(patch),
+        _scope(patch, situation.paths),
+        _met("Automatic approval is switched on", "on" if situation.enabled else "off", situation.enabled),
+    ]
+    would = all(condition.outcome == "pass" for condition in conditions)
+    mode = AutoApproval(version.auto_approval)
+    conditions.append(Condition("The policy is enforced", str(mode), "fail"))
+    return conditions, would and mode == AutoApproval.SHADOW
+
+
+def as_rows(conditions: list[Condition]) -> list[dict[str, str]]:
+    """Return the trace as it is stored and sent: a list of {text, value, outcome}."""
+    return [asdict(condition) for condition in conditions]
+
+
+def _met(text: str, value: str, holds: bool) -> Condition:
+    return Condition(text, value, "pass" if holds else "fail")
+
+
+def _evidence(patch: Judged, threshold: Decimal, situation: Situation) -> list[Condition]:
+    confidence, prediction = patch.ml_confidence, patch.ml_prediction
+    ran = patch.wargaming != Wargaming.NOT_RUN
+    scored = prediction is not None and confidence is not None
+    passed = patch.wargaming == Wargaming.PASSED
+    concluded = passed or patch.wargaming == Wargaming.FAILED
+    at_least = f"ML confidence is at least {threshold.normalize():f}"
+    return [
+        _met("ML predicts success", "SUCCESS" if prediction else "FAIL", bool(prediction))
+        if scored
+        else Condition("ML predicts success", "not scored", "absent"),
+        _met(at_least, f"{confidence:g}", Decimal(repr(confidence)) >= threshold)
+        if scored
+        else Condition(at_least, "not scored", "absent"),
+        _met("Wargaming passed in both phases", Wargaming(patch.wargaming).label.lower(), passed)
+        if ran
+        else Condition("Wargaming passed in both phases", "not run", "absent"),
+        _met("ML and wargaming agree", "agree" if prediction == passed else "disagree", prediction == passed)
+        if scored and concluded
+        else Condition("ML and wargaming agree", "nothing to compare", "absent"),
+        _met("The producer is trusted for ML", "yes" if situation.trusted_for_ml else "no", situation.trusted_for_ml),
+        _met(
+            "The producer is trusted for wargaming",
+            "yes" if situation.trusted_for_wargaming else "no",
+            situation.trusted_for_wargaming,
+        ),
+    ]
+
+
+def _risk(patch: Judged) -> list[Condition]:
+    severity, risk = patch.effective_severity, patch.risk_level
+    return [
+        Condition("Severity is known and not critical", "unknown", "absent")
+        if severity == Severity.UNKNOWN
+        else _met("Severity is known and not critical", severity, severity != Severity.CRITICAL),
+        _met(KNOWN_EXPLOITED["text"], "listed" if patch.known_exploited else "not listed", not patch.known_exploited),
+        _met("Risk level is low or medium", risk, risk in {"low", "medium"})
+        if risk
+        else Condition("Risk level is low or medium", "not stated", "absent"),
+        _met(
+            "No manual review was asked for",
+            "asked for" if patch.requires_manual_review else "not asked for",
+            not patch.requires_manual_review,
+        ),
+    ]
+
+
+def _none_waiting(others: int) -> Condition:
+    return _met("No other candidate for the CVE waits", f"{others} waiting", others == 0)
+
+
+def _content(patch: Judged) -> Condition:
+    value = counted(patch.file_count, "file") if patch.parsed else "not parsed"
+    return _met("The diff is not empty and parses", value, patch.parsed and patch.file_count > 0)
+
+
+def _scope(patch: Judged, paths: tuple[str, ...]) -> Condition:
+    """Compare the files changed with those the producer declared vulnerable; declaring none is not a pass."""
+    text = "Only declared locations are changed"
+    declared = {location["file"] for location in patch.vulnerable_locations}
+    if not declared:
+        return Condition(text, "none declared", "absent")
+    outside = len(set(paths) - declared)
+    return _met(text, f"{counted(outside, 'file')} outside", outside == 0)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,31 @@
+"""How severe a patch is and how soon it must be decided. Pure."""
+
+from collections.abc import Iterable
+
+from approvals.models import Priority, Severity
+
+RANK = {Severity.UNKNOWN: 0, Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3, Severity.CRITICAL: 4}
+
+
+def cvss_band(score: float | None) -> Severity:
+    """Return the qualitative band of a CVSS score 0..10 (FIRST, CVSS 3.1 section 5); unknown for none and for 0."""
+    if not score:
+        return Severity.UNKNOWN
+    for floor, band in ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM)):
+        if score >= floor:
+            return band
+    return Severity.LOW
+
+
+def effective_severity(stated: Severity, score: float | None, earlier: Iterable[Severity] = ()) -> Severity:
+    """Return the highest of what the producer states, the CVSS band and earlier patches of the same CVE."""
+    return max([stated, cvss_band(score), *earlier], key=RANK.__getitem__)
+
+
+def priority(severity: Severity, *, known_exploited: bool, requested: str | None = None) -> Priority:
+    """Return the queue's priority: unknown waits as medium; KEV makes it at least high, and critical when
+    the severity is high or unknown; a producer may ask for higher, never for lower."""
+    derived = Priority.MEDIUM if severity == Severity.UNKNOWN else Priority(RANK[severity])
+    if known_exploited:
+        derived = Priority.CRITICAL if severity in {Severity.HIGH, Severity.UNKNOWN} else max(derived, Priority.HIGH)
+    return max(derived, Priority[requested.upper()]) if requested else derived

@@ -1,0 +1,70 @@
+"""What the database knows of a patch's CVEs, and a patch as policy conditions see it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from approvals.models import Patch, Priority, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class CveFacts:
+    """One CVE: the highest severity of its earlier patches, how many of them wait, and whether it is exploited."""
+
+    severity: Severity
+    pending: int
+    known_exploited: bool
+
+
+FACTS = """
+select cve,
+       max(array_position(array['unknown','low','medium','high','critical'], patch.effective_severity::text)),
+       count(*) filter (where decision.status = 'pending'),
+       exists (select from approvals_knownexploited known where known.cve_id = cve)
+from unnest(%s::varchar[]) cve
+left join approvals_patch patch on patch.cve_ids @> array[cve]
+left join approvals_decision decision on decision.patch_id = patch.id
+group by cve
+"""
+
+
+def cve_facts(cve_ids: Collection[str]) -> dict[str, CveFacts]:
+    """Return what is known of each CVE; one query, none without CVEs."""
+    if not cve_ids:
+        return {}
+    ranks = list(Severity)
+    with connection.cursor() as cursor:
+        cursor.execute(FACTS, [sorted(cve_ids)])
+        return {
+            cve: CveFacts(Severity.UNKNOWN if rank is None else ranks[rank - 1], pending, exploited)
+            for cve, rank, pending, exploited in cursor.fetchall()
+        }
+
+
+def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str, Any]:
+    """Return the patch as CEL conditions see it (`policy.conditions.FACTS`); what is absent is null."""
+    return {
+        "priority": priority.name.lower(),
+        "severity": patch.effective_severity,
+        "cvss": patch.cvss_score,
+        "kev": patch.known_exploited,
+        "confidence": patch.ml_confidence,
+        "prediction": patch.ml_prediction,
+        "wargaming": str(patch.wargaming),
+        "risk_level": patch.risk_level or None,
+        "strategy": patch.strategy or None,
+        "ecosystem": patch.ecosystem or None,
+        "package_name": patch.package_name or None,
+        "repository": patch.repository or None,
+        "language": patch.language or None,
+        "producer": producer,
+        "kind": str(patch.kind),
+        "cve_ids": patch.cve_ids,
+        "cwe_ids": patch.cwe_ids,
+        "files": patch.file_count,
+        "additions": patch.additions,
+        "deletions": patch.deletions,
+        "manual_review": patch.requires_manual_review,
+    }

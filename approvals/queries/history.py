@@ -1,0 +1,75 @@
+"""Decided patches, newest first."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, Priority, Review, Status, User
+
+from .queue import COUNT_LIMIT, shown_count
+from .search import matching
+
+ORDER = ["-decided_at", "-id"]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilters:
+    """What the reader narrows the history to; '' and None mean 'any'."""
+
+    q: str = ""
+    status: str = ""
+    priority: str = ""
+    reviewer: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def decided(filters: HistoryFilters) -> QuerySet[Decision]:
+    """Return the decided decisions that match; lazily, in no order."""
+    rows = Decision.objects.exclude(status=Status.PENDING).select_related(
+        "patch__producer", "policy_version__policy", "decided_by_user"
+    )
+    condition = Q()
+    if filters.status:
+        condition &= Q(status=filters.status)
+    if filters.priority:
+        condition &= Q(priority=Priority[filters.priority.upper()])
+    if filters.since:
+        condition &= Q(decided_at__gte=filters.since)
+    if filters.until:
+        condition &= Q(decided_at__lt=filters.until)
+    if filters.reviewer:
+        named = Q(reviewer__username__iexact=filters.reviewer) | Q(reviewer__email__iexact=filters.reviewer)
+        rows = rows.filter(Exists(Review.objects.filter(named, decision=OuterRef("pk"), withdrawn_at=None)))
+    rows = rows.filter(condition)
+    return matching(rows, filters.q, "patch__search") if filters.q else rows
+
+
+def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:
+    """Return the count of each status and of 'all', each exact up to 1,000; one query."""
+    wanted = [status for status in Status if status != Status.PENDING]
+    few = [
+        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in wanted
+    ]
+    found = Counter(few[0].union(*few[1:], all=True))
+    return {"": shown_count(found.total())} | {str(status): shown_count(found[status]) for status in wanted}
+
+
+def dress(decisions: list[Decision]) -> list[Decision]:
+    """Set on each decision who decided it, how long it took and whether its SLA was missed; one query."""
+    reviews: dict[int, list[User]] = {decision.pk: [] for decision in decisions}
+    for review in (
+        Review.objects.filter(decision__in=list(reviews), withdrawn_at=None).select_related("reviewer").order_by("id")
+    ):
+        reviews[review.decision_id].append(review.reviewer)
+    for decision in decisions:
+        human = decision.decided_by_kind == DeciderKind.HUMAN
+        given = reviews[decision.pk] if human else []
+        decider = decision.decided_by_user
+        decision.deciders = given or ([decider] if decider else [])  # type: ignore[attr-defined]
+        at = decision.decided_at
+        decision.took = (at - decision.created_at).total_seconds() if at else None  # type: ignore[attr-defined]
+        decision.sla_missed = bool(at and decision.sla_due_at != NO_DEADLINE and at > decision.sla_due_at)  # type: ignore[attr-defined]
+    return decisions

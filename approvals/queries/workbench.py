@@ -1,0 +1,50 @@
+"""Read what the workbench remembers: saved views, files viewed, who else looks."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from approvals.models import Comment, Decision, Presence, SavedView, User, ViewedFile
+
+PRESENT = timedelta(seconds=45)  # pages say so every 20 seconds
+
+
+def saved_views(user: User) -> list[SavedView]:
+    """Return this person's views by name."""
+    return list(SavedView.objects.filter(user=user))
+
+
+def viewed_files(decision: Decision, user: User) -> set[str]:
+    """Return the digests of the files of this patch that this person ticked, in any revision."""
+    patch = decision.patch
+    rows = ViewedFile.objects.filter(user=user, producer=patch.producer_id, patch_id=patch.patch_id)
+    return set(rows.values_list("file_sha256", flat=True))
+
+
+def earlier_comments(decision: Decision) -> list[Comment]:
+    """Return the comments on earlier revisions of the same patch, oldest first."""
+    patch = decision.patch
+    rows = Comment.objects.filter(
+        decision__patch__producer=patch.producer_id,
+        decision__patch__patch_id=patch.patch_id,
+        decision__patch__revision__lt=patch.revision,
+    )
+    return list(rows.select_related("author", "text", "decision__patch").order_by("id"))
+
+
+def others_present(decision: Decision, user: User, now: datetime) -> list[User]:
+    """Return who else has this patch's page open."""
+    rows = Presence.objects.filter(patch=decision.patch_id, seen_at__gte=now - PRESENT).exclude(user=user)
+    return [presence.user for presence in rows.select_related("user").order_by("user__username")]
+
+
+def presence_of(decisions: Iterable[Decision], user_id: int, now: datetime) -> dict[int, list[User]]:
+    """Return, per patch, who else looks at it right now; one query."""
+    rows = (
+        Presence.objects.filter(patch__in=[one.patch_id for one in decisions], seen_at__gte=now - PRESENT)
+        .exclude(user=user_id)
+        .select_related("user")
+    )
+    found: dict[int, list[User]] = {}
+    for presence in rows:
+        found.setdefault(presence.patch_id, []).append(presence.user)
+    return found

@@ -1,0 +1,47 @@
+"""The sequencer's loop: every 200 ms and whenever a decision wakes it. Runs in the worker."""
+
+import logging
+import threading
+import time
+
+import psycopg
+from django.db import connection
+from django.utils import timezone
+
+from approvals.live import connection_parameters
+from approvals.services.dispatch import beat, dispatch
+from approvals.services.ending import CHANNEL
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 0.2  # seconds an entry waits at most for its place
+BEAT = 5.0  # seconds between heartbeats; readiness calls a worker lost after 60
+
+
+def run(stop: threading.Event) -> None:
+    """Place entries until `stop` is set. Database errors end the loop; the worker starts it again."""
+    try:
+        with _listener() as listener:
+            _loop(stop, listener)
+    finally:
+        connection.close()
+
+
+def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...]]") -> None:
+    last_beat = 0.0
+    while not stop.is_set():
+        if time.monotonic() - last_beat >= BEAT:
+            beat("worker", timezone.now())
+            last_beat = time.monotonic()
+        placed = dispatch()
+        if placed is not None and placed >= 1000:
+            continue  # a full batch: more is waiting
+        for _ in listener.notifies(timeout=INTERVAL, stop_after=1):
+            pass
+
+
+def _listener() -> "psycopg.Connection[tuple[object, ...]]":
+    """Return a connection of our own outside the pool that hears decisions."""
+    listener = psycopg.connect(**connection_parameters(), autocommit=True, application_name="hitl sequencer")
+    listener.execute(f"listen {CHANNEL}")
+    return listener

@@ -1,0 +1,216 @@
+"""Producers, tokens, people and sign-ins: each change with its entry. The only writer of them."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from approvals.errors import Invalid
+from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, Theme, TokenKind, User
+from audit.log import Actor, Subject, record
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def digest_of(token: str) -> str:
+    """Return what is stored of a token: its hex SHA-256 (256 random bits need no slow hash)."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def issue_token(
+    name: str,
+    kind: TokenKind,
+    *,
+    actor: Actor,
+    now: datetime,
+    producer: Producer | None = None,
+    user: User | None = None,
+    scopes: Iterable[str] = (),
+    expires_at: datetime | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token and return it with its secret, which is never shown again.
+
+    `scopes` narrows (or, for comments:write, extends) what the kind may do. Raise Invalid.
+    """
+    wanted = list(scopes) or list(SCOPES[kind])
+    check_token(kind, wanted, user, expires_at, now)
+    prefix = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    secret = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
+    with transaction.atomic():
+        if kind == TokenKind.PRODUCER and producer is None:
+            producer = ensure_producer(name, actor=actor, now=now)
+        token = ApiToken.objects.create(
+            name=name,
+            kind=kind,
+            prefix=prefix,
+            digest=digest_of(secret),
+            scopes=wanted,
+            producer=producer if kind == TokenKind.PRODUCER else None,
+            user=user if kind == TokenKind.PERSONAL else None,
+            issued_by=actor.label,
+            created_at=now,
+            expires_at=expires_at,
+        )
+        record(
+            "token.issued",
+            actor=actor,
+            at=now,
+            subject=Subject("token", prefix, name),
+            data={
+                "kind": str(kind),
+                "producer": token.producer.name if token.producer else None,
+                "user": f"user:{token.user_id}" if token.user_id else None,
+                "scopes": wanted,
+                "expires_at": expires_at,
+            },
+        )
+    return token, secret
+
+
+def check_token(
+    kind: TokenKind, scopes: Iterable[str], user: User | None, expires_at: datetime | None, now: datetime
+) -> None:
+    """Raise Invalid for a token that must not be issued; each error says which field is wrong."""
+    unknown = set(scopes) - set(SCOPES[kind]) - set(EXTRA_SCOPES)
+    if unknown:
+        raise _invalid("scopes", f"A {kind} token cannot have the scope {', '.join(sorted(unknown))}.")
+    if kind == TokenKind.PERSONAL and user is None:
+        raise _invalid("user", "A personal token belongs to a user.")
+    if expires_at is not None and expires_at <= now:
+        raise _invalid("expires_at", "The expiry must be in the future.")
+
+
+def _invalid(field: str, sentence: str) -> Invalid:
+    return Invalid(sentence, errors=[{"loc": [field], "msg": sentence}])
+
+
+def revoke_token(token: ApiToken, *, actor: Actor, now: datetime) -> bool:
+    """End a token at once and return whether it was still in force; doing it again changes nothing."""
+    with transaction.atomic():
+        ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
+        if ended:
+            record("token.revoked", actor=actor, at=now, subject=Subject("token", token.prefix, token.name))
+    return bool(ended)
+
+
+def touch_token(token: ApiToken, now: datetime) -> None:
+    """Remember the last use, at most once a minute: every request of a token would queue behind one row."""
+    if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+
+
+def ensure_producer(name: str, *, actor: Actor, now: datetime) -> Producer:
+    """Return the producer of that name, made now if it is new (and trusted for nothing)."""
+    with transaction.atomic():
+        producer, created = Producer.objects.get_or_create(name=name, defaults={"created_at": now})
+        if created:
+            record(
+                "producer.changed",
+                actor=actor,
+                at=now,
+                subject=Subject("producer", str(producer.pk), name),
+                data={"old": None, "new": _producer_facts(producer)},
+            )
+    return producer
+
+
+def change_producer(producer: Producer, *, actor: Actor, now: datetime) -> None:
+    """Save a producer's trust as set on the object, with old and new value in the log; no change writes nothing."""
+    with transaction.atomic():
+        old = Producer.objects.select_for_update().get(pk=producer.pk) if producer.pk else None
+        if old is None:
+            producer.created_at = now
+        elif _producer_facts(old) == _producer_facts(producer):
+            return
+        producer.save()
+        record(
+            "producer.changed",
+            actor=actor,
+            at=now,
+            subject=Subject("producer", str(producer.pk), producer.name),
+            data={"old": _producer_facts(old) if old else None, "new": _producer_facts(producer)},
+        )
+
+
+def record_user_change(
+    user: User, old: dict[str, Any] | None, *, actor: Actor, now: datetime, fields: Iterable[str] = ()
+) -> None:
+    """Record that a person's account changed; call in the transaction that saved it, with `user_facts` from before.
+
+    `fields` names what was changed, so that a new name or address is seen without being written down.
+    """
+    record(
+        "user.changed",
+        actor=actor,
+        at=now,
+        subject=Subject("user", f"user:{user.pk}", user.username),
+        data={"old": old, "new": user_facts(user), "fields": sorted(fields)},
+    )
+
+
+def record_group_change(group: Group, old: dict[str, Any] | None, *, actor: Actor, now: datetime) -> None:
+    """Record that a group's permissions changed; call in the transaction that saved it."""
+    record(
+        "group.changed",
+        actor=actor,
+        at=now,
+        subject=Subject("group", str(group.pk), group.name),
+        data={"old": old, "new": group_facts(group)},
+    )
+
+
+def user_facts(user: User) -> dict[str, Any]:
+    """Return what an entry may say of an account: no name, no address, no password."""
+    return {
+        "active": user.is_active,
+        "staff": user.is_staff,
+        "superuser": user.is_superuser,
+        "groups": sorted(user.groups.values_list("name", flat=True)),
+        "password": hashlib.sha256(user.password.encode()).hexdigest()[:8],
+    }
+
+
+def group_facts(group: Group) -> dict[str, Any]:
+    names = group.permissions.values_list("content_type__app_label", "codename")
+    return {"name": group.name, "permissions": sorted(f"{app}.{codename}" for app, codename in names)}
+
+
+def record_sign_in(user: User, *, actor: Actor, now: datetime) -> None:
+    record("login.succeeded", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+
+
+def record_sign_out(user: User, *, actor: Actor, now: datetime) -> None:
+    record("login.ended", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+
+
+def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> None:
+    """Record a refused sign-in; what was typed is never kept, it may be a password."""
+    subject = Subject("user", f"user:{user.pk}", user.username) if user else Subject("user", "unknown", "")
+    record("login.failed", actor=actor, at=now, subject=subject)
+
+
+def _producer_facts(producer: Producer) -> dict[str, Any]:
+    return {
+        "name": producer.name,
+        "trusted_for_ml": producer.trusted_for_ml,
+        "trusted_for_wargaming": producer.trusted_for_wargaming,
+    }
+
+
+def record_export(what: str, filters: dict[str, str], *, actor: Actor, now: datetime) -> None:
+    """Record that a list left the product, and what it was narrowed to."""
+    record("export.made", actor=actor, at=now, subject=Subject("export", what, what), data={"filters": filters})
+
+
+def set_theme(user: User, theme: Theme) -> None:
+    """Keep a person's choice of colours; not an entry, it decides nothing."""
+    User.objects.filter(pk=user.pk).update(theme=theme)
+
+
+def set_single_keys(user: User, on: bool) -> None:
+    """Keep whether single keys act; not an entry, it decides nothing."""
+    User.objects.filter(pk=user.pk).update(single_keys=on)

@@ -1,0 +1,131 @@
+"""What every install starts with: groups with their permissions, and the shipped policies. Safe to run again."""
+
+import hashlib
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import rfc8785
+from django.apps import apps as installed
+from django.apps.registry import Apps
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+GROUPS: dict[str, list[tuple[str, str, str]]] = {
+    "viewer": [("approvals", "decision", "view_decision"), ("approvals", "decision", "view_analytics")],
+    "reviewer": [
+        ("approvals", "decision", "view_decision"),
+        ("approvals", "decision", "view_analytics"),
+        ("approvals", "decision", "view_diff"),
+        ("approvals", "decision", "comment_decision"),
+        ("approvals", "decision", "review_decision"),
+    ],
+    "security-leads": [
+        ("approvals", "decision", "view_decision"),
+        ("approvals", "decision", "view_analytics"),
+        ("approvals", "decision", "view_diff"),
+        ("approvals", "decision", "comment_decision"),
+        ("approvals", "decision", "review_decision"),
+        ("approvals", "decision", "lead_decision"),
+        ("audit", "entry", "view_entry"),
+    ],
+    "policy-admin": [
+        ("approvals", "decision", "view_decision"),
+        ("approvals", "decision", "view_analytics"),
+        ("approvals", "policy", "view_policy"),
+        ("approvals", "policy", "add_policy"),
+        ("approvals", "policy", "change_policy"),
+        ("approvals", "policyversion", "view_policyversion"),
+        ("audit", "entry", "view_entry"),
+    ],
+    "auditor": [
+        ("approvals", "decision", "view_decision"),
+        ("approvals", "decision", "view_analytics"),
+        ("approvals", "decision", "view_diff"),
+        ("approvals", "policy", "view_policy"),
+        ("approvals", "policyversion", "view_policyversion"),
+        ("audit", "entry", "view_entry"),
+    ],
+}
+
+# product.md, 'Defaults as shipped': SLA warns at 80 %.
+POLICIES: list[dict[str, Any]] = [
+    {
+        "name": "critical-two-person",
+        "match": "priority == 'critical'",
+        "required_approvals": 2,
+        "required_groups": ["security-leads"],
+        "sla_warn_seconds": 4 * MINUTE,
+        "sla_due_seconds": 5 * MINUTE,
+        "escalate_after_seconds": HOUR,
+        "expire_after_seconds": DAY,
+    },
+    {
+        "name": "high",
+        "match": "priority == 'high'",
+        "sla_warn_seconds": 8 * MINUTE,
+        "sla_due_seconds": 10 * MINUTE,
+        "escalate_after_seconds": 4 * HOUR,
+        "expire_after_seconds": DAY,
+    },
+    {
+        "name": "medium",
+        "match": "priority == 'medium'",
+        "sla_warn_seconds": 12 * MINUTE,
+        "sla_due_seconds": 15 * MINUTE,
+        "escalate_after_seconds": DAY,
+        "expire_after_seconds": 7 * DAY,
+    },
+    {"name": "low", "match": "priority == 'low'", "expire_after_seconds": 7 * DAY},
+    {"name": "default", "match": "true", "is_default": True, "expire_after_seconds": 7 * DAY},
+]
+
+
+def version_digest(columns: dict[str, Any]) -> str:
+    """Return the hex SHA-256 of a policy version's canonical content, by which entries name it."""
+    plain = {key: str(value) if isinstance(value, Decimal) else value for key, value in columns.items()}
+    return hashlib.sha256(rfc8785.dumps(plain)).hexdigest()
+
+
+def install_defaults(apps: Apps = installed) -> None:
+    """Create groups, permissions and policies that are missing; what an administrator changed stays."""
+    _groups(apps)
+    _policies(apps)
+
+
+def _groups(apps: Apps) -> None:
+    group_model = apps.get_model("auth", "Group")
+    for name, permissions in GROUPS.items():
+        group, created = group_model.objects.get_or_create(name=name)
+        if created:
+            group.permissions.set([_permission(apps, *wanted) for wanted in permissions])
+
+
+def _permission(apps: Apps, app: str, model: str, codename: str) -> Any:
+    """Return a permission, made here when Django's post_migrate has not run yet (a first `migrate`)."""
+    content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(app_label=app, model=model)
+    permission, _ = apps.get_model("auth", "Permission").objects.get_or_create(
+        content_type=content_type, codename=codename, defaults={"name": codename.replace("_", " ").capitalize()}
+    )
+    return permission
+
+
+def _policies(apps: Apps) -> None:
+    policy_model, version_model = apps.get_model("approvals", "Policy"), apps.get_model("approvals", "PolicyVersion")
+    if policy_model.objects.exists():
+        return
+    for position, shipped in enumerate(POLICIES, start=1):
+        columns = {key: value for key, value in shipped.items() if key not in {"name", "is_default"}}
+        last = shipped.get("is_default", False)
+        policy = policy_model.objects.create(
+            name=shipped["name"], position=1_000_000 if last else position * 10, is_default=last
+        )
+        policy.current = version_model.objects.create(
+            policy=policy,
+            version=1,
+            sha256=version_digest({"name": shipped["name"], "version": 1, **columns}),
+            created_by="HITL",
+            created_at=datetime.now(UTC),
+            **columns,
+        )
+        policy.save(update_fields=["current"])

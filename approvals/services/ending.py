@@ -1,0 +1,102 @@
+"""The one way a decision leaves pending: row, text and audit entry in the caller's transaction."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from approvals.models import Category, Channel, DeciderKind, Decision, Priority, Status, Text, User
+from audit.log import Actor, Subject, record, text_digest
+
+CHANNEL = "hitl_outbox"
+"""Decisions wake the sequencer; intake does not, since notifying commits would queue behind each other."""
+
+
+def subject(decision: Decision) -> Subject:
+    """Return the audit subject of a decision whose row the caller holds locked."""
+    patch = decision.patch
+    label = " ".join(filter(None, [patch.cve_id, patch.package_name or patch.repository, patch.current_version]))
+    return Subject("decision", str(decision.decision_id), label, chained=True)
+
+
+def policy_ref(decision: Decision) -> dict[str, Any]:
+    """Return the policy version as entries name it; the caller selected it with the decision."""
+    version = decision.policy_version
+    return {"version": f"{version.policy.name}@{version.version}", "sha256": version.sha256}
+
+
+def end(
+    decision: Decision,
+    status: Status,
+    *,
+    actor: Actor,
+    now: datetime,
+    kind: DeciderKind,
+    channel: Channel,
+    cause: str,
+    user: User | None = None,
+    text: Text | None = None,
+    category: Category | str = "",
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Move a locked pending decision to its end and record it.
+
+    The WHERE repeats the state, so that a caller who forgot the lock loses instead of overwriting.
+    """
+    written = Decision.objects.filter(pk=decision.pk, status=Status.PENDING).update(
+        status=status,
+        decided_by_kind=kind,
+        decided_by=actor.label,
+        decided_by_user=user,
+        decided_at=now,
+        channel=channel,
+        cause=cause,
+        reason=text,
+        category=category,
+        approvals=decision.approvals,
+    )
+    if not written:
+        raise RuntimeError(f"decision {decision.decision_id} ended although its row was locked")
+    decision.status, decision.decided_by_kind, decision.decided_by = status, kind, actor.label
+    decision.decided_by_user, decision.decided_at, decision.channel = user, now, channel
+    decision.cause, decision.reason, decision.category = cause, text, category
+    urgency = Priority(decision.priority).name.lower()
+    details: dict[str, Any] = {"channel": str(channel), "cause": cause, "priority": urgency}
+    if text is not None:
+        details["reason"] = commitment(text)
+    if category:
+        details["category"] = str(category)
+    record(
+        f"decision.{status}",
+        actor=actor,
+        at=now,
+        subject=subject(decision),
+        patch_sha256=decision.patch.sha256,
+        policy=policy_ref(decision),
+        data=details | (data or {}),
+    )
+    wake_sequencer()
+
+
+def commitment(text: Text) -> dict[str, str | int]:
+    """Return how an entry names free text: its row, its digest and its length, never the words."""
+    body = text.body or ""
+    return {"text": text.pk, "sha256": text_digest(bytes(text.salt), body), "characters": len(body)}
+
+
+def wake_sequencer() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"notify {CHANNEL}")
+
+
+def locked(decision_id: UUID) -> Decision:
+    """Return the decision with its row locked until the transaction ends; raise Decision.DoesNotExist.
+
+    A waiting caller reads the row as the winner left it, so every rule after this sees the truth.
+    """
+    return (
+        Decision.objects.select_for_update(of=("self",))
+        .select_related("patch__producer", "policy_version__policy")
+        .get(decision_id=decision_id)
+    )

@@ -1,0 +1,61 @@
+"""Import the catalogue of known exploited vulnerabilities. The only writer of it."""
+
+import re
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+
+from approvals.errors import Invalid
+from approvals.models import KnownExploited
+from audit.log import Actor, Subject, record
+
+from .lifecycle import raise_priorities
+
+CVE = re.compile(r"CVE-\d{4}-\d{4,19}")
+
+
+def import_catalogue(document: dict[str, Any], *, actor: Actor, now: datetime) -> tuple[int, int]:
+    """Store CISA's JSON catalogue; return (CVEs that are new to us, pending decisions raised). Raise Invalid.
+
+    A CVE that leaves the catalogue stays marked: priorities only ever rise.
+    """
+    try:
+        listed = [_row(item, now) for item in document["vulnerabilities"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Invalid(f"This is not a KEV catalogue: {error!r}.") from error
+    rows = {row.cve_id: row for row in listed}  # a catalogue that lists one twice means its last word
+    with transaction.atomic():
+        known = set(KnownExploited.objects.values_list("cve_id", flat=True))
+        KnownExploited.objects.bulk_create(
+            rows.values(),
+            update_conflicts=True,
+            unique_fields=["cve_id"],
+            update_fields=["name", "added_on", "due_on", "ransomware", "imported_at"],
+        )
+        new = rows.keys() - known
+        # All of them, not the new ones: a decision that somebody held locked, or a patch that came in while the last
+        # import had not committed, was missed then.
+        raised = raise_priorities(sorted(rows), actor=actor, now=now) if rows else 0
+        record(
+            "kev.imported",
+            actor=actor,
+            at=now,
+            subject=Subject("catalogue", "kev", str(document.get("catalogVersion", ""))),
+            data={"rows": len(rows), "new": len(new), "raised": raised},
+        )
+    return len(new), raised
+
+
+def _row(item: dict[str, Any], now: datetime) -> KnownExploited:
+    cve_id, name = item["cveID"].strip().upper(), item.get("vulnerabilityName") or ""
+    if not CVE.fullmatch(cve_id) or "\x00" in name:
+        raise ValueError(f"{item['cveID']!r} is no CVE")
+    return KnownExploited(
+        cve_id=cve_id,
+        name=name,
+        added_on=date.fromisoformat(item["dateAdded"]),
+        due_on=date.fromisoformat(item["dueDate"]) if item.get("dueDate") else None,
+        ransomware=item.get("knownRansomwareCampaignUse") == "Known",
+        imported_at=now,
+    )

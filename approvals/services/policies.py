@@ -1,0 +1,131 @@
+"""Change policies: every change is a new version or a recorded switch. The only writer of policies."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from approvals.errors import Invalid
+from approvals.models import Policy, PolicyVersion
+from approvals.policy.conditions import BadCondition, check
+from audit.log import Actor, Subject, record
+
+from .defaults import version_digest
+
+TERMS = (
+    "match",
+    "auto_approval",
+    "auto_approve_threshold",
+    "required_approvals",
+    "required_groups",
+    "sla_warn_seconds",
+    "sla_due_seconds",
+    "escalate_after_seconds",
+    "expire_after_seconds",
+    "expire_action",
+)
+"""The columns of a version that say what the policy does."""
+
+
+def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetime) -> PolicyVersion:
+    """Make these terms the policy's current version; equal terms publish nothing. Raise Invalid."""
+    check_terms(policy, terms)
+    with transaction.atomic():
+        Policy.objects.select_for_update().get(pk=policy.pk)
+        current = PolicyVersion.objects.filter(current_of=policy).first()
+        old = terms_of(current) if current else None
+        if current and old == _plain(terms):
+            return current
+        number = (policy.versions.aggregate(last=Max("version"))["last"] or 0) + 1
+        version = PolicyVersion.objects.create(
+            policy=policy,
+            version=number,
+            sha256=version_digest({"name": policy.name, "version": number, **_plain(terms)}),
+            created_by=actor.label,
+            created_at=now,
+            **terms,
+        )
+        policy.current = version
+        policy.save(update_fields=["current"])
+        _record(
+            policy,
+            {"version": current.version, **old} if current and old else None,
+            terms_of(version) | {"version": number},
+            actor,
+            now,
+        )
+    return version
+
+
+def arrange(policy: Policy, *, actor: Actor, now: datetime) -> None:
+    """Save a policy's name, place and switch as set on the object, with old and new in the log. Raise Invalid."""
+    check_place(policy)
+    with transaction.atomic():
+        old = Policy.objects.select_for_update().filter(pk=policy.pk).first()
+        before = _switches(old) if old else None
+        if before == _switches(policy):
+            return
+        # Never `current`: somebody may have published since this object was read.
+        policy.save(update_fields=["name", "position", "enabled"] if old else None)
+        _record(policy, before, _switches(policy), actor, now)
+
+
+def check_place(policy: Policy) -> None:
+    """Raise Invalid unless every patch stays covered: the default policy is on, and nothing comes after it."""
+    if policy.is_default and not policy.enabled:
+        sentence = "The default policy cannot be switched off: every patch must be covered."
+        raise Invalid(sentence, errors=[{"loc": ["enabled"], "msg": sentence}])
+    others = Policy.objects.exclude(pk=policy.pk)
+    if policy.is_default:
+        misplaced = others.filter(position__gte=policy.position).exists()
+    else:
+        misplaced = others.filter(is_default=True, position__lte=policy.position).exists()
+    if misplaced:
+        sentence = "The default policy comes last: it matches every patch, so no policy after it would be asked."
+        raise Invalid(sentence, errors=[{"loc": ["position"], "msg": sentence}])
+
+
+def check_terms(policy: Policy, terms: dict[str, Any]) -> None:
+    """Raise Invalid for terms that could not be enforced as written."""
+    try:
+        check(terms["match"])
+    except BadCondition as error:
+        raise Invalid(str(error), errors=[{"loc": ["match"], "msg": str(error)}]) from error
+    if policy.is_default and terms["match"].strip() != "true":
+        raise Invalid(
+            "The default policy matches every patch: its condition is `true`.",
+            errors=[{"loc": ["match"], "msg": "must be `true`"}],
+        )
+    warn, due = terms.get("sla_warn_seconds"), terms.get("sla_due_seconds")
+    if warn is not None and (due is None or warn > due):
+        raise Invalid(
+            "The SLA warning comes before its breach.",
+            errors=[{"loc": ["sla_warn_seconds"], "msg": "after the breach"}],
+        )
+
+
+def terms_of(version: PolicyVersion) -> dict[str, Any]:
+    return _plain({name: getattr(version, name) for name in TERMS})
+
+
+def _plain(terms: dict[str, Any]) -> dict[str, Any]:
+    """Return the terms as entries and digests hold them: decimals as text, so that 0.95 and 0.950 are one."""
+    return {
+        name: f"{value.normalize():f}" if isinstance(value := terms.get(name), Decimal) else value for name in TERMS
+    }
+
+
+def _switches(policy: Policy) -> dict[str, Any]:
+    return {"name": policy.name, "position": policy.position, "enabled": policy.enabled}
+
+
+def _record(policy: Policy, old: dict[str, Any] | None, new: dict[str, Any], actor: Actor, now: datetime) -> None:
+    record(
+        "policy.changed",
+        actor=actor,
+        at=now,
+        subject=Subject("policy", str(policy.pk), policy.name),
+        data={"old": old, "new": new},
+    )

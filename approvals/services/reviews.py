@@ -1,0 +1,287 @@
+"""People's verdicts and comments: the only writer of reviews, whatever the channel."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal
+from approvals.models import (
+    Category,
+    Channel,
+    Comment,
+    DeciderKind,
+    Decision,
+    Displayed,
+    Patch,
+    PatchView,
+    Review,
+    Status,
+    Text,
+    User,
+    Verdict,
+)
+from approvals.policy.quorum import missing
+from approvals.policy.rules import Intent, Stale, refusal
+from approvals.queries.case import case, current, outcome
+from approvals.queries.people import approvers, person
+from audit.log import Actor, record
+
+from .ending import commitment, end, locked, policy_ref, subject
+
+MAX_REASON = 2_000
+MAX_COMMENT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the reviewer had before them when they gave the verdict."""
+
+    sha256: str
+    displayed: Displayed = Displayed.PAGE
+    channel: Channel = Channel.PAGE
+    opened_at: datetime | None = None
+
+
+def review(
+    decision_id: UUID,
+    verdict: Verdict,
+    *,
+    user: User,
+    actor: Actor,
+    seen: Seen,
+    now: datetime,
+    text: str = "",
+    category: Category | str = "",
+) -> Decision:
+    """Record one person's verdict and, when the policy's quorum is reached, end the decision.
+
+    Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
+    Invalid (no reason, too long). A lost race writes nothing; breaking a rule writes its own audit entry.
+    """
+    check_text(verdict, text, category)
+    try:
+        with transaction.atomic():
+            return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category)
+    except NotAllowed as error:
+        _record_refusal(decision_id, verdict, actor, seen, now, error)
+        raise
+
+
+def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
+    """Raise Invalid unless the words fit the verdict; lengths in characters."""
+    if verdict == Verdict.APPROVE:
+        if len(text) > MAX_COMMENT:
+            raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", errors=[_field("comment", "too long")])
+        return
+    if not text.strip():
+        raise Invalid("Say why: a reason is required.", errors=[_field("reason", "required")])
+    if len(text) > MAX_REASON:
+        raise Invalid(f"A reason may have {MAX_REASON:,} characters.", errors=[_field("reason", "too long")])
+    if verdict == Verdict.REJECT and category not in Category.values:
+        raise Invalid("Choose what is wrong with the patch.", errors=[_field("category", "not one of the categories")])
+
+
+def comment(
+    decision_id: UUID,
+    body: str,
+    *,
+    user: User | None,
+    actor: Actor,
+    now: datetime,
+    file: str = "",
+    line: int | None = None,
+) -> Comment:
+    """Add words to a patch, in any state. Raise NotFound or Invalid."""
+    if not body.strip():
+        raise Invalid("Write something first.", errors=[_field("comment", "required")])
+    if len(body) > MAX_COMMENT:
+        raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", errors=[_field("comment", "too long")])
+    with transaction.atomic():
+        decision = find_locked(decision_id)
+        text = Text.objects.create(body=body)
+        added = Comment.objects.create(
+            decision=decision, author=user, author_label=actor.label, text=text, file=file, line=line, created_at=now
+        )
+        record(
+            "comment.added",
+            actor=actor,
+            at=now,
+            subject=subject(decision),
+            patch_sha256=decision.patch.sha256,
+            data={"comment": commitment(text), "file": file or None, "line": line},
+        )
+    return added
+
+
+def withdraw(decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime) -> Decision:
+    """Take one's own review back while the decision is pending. Raise NotFound, Conflict or Invalid."""
+    check_text(Verdict.REQUEST_CHANGES, reason, "")
+    with transaction.atomic():
+        decision = find_locked(decision_id)
+        if decision.status != Status.PENDING:
+            raise Conflict(f"{outcome(decision)} Reviews of a decided patch stand.", current=current(decision))
+        live = list(decision.reviews.filter(withdrawn_at=None))
+        mine = next((given for given in live if given.reviewer_id == user.pk), None)
+        if mine is None:
+            raise Conflict("You have no review here to withdraw.", current=current(decision))
+        mine.withdrawn_at = now
+        mine.save(update_fields=["withdrawn_at"])
+        left = approvers(given.reviewer_id for given in live if given.pk != mine.pk)
+        decision.approvals = len(left)
+        decision.save(update_fields=["approvals"])
+        text = Text.objects.create(body=reason.strip())
+        record(
+            "review.withdrawn",
+            actor=actor,
+            at=now,
+            subject=subject(decision),
+            patch_sha256=decision.patch.sha256,
+            data={"verdict": mine.verdict, "reason": commitment(text)},
+        )
+    return decision
+
+
+def open_page(patch: Patch, user: User, now: datetime) -> None:
+    """Remember that this person had this digest on its page; the first time stands."""
+    PatchView.objects.bulk_create([PatchView(patch=patch, user=user, opened_at=now)], ignore_conflicts=True)
+
+
+def find_locked(decision_id: UUID) -> Decision:
+    try:
+        return locked(decision_id)
+    except Decision.DoesNotExist as error:
+        raise NotFound("There is no such decision.") from error
+
+
+def _review(
+    decision_id: UUID,
+    verdict: Verdict,
+    user: User,
+    actor: Actor,
+    seen: Seen,
+    now: datetime,
+    text: str,
+    category: Category | str,
+) -> Decision:
+    decision = find_locked(decision_id)
+    live = list(decision.reviews.filter(withdrawn_at=None))
+    intent = Intent(
+        verdict=verdict,
+        seen_sha256=seen.sha256,
+        displayed=seen.displayed,
+        opened=PatchView.objects.filter(patch=decision.patch_id, user=user).exists(),
+        bulk=seen.channel == Channel.BULK,
+    )
+    if sentence := refusal(case(decision, live), person(user, actor.authn), intent, now):
+        raise _as_error(sentence, decision)
+    body = Text.objects.create(body=text) if text else None
+    given = Review.objects.create(
+        decision=decision,
+        reviewer=user,
+        verdict=verdict,
+        patch_sha256=seen.sha256,
+        text=body,
+        category=category if verdict == Verdict.REJECT else "",
+        displayed=seen.displayed,
+        channel=seen.channel,
+        authn=actor.authn,
+        seconds_open=_seconds(seen.opened_at, now),
+        created_at=now,
+    )
+    _record_review(decision, given, actor, now)
+    if verdict == Verdict.APPROVE:
+        _count_approval(decision, [*live, given], user, actor, seen, now)
+    else:
+        status = Status.REJECTED if verdict == Verdict.REJECT else Status.CHANGES_REQUESTED
+        end(
+            decision,
+            status,
+            actor=actor,
+            now=now,
+            kind=DeciderKind.HUMAN,
+            channel=seen.channel,
+            cause="One refusal ends it" if verdict == Verdict.REJECT else "A reviewer asked for another revision",
+            user=user,
+            text=body,
+            category=given.category,
+        )
+    return decision
+
+
+def _count_approval(
+    decision: Decision, live: list[Review], user: User, actor: Actor, seen: Seen, now: datetime
+) -> None:
+    """End the decision when the approvals on this digest, by people who may still decide, reach the quorum."""
+    people = approvers(given.reviewer_id for given in live if given.verdict == Verdict.APPROVE)
+    decision.approvals = len(people)
+    lacking = missing(people, decision.required_approvals, decision.required_groups)
+    if lacking:
+        Decision.objects.filter(pk=decision.pk).update(approvals=decision.approvals)
+        return
+    end(
+        decision,
+        Status.APPROVED,
+        actor=actor,
+        now=now,
+        kind=DeciderKind.HUMAN,
+        channel=seen.channel,
+        cause=f"{len(people)} of {decision.required_approvals} approvals under {decision.policy_version}",
+        user=user,
+        data={"approvers": [f"user:{approver.id}" for approver in people]},
+    )
+
+
+def _record_review(decision: Decision, given: Review, actor: Actor, now: datetime) -> None:
+    record(
+        "review.recorded",
+        actor=actor,
+        at=now,
+        subject=subject(decision),
+        patch_sha256=given.patch_sha256,
+        policy=policy_ref(decision),
+        data={
+            "verdict": given.verdict,
+            "category": given.category or None,
+            "text": commitment(given.text) if given.text else None,
+            "displayed": given.displayed,
+            "channel": given.channel,
+            "seconds_open": given.seconds_open,
+        },
+    )
+
+
+def _record_refusal(
+    decision_id: UUID, verdict: Verdict, actor: Actor, seen: Seen, now: datetime, error: Refusal
+) -> None:
+    """Write that somebody tried what a rule forbids; a refusal nobody can see later protects nobody.
+
+    Outside the per-decision chain, so that attempts take no lock from those who may decide.
+    """
+    decision = Decision.objects.select_related("patch").get(decision_id=decision_id)
+    with transaction.atomic():
+        record(
+            "decision.refused",
+            actor=actor,
+            at=now,
+            subject=replace(subject(decision), chained=False),
+            patch_sha256=decision.patch.sha256,
+            data={"verdict": str(verdict), "why": error.detail, "channel": str(seen.channel)},
+        )
+
+
+def _as_error(sentence: str, decision: Decision) -> Refusal:
+    if isinstance(sentence, Stale):
+        return Conflict(sentence, current=current(decision))
+    return NotAllowed(sentence)
+
+
+def _seconds(opened_at: datetime | None, now: datetime) -> int | None:
+    if opened_at is None or opened_at > now:
+        return None
+    return min(int((now - opened_at).total_seconds()), 86_400)
+
+
+def _field(name: str, message: str) -> dict[str, object]:
+    return {"loc": ["body", name], "msg": message}

@@ -1,0 +1,250 @@
+"""Marks that templates print: icons, badges, meters. Text is in `text_tags`, times and clocks in `clock_tags`."""
+
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from approvals.models import Category, Patch, Priority, Status, Wargaming
+
+register = template.Library()
+
+# Every status with a shape and a word; colour only repeats what they say.
+STATUS_MARKS: dict[str, tuple[str, str]] = {
+    Status.PENDING: ("hourglass", "info"),
+    Status.APPROVED: ("check-disc", "success"),
+    Status.AUTO_APPROVED: ("spark", "violet"),
+    Status.REJECTED: ("x-disc", "danger"),
+    Status.CHANGES_REQUESTED: ("undo", "warning"),
+    Status.EXPIRED: ("clock", "warning"),
+    Status.CANCELLED: ("ban", "outline"),
+    Status.SUPERSEDED: ("layers", "info"),
+    Status.REVOKED: ("shield-x", "danger"),
+}
+WARGAMING_MARKS: dict[str, tuple[str, str, str]] = {
+    Wargaming.PASSED: ("shield-check", "success", "PASSED"),
+    Wargaming.FAILED: ("shield-x", "danger", "FAILED"),
+    Wargaming.INCONCLUSIVE: ("dash-disc", "warning", "INCONCLUSIVE"),
+    Wargaming.ERROR: ("error", "warning", "ERROR"),
+    Wargaming.NOT_RUN: ("minus", "outline", "NOT RUN"),
+}
+
+
+JOINTS: dict[bool | None, tuple[str, str]] = {
+    True: ("agree", "Agree"),
+    False: ("disagree", "Disagree"),
+    None: ("nocompare", "One signal"),
+}
+
+
+@register.simple_tag
+def icon(name: str, cls: str = "", label: str = "") -> SafeString:
+    """Return an icon of the sprite: decorative without a label, an image with a name with one."""
+    named = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    return format_html(
+        '<svg class="{}" {} focusable="false"><use href="{}#i-{}"/></svg>',
+        f"icon {cls}".strip(),
+        named,
+        static("icons.svg"),
+        name,
+    )
+
+
+def badge(kind: str, icon_name: str, word: str, cls: str = "", title: str = "") -> SafeString:
+    """Return a badge: shape, word, then colour."""
+    classes = " ".join(part for part in ("badge", f"badge--{kind}" if kind else "", cls) if part)
+    hint = format_html(' title="{}"', title) if title else ""
+    return format_html('<span class="{}"{}>{}{}</span>', classes, hint, icon(icon_name), word)
+
+
+@register.simple_tag
+def prio(priority: int | str, cls: str = "") -> SafeString:
+    """Return the mark of a priority, given as its number or its name."""
+    level = Priority(priority) if isinstance(priority, int) else Priority[priority.upper()]
+    name = level.name.lower()
+    return format_html(
+        '<span class="{}">{}{}</span>', f"prio prio--{name} {cls}".strip(), icon(f"p-{name}"), level.label
+    )
+
+
+@register.simple_tag
+def prio_badge(priority: int | str, cls: str = "badge--lg") -> SafeString:
+    """Return a priority as a badge, for headings."""
+    level = Priority(priority) if isinstance(priority, int) else Priority[priority.upper()]
+    name = level.name.lower()
+    return badge(name, f"p-{name}", level.label, cls)
+
+
+@register.simple_tag
+def status_badge(status: str, cls: str = "") -> SafeString:
+    """Return the badge of any of the nine statuses."""
+    icon_name, kind = STATUS_MARKS[status]
+    return badge(kind, icon_name, Status(status).label, cls)
+
+
+@register.simple_tag
+def wargaming_badge(value: str) -> SafeString:
+    """Return one of the five words. Only PASSED is green: no evidence is never shown as better than it is."""
+    icon_name, kind, word = WARGAMING_MARKS[value]
+    return badge(kind, icon_name, word)
+
+
+@register.simple_tag
+def ml_badge(prediction: bool | None, cls: str = "") -> SafeString:
+    """Return SUCCESS, FAIL, or NOT SCORED when the producer sent no prediction."""
+    if prediction is None:
+        return badge("outline", "minus", "NOT SCORED", cls)
+    return badge("success", "check", "SUCCESS", cls) if prediction else badge("danger", "x", "FAIL", cls)
+
+
+@register.simple_tag
+def agreement_badge(patch: Patch) -> SafeString:
+    """Return whether ML and wargaming say the same, for the head of the evidence."""
+    if patch.agreement is None:
+        return badge("outline", "nocompare", "Nothing to compare", title="At least one of the two gave no verdict")
+    if patch.agreement:
+        return badge("success", "agree", "ML and wargaming agree", "badge--outline")
+    return badge("warning", "disagree", "ML and wargaming disagree", "badge--outline")
+
+
+@register.simple_tag
+def meter(
+    value: float | str, kind: str = "accent", tick: float | str | None = None, label: str = "ML confidence"
+) -> SafeString:
+    """Return a bar for 0 to 100 %, with a tick where automatic approval would begin."""
+    tip = f"{label} {value} %" + (f", auto-approval needs {tick} %" if tick else "")
+    line = format_html('<line class="meter__tick" x1="{0}%" x2="{0}%" y1="0" y2="10"/>', tick) if tick else ""
+    return format_html(
+        '<svg class="meter meter--{kind}" role="meter" aria-label="{label}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{value}" focusable="false"><title>{tip}</title>'
+        '<rect class="meter__track" width="100%" y="3" height="4" rx="2"/>'
+        '<rect class="meter__fill" width="{value}%" y="3" height="4" rx="2"/>{line}</svg>',
+        kind=kind,
+        label=label,
+        value=value,
+        tip=tip,
+        line=line,
+    )
+
+
+@register.filter
+def percent(value: float | Decimal | None) -> str:
+    """Return a share of 1 in percent, at most one decimal, cut and never rounded up: 0.9496 is not yet 95."""
+    if value is None:
+        return ""
+    exact = (Decimal(repr(value)) if isinstance(value, float) else Decimal(value)) * 100
+    cut = exact.quantize(Decimal("0.1"), rounding=ROUND_DOWN)
+    return f"{cut:f}".removesuffix(".0")
+
+
+@register.inclusion_tag("approvals/_concord.html")
+def concord(patch: Patch, threshold: Decimal | None = None) -> dict[str, Any]:
+    """Render ML and wargaming side by side with whether they agree."""
+    icon_name, word = JOINTS[patch.agreement]
+    if patch.agreement is None and patch.ml_prediction is None and patch.wargaming_passed is None:
+        word = "No signal"
+    return {
+        "patch": patch,
+        "percent": percent(patch.ml_confidence),
+        "tick": percent(threshold),
+        "kind": {True: "accent", False: "danger", None: "neutral"}[patch.ml_prediction],
+        "note": wargaming_note(patch),
+        "joint": "none" if patch.agreement is None else icon_name,
+        "joint_icon": icon_name,
+        "joint_word": word,
+    }
+
+
+@register.filter
+def wargaming_note(patch: Patch) -> str:
+    """Return in a few words what the run showed."""
+    words: dict[str, str] = {
+        Wargaming.PASSED: "exploit blocked",
+        Wargaming.FAILED: "exploit works" if patch.wargaming_phase2 is False else "validation failed",
+        Wargaming.INCONCLUSIVE: "never worked" if patch.wargaming_phase1 is False else "no result",
+        Wargaming.ERROR: "broke off",
+        Wargaming.NOT_RUN: "no run sent",
+    }
+    return words[patch.wargaming]
+
+
+@register.filter
+def category_label(code: str) -> str:
+    """Return the words for a rejection category; '' for none and the code itself for one from elsewhere."""
+    return str(dict(Category.choices).get(code, code))
+
+
+@register.filter
+def failing(trace: list[dict[str, Any]]) -> int:
+    """Return how many conditions of a trace are not met; absent evidence counts as not met."""
+    return sum(1 for condition in trace if condition.get("outcome") != "pass")
+
+
+@register.filter
+def signed(value: float | str) -> str:
+    """Return a contribution with its sign, three decimals at most; text comes back as it is."""
+    if isinstance(value, str):
+        return value
+    text = f"{abs(value):.3f}".rstrip("0").rstrip(".")
+    return f"{'−' if value < 0 else '+'}{text}"
+
+
+@register.filter
+def direction(row: dict[str, Any]) -> str:
+    """Return up or down for a row of the SHAP list."""
+    return "down" if str(row.get("sign", "")) in {"down", "-", "−", "-1"} else "up"
+
+
+@register.filter
+def newest(revisions: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the revision with the highest number."""
+    return max(revisions, key=lambda revision: int(revision["revision"]), default=None)
+
+
+# The last word of an entry type decides its shape; what is not here is drawn as a plain record.
+ACTION_MARKS = {
+    "submitted": ("queue", ""),
+    "recorded": ("check", "info"),
+    "withdrawn": ("undo", ""),
+    "added": ("comment", ""),
+    "approved": ("check-disc", "success"),
+    "auto_approved": ("spark", "violet"),
+    "rejected": ("x-disc", "danger"),
+    "changes_requested": ("undo", "warning"),
+    "expired": ("clock", "warning"),
+    "cancelled": ("ban", ""),
+    "superseded": ("layers", "info"),
+    "revoked": ("shield-x", "danger"),
+    "escalated": ("escalate", "warning"),
+    "priority_raised": ("arrow-up", "warning"),
+    "refused": ("lock", "warning"),
+    "changed": ("policy", "warning"),
+    "issued": ("key", "info"),
+    "succeeded": ("user", ""),
+    "failed": ("error", "danger"),
+    "ended": ("logout", ""),
+    "imported": ("download", ""),
+    "made": ("download", "info"),
+}
+
+
+@register.simple_tag
+def action_badge(type: str, kind: str = "") -> SafeString:
+    """Return the badge of an audit entry's type; `kind` overrides its colour."""
+    icon_name, usual = ACTION_MARKS.get(type.rpartition(".")[2], ("audit", ""))
+    return badge(kind or usual, icon_name, type.replace(".", " ").replace("_", " "))
+
+
+@register.filter
+def kind_class(kind: str) -> str:
+    """Return the class that colours an icon for a kind of state."""
+    return f"is-{kind}"
+
+
+@register.filter
+def whole(value: float | str) -> str:
+    """Return a feature's value, a whole number without its '.0'."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,43 @@
+"""The pages' addresses."""
+
+from django.urls import path
+
+from approvals.analytics.views import analytics
+from approvals.views import account, bulk, export, facets, history, patch, queue, updates, workbench
+
+patches = "patches/<uuid:decision_id>"
+
+urlpatterns = [
+    # /
+    path("", queue.queue, name="queue"),
+    path("cards", updates.cards, name="queue-cards"),
+    path("counts", updates.counts, name="queue-counts"),
+    path("facets/<slug:name>", facets.facet, name="facet"),
+    path("bulk", bulk.bulk, name="bulk"),
+    path("views", workbench.save_view, name="view-save"),
+    path("views/<int:view_id>/delete", workbench.delete_view, name="view-delete"),
+    path("history", history.history, name="history"),
+    path("history.csv", export.history_csv, name="history-csv"),
+    path("analytics", analytics, name="analytics"),
+    # /patches/<decision_id>
+    path(patches, patch.detail, name="patch-detail"),
+    path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),
+    path(f"{patches}/compare/<int:revision>", patch.compare, name="patch-compare"),
+    path(f"{patches}/raw", patch.raw, name="patch-raw"),
+    path(f"{patches}/panel", updates.panel, name="patch-panel"),
+    path(f"{patches}/outcome", updates.outcome, name="patch-outcome"),
+    path(f"{patches}/decide", patch.decide, name="patch-decide"),
+    path(f"{patches}/comments", patch.comment, name="patch-comment"),
+    path(f"{patches}/escalate", patch.escalate, name="patch-escalate"),
+    path(f"{patches}/cancel", patch.cancel, name="patch-cancel"),
+    path(f"{patches}/revoke", patch.revoke, name="patch-revoke"),
+    path(f"{patches}/withdraw", patch.withdraw, name="patch-withdraw"),
+    path(f"{patches}/viewed", workbench.tick, name="patch-viewed"),
+    path(f"{patches}/presence", workbench.presence, name="patch-presence"),
+    path(f"{patches}/<str:action>", patch.card_action, name="card-action"),
+    # /accounts
+    path("accounts/login", account.SignIn.as_view(), name="login"),
+    path("accounts/logout", account.sign_out, name="logout"),
+    path("accounts/theme", account.theme, name="theme"),
+    path("accounts/keys", account.keys, name="keys"),
+]

@@ -1,0 +1,61 @@
+"""Who may see a page at all; what they may do there is for `policy.rules`."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from approvals.models import User
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def viewers(view: View) -> View:
+    """Let signed-in people whose groups show decisions in; others get the sign-in page or 403.
+
+    After signing in again people land on the page they sent something from: what they sent takes no GET, and a
+    fragment is no page.
+    """
+    allowed = login_required(permission_required("approvals.view_decision", raise_exception=True)(view))
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated or not (request.htmx or request.method == "POST"):  # type: ignore[attr-defined]
+            return allowed(request, *args, **kwargs)
+        sign_in = redirect_to_login(_came_from(request))
+        return HttpResponse(status=204, headers={"HX-Redirect": sign_in.url}) if request.htmx else sign_in  # type: ignore[attr-defined]
+
+    return guarded  # type: ignore[return-value]
+
+
+def _came_from(request: HttpRequest) -> str:
+    """Return the page of ours that sent this, as path and query; the queue when it does not say."""
+    sent_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    if sent_from.netloc != request.get_host():
+        return reverse("queue")
+    return sent_from._replace(scheme="", netloc="", fragment="").geturl()
+
+
+def person_of(request: HttpRequest) -> User:
+    """Return the signed-in person of a view behind `viewers`."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def varies(view: View) -> View:
+    """Mark a view that answers htmx with a fragment and everybody else with the page, for caches."""
+
+    @wraps(view)
+    def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "HX-Request", "HX-Target"]))
+        response["Cache-Control"] = "no-store"  # the back button must not show a decided patch as pending
+        return response
+
+    return marked  # type: ignore[return-value]

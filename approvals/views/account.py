@@ -1,0 +1,86 @@
+"""Signing in and out, and the theme. Sign-ins are entries of the audit log."""
+
+from typing import Any
+
+from django.contrib.auth import logout
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from approvals.actors import nobody, person_actor
+from approvals.models import Theme, User
+from approvals.services import access
+
+YEAR = 365 * 24 * 3600
+
+
+class SignInForm(AuthenticationForm):
+    """Django's form, which does not say whether it was the name or the password."""
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Email or password is wrong.",
+    }
+
+
+class SignIn(LoginView):
+    """Django's sign-in with an entry for each attempt."""
+
+    template_name = "registration/login.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user: User = form.get_user()
+        access.record_sign_in(user, actor=person_actor(self.request, user), now=timezone.now())
+        return super().form_valid(form)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        typed = form.data.get("username", "")[:254]
+        user = User.objects.filter(Q(username__iexact=typed) | Q(email__iexact=typed)).first()
+        access.record_failed_sign_in(user, actor=nobody(self.request), now=timezone.now())
+        response = super().form_invalid(form)
+        response.status_code = 422
+        return response
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    if isinstance(request.user, User):
+        access.record_sign_out(request.user, actor=person_actor(request, request.user), now=timezone.now())
+    logout(request)
+    return redirect("login")
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the theme with the account, and in a cookie for the sign-in page; then go back."""
+    wanted = request.POST.get("theme", "")
+    if wanted not in Theme.values:
+        return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain")
+    response = redirect(_back(request))
+    if isinstance(request.user, User):
+        access.set_theme(request.user, Theme(wanted))
+    response.set_cookie("theme", wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
+    return response
+
+
+@require_POST
+def keys(request: HttpRequest) -> HttpResponse:
+    """Switch single-key shortcuts on or off for this person (WCAG 2.1.4); then go back."""
+    if isinstance(request.user, User):
+        access.set_single_keys(request.user, request.POST.get("single_keys") == "on")
+    return redirect(_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    """Return the page of ours that the form names, else the queue."""
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return back if safe else resolve_url("queue")

@@ -1,0 +1,115 @@
+"""One verdict on many cards: what would happen to each, then what did."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from approvals.actors import person_actor
+from approvals.errors import Invalid, Refusal
+from approvals.forms import BulkForm
+from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
+from approvals.policy.rules import Intent, refusal
+from approvals.queries.case import case
+from approvals.queries.people import person
+from approvals.services import reviews
+
+from .access import person_of, varies, viewers
+
+MOST = 200
+
+
+@require_POST
+@viewers
+@varies
+def bulk(request: HttpRequest) -> HttpResponse:
+    """Show what the verdict would do to each ticked card; with `confirmed` do it and show what became of each."""
+    form, user = BulkForm(request.POST), person_of(request)
+    items = _items(request)
+    verdict = request.POST.get("verdict", "")
+    if verdict not in Verdict.values or not items:
+        return render(request, "approvals/bulk.html", {"active": "queue", "rows": [], "form": form}, status=422)
+    context: dict[str, Any] = {
+        "active": "queue",
+        "form": form,
+        "verdict": verdict,
+        "categories": Category.choices,
+    }
+    if request.POST.get("confirmed") and form.is_valid():
+        results = _carry_out(request, form, user, items)
+        done = sum(row["why_not"] is None for row in results)
+        context |= {"results": results, "done": done, "refused": len(results) - done}
+        return render(request, "approvals/bulk_results.html", context)
+    rows = _preview(items, user, Verdict(verdict))
+    possible = sum(row["why_not"] is None for row in rows)
+    context |= {"rows": rows, "possible": possible, "skipped": len(rows) - possible}
+    status = 422 if request.POST.get("confirmed") else 200
+    return render(request, "approvals/bulk.html", context, status=status)
+
+
+def _items(request: HttpRequest) -> list[tuple[UUID, str]]:
+    """Return what was ticked as (decision, digest seen); a damaged value is nobody's honest form."""
+    items = []
+    for value in request.POST.getlist("items")[:MOST]:
+        decision_id, _, sha256 = value.partition(":")
+        try:
+            items.append((UUID(decision_id), sha256))
+        except ValueError as error:
+            raise SuspiciousOperation("damaged bulk item") from error
+    return items
+
+
+def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> list[dict[str, Any]]:
+    """Return each ticked decision with the reason why it would be skipped, or None; a fixed number of queries."""
+    seen = dict(items)
+    decisions = list(Decision.objects.filter(decision_id__in=seen).select_related("patch__producer").order_by("id"))
+    live: dict[int, list[Review]] = {decision.pk: [] for decision in decisions}
+    for review in Review.objects.filter(decision__in=decisions, withdrawn_at=None):
+        live[review.decision_id].append(review)
+    opened = set(
+        PatchView.objects.filter(user=user, patch__decision__in=decisions).values_list("patch__decision", flat=True)
+    )
+    who, now = person(user), timezone.now()
+    return [
+        {
+            "decision": decision,
+            "patch": decision.patch,
+            "sha256": seen[decision.decision_id],
+            "why_not": refusal(
+                case(decision, live[decision.pk]),
+                who,
+                Intent(verdict, seen[decision.decision_id], "card", decision.pk in opened, bulk=True),
+                now,
+            ),
+        }
+        for decision in decisions
+    ]
+
+
+def _carry_out(request: HttpRequest, form: BulkForm, user: User, items: list[tuple[UUID, str]]) -> list[dict[str, Any]]:
+    """Give the verdict on each item by itself; one refusal stops nothing else."""
+    verdict = Verdict(form.cleaned_data["verdict"])
+    results: list[dict[str, Any]] = []
+    for decision_id, sha256 in items:
+        try:
+            decision = reviews.review(
+                decision_id,
+                verdict,
+                user=user,
+                actor=person_actor(request, user),
+                seen=reviews.Seen(sha256, Displayed.CARD, Channel.BULK),
+                now=timezone.now(),
+                text=form.cleaned_data["text"],
+                category=form.cleaned_data["category"],
+            )
+            results.append({"decision": decision, "patch": decision.patch, "why_not": None})
+        except Invalid:
+            raise  # the form has checked the words; this would be our defect
+        except Refusal as error:
+            found = Decision.objects.select_related("patch").filter(decision_id=decision_id).first()
+            results.append({"decision": found, "patch": found.patch if found else None, "why_not": error.detail})
+    return results

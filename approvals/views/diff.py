@@ -1,0 +1,317 @@
+"""A parsed diff, shaped for the page: what opens at once, what folds to a link, what is said at which line."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest
+
+from approvals.diff.hostile import Mark, marks
+from approvals.diff.interdiff import FileComparison, compare, comparison_rows
+from approvals.diff.moved import Move, Moves, Respacing, moves
+from approvals.diff.parse import parse
+from approvals.diff.rows import LONGEST_SHOWN, HunkRows, Row, block_html, file_rows
+from approvals.diff.scope import ScopeMark, scope_marks
+from approvals.diff.structure import Diff, File
+from approvals.models import Comment, Decision, Patch, PatchContent
+
+OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
+OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
+MOST_FILES = 150  # file heads on the page; a patch of thousands of files has a page of its own for each
+MOVED_IN = 3_000  # lines: looking for moved blocks in more would be felt
+LAYOUTS = ("unified", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A patch's diff with everything that is said about it, for one reader."""
+
+    patch: Patch
+    diff: Diff
+    marks: tuple[Mark, ...]
+    moved: Moves
+    comments: dict[tuple[str, int], list[Comment]]
+    viewed: set[str]
+    layout: str
+
+    @property
+    def split(self) -> bool:
+        return self.layout == "split"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row with what belongs to it: `notes` are (title, sentence), `css` the classes beyond its kind."""
+
+    row: Row
+    css: str
+    notes: list[tuple[str, str]]
+    comments: list[Comment]
+
+
+def load(patch: Patch) -> Diff:
+    """Return the parsed diff; reads and parses the content, so call it once a request."""
+    return parse(bytes(PatchContent.objects.get(patch=patch).diff))
+
+
+def read(decision: Decision, comments: Sequence[Comment], viewed: set[str], layout: str) -> Reading:
+    """Return the diff of a decision with its marks, comments and ticks."""
+    patch = decision.patch
+    diff = load(patch)
+    declared = [location["file"] for location in patch.vulnerable_locations]
+    return Reading(
+        patch=patch,
+        diff=diff,
+        marks=(*marks(diff), *scope_marks(diff, declared)),
+        moved=moves(diff) if diff.line_count <= MOVED_IN else Moves((), ()),
+        comments=places(diff, patch, comments),
+        viewed=viewed,
+        layout=layout,
+    )
+
+
+def layout_of(request: HttpRequest) -> str:
+    """Return unified or split as asked for or remembered; phones always get unified."""
+    if "Mobi" in request.headers.get("User-Agent", ""):
+        return "unified"
+    wanted = request.GET.get("view") or request.COOKIES.get("diff", "")
+    return wanted if wanted in LAYOUTS else "unified"
+
+
+def section(reading: Reading) -> dict[str, Any]:
+    """Return what the diff section shows."""
+    diff = reading.diff
+    files = list(_files(reading))
+    return {
+        "file_count": len(diff.files),
+        "additions": diff.additions,
+        "deletions": diff.deletions,
+        "parsed": diff.parsed,
+        "warnings": [warning.facts() for warning in diff.warnings],
+        "preamble": block_html(diff.preamble) if diff.preamble.strip() else "",
+        "files": files,
+        "more_files": [(file.key, file.path) for file in diff.files[MOST_FILES:]],
+        "viewed_count": sum(file.sha256 in reading.viewed for file in diff.files),
+        "marks": summary(reading.marks),
+        "split": reading.split,
+        "paths": [file.path for file in diff.files],
+    }
+
+
+def summary(found: Iterable[Mark]) -> list[dict[str, Any]]:
+    """Return the marks by title, those that ask for a look first."""
+    groups: dict[str, list[Mark]] = defaultdict(list)
+    for mark in found:
+        groups[mark.title].append(mark)
+    return sorted(
+        (
+            {"title": title, "marks": group[:12], "more": max(0, len(group) - 12), "count": len(group), "warn": warns}
+            for title, group in groups.items()
+            for warns in [any(_warns(mark) for mark in group)]
+        ),
+        key=lambda item: not item["warn"],
+    )
+
+
+def one_file(reading: Reading, key: str, first: int = 0) -> dict[str, Any] | None:
+    """Return one file opened from a line on, or None when the patch has none of that key."""
+    return next(
+        (shown(reading, file, opened=True, first=first) for file in reading.diff.files if file.key == key), None
+    )
+
+
+def attached(reading: Reading, comment: Comment) -> bool:
+    """Tell whether a comment stands at a line of this patch; otherwise the discussion shows it as outdated."""
+    return any(comment in said for said in reading.comments.values())
+
+
+def places(diff: Diff, patch: Patch, comments: Sequence[Comment]) -> dict[tuple[str, int], list[Comment]]:
+    """Return the comments by the path and new line at which they stand in this diff.
+
+    A comment on an earlier revision stays with its line wherever that went: at the only line of the file with the same
+    text, or at the nearest of several. Each earlier revision that has such comments is parsed once.
+    """
+    found: dict[tuple[str, int], list[Comment]] = defaultdict(list)
+    now = _texts(diff, {comment.file for comment in comments if comment.file})
+    before: dict[int, dict[str, dict[int, str]]] = {}
+    for comment in comments:
+        line = comment.line
+        if not comment.file or line is None:
+            continue
+        lines = now.get(comment.file, {})
+        if comment.decision.patch_id != patch.pk:
+            older = comment.decision.patch
+            if older.pk not in before:
+                before[older.pk] = _texts(load(older), {one.file for one in comments})
+            text = before[older.pk].get(comment.file, {}).get(line)
+            same = [number for number, words in lines.items() if words == text]
+            line = min(same, key=partial(_distance, line), default=-1)
+        if line in lines:
+            found[comment.file, line].append(comment)
+    return found
+
+
+def _distance(one: int, other: int) -> int:
+    return abs(one - other)
+
+
+def _texts(diff: Diff, paths: set[str]) -> dict[str, dict[int, str]]:
+    """Return the new lines of some files by their numbers."""
+    return {
+        file.path: {line.new_no: line.text for hunk in file.hunks for line in hunk.walk() if line.new_no is not None}
+        for file in diff.files
+        if file.path in paths
+    }
+
+
+def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict[str, Any]:
+    """Return a file for the template: its head, and when opened the rows of a window that begins at a line."""
+    found = [mark for mark in reading.marks if mark.key == file.key]
+    count = window(file, first) if opened else 0
+    after = first + count
+    return {
+        "key": file.key,
+        "path": file.path,
+        "old_path": file.old_path if file.change in {"renamed", "copied"} else None,
+        "change": file.change,
+        "binary": file.binary,
+        "additions": file.additions,
+        "deletions": file.deletions,
+        "line_count": file.line_count,
+        "sha256": file.sha256,
+        "viewed": file.sha256 in reading.viewed,
+        "open": opened,
+        "split": reading.split,
+        "first": first,
+        "next": after if opened and after < file.line_count else None,
+        "left": min(OPEN_LINES, file.line_count - after),
+        "rows": _dressed(reading, file, found, first, count) if opened else None,
+        "notes": [mark for mark in found if mark.line is None],
+        "mark_count": sum(_warns(mark) for mark in found),
+    }
+
+
+def window(file: File, first: int) -> int:
+    """Return how many lines from `first` on go into one answer: by number and by length, one at least."""
+    count = size = 0
+    lines = (raw for hunk in file.hunks for raw in hunk.raw_lines)
+    for number, raw in enumerate(lines):
+        if number < first:
+            continue
+        size += min(len(raw), LONGEST_SHOWN)
+        if count >= OPEN_LINES or (count and size > OPEN_CHARACTERS):
+            break
+        count += 1
+    return count
+
+
+def comparison(old: Patch, new: Patch) -> dict[str, Any]:
+    """Return what changed between two revisions, as files of the diff section."""
+    compared = compare(load(old), load(new))
+    left, files = OPEN_LINES, []
+    for item in compared.files:
+        if item.status == "unchanged":
+            continue
+        count = min(item.line_count, left)
+        left -= count
+        files.append(_compared(item, count))
+    return {"files": files, "unchanged": len(compared.of("unchanged")), "same": compared.same}
+
+
+STATUSES = {"changed": "modified", "only_old": "only in the older", "only_new": "only in the newer"}
+
+
+def _compared(item: FileComparison, count: int) -> dict[str, Any]:
+    rows = [_plain(hunk) for hunk in comparison_rows(item, count=count)] if count else []
+    return {
+        "key": item.key,
+        "path": item.path,
+        "change": STATUSES[item.status],
+        "additions": item.additions,
+        "deletions": item.deletions,
+        "open": True,
+        "rows": rows,
+        "sentences": [*item.notes, *(["Only the surrounding lines differ."] if item.context_only else [])],
+        "hidden": item.line_count - count,
+    }
+
+
+def _plain(hunk: HunkRows) -> dict[str, Any]:
+    return {
+        "header": hunk.header,
+        "heading": hunk.heading,
+        "rows": [Line(row, "", [], []) for row in hunk.rows],
+    }
+
+
+def _files(reading: Reading) -> Iterator[dict[str, Any]]:
+    lines, characters = OPEN_LINES, OPEN_CHARACTERS
+    for file in reading.diff.files[:MOST_FILES]:
+        fits = file.line_count <= lines and file.size <= characters
+        opened = fits and file.sha256 not in reading.viewed
+        lines -= file.line_count if opened else 0
+        characters -= file.size if opened else 0
+        yield shown(reading, file, opened=opened)
+
+
+def _dressed(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]]:
+    """Return the hunks of a window, each row with its marks, moves and comments."""
+    at_line: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for mark in found:
+        if mark.line is not None:
+            at_line[str(mark.line)].append((mark.title, mark.explanation))
+    moved = reading.moved.of(file.key)
+    hunks = []
+    for number, start, hunk in _numbered(file, first, count):
+        lines = {
+            id(row): _line(reading, file, row, at_line, moved, (number, start + place))
+            for place, row in enumerate(hunk.rows)
+        }
+        hunks.append(
+            {
+                "header": hunk.header,
+                "heading": hunk.heading,
+                "rows": [] if reading.split else [lines[id(row)] for row in hunk.rows],
+                "pairs": [tuple(side and lines[id(side)] for side in pair) for pair in hunk.pairs]
+                if reading.split
+                else [],
+            }
+        )
+    return hunks
+
+
+def _numbered(file: File, first: int, count: int) -> Iterator[tuple[int, int, HunkRows]]:
+    """Return each hunk of a window with its number in the file and the place of its first row in the hunk."""
+    drawn = iter(file_rows(file, first=first, count=count))
+    before = 0
+    for number, hunk in enumerate(file.hunks):
+        start, end = max(first - before, 0), min(first + count - before, len(hunk.codes))
+        before += len(hunk.codes)
+        if start < end or not hunk.codes:
+            yield number, start, next(drawn)
+
+
+def _line(
+    reading: Reading,
+    file: File,
+    row: Row,
+    at_line: dict[str, list[tuple[str, str]]],
+    moved: dict[tuple[int, int], Move | Respacing],
+    place: tuple[int, int],
+) -> Line:
+    # Marks speak of added lines by their new number; a deleted line has none.
+    notes = list(at_line.get(row.new, [])) if row.kind in {"add", "other"} else []
+    css = ""
+    if item := moved.get(place):
+        css = " is-moved" if isinstance(item, Move) else " is-respaced"
+        if (place[0], place[1] - 1) not in moved:  # said once, where the block begins
+            notes.append(("moved" if isinstance(item, Move) else "blanks only", item.explanation))
+    said = reading.comments.get((file.path, int(row.new)), []) if row.new else []
+    return Line(row, css, notes, said)
+
+
+def _warns(mark: Mark) -> bool:
+    """Tell whether a mark asks for a look; those about bytes and characters all do."""
+    return not isinstance(mark, ScopeMark) or mark.severity == "warn"

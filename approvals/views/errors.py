@@ -1,0 +1,53 @@
+"""Error pages: one sentence of what happened and what to do, never an internal message."""
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+
+def page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpResponse:
+    """Return an error page. Rendered without context processors: they ask the database, which may be what broke."""
+    context = {"title": title, "sentence": sentence, "request_id": getattr(request, "request_id", "")}
+    return HttpResponse(render_to_string("error.html", context), status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return page(
+        request,
+        403,
+        "Please send that again",
+        "The form was open for too long or came from another site, so nothing was changed. "
+        "Go back, reload the page and send it again.",
+    )
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return page(
+        request,
+        403,
+        "Not yours to see",
+        "Your account's groups do not allow this page. A policy administrator can change that.",
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return page(
+        request,
+        404,
+        "Not found",
+        "Nothing is at this address. The patch may have another id or revision; the queue's search finds it.",
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return page(
+        request,
+        500,
+        "Something broke",
+        "Nothing was decided. Tell an administrator this request's id; it is in the log.",
+    )
+
+
+def database_away(request: HttpRequest) -> HttpResponse:
+    answer = page(request, 503, "The database did not answer", "Nothing was changed. Wait a moment, then try again.")
+    answer["Retry-After"] = "2"
+    return answer

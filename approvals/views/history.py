@@ -1,0 +1,62 @@
+"""Decided patches."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from approvals.forms import HistoryForm
+from approvals.models import Status
+from approvals.queries import history as queries
+from approvals.queries.keyset import BadCursor, page
+
+from .access import varies, viewers
+from .links import page_urls, with_parameters
+
+PAGE = 50
+TABS = {
+    "": ("All", "", ""),
+    Status.APPROVED: ("Approved", "check-disc", "success"),
+    Status.AUTO_APPROVED: ("Auto-approved", "spark", "violet"),
+    Status.REJECTED: ("Rejected", "x-disc", "danger"),
+    Status.CHANGES_REQUESTED: ("Changes requested", "undo", "warning"),
+    Status.EXPIRED: ("Expired", "clock", "warning"),
+    Status.CANCELLED: ("Cancelled", "ban", ""),
+    Status.SUPERSEDED: ("Superseded", "layers", ""),
+    Status.REVOKED: ("Revoked", "undo", "danger"),
+}
+
+
+@require_safe
+@viewers
+@varies
+def history(request: HttpRequest) -> HttpResponse:
+    """The table of decided patches with filters and paging."""
+    form = HistoryForm(request.GET)
+    filters = form.filters()
+    try:
+        shown = page(queries.decided(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
+    except BadCursor:
+        return redirect(request.path)
+    every = queries.HistoryFilters(**{name: getattr(filters, name) for name in filters.__slots__ if name != "status"})
+    counts = queries.counts_by_status(queries.decided(every))
+    context = {
+        "active": "history",
+        "form": form,
+        "decisions": queries.dress(shown.rows),
+        "tabs": [
+            {
+                "key": str(key),
+                "label": label,
+                "icon": icon,
+                "kind": kind,
+                "count": counts[str(key)],
+                "url": with_parameters(request, status=str(key)),
+                "current": str(key) == filters.status,
+            }
+            for key, (label, icon, kind) in TABS.items()
+        ],
+        "total": counts[filters.status],
+        "shown": len(shown.rows),
+        **page_urls(request, shown),
+    }
+    return render(request, "approvals/history.html", context)

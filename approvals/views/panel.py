@@ -1,0 +1,66 @@
+"""The decision panel: what this person may do with this decision now, and why not."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+
+from approvals.forms import VerdictForm
+from approvals.models import Decision, Review, Status, Verdict
+from approvals.policy.quorum import missing
+from approvals.policy.rules import Intent, Person, refusal
+from approvals.queries.case import case
+from approvals.queries.people import approvers
+from approvals.queries.queue import who_can
+
+
+def panel(
+    decision: Decision,
+    reviews: list[Review],
+    person: Person,
+    now: datetime,
+    *,
+    form: forms.Form | None = None,
+    step: str = "approve",
+    conflict: dict[str, str] | None = None,
+    opened: bool = True,
+    displayed: str = "page",
+) -> dict[str, Any]:
+    """Return the panel's context. The same rules that refuse a verdict say here why it would be refused."""
+    live = [review for review in reviews if review.withdrawn_at is None]
+    seen = case(decision, live)
+
+    def why_not(verdict: Verdict) -> str | None:
+        intent = Intent(verdict, decision.patch.sha256, displayed=displayed, opened=opened)
+        return refusal(seen, person, intent, now)
+
+    is_open = decision.status == Status.PENDING
+    no_approval, no_rejection = why_not(Verdict.APPROVE), why_not(Verdict.REJECT)
+    lead = "approvals.lead_decision" in person.permissions
+    reviewer = "approvals.review_decision" in person.permissions
+    return {
+        "mode": "conflict" if conflict else "open" if is_open else "decided",
+        "form": form or VerdictForm(),
+        "step": step if no_approval is None or step != "approve" else "reject",
+        "conflict": conflict,
+        "refusal": no_approval if is_open else None,
+        "who_can": _names(decision) if is_open and no_approval else "",
+        "missing": _missing(decision, live) if is_open else [],
+        "may_approve": is_open and no_approval is None,
+        "may_reject": is_open and no_rejection is None,
+        "may_comment": "approvals.comment_decision" in person.permissions,
+        "may_escalate": is_open and reviewer,
+        "may_cancel": is_open and lead,
+        "may_withdraw": is_open and person.id in seen.reviewers,
+        "may_revoke": lead and decision.status in {Status.APPROVED, Status.AUTO_APPROVED},
+    }
+
+
+def _missing(decision: Decision, live: list[Review]) -> list[str]:
+    given = approvers(review.reviewer_id for review in live if review.verdict == Verdict.APPROVE)
+    return missing(given, decision.required_approvals, decision.required_groups)
+
+
+def _names(decision: Decision) -> str:
+    people = [str(user) for user in who_can(decision)]
+    return f"Can approve: {', '.join(people)}." if people else "Nobody else can approve it at present."

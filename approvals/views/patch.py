@@ -1,0 +1,399 @@
+"""One patch: its page, its files, and what people do with it."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from approvals.actors import person_actor
+from approvals.api.patches import raw_diff
+from approvals.errors import Conflict, NotAllowed, NotFound, Refusal
+from approvals.forms import CommentForm, ReasonForm, VerdictForm
+from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
+from approvals.queries import decisions as find
+from approvals.queries import evidence
+from approvals.queries.case import outcome
+from approvals.queries.people import person
+from approvals.queries.queue import neighbours
+from approvals.queries.workbench import earlier_comments, viewed_files
+from approvals.services import lifecycle, reviews
+
+from . import diff as diffs
+from .access import person_of, varies, viewers
+from .panel import panel
+
+YEAR = 365 * 24 * 3600
+ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back to
+STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_CHANGES: "changes"}
+DONE = {
+    Verdict.APPROVE: "Approved",
+    Verdict.REJECT: "Rejected",
+    Verdict.REQUEST_CHANGES: "Changes requested",
+}
+
+
+@require_safe
+@viewers
+@varies
+def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """The patch page; opening it is what lets a card approve this digest later."""
+    decision, user = decision_or_404(decision_id), person_of(request)
+    reviews.open_page(decision.patch, user, timezone.now())
+    response = render(request, "approvals/patch_detail.html", _page(request, decision, user))
+    if request.GET.get("view") in diffs.LAYOUTS:
+        response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
+    return response
+
+
+@require_safe
+@viewers
+@varies
+def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
+    """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
+    decision, first = decision_or_404(decision_id), request.GET.get("from", "0")
+    first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
+    reading = _reading(request, decision, person_of(request), _said(decision))
+    shown = diffs.one_file(reading, key, first_line)
+    if shown is None:
+        raise Http404
+    context = {"active": "queue", "decision": decision, "patch": decision.patch, "file": shown}
+    if request.htmx:  # type: ignore[attr-defined]
+        name = "approvals/_diff_lines.html" if first_line else "approvals/_diff_file.html"
+        return render(request, name, context)
+    return render(request, "approvals/diff_file.html", context)
+
+
+@require_safe
+@viewers
+@varies
+def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
+    """What changed from another revision of the same patch to this one."""
+    decision = decision_or_404(decision_id)
+    other = next((one for one in find.revisions(decision) if one.patch.revision == revision), None)
+    if other is None:
+        raise Http404
+    older, newer = sorted([other, decision], key=lambda one: one.patch.revision)
+    context = {
+        "active": "queue",
+        "decision": decision,
+        "patch": decision.patch,
+        "older": older,
+        "newer": newer,
+        "comparison": diffs.comparison(older.patch, newer.patch),
+    }
+    return render(request, "approvals/compare.html", context)
+
+
+@require_safe
+@viewers
+def raw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """The exact bytes, for people whose groups may read diffs."""
+    decision = decision_or_404(decision_id)
+    if not person_of(request).has_perm("approvals.view_diff"):
+        raise Http404
+    return raw_diff(decision)
+
+
+@require_POST
+@viewers
+@varies
+def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Take one verdict from the panel or a card; answer with the next item, the panel's errors or what happened."""
+    form, user, now = VerdictForm(request.POST), person_of(request), timezone.now()
+    decision = decision_or_404(decision_id)
+    card = request.POST.get("displayed") == Displayed.CARD
+    if not form.is_valid():
+        return _again(request, decision, user, form, card, status=422)
+    try:
+        done = reviews.review(
+            decision_id,
+            Verdict(form.cleaned_data["verdict"]),
+            user=user,
+            actor=person_actor(request, user),
+            seen=_seen(form, card),
+            now=now,
+            text=form.cleaned_data["text"],
+            category=form.cleaned_data["category"],
+        )
+    except Refusal as error:
+        return _again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
+    messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
+    return _onward(request, done, card)
+
+
+@require_POST
+@viewers
+@varies
+def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Add words to the discussion."""
+    decision, user, form = decision_or_404(decision_id), person_of(request), CommentForm(request.POST)
+    if not user.has_perm("approvals.comment_decision"):
+        return _refused(request, decision, NotAllowed("Your groups do not include commenting."))
+    if not form.is_valid():
+        context = _page(request, decision, user) | {"comment_form": form}
+        template = "approvals/_discussion.html" if request.htmx else "approvals/patch_detail.html"  # type: ignore[attr-defined]
+        return render(request, template, context, status=422)
+    reviews.comment(
+        decision_id,
+        form.cleaned_data["text"],
+        user=user,
+        actor=person_actor(request, user),
+        now=timezone.now(),
+        file=form.cleaned_data["file"],
+        line=form.cleaned_data["line"],
+    )
+    messages.success(request, "Comment added.")
+    anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
+    return _to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
+
+
+@require_POST
+@viewers
+def escalate(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Ask the security leads to look."""
+
+    def act(user: User, reason: str) -> Decision:
+        return lifecycle.escalate(decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now())
+
+    return _lifecycle(request, decision_id, act, "Escalated to the security leads.")
+
+
+@require_POST
+@viewers
+def cancel(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """End it without a verdict."""
+
+    def act(user: User, reason: str) -> Decision:
+        return lifecycle.cancel(
+            decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now(), channel=Channel.PAGE
+        )
+
+    return _lifecycle(request, decision_id, act, "Cancelled.")
+
+
+@require_POST
+@viewers
+def revoke(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Take an approval back."""
+
+    def act(user: User, reason: str) -> Decision:
+        return lifecycle.revoke(decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now())
+
+    return _lifecycle(request, decision_id, act, "The approval is revoked; deployers see it in the feed.")
+
+
+@require_POST
+@viewers
+def withdraw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Take one's own review back."""
+
+    def act(user: User, reason: str) -> Decision:
+        return reviews.withdraw(decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now())
+
+    return _lifecycle(request, decision_id, act, "Your review is withdrawn.")
+
+
+@require_safe
+@viewers
+@varies
+def card_action(request: HttpRequest, decision_id: UUID, action: str) -> HttpResponse:
+    """The form for acting from a queue card: a dialog's content for htmx, a page otherwise."""
+    if action not in {"approve", "reject", "comment"}:
+        raise Http404
+    decision, user = decision_or_404(decision_id), person_of(request)
+    return render(request, "approvals/card_action.html", _card(decision, user, action))
+
+
+def decision_or_404(decision_id: UUID) -> Decision:
+    try:
+        return find.by_id(str(decision_id))
+    except NotFound as error:
+        raise Http404 from error
+
+
+def panel_context(decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
+    """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
+    given = find.with_reviews(decision)
+    before, after = neighbours(decision)
+    return {
+        "decision": decision,
+        "patch": decision.patch,
+        "sha256": decision.patch.sha256,
+        "reviews": given,
+        "categories": Category.choices,
+        "previous_decision_id": before.decision_id if before else None,
+        "next_decision_id": after.decision_id if after else None,
+        "panel": panel(decision, given, person(user), timezone.now(), **changes),
+    }
+
+
+def _said(decision: Decision) -> list[Comment]:
+    """Return the discussion of all revisions up to this one: what was said of a line outlives a new revision."""
+    return [*(earlier_comments(decision) if decision.patch.revision > 1 else []), *find.comments(decision)]
+
+
+def _reading(request: HttpRequest, decision: Decision, user: User, said: list[Comment]) -> diffs.Reading:
+    return diffs.read(decision, said, viewed_files(decision, user), diffs.layout_of(request))
+
+
+def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
+    """Return the patch page's context."""
+    patch, said = decision.patch, _said(decision)
+    reading = _reading(request, decision, user, said)
+    return panel_context(decision, user, **changes) | {
+        "active": "queue" if decision.status == Status.PENDING else "history",
+        "diff": diffs.section(reading) | {"raw_url": _raw_url(decision, user)},
+        "policy": evidence.policy(decision),
+        "ml": evidence.ml(patch, decision),
+        "war": patch,
+        "comments": [
+            {
+                "comment": one,
+                "outdated": bool(one.file) and not diffs.attached(reading, one),
+                "earlier": one.decision_id != decision.pk,
+            }
+            for one in said
+        ],
+        "timeline": evidence.timeline(decision),
+        "revisions": [_revision(other, decision) for other in find.revisions(decision)],
+        "others": find.for_same_cves(decision),
+    }
+
+
+def _panel_or_page(
+    request: HttpRequest, decision: Decision, user: User, *, status: int, **changes: Any
+) -> HttpResponse:
+    """Answer htmx with the panel alone and everybody else with the page."""
+    if request.htmx:  # type: ignore[attr-defined]
+        context = panel_context(decision, user, **changes)
+        return render(request, "approvals/_decision_panel.html", context, status=status)
+    return render(request, "approvals/patch_detail.html", _page(request, decision, user, **changes), status=status)
+
+
+def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
+    """Return the context of one action on a card."""
+    opened = PatchView.objects.filter(patch=decision.patch_id, user=user).exists()
+    given = find.with_reviews(decision)
+    return {
+        "active": "queue",
+        "action": action,
+        "decision": decision,
+        "patch": decision.patch,
+        "sha256": decision.patch.sha256,
+        "categories": Category.choices,
+        "panel": panel(
+            decision, given, person(user), timezone.now(), step=action, opened=opened, displayed="card", **changes
+        ),
+    }
+
+
+def _again(
+    request: HttpRequest,
+    decision: Decision,
+    user: User,
+    form: VerdictForm,
+    card: bool,
+    *,
+    status: int,
+    error: Refusal | None = None,
+) -> HttpResponse:
+    """Show the same form with its errors, or what happened meanwhile; the words typed are kept."""
+    verdict = form.data.get("verdict", Verdict.APPROVE)
+    step = STEPS.get(verdict, "approve")
+    conflict = _conflict(decision, error) if isinstance(error, Conflict) else None
+    if error and not conflict:
+        form.add_error(None, error.detail)
+    if card:
+        context = _card(decision, user, step, form=form, conflict=conflict)
+        return render(request, "approvals/card_action.html", context, status=status)
+    return _panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
+
+
+def _conflict(decision: Decision, error: Conflict) -> dict[str, str]:
+    said = outcome(decision)
+    title = said.rstrip(".") if said else "The patch changed while you looked"
+    return {"title": f"Already decided: {title}" if said else title, "detail": error.detail}
+
+
+def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpResponse:
+    """Go to the next item in the queue after a decision; stay where a quorum still misses somebody."""
+    if card:
+        return _to(request, _queue_address(request))
+    if decision.status == Status.PENDING:
+        return _to(request, reverse("patch-detail", args=[decision.decision_id]))
+    _, after = neighbours(decision)
+    return _to(request, reverse("patch-detail", args=[after.decision_id]) if after else reverse("queue"))
+
+
+def _queue_address(request: HttpRequest) -> str:
+    """Return the queue as the card's reader had it before them, filters and all."""
+    shown = request.htmx.current_url_abs_path or ""  # type: ignore[attr-defined]
+    queue = reverse("queue")
+    return shown if shown == queue or shown.startswith(f"{queue}?") else queue
+
+
+def _to(request: HttpRequest, address: str) -> HttpResponse:
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(status=204, headers={"HX-Redirect": address})
+    return redirect(address)
+
+
+def _lifecycle(
+    request: HttpRequest, decision_id: UUID, act: Callable[[User, str], Decision], sentence: str
+) -> HttpResponse:
+    """Run one act that needs a reason, and say on the page what came of it."""
+    decision, form = decision_or_404(decision_id), ReasonForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, decision, Refusal(" ".join(map(str, form.errors["reason"]))), status=422)
+    try:
+        act(person_of(request), form.cleaned_data["reason"])
+    except Refusal as error:
+        return _refused(request, decision_or_404(decision_id), error)
+    messages.success(request, sentence)
+    return _to(request, reverse("patch-detail", args=[decision_id]))
+
+
+def _refused(request: HttpRequest, decision: Decision, error: Refusal, status: int | None = None) -> HttpResponse:
+    messages.error(request, error.detail)
+    user = person_of(request)
+    conflict = _conflict(decision, error) if isinstance(error, Conflict) else None
+    return _panel_or_page(request, decision, user, status=status or error.status, conflict=conflict)
+
+
+def _sentence(decision: Decision, verdict: Verdict) -> str:
+    name = decision.patch.cve_id or decision.patch.patch_id
+    if verdict == Verdict.APPROVE and decision.status == Status.PENDING:
+        return f"Your approval of {name} counts: {decision.approvals} of {decision.required_approvals}."
+    return f"{DONE[verdict]}: {name}."
+
+
+def _seen(form: VerdictForm, card: bool) -> reviews.Seen:
+    opened_at: datetime | None = form.cleaned_data["opened_at"]
+    return reviews.Seen(
+        form.cleaned_data["patch_sha256"],
+        Displayed.CARD if card else Displayed.PAGE,
+        Channel.CARD if card else Channel.PAGE,
+        opened_at,
+    )
+
+
+def _raw_url(decision: Decision, user: User) -> str:
+    return reverse("patch-raw", args=[decision.decision_id]) if user.has_perm("approvals.view_diff") else ""
+
+
+def _revision(other: Decision, shown: Decision) -> dict[str, Any]:
+    return {
+        "revision": other.patch.revision,
+        "decision_id": other.decision_id,
+        "status": other.status,
+        "created_at": other.created_at,
+        "current": other.pk == shown.pk,
+    }

@@ -1,0 +1,84 @@
+"""The pending queue."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from approvals.forms import PRIORITIES, QueueForm
+from approvals.policy.rules import Person
+from approvals.queries import queue as queries
+from approvals.queries.keyset import BadCursor, Page, page
+from approvals.queries.kpis import queue_kpis
+from approvals.queries.people import person
+from approvals.queries.workbench import saved_views
+
+from .access import person_of, varies, viewers
+from .links import page_urls, queue_address, with_parameters
+
+PAGE = 25
+SORTS = [
+    ("priority", "Priority, then SLA"),
+    ("sla", "SLA, soonest first"),
+    ("age", "Oldest first"),
+    ("confidence", "Confidence, lowest first"),
+]
+
+
+@require_safe
+@viewers
+@varies
+def queue(request: HttpRequest) -> HttpResponse:
+    """The page, or for htmx its list with filters."""
+    now, who, form = timezone.now(), person(person_of(request)), QueueForm(request.GET)
+    rows = queries.pending(form.filters(), now, who)
+    try:
+        shown = page(rows, queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE)
+    except BadCursor:
+        return redirect(request.path)
+    fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
+    context = _list(request, form, shown, who, now)
+    if fragment:
+        return render(request, "approvals/_queue.html", context)
+    return render(
+        request,
+        "approvals/queue.html",
+        context | {"kpis": queue_kpis(now), "saved_views": saved_views(person_of(request))},
+    )
+
+
+def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, now: datetime) -> dict[str, Any]:
+    filters = form.filters()
+    tabs = priority_tabs(request, filters, who, now)
+    return {
+        "active": "queue",
+        "form": form,
+        "filters_active": filters.active() + bool(filters.q),
+        "decisions": queries.dress(shown.rows, who, now),
+        "tabs": tabs,
+        "sort_options": [
+            {"key": name, "label": label, "url": with_parameters(request, sort=name), "current": name == form.order()}
+            for name, label in SORTS
+        ],
+        "total": next(tab["count"] for tab in tabs if tab["current"]),
+        "shown": len(shown.rows),
+        **page_urls(request, shown),
+    }
+
+
+def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:
+    """Return the tabs; each counts under the other filters."""
+    counts = queries.counts_by_priority(queries.pending(queries.without(filters, "priority"), now, who))
+    return [
+        {
+            "key": name,
+            "label": label,
+            "count": counts[name],
+            "url": queue_address(request, priority="" if name == "all" else name),
+            "current": name == (filters.priority or "all"),
+        }
+        for name, label in [("all", "All"), *PRIORITIES]
+    ]

@@ -1,0 +1,24 @@
+"""What every page shows around its content: theme, count of waiting patches, version."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from approvals.models import Decision, Status, Theme
+from approvals.queries.queue import counted
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Return the frame's context; signed out it needs no database."""
+    user = getattr(request, "user", None)
+    signed_in = bool(user and user.is_authenticated)
+    return {
+        "now": timezone.now(),
+        "shell": {
+            "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),
+            "pending_count": counted(Decision.objects.filter(status=Status.PENDING)) if signed_in else "",
+            "version": settings.VERSION,
+        },
+    }

@@ -1,0 +1,96 @@
+"""What open pages fetch piece by piece: cards, counts with arrivals, the decision panel, an outcome."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_safe
+
+from approvals.forms import QueueForm
+from approvals.models import Decision, Status
+from approvals.queries import queue as queries
+from approvals.queries.people import person
+
+from .access import person_of, varies, viewers
+from .links import queue_address
+from .patch import decision_or_404, panel_context
+from .queue import priority_tabs
+
+MOST_CARDS = 50
+
+
+@require_safe
+@viewers
+@varies
+def cards(request: HttpRequest) -> HttpResponse:
+    """Several cards of the queue as they are now, by `id`; of a decided one what became of it."""
+    now, user = timezone.now(), person_of(request)
+    rows = Decision.objects.filter(decision_id__in=_ids(request)).select_related(
+        "patch__producer", "policy_version__policy", "decided_by_user"
+    )
+    waiting = [decision for decision in rows if decision.status == Status.PENDING]
+    gone = [decision for decision in rows if decision.status != Status.PENDING]
+    context = {"decisions": queries.dress(waiting, person(user), now), "gone": gone}
+    return render(request, "approvals/_cards_again.html", context)
+
+
+@require_safe
+@viewers
+@varies
+def counts(request: HttpRequest) -> HttpResponse:
+    """The counts under the present filters, and how many patches arrived since the list was drawn."""
+    now, who, form = timezone.now(), person(person_of(request)), QueueForm(request.GET)
+    filters = form.filters()
+    tabs = priority_tabs(request, filters, who, now)
+    rows = queries.pending(filters, now, who)
+    context = {
+        "tabs": tabs,
+        "total": next(tab["count"] for tab in tabs if tab["current"]),
+        "arrived": queries.counted(queries.arrivals(rows, _since(request), _ids(request))),
+        "list_url": queue_address(request),
+    }
+    return render(request, "approvals/_counts.html", context)
+
+
+@require_safe
+@viewers
+@varies
+def panel(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """The decision panel as it is now, with a notice of what happened meanwhile."""
+    decision = decision_or_404(decision_id)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("patch-detail", decision_id)
+    return render(request, "approvals/_panel_again.html", panel_context(decision, person_of(request)))
+
+
+@require_safe
+@viewers
+@varies
+def outcome(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """What was decided, why and by whom: the open row of the history."""
+    decision = decision_or_404(decision_id)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("patch-detail", decision_id)
+    return render(request, "approvals/_outcome_again.html", panel_context(decision, person_of(request)))
+
+
+def _ids(request: HttpRequest) -> list[UUID]:
+    """Return the decisions asked for; what is no id asks for nothing."""
+    found = []
+    for value in request.GET.getlist("id")[:MOST_CARDS]:
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found
+
+
+def _since(request: HttpRequest) -> datetime | None:
+    try:
+        since = parse_datetime(request.GET.get("since", ""))
+    except ValueError:  # well formed, but no moment: the 31st of June
+        return None
+    return since if since and timezone.is_aware(since) else None

@@ -1,0 +1,69 @@
+"""Small acts of the workbench: ticks, presence, saved views."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from approvals.errors import NotFound, Refusal
+from approvals.models import Decision
+from approvals.queries import decisions as find
+from approvals.queries.workbench import others_present
+from approvals.services import workbench
+
+from .access import person_of, viewers
+
+
+@require_POST
+@viewers
+def tick(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Remember or forget that a file was viewed: `file` is the digest of its part of the patch."""
+    decision, sha256 = _decision(decision_id), request.POST.get("file", "")
+    if len(sha256) != 64:
+        return HttpResponse("Which file?", status=422, content_type="text/plain")
+    workbench.tick(decision, person_of(request), sha256, request.POST.get("viewed") == "on")
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(status=204)
+    return redirect(reverse("patch-detail", args=[decision_id]) + "#diff")
+
+
+@require_POST
+@viewers
+def presence(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Say that this page is open, and show who else has it open."""
+    decision, user, now = _decision(decision_id), person_of(request), timezone.now()
+    workbench.be_present(decision.patch, user, now)
+    return render(request, "approvals/_presence.html", {"others_present": others_present(decision, user, now)})
+
+
+@require_POST
+@viewers
+def save_view(request: HttpRequest) -> HttpResponse:
+    """Keep the queue's present filters under a name."""
+    try:
+        view = workbench.save_view(person_of(request), request.POST.get("name", ""), request.POST.get("query", ""))
+    except Refusal as error:
+        messages.error(request, error.detail)
+        return redirect("queue")
+    messages.success(request, f"Saved as {view.name}.")
+    return redirect(f"{reverse('queue')}?{view.query}" if view.query else "queue")
+
+
+@require_POST
+@viewers
+def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
+    """Forget one of one's own saved views."""
+    workbench.delete_view(person_of(request), view_id)
+    messages.success(request, "The view is gone; the patches are not.")
+    return redirect("queue")
+
+
+def _decision(decision_id: UUID) -> Decision:
+    try:
+        return find.by_id(str(decision_id))
+    except NotFound as error:
+        raise Http404 from error

@@ -1,0 +1,162 @@
+"""Write entries: `record()` is the only writer of the audit log."""
+
+import base64
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+import uuid6
+from django.db import connection
+
+from .models import ActorKind
+from .types import TYPES
+
+VERSION = 1
+MAX_BODY = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, as the edge that took the request saw them.
+
+    `id` is a pseudonym such as `user:41`; `label`, address and user agent go to the erasable side table.
+    `authn` says how the actor proved it: `session`, `token`, or '' for our own timers.
+    """
+
+    id: str
+    kind: ActorKind
+    label: str
+    authn: str = ""
+    request_id: str = ""
+    ip_address: str | None = None
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an entry is about. `chained` objects have a row that the caller holds locked; `new` ones were just made."""
+
+    type: str
+    id: str
+    label: str = ""
+    chained: bool = False
+    new: bool = False
+
+
+def text_digest(salt: bytes, body: str) -> str:
+    """Return the hex SHA-256 by which an entry commits to free text that may be erased later."""
+    return hashlib.sha256(bytes(salt) + body.encode()).hexdigest()
+
+
+def record(
+    type: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    subject: Subject,
+    data: dict[str, Any] | None = None,
+    patch_sha256: str | None = None,
+    policy: dict[str, Any] | None = None,
+) -> UUID:
+    """Write one entry inside the caller's transaction and return its id.
+
+    Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with a float.
+    """
+    TYPES[type]
+    entry_id = uuid6.uuid7()
+    n, previous = _chain(subject)
+    body = rfc8785.dumps(
+        {
+            "v": VERSION,
+            "id": str(entry_id),
+            "type": type,
+            "at": timestamp(at),
+            "nonce": base64.b64encode(os.urandom(16)).decode(),
+            "actor": {"id": actor.id, "kind": str(actor.kind), "authn": actor.authn},
+            "object": {"type": subject.type, "id": subject.id, "n": n, "prev": previous},
+            "patch": {"sha256": patch_sha256} if patch_sha256 else None,
+            "policy": policy,
+            "data": plain(data or {}),
+            "request": {"id": actor.request_id} if actor.request_id else None,
+        }
+    )
+    if len(body) > MAX_BODY:
+        raise ValueError(f"An audit entry may have {MAX_BODY:,} bytes, not {len(body):,}.")
+    _insert(entry_id, type, actor, at, subject, n, body)
+    return UUID(str(entry_id))
+
+
+def plain(value: Any) -> Any:
+    """Return `value` without floats (as decimal strings: two readers must hash the same) and dates (RFC 3339)."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)
+
+
+def timestamp(at: datetime) -> str:
+    """Return a time in UTC with microseconds and a Z."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _chain(subject: Subject) -> tuple[int | None, str | None]:
+    """Return this entry's number within its object and the hash of the entry before it."""
+    if subject.new:
+        return 1, None
+    if not subject.chained:
+        return None, None
+    with connection.cursor() as cursor:
+        cursor.execute(LAST, [subject.type, subject.id])
+        last = cursor.fetchone()
+    return (last[0] + 1, bytes(last[1]).hex()) if last else (1, None)
+
+
+LAST = """
+select object_n, leaf_hash from audit_entry
+where object_type = %s and object_id = %s and object_n is not null order by object_n desc limit 1
+"""
+# One statement for entry and side table: the intake path pays one round trip.
+INSERT = """
+with entry as (
+    insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id
+)
+insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
+select id, %s, %s, %s, %s from entry
+"""
+
+
+def _insert(
+    entry_id: UUID, type: str, actor: Actor, at: datetime, subject: Subject, n: int | None, body: bytes
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            [
+                str(entry_id),
+                type,
+                at,
+                actor.id,
+                str(actor.kind),
+                subject.type,
+                subject.id,
+                n,
+                body,
+                actor.label[:150],
+                subject.label[:300],
+                actor.ip_address,
+                actor.user_agent[:300],
+            ],
+        )

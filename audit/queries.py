@@ -1,0 +1,85 @@
+"""Read the log: filters for the page and the API, and one entry as its readers see it."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from .models import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilters:
+    """What a reader narrows the log to; '' and None mean 'any'. `object_ids` empty matches nothing."""
+
+    q: str = ""
+    object_type: str = ""
+    object_ids: list[str] | None = None
+    actor: str = ""
+    action: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def matching(filters: EntryFilters) -> QuerySet[Entry]:
+    """Return the entries that match, newest first."""
+    rows = Entry.objects.select_related("context", "leaf").order_by("-id")
+    if filters.object_type:
+        rows = rows.filter(object_type=filters.object_type)
+    if filters.object_ids is not None:
+        rows = rows.filter(object_id__in=filters.object_ids)
+    if filters.actor:
+        rows = rows.filter(Q(actor_id=filters.actor) | Q(context__actor_label__iexact=filters.actor))
+    if filters.action:
+        rows = rows.filter(type=filters.action)
+    if filters.since:
+        rows = rows.filter(at__gte=filters.since)
+    if filters.until:
+        rows = rows.filter(at__lt=filters.until)
+    return rows.filter(_words(filters.q)) if filters.q else rows
+
+
+def entries(filters: EntryFilters, *, before: int | None = None, limit: int = 100) -> list[Entry]:
+    """Return up to `limit` entries, newest first, older than the id `before`."""
+    rows = matching(filters)
+    return list((rows.filter(pk__lt=before) if before is not None else rows)[:limit])
+
+
+def body_of(entry: Entry) -> dict[str, Any]:
+    """Return the hashed content of an entry."""
+    content: dict[str, Any] = json.loads(bytes(entry.body))
+    return content
+
+
+def row(entry: Entry) -> dict[str, Any]:
+    """Return an entry in S1's fields, with its place in the log."""
+    body, leaf = body_of(entry), getattr(entry, "leaf", None)
+    context = getattr(entry, "context", None)
+    return {
+        "log_id": entry.uuid,
+        "cursor": str(entry.pk),
+        "decision_id": entry.object_id if entry.object_type == "decision" else None,
+        "object": {"type": entry.object_type, "id": entry.object_id, "n": entry.object_n},
+        "action": entry.type,
+        "performed_by": context.actor_label if context and context.actor_label else entry.actor_id,
+        "actor": body["actor"],
+        "timestamp": entry.at,
+        "details": body["data"],
+        "patch_sha256": body["patch"]["sha256"] if body["patch"] else None,
+        "policy": body["policy"],
+        "request_id": body["request"]["id"] if body["request"] else None,
+        "ip_address": context.ip_address if context else None,
+        "user_agent": context.user_agent or None if context else None,
+        "seq": leaf.seq if leaf else None,
+        "leaf_hash": bytes(entry.leaf_hash).hex() if leaf else None,
+    }
+
+
+def _words(text: str) -> Q:
+    """Match a sequence number, an object's id, a person or a label; each is an exact or prefix look-up."""
+    wanted = text.strip()
+    condition = Q(context__actor_label__istartswith=wanted) | Q(context__object_label__icontains=wanted)
+    condition |= Q(object_id=wanted) | Q(actor_id=wanted)
+    return condition | Q(leaf__seq=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else condition

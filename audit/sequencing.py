@@ -1,0 +1,60 @@
+"""Give committed entries their place in the log. Runs in the one sequencer, never in a request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+LOCK = 0x4849544C  # 'HITL': the advisory lock that makes the sequencer one
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """An entry that has just been given its place."""
+
+    seq: int
+    type: str
+    object_type: str
+    object_id: str
+    at: datetime
+
+
+# Pending rows are visible only after their transaction committed, so nothing is skipped whatever the order of ids.
+# `for update` waits for nobody: the advisory lock keeps other sequencers out and no request touches these rows.
+# `any(array(...))` is evaluated once; as `in (...)` a plan may run the sub-select again and again, past its limit.
+TAKE = """
+with taken as (
+    delete from audit_pending where entry_id = any(array(
+        select entry_id from audit_pending order by entry_id limit %s for update skip locked
+    )) returning entry_id
+), head as (
+    select coalesce(max(seq) + 1, 0) as next from audit_leaf
+), placed as (
+    insert into audit_leaf (seq, entry_id)
+    select head.next + row_number() over (order by entry_id) - 1, entry_id from taken, head
+    returning seq, entry_id
+)
+select placed.seq, entry.type, entry.object_type, entry.object_id, entry.at
+from placed join audit_entry entry on entry.id = placed.entry_id order by placed.seq
+"""
+
+
+def lead() -> bool:
+    """Take the sequencer's advisory lock for this transaction; False when another process holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_xact_lock(%s)", [LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def take(limit: int = 1000) -> list[Sequenced]:
+    """Move up to `limit` pending entries into the log, in order; call under `lead()` in the same transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, [limit])
+        return [Sequenced(*row) for row in cursor.fetchall()]
+
+
+def backlog() -> int:
+    """Return how many entries wait for their place."""
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from audit_pending")
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,164 @@
+"""The audit log for people: the list with filters, and one entry exactly as it was written."""
+
+import json
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from .models import Entry
+from .queries import EntryFilters, body_of, matching, row
+from .types import TYPES
+
+PAGE = 50
+KINDS = {
+    "decision.approved": "success",
+    "decision.auto_approved": "violet",
+    "decision.rejected": "danger",
+    "decision.changes_requested": "warning",
+    "decision.revoked": "danger",
+    "decision.expired": "warning",
+    "decision.escalated": "warning",
+    "decision.refused": "danger",
+    "login.failed": "danger",
+    "policy.changed": "warning",
+    "patch.submitted": "info",
+}
+
+
+class EntryForm(forms.Form):
+    """The list's filters, from the query string; dates are days in the reader's time zone."""
+
+    q = forms.CharField(required=False, max_length=200)
+    action = forms.ChoiceField(required=False, choices=[("", "Any"), *((name, name) for name in TYPES)])
+    actor = forms.CharField(required=False, max_length=150)
+    object = forms.CharField(required=False, max_length=64)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+
+    def filters(self) -> EntryFilters:
+        """Return the filters that are valid."""
+        self.is_valid()
+        values = self.cleaned_data
+        return EntryFilters(
+            q=values.get("q", ""),
+            action=values.get("action", ""),
+            actor=values.get("actor", ""),
+            object_ids=[values["object"]] if values.get("object") else None,
+            since=_midnight(values.get("since")),
+            until=_midnight(values.get("until"), days=1),
+        )
+
+
+@require_safe
+@login_required
+@permission_required("audit.view_entry", raise_exception=True)
+def entry_list(request: HttpRequest) -> HttpResponse:
+    """Entries newest first; older and newer by the last id seen."""
+    form = EntryForm(request.GET)
+    shown, newer, older = _page(form.filters(), request)
+    context = {
+        "active": "audit",
+        "form": form,
+        "entries": [_line(entry) for entry in shown],
+        "next_url": _address(request, before=older),
+        "previous_url": _address(request, after=newer),
+        "shown": len(shown),
+        "total": "",
+    }
+    response = render(request, "audit/entry_list.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+@login_required
+@permission_required("audit.view_entry", raise_exception=True)
+def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
+    """One entry: its exact body, its hash, and what stands beside it."""
+    entry = Entry.objects.select_related("context", "leaf").filter(uuid=entry_id).first()
+    if entry is None:
+        raise Http404
+    body, facts = body_of(entry), row(entry)
+    context = {
+        "active": "audit",
+        "entry": _line(entry),
+        "body_text": json.dumps(body, indent=2, ensure_ascii=False),
+        "leaf_hash": bytes(entry.leaf_hash).hex(),
+        "previous_hash": body["object"]["prev"],
+        "seq": facts["seq"],
+        "request_id": facts["request_id"],
+        "ip_address": facts["ip_address"],
+        "user_agent": facts["user_agent"],
+    }
+    return render(request, "audit/entry_detail.html", context)
+
+
+def _page(filters: EntryFilters, request: HttpRequest) -> tuple[list[Entry], int | None, int | None]:
+    """Return one page and the ids from which newer and older pages start (None at the ends)."""
+    rows = matching(filters)
+    before, after = _number(request.GET.get("before")), _number(request.GET.get("after"))
+    if after is not None:
+        found = list(rows.filter(pk__gt=after).order_by("id")[: PAGE + 1])
+        more_newer, shown = len(found) > PAGE, found[:PAGE][::-1]
+        more_older = bool(shown)
+    else:
+        found = list((rows.filter(pk__lt=before) if before is not None else rows)[: PAGE + 1])
+        more_older, shown = len(found) > PAGE, found[:PAGE]
+        more_newer = before is not None
+    return shown, shown[0].pk if shown and more_newer else None, shown[-1].pk if shown and more_older else None
+
+
+def _address(request: HttpRequest, **position: int | None) -> str | None:
+    """Return this list's address from a position on, with its filters."""
+    ((name, value),) = position.items()
+    if value is None:
+        return None
+    query = request.GET.copy()
+    for old in ("before", "after"):
+        query.pop(old, None)
+    query[name] = str(value)
+    return f"{request.path}?{query.urlencode()}"
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    """Return an entry as the table shows it."""
+    facts = row(entry)
+    context = getattr(entry, "context", None)
+    return {
+        "uuid": entry.uuid,
+        "seq": facts["seq"],
+        "at": entry.at,
+        "actor_label": facts["performed_by"],
+        "actor_kind": entry.actor_kind,
+        "type": entry.type,
+        "kind": KINDS.get(entry.type, ""),
+        "object_label": context.object_label if context else "",
+        "object_url": reverse("patch-detail", args=[entry.object_id]) if entry.object_type == "decision" else "",
+        "summary": _summary(entry.type, facts["details"]),
+        "leaf_hash": bytes(entry.leaf_hash).hex(),
+    }
+
+
+def _summary(type: str, data: dict[str, Any]) -> str:
+    """Return the facts of an entry that say most, in one short line."""
+    if type == "policy.changed":
+        number = (data.get("new") or {}).get("version")
+        return f"version {number}" if number else "place or switch"
+    names = ("verdict", "cause", "why", "category", "priority", "level", "kind", "new", "raised")
+    return ", ".join(str(data[name]).replace("_", " ") for name in names if isinstance(data.get(name), str | int))[:120]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() and len(text) < 19 else None
+
+
+def _midnight(day: Any, days: int = 0) -> datetime | None:
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min)) if day else None

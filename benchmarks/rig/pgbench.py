@@ -1,0 +1,70 @@
+"""The yardstick: PostgreSQL's own pgbench, writing the very rows that the product writes, with nothing around them.
+
+The statements are the product's: they are recorded while its service runs in a transaction that is rolled back,
+then ids are replaced by pgbench variables. Reads, locks and NOTIFY are left out; they leave no row.
+"""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.postgresql.psycopg_any import mogrify
+
+from hitl import embedded_postgres
+
+from . import DATA
+
+WRITES = re.compile(r"\s*(insert|update|delete|with entr)", re.IGNORECASE)
+MOST_SCRIPTS = 128  # pgbench takes no more
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Collect the writing statements of the block as PostgreSQL gets them; nothing of it stays in the database."""
+    statements: list[str] = []
+
+    def keep(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if WRITES.match(sql):
+            statements.append(mogrify(sql, params, connection))
+        return execute(sql, params, many, context)
+
+    with transaction.atomic():
+        with connection.execute_wrapper(keep):
+            yield statements
+        transaction.set_rollback(True)
+
+
+def run(scripts: Sequence[str], clients: int, transactions: int, first: int = 0) -> float:
+    """Run the scripts in random order, each client `transactions` of them; return the seconds it took.
+
+    `first` is where each client's counter starts: a second run must not repeat the ids of the first.
+    """
+    assert len(scripts) <= MOST_SCRIPTS
+    with tempfile.TemporaryDirectory() as directory:
+        files = []
+        for number, script in enumerate(scripts):
+            path = Path(directory, f"{number}.sql")
+            path.write_text(script)
+            files.append(f"--file={path}")
+        command = [
+            embedded_postgres._binary("pgbench"),
+            "--no-vacuum",
+            f"--client={clients}",
+            "--jobs=2",
+            f"--transactions={transactions}",
+            f"--host={embedded_postgres.socket_dir(DATA)}",
+            "--username=postgres",
+            f"--define=counter={first}",
+            *files,
+            embedded_postgres.DATABASE,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rate = re.search(r"tps = ([0-9.]+) \(without", done.stdout)
+    if done.returncode or not rate or "number of failed transactions: 0 " not in done.stdout:
+        raise RuntimeError(f"pgbench failed: {done.stdout}\n{done.stderr[-2000:]}")
+    return clients * transactions / float(rate[1])

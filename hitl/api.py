@@ -1,0 +1,88 @@
+"""The JSON API: its routers, and every error as problem+json."""
+
+import logging
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from approvals.api import acting, analytics, decisions, events, patches
+from approvals.api.problems import field_errors, problem, refused
+from approvals.errors import Refusal
+from approvals.live import renew_idle_connections
+from hitl.settings import VERSION
+
+log = logging.getLogger(__name__)
+
+api = NinjaAPI(
+    title="HITL",
+    version=VERSION,
+    urls_namespace="hitl-api",
+    description="The gate between machines that write security patches and the systems that deploy them.",
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+)
+api.add_router("/patches", patches.router)
+api.add_router("/patches", acting.router)
+api.add_router("/admin", patches.admin_router)
+api.add_router("/decisions", decisions.router)
+api.add_router("/analytics", analytics.router)
+api.add_router("/events", events.router)
+
+
+@api.exception_handler(Refusal)
+def on_refusal(request: HttpRequest, error: Refusal) -> HttpResponse:
+    log.info("refused", extra={"fields": {"status": error.status, "detail": error.detail, "path": request.path}})
+    return refused(error)
+
+
+@api.exception_handler(ValidationError)
+def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return problem(422, "The request is not valid.", title="Invalid", errors=field_errors(error.errors, strip=1))
+
+
+@api.exception_handler(AuthenticationError)
+def on_unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    answer = problem(401, str(error))
+    answer["WWW-Authenticate"] = 'Bearer realm="HITL"'
+    return answer
+
+
+@api.exception_handler(HttpError)
+def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    detail = "The body is not JSON." if error.status_code == 400 else str(error)
+    return problem(error.status_code, detail)
+
+
+@api.exception_handler(RecursionError)
+def on_deep_json(request: HttpRequest, error: RecursionError) -> HttpResponse:
+    return problem(400, "The body is nested too deeply.")
+
+
+@api.exception_handler(Http404)
+def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return problem(404, "There is nothing here.")
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problem(413, "A body may have 8 MiB.")
+
+
+@api.exception_handler(OperationalError)
+def on_database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """The database restarts or its pool is exhausted. A connection lost at commit leaves open what was recorded, so
+    the answer does not say; asking again is safe."""
+    log.error("The database did not answer", exc_info=error)
+    renew_idle_connections()
+    answer = problem(503, "The database did not answer. Try again: nothing is recorded twice.")
+    answer["Retry-After"] = "2"
+    return answer
+
+
+@api.exception_handler(Exception)
+def on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("Unhandled error at %s", request.path, exc_info=error)
+    return problem(500, "Something broke on our side. The request id stands in our log.")

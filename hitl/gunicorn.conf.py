@@ -1,0 +1,84 @@
+"""How gunicorn serves the web part: processes, threads, logs, metrics files; the addresses come from the settings."""
+
+import os
+import signal
+import threading
+import warnings
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl.settings")
+# A deep CEL expression overflows a small C stack and kills the process; this is virtual memory only.
+threading.stack_size(16 << 20)
+
+from django.conf import settings  # noqa: E402 - the two lines above come first
+from django.db import connections  # noqa: E402
+
+from hitl import embedded_postgres  # noqa: E402
+from hitl.settings import env, env_int  # noqa: E402
+
+# Loopback unless told: what a newcomer starts is nobody else's business. The image sets 0.0.0.0.
+bind = f"{env('HITL_BIND', '127.0.0.1')}:{settings.PORT}"
+worker_class = "gthread"
+workers = env_int("WEB_WORKERS", 2, 1, 64)
+threads = env_int("WEB_THREADS", 32, 1, 1000) + settings.EVENT_STREAMS  # a stream holds its thread
+preload_app = False  # a query before the fork would leave both workers with one pool and no pool threads
+timeout = 60
+graceful_timeout = 20
+keepalive = 5
+limit_request_line = 8190  # a queue URL with every filter set and a cursor
+control_socket_disable = True  # else two instances share $HOME/.gunicorn/gunicorn.ctl
+forwarded_allow_ips = ""  # TRUSTED_PROXIES decides, in one place
+# Before collectstatic has run whitenoise finds the files where they are, and warns about a directory it does not need.
+warnings.filterwarnings("ignore", "No directory at", UserWarning)
+accesslog = None  # the middleware logs each request once, with its id
+
+_loggers = {
+    **settings.LOGGING.get("loggers", {}),
+    "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
+}
+logconfig_dict = {**settings.LOGGING, "loggers": _loggers}
+
+# Metrics of all workers, one set of files per instance: whoever wipes them at its start must not wipe a neighbour's.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.HITL_DATA_DIR / f"prometheus-{settings.PORT}"))
+
+
+def on_starting(server: Any) -> None:
+    """Start the embedded database and forget the metrics of the last run."""
+    if settings.EMBEDDED:
+        embedded_postgres.ensure_running(settings.HITL_DATA_DIR)
+    directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in directory.glob("*.db"):
+        file.unlink(missing_ok=True)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Leave no open connection to the children: both workers would write into one socket."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+
+
+def post_worker_init(worker: Any) -> None:
+    """End event streams and long polls at SIGTERM: gthread waits for each of them, up to the grace time."""
+    # Imported here: it needs Django's apps, which the worker has loaded only now.
+    from approvals.live import ear
+
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def close(number: int, frame: FrameType | None) -> None:
+        ear.close()
+        if callable(stop):
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, close)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Drop the live gauges of a worker that has gone."""
+    # Imported here: the client picks its storage at import, so PROMETHEUS_MULTIPROC_DIR must stand first.
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,56 @@
+"""Log lines as JSON or text, with the id of their request and without secrets of a known shape."""
+
+import json
+import logging
+import re
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# Bearer tokens, our own token format, and passwords inside URLs (a DATABASE_URL in an error message).
+SECRET = re.compile(r"(?i)(\bbearer\s+|\bhitl_[a-z]{1,12}_)[^\s@\"',;]+|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)")
+# A line break in a message would let a sender forge the next log line; an escape would drive the terminal.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; `extra={"fields": {...}}` stands beside the fixed names, never over them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        line = {
+            **getattr(record, "fields", {}),
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _without_secrets(record.getMessage()),
+        }
+        if request_id.get():
+            line["request_id"] = request_id.get()
+        if record.exc_info:
+            line["exception"] = _without_secrets(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """The same for a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line, with the traceback below it."""
+        clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        message = record.getMessage()
+        words = [clock, f"{record.levelname:<7}", record.name, message]
+        # What the sentence already says is not said twice.
+        fields = {name: str(value) for name, value in getattr(record, "fields", {}).items()}
+        words += [f"{name}={value}" for name, value in fields.items() if value not in message.split()]
+        if request_id.get():
+            words.append(f"request_id={request_id.get()}")
+        line = CONTROL.sub(lambda found: repr(found[0])[1:-1], " ".join(words))
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return _without_secrets(line)
+
+
+def _without_secrets(text: str) -> str:
+    return SECRET.sub(r"\1\2***", text)

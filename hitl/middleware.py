@@ -1,0 +1,224 @@
+"""What every request passes: its id and log line, the right error format for machines, the reader's time zone."""
+
+import hashlib
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from approvals.api.problems import problem, refused
+from approvals.errors import Refusal
+from approvals.live import renew_idle_connections
+from approvals.services import idempotency
+from approvals.views.errors import database_away
+from hitl import ops
+from hitl.logs import request_id
+
+log = logging.getLogger("hitl.request")
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+INBOUND_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+MACHINE_PATHS = ("/hitl/", "/api/")
+QUIET = {"/healthz", "/readyz", "/metrics"}
+
+
+class RequestIdMiddleware:
+    """Give the request an id (a good inbound one is kept), the caller's address, and one log line at its end."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        inbound = request.headers.get("X-Request-ID", "")
+        current = inbound if INBOUND_ID.fullmatch(inbound) else uuid.uuid4().hex
+        request.request_id, request.client_ip = current, client_ip(request)  # type: ignore[attr-defined]
+        token = request_id.set(current)
+        started = time.monotonic()
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = current
+            self._log(request, response, started)
+            return response
+        finally:
+            request_id.reset(token)
+
+    def _log(self, request: HttpRequest, response: HttpResponseBase, started: float) -> None:
+        fields = {
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "milliseconds": round((time.monotonic() - started) * 1000, 1),
+            "client_ip": request.client_ip,  # type: ignore[attr-defined]
+        }
+        level = logging.DEBUG if request.path in QUIET or request.path.startswith("/static/") else logging.INFO
+        log.log(level, "%s %s %s", request.method, request.path, response.status_code, extra={"fields": fields})
+
+
+class ProbeMiddleware:
+    """Answer the machines that run this before the host is checked: they ask by address, not by name."""
+
+    probes: ClassVar[dict[str, Callable[[HttpRequest], HttpResponse]]] = {
+        "/healthz": ops.healthz,
+        "/readyz": ops.readyz,
+        "/health": ops.health,
+        "/metrics": ops.metrics,
+    }
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = self.probes.get(request.path)
+        return probe(request) if probe else self.get_response(request)
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """Return the caller's address; a forwarded one counts only when a trusted proxy says it."""
+    addresses = [request.META.get("REMOTE_ADDR") or ""]
+    addresses += reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part])
+    known = None
+    for text in addresses:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return known
+        known = str(address)
+        if not any(address in network for network in settings.TRUSTED_PROXIES):
+            return known
+    return known
+
+
+class ProblemMiddleware:
+    """Answer machines in problem+json where Django itself would answer in HTML; map a lost database to 503."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith(MACHINE_PATHS):
+            return self.get_response(request)
+        if request.method == "OPTIONS" and request.headers.get("Origin"):
+            return self._allow_origin(request, HttpResponse(status=204))
+        refused = self._refusal(request)
+        response = refused or self._translate(self.get_response(request))
+        return self._allow_origin(request, response)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, OperationalError):
+            return None
+        log.error("The database did not answer", exc_info=error)
+        connection.close()
+        renew_idle_connections()
+        return database_away(request)
+
+    def _refusal(self, request: HttpRequest) -> HttpResponse | None:
+        if "\x00" in request.path:
+            return problem(404, "There is nothing here.")
+        if "%00" in request.META.get("QUERY_STRING", ""):  # PostgreSQL text cannot hold it
+            named = [name for name, values in request.GET.lists() if "\x00" in name + "".join(values)]
+            errors = [{"loc": ["query", name.replace("\x00", "")], "msg": "contains a NUL character"} for name in named]
+            if errors:
+                return problem(422, "The request is not valid.", title="Invalid", errors=errors)
+        if request.method not in {"POST", "PUT", "PATCH"}:
+            return None
+        if request.headers.get("Transfer-Encoding"):
+            return problem(411, "Send the body with a Content-Length.")
+        wanted = "application/x-ndjson" if request.path == "/hitl/patches/bulk" else "application/json"
+        if request.content_type != wanted:
+            return problem(415, f"Send the body as {wanted}.")
+        return None
+
+    def _translate(self, response: HttpResponseBase) -> HttpResponseBase:
+        if response.status_code < 400 or "json" in response.get("Content-Type", ""):
+            return response
+        sentences = {
+            400: "The request is not one that can be read.",
+            403: "That is not allowed.",
+            404: "There is nothing here.",
+            405: "This address does not take that method.",
+            413: "A body may have 8 MiB.",
+        }
+        answer = problem(response.status_code, sentences.get(response.status_code, "Something broke on our side."))
+        if allow := response.get("Allow"):
+            answer["Allow"] = allow
+        return answer
+
+    def _allow_origin(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """CORS for the listed origins: bearer tokens only, never cookies."""
+        origin = request.headers.get("Origin", "")
+        if origin and origin in settings.CORS_ORIGINS:
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Allow-Methods"] = "GET, POST"
+            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
+            response["Access-Control-Expose-Headers"] = "X-Total-Count, Link, Location, Retry-After, X-Request-ID"
+        response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "Origin"]))
+        return response
+
+
+class TimeZoneMiddleware:
+    """Show times in the signed-in person's own zone."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated and not request.path.startswith(MACHINE_PATHS):
+            timezone.activate(ZoneInfo(request.user.time_zone))
+            try:
+                return self.get_response(request)
+            finally:
+                timezone.deactivate()
+        return self.get_response(request)
+
+
+class IdempotencyMiddleware:
+    """Answer a retried POST under the same `Idempotency-Key` as the first time, for a day.
+
+    Not on bulk: its answers are as large as its bodies, and its documents are idempotent by themselves.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        key = request.headers.get("Idempotency-Key", "")
+        wanted = key and request.method == "POST" and request.path.startswith(MACHINE_PATHS)
+        if not wanted or request.path.endswith("/bulk") or _too_big(request):
+            return self.get_response(request)
+        try:
+            kept = idempotency.claim(_caller(request), request.path, key, request.body, timezone.now())
+        except Refusal as error:
+            return refused(error)
+        if kept.status is not None:
+            answer = HttpResponse(bytes(kept.body), status=kept.status, content_type=kept.content_type)
+            if kept.location:
+                answer["Location"] = kept.location
+            answer["Idempotent-Replayed"] = "true"
+            return answer
+        response = None
+        try:
+            response = self.get_response(request)
+        finally:
+            idempotency.settle(kept, response if isinstance(response, HttpResponse) else None)
+        return response
+
+
+def _too_big(request: HttpRequest) -> bool:
+    length = request.headers.get("Content-Length", "")
+    return not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def _caller(request: HttpRequest) -> str:
+    """Return a digest of who asks: the token presented, or the session's person."""
+    presented = request.headers.get("Authorization") or request.headers.get("X-Admin-Token")
+    return hashlib.sha256((presented or f"user:{request.user.pk}").encode()).hexdigest()

@@ -1,0 +1,141 @@
+"""Health, readiness and metrics: what the machines that run this ask."""
+
+import shutil
+from ipaddress import ip_address
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_prometheus import exports
+from ninja.errors import AuthenticationError
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from approvals.api.caller import by_token
+from approvals.api.problems import problem, refused
+from approvals.errors import Refusal
+from approvals.metrics import DatabaseCollector
+from approvals.models import Heartbeat
+
+WORKER_LOST = 60  # seconds
+DISK_WARNING = 0.9  # share of the data volume used
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Liveness: the process answers. It asks nothing else: a database outage must not restart every pod."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Readiness: database, migrations and a worker seen within a minute; else 503 with what is missing."""
+    if not _database():  # each further question would wait for the pool again, longer than a probe does
+        return JsonResponse({"ready": False, "missing": ["database"]}, status=503)
+    missing = [name for name, good in (("migrations", _migrated()), ("worker", _worker())) if not good]
+    return JsonResponse({"ready": not missing, "missing": missing}, status=503 if missing else 200)
+
+
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """S1's shape with an honest status code: a full disk degrades, a lost database is never 'degraded'."""
+    database = _database()
+    disk = _disk()
+    status = "healthy" if database and disk["status"] == "ok" else "degraded" if database else "unhealthy"
+    body = {
+        "status": status,
+        "service": "hitl-patch-service",
+        "version": settings.VERSION,
+        "timestamp": timezone.now(),
+        "checks": {
+            "database": {
+                "status": "ok" if database else "error",
+                "message": "answers" if database else "does not answer",
+            },
+            "disk": disk,
+        },
+    }
+    answer = JsonResponse(body, status=200 if database else 503)
+    if status == "degraded":
+        answer["X-Health-Status"] = "degraded"
+    return answer
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text, for allowed addresses and for callers with metrics:read."""
+    if not _from_allowed_address(request):
+        try:
+            caller = by_token(request)
+        except AuthenticationError as error:
+            return problem(401, str(error))
+        except Refusal as error:
+            return refused(error)
+        if not caller.may("metrics:read"):
+            return problem(403, "This needs the scope metrics:read.")
+    counted = CollectorRegistry(auto_describe=False)
+    counted.register(DatabaseCollector())
+    try:
+        body = generate_latest(counted)
+    except DatabaseError:
+        return problem(503, "The database did not answer.")
+    return HttpResponse(exports.ExportToDjangoView(request).content + body, content_type=CONTENT_TYPE_LATEST)
+
+
+def _from_allowed_address(request: HttpRequest) -> bool:
+    """Return whether the caller's own address is allowed; behind a proxy nobody trusts it is not known."""
+    address = getattr(request, "client_ip", None)
+    forwarded = "X-Forwarded-For" in request.headers and address == request.META.get("REMOTE_ADDR")
+    if not address or forwarded:
+        return False
+    return any(ip_address(address) in network for network in settings.METRICS_ALLOWED_IPS)
+
+
+def _database() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+    except DatabaseError:
+        connection.close()
+        return False
+    return True
+
+
+def _migrated() -> bool:
+    """Ask once per process for 'yes': migrations are never taken back under a running process."""
+    if not _known["migrated"]:
+        try:
+            executor = MigrationExecutor(connection)
+            _known["migrated"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except DatabaseError:
+            return False
+    return _known["migrated"]
+
+
+_known = {"migrated": False}
+
+
+def _worker() -> bool:
+    try:
+        beat = Heartbeat.objects.filter(name="worker").first()
+    except DatabaseError:
+        return False
+    return beat is not None and (timezone.now() - beat.seen_at).total_seconds() < WORKER_LOST
+
+
+def _disk() -> dict[str, Any]:
+    """Return S1's disk check of the data directory's volume, without naming a path."""
+    try:
+        usage = shutil.disk_usage(settings.HITL_DATA_DIR if settings.HITL_DATA_DIR.exists() else "/")
+    except OSError:
+        return {"status": "unknown", "message": "cannot be read", "free_gb": None, "total_gb": None}
+    used = 1 - usage.free / usage.total
+    return {
+        "status": "warning" if used > DISK_WARNING else "ok",
+        "message": f"{used:.0%} used",
+        "free_gb": round(usage.free / 1e9, 1),
+        "total_gb": round(usage.total / 1e9, 1),
+    }

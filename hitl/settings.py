@@ -1,0 +1,295 @@
+"""Every setting, read from the environment; a wrong value stops the start with a sentence."""
+
+import contextlib
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from hitl import embedded_postgres
+
+T = TypeVar("T")
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
+
+
+def env(name: str, default: str = "") -> str:
+    """Return a setting from NAME or from the file that NAME_FILE points to."""
+    path = os.environ.get(f"{name}_FILE")
+    if path and name in os.environ:
+        raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
+    if path:
+        try:
+            return Path(path).read_text("utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
+    return os.environ.get(name, default).strip()
+
+
+def env_as(name: str, default: str, convert: Callable[[str], T], what: str) -> T:
+    """Return a converted setting or stop with what it should have been."""
+    text = env(name, default)
+    try:
+        return convert(text)
+    except (ValueError, KeyError, InvalidOperation) as error:
+        raise ImproperlyConfigured(f"{name} must be {what}, not {text!r}.") from error
+
+
+def env_int(name: str, default: int, least: int, most: int) -> int:
+    def convert(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return env_as(name, str(default), convert, f"a whole number from {least} to {most}")
+
+
+def env_bool(name: str, default: bool) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    return env_as(name, str(default), lambda text: words[text.lower()], "true or false")
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in env(name, default).split(",") if item.strip()]
+
+
+def env_networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
+    return env_as(
+        name,
+        default,
+        lambda text: [ip_network(item.strip()) for item in text.split(",") if item.strip()],
+        "addresses or networks such as 10.0.0.0/8, separated by commas",
+    )
+
+
+def env_one_of(name: str, default: str, *allowed: str) -> str:
+    return env_as(name, default, {word: word for word in allowed}.__getitem__, f"one of {', '.join(allowed)}")
+
+
+def probability(text: str) -> Decimal:
+    value = Decimal(text)
+    if not Decimal("0.5") <= value <= 1:
+        raise ValueError
+    return value
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return Django's DATABASES entry of a postgresql:// URL; its query string becomes connection options."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+    query = dict(parse_qsl(parts.query))
+    smallest = env_int("DB_POOL_MIN_SIZE", 1, 0, 100)
+    largest = env_int("DB_POOL_MAX_SIZE", 8, 1, 100)
+    if smallest > largest:
+        raise ImproperlyConfigured("DB_POOL_MIN_SIZE must not be above DB_POOL_MAX_SIZE.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or query.pop("user", "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        # timeout: a page must fail in seconds, not hang, when the database is gone.
+        "OPTIONS": {**query, "pool": {"min_size": smallest, "max_size": largest, "timeout": 5, "max_idle": 60}},
+    }
+
+
+def secret_key() -> str:
+    """Return SECRET_KEY; with the embedded database one is made once and kept in the data directory."""
+    given = env("SECRET_KEY")
+    if given:
+        return given
+    if not EMBEDDED:
+        raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is.")
+    HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = HITL_DATA_DIR / "secret-key"
+    if not path.exists():
+        # Linked into place whole: a second process that starts now reads all of it or finds none.
+        with tempfile.NamedTemporaryFile("w", dir=HITL_DATA_DIR) as file:
+            file.write(secrets.token_urlsafe(50))
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text().strip()
+
+
+# --- Where things are ---------------------------------------------------------------------------------------------
+HITL_DATA_DIR = Path(env("HITL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
+HITL_SAMPLE_DATA = Path(env("HITL_SAMPLE_DATA", str(BASE_DIR.parent / "shared" / "data")))
+DATABASE_URL = env("DATABASE_URL")
+EMBEDDED = not DATABASE_URL
+DATABASES = {"default": database(DATABASE_URL or embedded_postgres.database_url(HITL_DATA_DIR))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PORT = env_int("PORT", 8027, 1, 65535)
+BASE_URL = env("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+if urlsplit(BASE_URL).scheme not in {"http", "https"}:
+    raise ImproperlyConfigured(f"BASE_URL must start with http:// or https://, not {BASE_URL!r}.")
+
+# --- Security -----------------------------------------------------------------------------------------------------
+SECRET_KEY = secret_key()
+DEBUG = env_bool("DEBUG", False)
+LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ",".join(LOCAL_HOSTS))
+if DEBUG and set(ALLOWED_HOSTS) - set(LOCAL_HOSTS):
+    raise ImproperlyConfigured("DEBUG shows internals; it cannot be on while ALLOWED_HOSTS names a public host.")
+HTTPS = BASE_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", BASE_URL if HTTPS else "")
+CORS_ORIGINS = env_list("CORS_ORIGINS")
+TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
+METRICS_ALLOWED_IPS = env_networks("METRICS_ALLOWED_IPS", "127.0.0.1,::1")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_SSL_REDIRECT = False  # the proxy's business; probes arrive by plain http
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "approvals.views.errors.csrf_failure"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # api.md: a body of 8 MiB at most
+
+# --- Rules --------------------------------------------------------------------------------------------------------
+AUTO_APPROVE_ENABLED = env_bool("AUTO_APPROVE_ENABLED", True)
+AUTO_APPROVE_THRESHOLD = env_as("AUTO_APPROVE_THRESHOLD", "0.95", probability, "a number from 0.5 to 1")
+RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000, 0, 10_000_000)
+
+# --- Application --------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "hitl",
+    "approvals",
+    "audit",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "django_prometheus",
+    "ninja",
+    "procrastinate.contrib.django",
+]
+MIDDLEWARE = [
+    "hitl.middleware.RequestIdMiddleware",
+    "hitl.middleware.ProbeMiddleware",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "hitl.middleware.ProblemMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hitl.middleware.TimeZoneMiddleware",
+    "hitl.middleware.IdempotencyMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "hitl.urls"
+WSGI_APPLICATION = "hitl.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "approvals.views.shell.shell",
+            ],
+        },
+    }
+]
+AUTH_USER_MODEL = "approvals.User"
+AUTHENTICATION_BACKENDS = ["approvals.backends.EmailOrUsernameBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "queue"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_AGE = 12 * 3600  # a working day
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"  # the pool's connections too, else log times follow the machine
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+INSTALLED_APPS.append("django.forms")
+
+# --- Static files: hashed names once collectstatic has run (the image), straight from static/ before that ---------
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = not COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- Jobs ---------------------------------------------------------------------------------------------------------
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+# Due jobs are found by polling only, and one slow job must not hold back the rest.
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "fetch_job_polling_interval": 1.0,
+    "concurrency": 4,
+    "shutdown_graceful_timeout": 5.0,
+}
+
+# --- Event streams: each holds a thread of gunicorn beyond WEB_THREADS, and no connection -------------------------
+EVENT_STREAMS = env_int("EVENT_STREAMS", 125, 0, 2000)  # per process
+
+# --- Logs and metrics ---------------------------------------------------------------------------------------------
+LOG_LEVEL = env_one_of("LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMAT = env_one_of("LOG_FORMAT", "text" if EMBEDDED else "json", "json", "text")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "hitl.logs.JsonFormatter"}, "text": {"()": "hitl.logs.TextFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # Our middleware logs every request once, with its id; Django's own lines would repeat them.
+        "django.request": {"level": "ERROR"},
+        "django.server": {"level": "ERROR"},
+        "procrastinate": {"level": "WARNING"},
+    },
+}
+PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,0 +1,19 @@
+"""The site map. /healthz, /readyz, /health and /metrics are answered before it, in `middleware.ProbeMiddleware`."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from hitl.api import api
+
+urlpatterns = [
+    # /hitl: JSON for producers, deployers and everybody else's programs
+    path("hitl/", api.urls),
+    # Pages
+    path("audit/", include("audit.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("approvals.urls")),
+]
+
+handler403 = "approvals.views.errors.forbidden"
+handler404 = "approvals.views.errors.not_found"
+handler500 = "approvals.views.errors.server_error"

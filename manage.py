@@ -1,0 +1,63 @@
+#!/usr/bin/env python
+"""Django's command line; starts the embedded PostgreSQL first for the commands that need a database."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import NoReturn
+
+# These must work on a machine, or in an image build, where no database can run.
+NO_DATABASE = {
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "diffsettings",
+    "export_openapi_schema",
+    "findstatic",
+    "help",
+    "makemessages",
+    "startapp",
+    "version",
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Run one management command."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl.settings")
+    # A deep CEL expression overflows a small C stack and kills the process; this is virtual memory only.
+    threading.stack_size(16 << 20)
+    from django.core.management import execute_from_command_line
+
+    if _needs_database(arguments):
+        _start_embedded_postgres()
+    execute_from_command_line(arguments)
+
+
+def _needs_database(arguments: list[str]) -> bool:
+    options = {"-h", "--help", "--version"}
+    return len(arguments) > 1 and arguments[1] not in NO_DATABASE | options and not options & set(arguments[2:])
+
+
+def _start_embedded_postgres() -> None:
+    from django.conf import settings
+
+    from hitl import embedded_postgres
+
+    if not settings.EMBEDDED:
+        return
+    # SIGTERM's default ends the process without atexit, and nobody would stop the server.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        embedded_postgres.ensure_running(settings.HITL_DATA_DIR)
+    except embedded_postgres.EmbeddedPostgresError as error:
+        sys.exit(str(error))
+
+
+def _leave(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signum)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

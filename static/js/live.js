@@ -1,0 +1,199 @@
+// Pages follow what happens: one event stream, pieces fetched again, nothing that moves under the reader's eyes.
+import { $, $$, SignedOut, debounced, fragment, replace, say, toast } from "./dom.js";
+
+const POLL = 15_000, PRESENCE = 20_000, PATIENCE = 8_000, RETRY = 4;
+const light = $("#live"), bar = $("#live-lost");
+const list = () => $("#queue-list"), panel = () => $("[data-live-panel]");
+const shown = () => $$(".card[id^=decision-]").map((card) => card.id.slice(9));
+let stream, polling, impatient, polls = 0, opened = false;
+let before = null; // what the list held when somebody asked for the arrivals
+const arrived = new Set(), stale = new Set();
+
+function state(name, word) {
+  light.hidden = false;
+  light.classList.toggle("live--lost", name !== "live");
+  if ($("#live-word").textContent !== word) $("#live-word").textContent = word;
+  if (name === "lost") impatient ??= setTimeout(() => complain("Live updates stopped"), PATIENCE);
+  else {
+    clearTimeout(impatient);
+    impatient = undefined;
+    bar.hidden = true;
+  }
+}
+function complain(words) {
+  const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  $("#live-lost-title").textContent = `${words} at ${at}.`;
+  bar.hidden = false;
+}
+function signedOut() {
+  close();
+  state("lost", "Signed out");
+  clearTimeout(impatient);
+  complain("You were signed out");
+}
+
+function open() {
+  if (stream || document.hidden) return;
+  stream = new EventSource(light.dataset.events);
+  stream.onopen = () => {
+    clearInterval(polling);
+    polling = undefined;
+    state("live", "Live");
+    if (opened) catchUp();
+    opened = true;
+  };
+  stream.onerror = () => {
+    if (stream?.readyState !== EventSource.CLOSED) return state("lost", "Reconnecting");
+    close(); // refused, as at the server's cap: ask now and then
+    opened = true;
+    state("polling", "Every 15 s");
+    polling ??= setInterval(poll, POLL);
+    poll();
+  };
+  for (const name of ["patch.submitted", "decision.changed", "review.recorded"]) stream.addEventListener(name, hear);
+  for (const name of ["stats", "reset"]) stream.addEventListener(name, catchUp);
+}
+function close() {
+  stream?.close();
+  stream = undefined;
+}
+function poll() {
+  if (document.hidden) return;
+  if (++polls % RETRY === 0) open();
+  catchUp();
+}
+
+function hear({ type, data }) {
+  const id = JSON.parse(data).decision_id;
+  if (type === "patch.submitted") arrived.add(id);
+  else {
+    stale.add(id);
+    freshen();
+  }
+  count();
+}
+function catchUp() {
+  if (list()) shown().forEach((id) => stale.add(id));
+  if (panel()) stale.add(panel().dataset.decision);
+  freshen();
+  count();
+}
+
+async function attempt(work) {
+  try {
+    await work();
+    if (polling) state("polling", "Every 15 s");
+  } catch (error) {
+    if (error instanceof SignedOut) signedOut();
+    else if (polling) state("lost", "Offline");
+  }
+}
+const freshen = debounced(() => attempt(refresh), 40);
+const count = debounced(() => list() && attempt(recount), 400);
+
+async function refresh() {
+  const ids = [...stale];
+  stale.clear();
+  if (panel() && ids.includes(panel().dataset.decision)) await lookAgain();
+  const here = list() ? shown().filter((id) => ids.includes(id)) : [];
+  if (!here.length) return;
+  const pieces = await fragment(`${list().dataset.liveCards}?${here.map((id) => `id=${id}`).join("&")}`);
+  for (const card of $$(".card", pieces)) {
+    const old = document.getElementById(card.id);
+    const ticked = old && $(".card__check input", old)?.checked;
+    if (old) keepLooks(old, card, ticked);
+    replace(card);
+  }
+  const gone = $$("[data-gone]", pieces);
+  gone.forEach((piece) => leave(document.getElementById(piece.dataset.gone)));
+  const others = gone.filter((piece) => !piece.hasAttribute("data-own")).map((piece) => piece.textContent);
+  if (others.length > 3) toast(`${others.length} patches were decided. ${others[0]}`);
+  else others.forEach((words) => toast(words));
+}
+function keepLooks(old, card, ticked) {
+  if (ticked) $(".card__check input", card).checked = true;
+  card.classList.toggle("is-selected", old.classList.contains("is-selected"));
+  for (const name of ["aria-current", "tabindex"]) if (old.hasAttribute(name)) card.setAttribute(name, old.getAttribute(name));
+}
+function leave(card) {
+  if (!card) return;
+  const item = card.closest("li");
+  const near = item.nextElementSibling ?? item.previousElementSibling;
+  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#pending")).focus({ preventScroll: true });
+  card.classList.add("is-leaving");
+  setTimeout(() => {
+    const tick = $(".card__check input", card);
+    if (tick?.checked) tick.click();
+    item.remove();
+    if (!shown().length) return window.htmx.ajax("GET", location.href, { target: "#queue" });
+    $("#queue-shown").textContent = shown().length;
+  }, 320);
+}
+async function recount() {
+  const known = new Set(shown());
+  const more = [...arrived].filter((id) => !known.has(id)).slice(-50).map((id) => `id=${id}`);
+  const query = [`since=${encodeURIComponent(list().dataset.since)}`, ...more].join("&");
+  const pieces = await fragment(`${list().dataset.liveCounts}&${query}`);
+  for (const piece of $$("[id]", pieces).filter((each) => each.parentNode === pieces)) {
+    const fresh = replace(piece);
+    if (fresh?.id === "arrivals" && fresh.textContent.trim()) say(fresh.textContent.trim());
+  }
+}
+
+const typed = (root) => $$("textarea, select", root).some((field) => field.value.trim() && !field.readOnly);
+async function lookAgain() {
+  const pieces = await fragment(panel().dataset.livePanel);
+  const now = $("#decision"), next = $("#decision", pieces), notice = $("#live-notice", pieces);
+  if (!now || now.dataset.state === next.dataset.state) return;
+  const kept = typed(now) || typed($("#discussion") ?? now);
+  const words = $("strong", notice)?.textContent;
+  replace(notice);
+  if (kept && $("#live-kept")) $("#live-kept").hidden = false;
+  if (!typed(now)) {
+    const mode = $("input[name=mode]:checked", now)?.id;
+    replace(next);
+    const same = mode && document.getElementById(mode);
+    if (same) same.checked = true;
+  } else now.dataset.state = next.dataset.state;
+  if (words) say(`${words}.${kept ? " What you typed is still there." : ""}`);
+  else toast("The reviews of this patch changed.");
+}
+async function present() {
+  if (document.hidden || !panel()) return;
+  const pieces = await fragment(panel().dataset.presence, { method: "POST" });
+  replace($("#presence", pieces));
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#newpill")) before = new Set(shown());
+});
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id !== "queue") return;
+  arrived.clear();
+  if (before) for (const id of shown()) if (!before.has(id)) document.getElementById(`decision-${id}`).classList.add("is-new");
+  before = null;
+});
+
+if (light && (list() || panel())) {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    if (!polling) open();
+    else poll();
+    attempt(present);
+  });
+  addEventListener("offline", () => {
+    close();
+    state("lost", "Offline");
+  });
+  addEventListener("online", open);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && open());
+  $("#live-again").addEventListener("click", () => {
+    if ($("#live-word").textContent === "Signed out") return location.reload();
+    close();
+    open();
+  });
+  open();
+  attempt(present);
+  setInterval(() => attempt(present), PRESENCE);
+}

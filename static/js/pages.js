@@ -1,0 +1,68 @@
+// What belongs to pages and swaps: focus, menus, dialogs, copying, closing toasts.
+import { $ } from "./dom.js";
+
+let openMenus = [];
+let focused = "";
+// Copying style attributes while a swap settles would only break the content security policy.
+if (window.htmx) window.htmx.config.attributesToSettle = ["class"];
+
+// Buttons that only a script can serve are hidden until it is here.
+function reveal(root) {
+  for (const button of root.querySelectorAll("[data-close]")) button.hidden = false;
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+}
+reveal(document);
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    await navigator.clipboard.writeText(copy.dataset.copy);
+    const use = $("use", copy), href = use.getAttribute("href"), label = copy.getAttribute("aria-label");
+    use.setAttribute("href", href.replace(/#.*$/, "#i-check"));
+    copy.setAttribute("aria-label", "Copied");
+    setTimeout(() => (use.setAttribute("href", href), copy.setAttribute("aria-label", label)), 1500);
+  }
+  event.target.closest("[data-close]")?.closest(".toast").remove();
+  event.target.closest("[data-close-dialog]")?.closest("dialog").close();
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && $("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  $("summary", menu).focus();
+});
+
+// Short addresses: a filter that is not set has no place in them.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.verb !== "get") return;
+  for (const [name, value] of [...detail.formData.entries()]) if (value === "") detail.formData.delete(name);
+});
+// Folding the filters on a phone is not a filter.
+document.addEventListener("change", (event) => event.target.id === "filters-open" && event.stopPropagation(), true);
+// A menu one is choosing in stays open when the list behind it changes.
+document.addEventListener("htmx:beforeSwap", () => {
+  focused = document.activeElement?.id;
+  openMenus = [...document.querySelectorAll("details.menu[open][id], #filters-open:checked")].map((part) => part.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const part of openMenus.map((id) => document.getElementById(id))) {
+    if (part?.localName === "details") part.open = true;
+    else if (part) part.checked = true;
+  }
+});
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  const target = detail.target.isConnected ? detail.target : document.getElementById(detail.target.id);
+  if (!target) return;
+  reveal(document);
+  if (target.id === "dialog" && !target.open) target.showModal();
+  const wrong = $('[aria-invalid="true"]', target);
+  if (wrong) wrong.focus();
+  else if (target.id === "decision" || target.id === "card-action") target.focus();
+  else if (document.activeElement === document.body) {
+    const back = (focused && document.getElementById(focused)) || $("h2[tabindex]", target) || $("summary, a", target);
+    back?.focus({ preventScroll: true });
+  }
+});

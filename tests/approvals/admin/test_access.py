@@ -1,0 +1,220 @@
+"""Producers and tokens in the admin: trust and tokens change by services, and a secret is shown once."""
+
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from approvals.errors import Invalid
+from approvals.models import ApiToken, Producer, TokenKind
+from approvals.services import access
+from audit.models import Entry
+from tests.cast import SYSTEM, Api
+
+pytestmark = pytest.mark.django_db
+
+PRODUCERS = "/admin/approvals/producer/"
+TOKENS = "/admin/approvals/apitoken/"
+
+
+def new_token(**changes):
+    fields = {"name": "argo", "kind": "deployer", "producer": "", "user": "", "expires_at_0": "", "expires_at_1": ""}
+    return {**fields, **changes}
+
+
+def secret_on(response):
+    return response.context["secret"]
+
+
+def everything_stored():
+    """Return every row of every table as one text."""
+    with connection.cursor() as cursor:
+        cursor.execute("select schemaname, tablename from pg_tables where schemaname not like 'pg_%'")
+        tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if schema != "information_schema"]
+        rows = []
+        for table in tables:
+            cursor.execute(f"select to_jsonb(t)::text from {table} t")
+            rows += [row for (row,) in cursor.fetchall()]
+    return "\n".join(rows)
+
+
+def test_adding_a_producer_is_one_entry(admin_page, entries):
+    assert admin_page.post(f"{PRODUCERS}add/", {"name": "patchgen"}).status_code == 302
+    trustless = {"name": "patchgen", "trusted_for_ml": False, "trusted_for_wargaming": False}
+    assert entries() == [{"old": None, "new": trustless}]
+
+
+def test_trusting_a_producer_is_one_entry_with_old_and_new(admin_page, producer, entries, resend):
+    assert resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml="on").status_code == 302
+    producer.refresh_from_db()
+    assert (producer.trusted_for_ml, producer.trusted_for_wargaming) == (True, False)
+    (entry,) = entries()
+    assert (entry["old"]["trusted_for_ml"], entry["new"]["trusted_for_ml"]) == (False, True)
+
+
+def test_saving_a_producer_without_a_change_writes_no_entry(admin_page, producer, entries, resend):
+    assert resend(admin_page, f"{PRODUCERS}{producer.pk}/change/").status_code == 302
+    assert entries() == []
+
+
+def test_a_producer_keeps_its_name_and_is_never_deleted(admin_page, producer, entries, resend):
+    resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", name="other")
+    assert admin_page.post(f"{PRODUCERS}{producer.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Producer.objects.get().name == "patchgen"
+    assert entries() == []
+
+
+def test_a_second_producer_of_a_name_is_refused_at_its_field(admin_page, producer, entries):
+    response = admin_page.post(f"{PRODUCERS}add/", {"name": "patchgen"})
+    assert response.context["adminform"].form.errors["name"]
+    assert entries() == []
+
+
+def test_staff_without_the_permission_see_producers_and_change_none(staff, producer, entries):
+    client, page = staff("vera", "view_producer"), f"{PRODUCERS}{producer.pk}/change/"
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"trusted_for_ml": "on"}).status_code == 403
+    assert client.post(f"{PRODUCERS}add/", {"name": "mine"}).status_code == 403
+    assert entries() == []
+
+
+def test_a_token_is_issued_and_its_secret_works(admin_page, make_patch, entries):
+    make_patch()
+    response = admin_page.post(f"{TOKENS}add/", new_token(scopes=["decisions:read"]))
+    assert response.status_code == 200
+    assert "no-store" in response["Cache-Control"]
+    assert response.content.decode().lower().count(secret_on(response).lower()) == 1  # nor capitalised, as a message
+    assert Api(secret_on(response)).get("/hitl/patches/pending").status_code == 200
+    token = ApiToken.objects.get(name="argo")
+    assert (token.issued_by, token.scopes) == ("root", ["decisions:read"])
+    (entry,) = entries("token")
+    assert entry["kind"] == "deployer"
+    assert entry["scopes"] == ["decisions:read"]
+
+
+def test_the_secret_is_shown_once_and_is_nowhere_in_the_database_cookies_or_logs(admin_page, caplog):
+    caplog.set_level(logging.DEBUG)
+    response = admin_page.post(f"{TOKENS}add/", new_token())
+    secret, prefix = secret_on(response), ApiToken.objects.get().prefix
+    hidden = secret.removeprefix(f"hitl_{prefix}_")
+    stored = everything_stored()
+    assert prefix in stored  # so the search can find something
+    assert hidden not in stored
+    assert hidden not in json.dumps({name: morsel.value for name, morsel in admin_page.cookies.items()})
+    assert hidden not in caplog.text
+    for page in (TOKENS, f"{TOKENS}{ApiToken.objects.get().pk}/change/", "/admin/", f"{TOKENS}add/"):
+        assert hidden not in admin_page.get(page).content.decode()
+
+
+def test_a_producers_and_a_persons_token_belong_to_them(admin_page, producer, alice, entries):
+    admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
+    admin_page.post(f"{TOKENS}add/", new_token(name="hers", kind="personal", user=alice.pk))
+    assert ApiToken.objects.get(name="ci").producer == producer
+    assert ApiToken.objects.get(name="hers").user == alice
+    first, second = entries("token.issued")
+    assert (first["producer"], first["user"]) == ("patchgen", None)
+    assert (second["producer"], second["user"]) == (None, f"user:{alice.pk}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"kind": ""}, "kind"),
+        ({"name": ""}, "name"),
+        ({"kind": "producer"}, "producer"),
+        ({"kind": "personal"}, "user"),
+        ({"scopes": ["patches:submit"]}, "scopes"),
+        ({"scopes": ["everything"]}, "scopes"),
+        ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at"),
+        ({"user": "theirs"}, "user"),
+        ({"producer": "theirs"}, "producer"),
+    ],
+)
+def test_a_token_that_cannot_be_issued_says_why_at_its_field(admin_page, alice, producer, entries, changes, field):
+    if changes.get(field) == "theirs":
+        changes = {field: {"user": alice, "producer": producer}[field].pk}
+    response = admin_page.post(f"{TOKENS}add/", new_token(**changes))
+    form = response.context["adminform"].form
+    assert list(form.errors) == [field]
+    assert not ApiToken.objects.exists()
+    assert entries("token") == []
+
+
+def test_an_inactive_person_gets_no_token(admin_page, alice):
+    alice.is_active = False
+    alice.save(update_fields=["is_active"])
+    response = admin_page.post(f"{TOKENS}add/", new_token(kind="personal", user=alice.pk))
+    assert response.context["adminform"].form.errors["user"]
+    assert not ApiToken.objects.exists()
+
+
+def test_a_revoked_token_stops_working_and_is_one_entry(admin_page, token_for, token_row, entries):
+    secret = token_for("deployer", "argo")
+    token, before = token_row(secret), len(entries("token.revoked"))
+    response = admin_page.post(TOKENS, {"action": "revoke", "_selected_action": token.pk}, follow=True)
+    assert "is revoked." in response.content.decode()
+    assert Api(secret).get("/hitl/patches/pending").status_code == 401
+    assert len(entries("token.revoked")) == before + 1
+
+
+def test_revoking_again_says_so_and_changes_nothing(admin_page, token_for, token_row, entries):
+    token = token_row(token_for("deployer", "argo"))
+    at = timezone.now() - timedelta(days=1)
+    access.revoke_token(token, actor=SYSTEM, now=at)
+    response = admin_page.post(TOKENS, {"action": "revoke", "_selected_action": token.pk}, follow=True)
+    assert "was revoked before; nothing was changed" in response.content.decode()
+    token.refresh_from_db()
+    assert token.revoked_at == at
+    assert len(entries("token.revoked")) == 1
+
+
+def test_a_get_revokes_nothing(admin_page, token_for, token_row, entries):
+    token = token_row(token_for("deployer", "argo"))
+    admin_page.get(TOKENS, {"action": "revoke", "_selected_action": token.pk})
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    assert entries("token.revoked") == []
+
+
+def test_readers_of_tokens_issue_and_revoke_none(staff, token_for, token_row, entries):
+    client, token = staff("vera", "view_apitoken"), token_row(token_for("deployer", "argo"))
+    assert client.get(TOKENS).status_code == 200
+    assert client.get(f"{TOKENS}{token.pk}/change/").status_code == 200
+    assert client.post(f"{TOKENS}add/", new_token()).status_code == 403
+    client.post(TOKENS, {"action": "revoke", "_selected_action": token.pk})
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    assert ApiToken.objects.count() == 1
+    assert entries("token.revoked") == []
+
+
+def test_a_token_is_neither_edited_nor_deleted(admin_page, token_for, token_row, entries):
+    token = token_row(token_for("deployer", "argo"))
+    written = Entry.objects.count()
+    assert admin_page.post(f"{TOKENS}{token.pk}/change/", new_token(name="other")).status_code == 403
+    assert admin_page.post(f"{TOKENS}{token.pk}/delete/", {"post": "yes"}).status_code == 403
+    admin_page.post(TOKENS, {"action": "delete_selected", "_selected_action": token.pk, "post": "yes"})
+    assert ApiToken.objects.get().name == "argo"
+    assert Entry.objects.count() == written
+
+
+def test_the_digest_of_a_token_is_on_no_page(admin_page, token_for, token_row):
+    token = token_row(token_for("deployer", "argo"))
+    for page in (TOKENS, f"{TOKENS}{token.pk}/change/"):
+        assert token.digest not in admin_page.get(page).content.decode()
+
+
+def test_the_service_names_the_field_that_is_wrong():
+    now = timezone.now()
+    for arguments, field in (
+        ((TokenKind.DEPLOYER, ["patches:submit"], None, None), "scopes"),
+        ((TokenKind.PERSONAL, [], None, None), "user"),
+        ((TokenKind.MONITOR, [], None, now), "expires_at"),
+    ):
+        with pytest.raises(Invalid) as error:
+            access.check_token(*arguments, now)
+        assert error.value.errors
+        assert error.value.errors[0]["loc"] == [field]

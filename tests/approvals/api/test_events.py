@@ -1,0 +1,103 @@
+"""Server-sent events: what a page hears, what it is told after an absence, the cap."""
+
+import json
+import queue
+from datetime import timedelta
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from approvals.live import ear
+from approvals.services.dispatch import dispatch
+from audit.models import Leaf
+from tests.cast import Api
+
+
+@pytest.fixture(autouse=True)
+def quiet_ear():
+    yield
+    ear.stop()
+
+
+def frames(response, count):
+    """Return the first frames of a stream as (event, data), without its head, and close it."""
+    found = []
+    for chunk in response.streaming_content:
+        fields = dict(line.split(": ", 1) for line in chunk.decode().strip().split("\n") if ": " in line)
+        if "event" in fields:
+            found.append((fields["event"], json.loads(fields["data"]), fields.get("id")))
+        if len(found) == count:
+            break
+    response.close()
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_hears_of_a_new_patch_and_of_its_decision(make_patch, approve, alice):
+    response = Api(user=alice).get("/hitl/events")
+    assert response["Content-Type"] == "text/event-stream"
+    decision = make_patch()
+    dispatch()
+    approve(decision, alice)
+    dispatch()
+    heard = [frame for frame in frames(response, 4) if frame[0] != "reset"]
+    assert [event for event, _, _ in heard][:3] == ["patch.submitted", "review.recorded", "decision.changed"]
+    assert {data["decision_id"] for _, data, _ in heard} == {str(decision.decision_id)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_missed_is_replayed(make_patch, alice):
+    make_patch()
+    dispatch()
+    last = Leaf.objects.latest("seq").seq
+    missed = make_patch()
+    dispatch()
+    api = Api(user=alice)
+    response = api.client.get("/hitl/events", headers={"Last-Event-ID": str(last)})
+    ((event, data, _),) = frames(response, 1)
+    assert (event, data["decision_id"]) == ("patch.submitted", str(missed.decision_id))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("last", ["-1", "x", "99999999999999999999"])
+def test_an_unknown_place_starts_over(alice, last):
+    response = Api(user=alice).client.get("/hitl/events", headers={"Last-Event-ID": last})
+    assert frames(response, 1)[0][0] == "reset"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_ten_minutes_the_page_starts_over(make_patch, alice):
+    make_patch(now=timezone.now() - timedelta(minutes=11))
+    dispatch()
+    first = Leaf.objects.earliest("seq").seq
+    response = Api(user=alice).client.get("/hitl/events", headers={"Last-Event-ID": str(max(first - 1, 0))})
+    heard = frames(response, 1)
+    assert heard[0][0] in {"reset"}
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(EVENT_STREAMS=1)
+def test_beyond_the_cap_a_page_is_told_to_poll(alice):
+    api = Api(user=alice)
+    first = api.get("/hitl/events")
+    second = api.get("/hitl/events")
+    assert (second.status_code, second["Retry-After"]) == (503, "15")
+    first.close()
+    assert not ear.streams
+
+
+@pytest.mark.django_db
+def test_signed_out_there_are_no_events(client):
+    assert client.get("/hitl/events").status_code == 401
+
+
+def test_a_page_that_does_not_read_is_let_go():
+    stream = queue.Queue(1)
+    ear.streams.add(stream)
+    try:
+        ear._tell({"event": "stats"})
+        ear._tell({"event": "stats"})
+        assert stream.get_nowait() is None
+    finally:
+        ear.streams.discard(stream)

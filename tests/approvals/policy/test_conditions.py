@@ -1,0 +1,155 @@
+"""CEL conditions: what may be saved, the limits that keep the process alive, errors that fail closed. No database."""
+
+import pytest
+
+from approvals.models import Patch, Priority
+from approvals.policy.conditions import FACTS, MAX_DEPTH, MAX_LENGTH, BadCondition, check, holds
+from approvals.queries.facts import condition_facts
+from approvals.services.defaults import POLICIES
+
+NOTHING: dict[str, object] = {name: [] if isinstance(value, list) else None for name, value in FACTS.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "true",
+        "priority == 'critical'",
+        "kev || severity in ['high', 'critical']",
+        "cvss != null && cvss >= 7.0",
+        "cve_ids.exists(cve, cve.startsWith('CVE-2024'))",
+        "package_name.matches('^django') && !manual_review",
+        "size(cwe_ids) > 0 ? cwe_ids[0] == 'CWE-89' : false",
+        "repository == 'https://example.org/repo' && '(((((((((((((((((((((((((' != package_name",
+    ],
+)
+def test_a_boolean_condition_over_the_facts_can_be_saved(text):
+    check(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "priority ==",
+        "'critical'",
+        "1",
+        "null",
+        "unknown_fact == 1",
+        "false && unknown_fact == 1",
+        "package == 'django'",  # a reserved word of CEL
+        "lists.range(1000000000).size() > 1",
+        "'x'.replace('x', 'y') == 'y'",
+        "priority == 1 && nonsense(priority)",
+        "cvss > 'high'",
+        "priority = 'critical'",
+        "__import__('os')",
+        "files / 0 == 1",
+    ],
+)
+def test_what_does_not_say_true_or_false_cannot_be_saved(text):
+    with pytest.raises(BadCondition):
+        check(text)
+
+
+def test_a_condition_has_a_thousand_characters():
+    filler = "true || " * 124
+    check(filler + " " * (MAX_LENGTH - len(filler) - 4) + "true")
+    with pytest.raises(BadCondition, match="1,000"):
+        check(filler + " " * (MAX_LENGTH - len(filler) - 3) + "true")
+
+
+@pytest.mark.parametrize("pair", ["()", "[]"])
+def test_brackets_are_nested_twenty_deep_at_most(pair):
+    opening, closing = pair
+    inside = "true" if pair == "()" else "1"
+    rest = "" if pair == "()" else " != []"
+    check(opening * MAX_DEPTH + inside + closing * MAX_DEPTH + rest)
+    with pytest.raises(BadCondition, match="nested"):
+        check(opening * (MAX_DEPTH + 1) + inside + closing * (MAX_DEPTH + 1) + rest)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "')))))))))))))))))))))))))))))))))))))))))))))))))))' != package_name && ",
+        '"))))))))))))))))))))))))))))))))))))))))))))))))))))" != package_name && ',
+        "r'\\' != package_name && ')))))))))))))))))))))))))))))))))))))))))))))' != package_name && ",
+        "'''a')))))))))))))))))))))))))))))))))))))))))))))))''' != package_name && ",
+        "'\\'))))))))))))))))))))))))))))))))))))))))))))))))))' != package_name && ",
+    ],
+)
+def test_brackets_inside_text_hide_no_depth(hidden):
+    with pytest.raises(BadCondition, match="nested"):
+        check(hidden + "(" * 40 + "true" + ")" * 40)
+
+
+def test_text_of_brackets_is_no_depth():
+    check("package_name != '" + "(" * 100 + "'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cve_ids.all(a, cve_ids.all(b, a == b))",
+        "cve_ids.exists(a, true) && cwe_ids.exists(b, true)",
+        "cve_ids . exists (a, cve_ids\t.all(b, true))",
+        "cve_ids.//\nall(a, cve_ids.//\nall(b, a == b))",
+        "size(cve_ids.map(a, cve_ids.filter(b, a == b))) > 0",
+        "cve_ids.exists_one(a, cve_ids.exists_one(b, a == b))",
+    ],
+)
+def test_one_walk_over_a_list_is_the_limit(text):
+    with pytest.raises(BadCondition):
+        check(text)
+
+
+def test_comments_are_refused_but_links_in_text_are_not():
+    with pytest.raises(BadCondition, match="[Cc]omment"):
+        check("true // because")
+    check("repository == 'http://example.org'")
+
+
+def test_a_name_of_a_walk_inside_text_is_no_walk():
+    check("package_name != '.all( .exists( .map(' && cve_ids.exists(c, c != '')")
+
+
+def test_a_condition_is_evaluated_over_the_facts_given():
+    assert holds("priority == 'critical'", FACTS)
+    assert not holds("priority == 'low'", FACTS)
+    assert holds("cve_ids.exists(c, c == 'CVE-2024-9999')", FACTS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cvss > 5.0",  # null is not comparable
+        "package_name.startsWith('d')",
+        "unknown_fact == 1",
+        "not even cel (",
+        "1 / 0 == 1",
+        "cve_ids[0] == 'CVE-1'",
+        "'true'",
+        "1",
+        "(" * 500 + "true" + ")" * 500,
+        "true" + " " * 2000,
+    ],
+)
+def test_a_condition_that_fails_does_not_hold(text):
+    assert holds(text, NOTHING) is False
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_every_fact_can_be_named(name):
+    check(f"{name} == {name}")
+
+
+def test_a_patch_is_shown_to_conditions_with_every_fact_and_no_other():
+    patch = Patch(package_name="flask", effective_severity="high")
+    assert condition_facts(patch, "patchgen", Priority.HIGH).keys() == FACTS.keys()
+
+
+def test_every_shipped_condition_can_be_saved():
+    for policy in POLICIES:
+        check(policy["match"])

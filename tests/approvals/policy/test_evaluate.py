@@ -1,0 +1,140 @@
+"""Auto-approval only if all conditions hold; missing is never a pass. No database."""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering
+
+SHADOW = SimpleNamespace(auto_approval="shadow", auto_approve_threshold=Decimal("0.95"))
+OFF = SimpleNamespace(auto_approval="off", auto_approve_threshold=Decimal("0.95"))
+
+
+@dataclass(frozen=True)
+class Perfect:
+    """A patch for which every condition holds."""
+
+    ml_confidence: float | None = 0.97
+    ml_prediction: bool | None = True
+    wargaming: str = "passed"
+    effective_severity: str = "low"
+    known_exploited: bool = False
+    risk_level: str = "low"
+    requires_manual_review: bool = False
+    file_count: int = 1
+    parsed: bool = True
+    vulnerable_locations: list[dict[str, Any]] = field(default_factory=lambda: [{"file": "app.py"}])
+
+
+AROUND = Situation(
+    trusted_for_ml=True,
+    trusted_for_wargaming=True,
+    other_candidates=0,
+    paths=("app.py",),
+    enabled=True,
+    floor=Decimal("0.95"),
+)
+
+
+def lacking(patch: Perfect | None = None, around: Situation = AROUND, version: Any = SHADOW) -> dict[str, str]:
+    """Return the conditions that do not pass, but for the mode."""
+    conditions, would = auto_approval(patch or Perfect(), version, around)
+    open_ones: dict[str, str] = {
+        c.text: c.outcome for c in conditions if c.outcome != "pass" and c.text != "The policy is enforced"
+    }
+    assert would == (not open_ones and version is SHADOW)
+    return open_ones
+
+
+def test_a_perfect_patch_would_be_approved_where_the_policy_watches():
+    assert lacking() == {}
+    assert not auto_approval(Perfect(), OFF, AROUND)[1]
+
+
+def test_nothing_is_approved_without_a_person_in_shadow_mode():
+    conditions, _ = auto_approval(Perfect(), SHADOW, AROUND)
+    assert [(c.text, c.value, c.outcome) for c in conditions if c.outcome != "pass"] == [
+        ("The policy is enforced", "shadow", "fail")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"ml_confidence": 0.9499}, {"ML confidence is at least 0.95": "fail"}),
+        ({"ml_prediction": False}, {"ML predicts success": "fail", "ML and wargaming agree": "fail"}),
+        (
+            {"ml_confidence": None, "ml_prediction": None},
+            {
+                "ML predicts success": "absent",
+                "ML confidence is at least 0.95": "absent",
+                "ML and wargaming agree": "absent",
+            },
+        ),
+        ({"wargaming": "not_run"}, {"Wargaming passed in both phases": "absent", "ML and wargaming agree": "absent"}),
+        ({"wargaming": "failed"}, {"Wargaming passed in both phases": "fail", "ML and wargaming agree": "fail"}),
+        (
+            {"wargaming": "inconclusive"},
+            {"Wargaming passed in both phases": "fail", "ML and wargaming agree": "absent"},
+        ),
+        ({"wargaming": "error"}, {"Wargaming passed in both phases": "fail", "ML and wargaming agree": "absent"}),
+        ({"effective_severity": "critical"}, {"Severity is known and not critical": "fail"}),
+        ({"effective_severity": "unknown"}, {"Severity is known and not critical": "absent"}),
+        ({"known_exploited": True}, {"Not known to be exploited": "fail"}),
+        ({"risk_level": "high"}, {"Risk level is low or medium": "fail"}),
+        ({"risk_level": "critical"}, {"Risk level is low or medium": "fail"}),
+        ({"risk_level": ""}, {"Risk level is low or medium": "absent"}),
+        ({"requires_manual_review": True}, {"No manual review was asked for": "fail"}),
+        ({"file_count": 0}, {"The diff is not empty and parses": "fail"}),
+        ({"parsed": False}, {"The diff is not empty and parses": "fail"}),
+        ({"vulnerable_locations": []}, {"Only declared locations are changed": "absent"}),
+        ({"vulnerable_locations": [{"file": "b.py"}]}, {"Only declared locations are changed": "fail"}),
+    ],
+)
+def test_each_condition_alone_keeps_a_person_in(change, expected):
+    assert lacking(replace(Perfect(), **change)) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"trusted_for_ml": False}, "The producer is trusted for ML"),
+        ({"trusted_for_wargaming": False}, "The producer is trusted for wargaming"),
+        ({"other_candidates": 1}, "No other candidate for the CVE waits"),
+        ({"paths": ("app.py", "ci.yml")}, "Only declared locations are changed"),
+        ({"enabled": False}, "Automatic approval is switched on"),
+    ],
+)
+def test_each_circumstance_alone_keeps_a_person_in(change, text):
+    assert lacking(around=replace(AROUND, **change)) == {text: "fail"}
+
+
+@pytest.mark.parametrize("change", [{"effective_severity": "high"}, {"risk_level": "medium"}, {"ml_confidence": 0.95}])
+def test_the_borders_are_inside(change):
+    assert lacking(replace(Perfect(), **change)) == {}
+
+
+def test_the_settings_threshold_is_a_floor_under_the_policys():
+    assert lacking(around=replace(AROUND, floor=Decimal("0.98"))) == {"ML confidence is at least 0.98": "fail"}
+    strict = SimpleNamespace(auto_approval="shadow", auto_approve_threshold=Decimal("0.990"))
+    conditions, would = auto_approval(Perfect(), strict, AROUND)
+    assert not would
+    assert "ML confidence is at least 0.99" in [condition.text for condition in conditions]
+
+
+def test_the_trace_shows_the_value_beside_the_question():
+    rows = {row["text"]: row["value"] for row in as_rows(auto_approval(Perfect(), SHADOW, AROUND)[0])}
+    assert rows["ML confidence is at least 0.95"] == "0.97"
+    assert rows["No other candidate for the CVE waits"] == "0 waiting"
+    assert rows["The diff is not empty and parses"] == "1 file"
+
+
+def test_the_first_policy_that_matches_covers_a_patch():
+    versions = [SimpleNamespace(match=text) for text in ("broken (", "kev > 1", "priority == 'low'", "true")]
+    assert covering(versions, {"priority": "low", "kev": True}) is versions[2]
+    assert covering(versions, {"priority": "high", "kev": True}) is versions[3]
+    with pytest.raises(LookupError):
+        covering(versions[:2], {"priority": "low", "kev": True})

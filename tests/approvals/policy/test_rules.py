@@ -1,0 +1,113 @@
+"""Who may decide, rule by rule and in their order. No database."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from approvals.models import NO_DEADLINE, Priority, Status, Verdict
+from approvals.policy.rules import ROLES, Case, Intent, Person, Stale, refusal
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SHA = "a" * 64
+CASE = Case(status=Status.PENDING, outcome="", sha256=SHA, priority=Priority.MEDIUM, expire_at=NOW + timedelta(hours=1))
+PERSON = Person(1, "alice@example.org", "alice", permissions=frozenset({"approvals.review_decision"}))
+APPROVE = Intent(Verdict.APPROVE, SHA)
+REJECT = Intent(Verdict.REJECT, SHA)
+
+
+def test_a_reviewer_may_decide():
+    for verdict in Verdict:
+        assert refusal(CASE, PERSON, Intent(verdict, SHA), NOW) is None
+
+
+def test_a_reviewer_is_who_has_the_permission():
+    nobody = replace(PERSON, permissions=frozenset({"approvals.view_decision"}))
+    assert "Only reviewers" in refusal(CASE, nobody, APPROVE, NOW)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "spelling",
+    ["alice@example.org", "ALICE@Example.ORG", "alice", " alice@example.org\t", "Alice <alice@example.org>"],
+)
+def test_nobody_approves_a_patch_they_stand_behind(role, spelling):
+    case = replace(CASE, people={role: spelling})
+    sentence = refusal(case, PERSON, APPROVE, NOW)
+    assert sentence is not None
+    assert "another person must approve" in sentence
+    assert not isinstance(sentence, Stale)
+    assert refusal(case, PERSON, REJECT, NOW) is None
+
+
+@pytest.mark.parametrize("other", ["", " ", "bob@example.org", "alice@example.com", "notalice", "malice@example.org"])
+def test_other_people_on_the_patch_block_nobody(other):
+    assert refusal(replace(CASE, people=dict.fromkeys(ROLES, other)), PERSON, APPROVE, NOW) is None
+
+
+def test_a_person_without_an_address_is_not_everybody_without_one():
+    assert refusal(replace(CASE, people={"submitted_by": ""}), replace(PERSON, email=""), APPROVE, NOW) is None
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_personal_token_decides_nothing_critical(verdict):
+    by_token = replace(PERSON, authn="token")
+    critical = replace(CASE, priority=Priority.CRITICAL)
+    assert "not with a personal token" in refusal(critical, by_token, Intent(verdict, SHA), NOW)
+    assert refusal(replace(CASE, priority=Priority.HIGH), by_token, Intent(verdict, SHA), NOW) is None
+
+
+def test_critical_is_never_approved_in_bulk_but_may_be_rejected_so():
+    critical = replace(CASE, priority=Priority.CRITICAL)
+    assert "never in bulk" in refusal(critical, PERSON, replace(APPROVE, bulk=True), NOW)
+    assert refusal(critical, PERSON, replace(REJECT, bulk=True), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("displayed", "bulk", "opened", "priority", "allowed"),
+    [
+        ("page", False, False, Priority.MEDIUM, True),
+        ("api", False, False, Priority.MEDIUM, True),
+        ("card", False, True, Priority.MEDIUM, True),
+        ("card", False, False, Priority.MEDIUM, False),
+        ("card", False, False, Priority.LOW, True),
+        ("card", True, False, Priority.HIGH, False),
+        ("api", True, False, Priority.HIGH, False),
+        ("api", True, True, Priority.HIGH, True),
+        ("api", True, False, Priority.LOW, True),
+    ],
+)
+def test_people_approve_what_they_opened(displayed, bulk, opened, priority, allowed):
+    intent = replace(APPROVE, displayed=displayed, bulk=bulk, opened=opened)
+    assert (refusal(replace(CASE, priority=priority), PERSON, intent, NOW) is None) == allowed
+    assert refusal(replace(CASE, priority=priority), PERSON, replace(intent, verdict=Verdict.REJECT), NOW) is None
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.PENDING])
+def test_what_has_ended_is_a_conflict_that_says_how(status):
+    ended = replace(CASE, status=status, outcome="Rejected by bob at noon (page).")
+    sentence = refusal(ended, PERSON, APPROVE, NOW)
+    assert isinstance(sentence, Stale)
+    assert sentence == "Rejected by bob at noon (page). Nothing was changed."
+
+
+@pytest.mark.parametrize("seen", ["b" * 64, "", SHA.upper(), SHA[:-1]])
+def test_another_digest_than_the_present_one_is_a_conflict(seen):
+    assert isinstance(refusal(CASE, PERSON, replace(APPROVE, seen_sha256=seen), NOW), Stale)
+
+
+def test_the_clock_ends_a_decision_to_the_microsecond():
+    assert refusal(CASE, PERSON, APPROVE, CASE.expire_at - timedelta(microseconds=1)) is None
+    assert isinstance(refusal(CASE, PERSON, APPROVE, CASE.expire_at), Stale)
+    assert refusal(replace(CASE, expire_at=NO_DEADLINE), PERSON, APPROVE, NO_DEADLINE) is None
+
+
+def test_each_person_counts_once():
+    assert isinstance(refusal(replace(CASE, reviewers=frozenset({1})), PERSON, APPROVE, NOW), Stale)
+    assert refusal(replace(CASE, reviewers=frozenset({2})), PERSON, APPROVE, NOW) is None
+
+
+def test_who_asks_is_judged_before_what_became_of_the_item():
+    ended = replace(CASE, status=Status.REJECTED, outcome="x", people={"submitted_by": "alice"}, sha256="b" * 64)
+    sentence = refusal(ended, PERSON, APPROVE, NOW)
+    assert not isinstance(sentence, Stale)

@@ -1,0 +1,121 @@
+"""Verdicts: who may, when, what they change, what is written; nothing when refused."""
+
+import pytest
+from django.utils import timezone
+
+from approvals.errors import Conflict, Invalid, NotAllowed
+from approvals.models import Decision, Review, Status, Verdict
+from approvals.services import reviews
+from audit.models import Entry
+from tests.cast import actor_for
+
+pytestmark = pytest.mark.django_db
+
+
+def entries_of(decision):
+    return list(Entry.objects.filter(object_id=str(decision.decision_id)).order_by("id").values_list("type", flat=True))
+
+
+def test_one_approval_ends_a_medium_patch(make_patch, approve, alice):
+    decision = make_patch(severity="medium")
+    done = approve(decision, alice)
+    assert done.status == Status.APPROVED
+    stored = Decision.objects.get(pk=decision.pk)
+    assert (stored.status, stored.decided_by, stored.channel) == ("approved", "alice", "page")
+    assert entries_of(decision) == ["patch.submitted", "review.recorded", "decision.approved"]
+
+
+def test_critical_needs_two_people_one_of_them_a_lead(make_patch, approve, alice, bob, lena):
+    decision = make_patch(severity="critical")
+    assert approve(decision, alice).status == Status.PENDING
+    assert approve(decision, bob).status == Status.PENDING
+    done = approve(decision, lena)
+    assert done.status == Status.APPROVED
+    assert done.approvals == 3
+
+
+def test_one_person_counts_once(make_patch, approve, alice):
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    with pytest.raises(Conflict, match="already recorded"):
+        approve(decision, alice)
+    assert Review.objects.count() == 1
+
+
+def test_the_submitter_cannot_approve_but_can_reject(make_patch, approve, alice):
+    decision = make_patch(submitted_by="Alice@Example.org")
+    with pytest.raises(NotAllowed, match="You submitted this patch"):
+        approve(decision, alice)
+    assert approve(decision, alice, Verdict.REJECT).status == Status.REJECTED
+
+
+def test_a_viewer_decides_nothing(make_patch, approve, carol):
+    decision = make_patch()
+    with pytest.raises(NotAllowed, match="Only reviewers"):
+        approve(decision, carol)
+    assert Decision.objects.get(pk=decision.pk).status == Status.PENDING
+    assert not Review.objects.exists()
+    assert entries_of(decision) == ["patch.submitted", "decision.refused"]  # the attempt is seen, nothing else
+
+
+def test_another_digest_than_the_present_one_is_a_conflict(make_patch, approve, alice):
+    decision = make_patch()
+    with pytest.raises(Conflict, match="Nothing was changed"):
+        approve(decision, alice, sha256="0" * 64)
+    assert not Review.objects.exists()
+
+
+def test_the_loser_is_told_who_decided_what(make_patch, approve, alice, bob):
+    decision = make_patch()
+    approve(decision, alice, Verdict.REJECT)
+    with pytest.raises(Conflict, match="Rejected by alice") as error:
+        approve(decision, bob)
+    assert error.value.current["status"] == "rejected"
+    assert error.value.current["decided_by"] == "alice"
+
+
+def test_a_rejection_needs_words_and_a_category(make_patch, approve, alice):
+    decision = make_patch()
+    with pytest.raises(Invalid):
+        approve(decision, alice, Verdict.REJECT, text="  ")
+    with pytest.raises(Invalid):
+        approve(decision, alice, Verdict.REJECT, category="")
+
+
+def test_an_approval_by_somebody_who_left_the_reviewers_counts_no_longer(make_patch, approve, alice, bob, lena):
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    alice.groups.clear()
+    assert approve(decision, lena).status == Status.PENDING
+    done = approve(decision, bob)
+    assert (done.status, done.approvals) == (Status.APPROVED, 2)
+
+
+def withdraw(decision, user):
+    return reviews.withdraw(
+        decision.decision_id, "I looked at the wrong file.", user=user, actor=actor_for(user), now=timezone.now()
+    )
+
+
+def test_a_person_withdraws_their_own_review_while_it_waits(make_patch, approve, alice, lena):
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    assert withdraw(decision, alice).approvals == 0
+    assert approve(decision, lena).status == Status.PENDING
+    assert approve(decision, alice).status == Status.APPROVED  # and may review again
+    assert "review.withdrawn" in entries_of(decision)
+
+
+def test_a_review_of_a_decided_patch_stands(make_patch, approve, alice):
+    decision = make_patch()
+    approve(decision, alice)
+    with pytest.raises(Conflict, match="stand"):
+        withdraw(decision, alice)
+
+
+def test_nobody_withdraws_what_they_did_not_give(make_patch, approve, alice, bob):
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    with pytest.raises(Conflict, match="no review here"):
+        withdraw(decision, bob)
+    assert Review.objects.get().withdrawn_at is None

@@ -1,0 +1,167 @@
+"""The cast of the tests: people, machines, their clients, and patches with only what matters set."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from approvals.api.intake import submission_of
+from approvals.api.schemas import IntakeDocument
+from approvals.models import ApiToken, Channel, Decision, Displayed, Producer, TokenKind, User, Verdict
+from approvals.services import access, reviews
+from approvals.services.intake import submit
+from audit.log import Actor
+from audit.models import ActorKind
+
+PASSWORD = "correct horse battery staple"
+DIFF = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n-query = 'select ' + name\n+query = 'select %s'\n run(query)\n"
+SYSTEM = Actor("command:test", ActorKind.SERVICE, "test", "shell")
+
+
+def actor_for(user: User, authn: str = "session") -> Actor:
+    return Actor(f"user:{user.pk}", ActorKind.HUMAN, user.username, authn)
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Return an intake document; keys of patch_metadata may be given flat."""
+    metadata = {"apv_id": "APV-0001", "severity": "medium", "package_name": "flask", "cve_id": "CVE-2024-7777"}
+    top = {"patch_id": "PATCH-0001", "diff": DIFF}
+    fields = IntakeDocument.model_fields
+    for name, value in changes.items():
+        (top if name in fields else metadata)[name] = value
+    return {**top, "patch_metadata": {**metadata, **top.pop("patch_metadata", {})}}  # type: ignore[dict-item]
+
+
+def _person(name: str, *groups: str) -> User:
+    user = User.objects.create_user(name, f"{name}@example.org", PASSWORD, first_name=name.capitalize())
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return _person("alice", "reviewer")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return _person("bob", "reviewer")
+
+
+@pytest.fixture
+def lena(db: None) -> User:
+    return _person("lena", "security-leads")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    return _person("carol", "viewer")
+
+
+@pytest.fixture
+def audrey(db: None) -> User:
+    return _person("audrey", "auditor")
+
+
+@pytest.fixture
+def producer(db: None) -> Producer:
+    return access.ensure_producer("patchgen", actor=SYSTEM, now=timezone.now())
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    """Return a function that gives a client signed in as that person."""
+
+    def make(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def token_for(db: None) -> Callable[..., str]:
+    """Return a function that issues a token of a kind and returns its secret."""
+
+    def make(kind: str = "producer", name: str = "patchgen", user: User | None = None, **more: Any) -> str:
+        now = more.pop("now", timezone.now())
+        return access.issue_token(name, TokenKind(kind), actor=SYSTEM, now=now, user=user, **more)[1]
+
+    return make
+
+
+class Api:
+    """A caller of the JSON API: `api.post(path, body)`; with a token, or with a person's session and CSRF."""
+
+    def __init__(self, token: str = "", user: User | None = None) -> None:
+        self.client = Client(headers={"Authorization": f"Bearer {token}"} if token else None)
+        if user:
+            self.client.force_login(user)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.client.get(path, parameters)
+
+    def post(self, path: str, body: Any = None, **headers: Any) -> Any:
+        return self.client.post(path, body, content_type="application/json", headers=headers or None)
+
+
+@pytest.fixture
+def producer_api(token_for: Callable[..., str]) -> Api:
+    return Api(token_for("producer"))
+
+
+@pytest.fixture
+def deployer_api(token_for: Callable[..., str]) -> Api:
+    return Api(token_for("deployer", "argo"))
+
+
+@pytest.fixture
+def api_of() -> Callable[[User], Api]:
+    return lambda user: Api(user=user)
+
+
+@pytest.fixture
+def make_patch(producer: Producer) -> Callable[..., Decision]:
+    """Return a function that takes in a patch and returns its decision; each call is a patch of its own."""
+    count = 0
+
+    def make(
+        *, now: datetime | None = None, clocks: bool = True, by: Producer | None = None, **changes: Any
+    ) -> Decision:
+        nonlocal count
+        count += 1
+        changes.setdefault("patch_id", f"PATCH-{count:04}")
+        changes.setdefault("cve_id", f"CVE-2024-{count:04}")
+        submission = submission_of(IntakeDocument.model_validate(document(**changes)))
+        taken = submit(submission, producer=by or producer, actor=SYSTEM, now=now or timezone.now(), clocks=clocks)
+        return taken.decision
+
+    return make
+
+
+@pytest.fixture
+def approve() -> Callable[..., Decision]:
+    """Return a function by which a person gives a verdict on the present digest."""
+
+    def give(decision: Decision, user: User, verdict: Verdict = Verdict.APPROVE, **more: Any) -> Decision:
+        seen = reviews.Seen(more.pop("sha256", decision.patch.sha256), Displayed.PAGE, Channel.PAGE)
+        if verdict != Verdict.APPROVE:
+            more.setdefault("text", "It misses the second call site.")
+        if verdict == Verdict.REJECT:
+            more.setdefault("category", "incomplete")
+        now = more.pop("now", timezone.now())
+        return reviews.review(
+            decision.decision_id, verdict, user=user, actor=actor_for(user), seen=seen, now=now, **more
+        )
+
+    return give
+
+
+@pytest.fixture
+def token_row() -> Callable[[str], ApiToken]:
+    return lambda secret: ApiToken.objects.get(prefix=secret.split("_")[1])

@@ -1,0 +1,145 @@
+"""The plumbing of a test run: data directory, database, what a flush takes away, the browser; no domain fixtures."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.models.signals import post_migrate
+
+from hitl import embedded_postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+# Beside `make run`, not in its data. Django reads its settings at their first use, which is below.
+os.environ["HITL_DATA_DIR"] = os.environ.get("HITL_TEST_DATA_DIR") or str(ROOT / "var" / "test")
+os.environ["DJANGO_SETTINGS_MODULE"] = "hitl.settings"
+os.environ.setdefault("SECRET_KEY", "only-for-tests")
+# Playwright's sync API keeps an event loop in the test's thread, which Django would take for an async view.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING_BROWSER = "no Chromium found; install one (Debian: apt-get install chromium) or name it in HITL_CHROMIUM"
+_slot: list[int] = []  # keeps the lock's file descriptor for the life of this process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run its own database, on the embedded server unless DATABASE_URL names another."""
+    if config.getoption("version", 0) or config.getoption("help", False):
+        return
+    if settings.EMBEDDED:
+        try:
+            embedded_postgres.ensure_running(settings.HITL_DATA_DIR)
+        except embedded_postgres.EmbeddedPostgresError as error:
+            raise pytest.UsageError(str(error)) from error
+    database = settings.DATABASES["default"]
+    database.setdefault("TEST", {})["NAME"] = _database_name()
+    # A test database need not survive a power cut; everything else about it stays as in production.
+    database["OPTIONS"]["options"] = f"{database['OPTIONS'].get('options', '')} -c synchronous_commit=off".strip()
+    # A slow hash a person would be most of a run.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    django.setup()
+    for fixtures in ("tests.cast", "tests.visits"):  # they import models, so they cannot come before this
+        config.pluginmanager.import_plugin(fixtures)
+
+
+def _database_name() -> str:
+    """Return the first name no other run holds: two runs on one server would drop each other's database."""
+    if "HITL_TEST_DATABASE" not in os.environ:  # the workers of pytest-xdist inherit the answer
+        directory = Path(os.environ["HITL_DATA_DIR"])
+        directory.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100):
+            descriptor = os.open(directory / f"run-{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            _slot.append(descriptor)
+            os.environ["HITL_TEST_DATABASE"] = f"test_hitl_{number}" if number > 1 else "test_hitl"
+            break
+    return os.environ["HITL_TEST_DATABASE"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let the flush between transactional tests truncate, and put back what it takes away."""
+    # The flush ends with post_migrate for every app in order: the last one sees permissions and content types in place.
+    last = list(apps.get_app_configs())[-1]
+    with django_db_blocker.unblock():
+        _allow_truncate()
+        post_migrate.connect(_restore_after_flush, sender=last, dispatch_uid="tests")
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # A listening thread or a server a test left behind would keep the database from being dropped.
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+
+
+def _allow_truncate() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal and tgname like %s",
+            ["%\\_no\\_truncate"],
+        )
+        for table, trigger in cursor.fetchall():
+            cursor.execute(f'alter table {table} disable trigger "{trigger}"')
+
+
+def _restore_after_flush(**_: Any) -> None:
+    from approvals.services.defaults import install_defaults  # models cannot be imported before django.setup()
+
+    with connection.cursor() as cursor:
+        # procrastinate's models are unmanaged, so the flush leaves its rows to the next test.
+        cursor.execute("truncate procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers cascade")
+    install_defaults()
+
+
+def chromium() -> str | None:
+    """Return the path of the browser the tests drive."""
+    named = os.environ.get("HITL_CHROMIUM")
+    return named or next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Drive the system's Chromium: Playwright's own download is not needed."""
+    # Chromium's sandbox refuses root; /dev/shm is 64 MB in a container.
+    return {
+        **browser_type_launch_args,
+        "executable_path": chromium(),
+        "args": ["--no-sandbox", "--disable-dev-shm-usage"],
+    }
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the browser tests where no browser is, or refuse to where HITL_REQUIRE_BROWSER=1."""
+    tests = [item for item in items if ROOT / "tests" / "browser" in item.path.parents]
+    if not tests or chromium():
+        return
+    if os.environ.get("HITL_REQUIRE_BROWSER") == "1":
+        raise pytest.UsageError(f"HITL_REQUIRE_BROWSER=1, but {MISSING_BROWSER}")
+    for item in tests:
+        item.add_marker(pytest.mark.skip(reason=MISSING_BROWSER))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None]:
+    """Name the browser tests that did not run, below pytest's own summary."""
+    yield
+    skipped = [
+        report.nodeid for report in terminalreporter.stats.get("skipped", []) if MISSING_BROWSER in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_sep("=", "browser tests skipped", yellow=True)
+        for nodeid in skipped:
+            terminalreporter.write_line(f"SKIPPED {nodeid}")
+        terminalreporter.write_line(f"{len(skipped)} browser tests did not run: {MISSING_BROWSER}.")

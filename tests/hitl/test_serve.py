@@ -1,0 +1,166 @@
+"""`manage.py serve` as a newcomer runs it: it answers, it brings dead children back, and it leaves nothing behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hitl.management.commands.worker import keep_running
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 120.0  # a busy machine; nothing here is a measurement
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+
+
+@dataclass
+class Served:
+    """A running `serve`, its port and its data directory."""
+
+    process: subprocess.Popen[str]
+    port: int
+    data_dir: Path
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=10) as response:
+                return bool(response.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def processes(self) -> dict[int, str]:
+        """Return pid -> command line of everything started with this data directory."""
+        found = {}
+        for directory in Path("/proc").glob("[0-9]*"):
+            try:
+                if f"HITL_DATA_DIR={self.data_dir}\0".encode() in (directory / "environ").read_bytes():
+                    found[int(directory.name)] = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
+                continue  # ended meanwhile, or not ours
+        return found
+
+    def pid_of(self, words: str) -> int | None:
+        return min((pid for pid, command in self.processes().items() if words in command), default=None)
+
+
+def wait_until(true: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def environment(data_dir: Path, port: int) -> dict[str, str]:
+    ours = ("HITL_", "DATABASE_", "DJANGO_", "SECRET_KEY", "PORT", "BASE_URL", "PROMETHEUS_", "PYTEST_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**inherited, "HITL_DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Serve on a free port with data of its own, and stop whatever is left after the test."""
+    port = free_port()
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "manage.py", "serve"],
+            cwd=tmp_path,  # it must work from anywhere
+            env=environment(tmp_path / "data", port),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    running = Served(process, port, tmp_path / "data")
+    try:
+        assert wait_until(lambda: running.answers() or process.poll() is not None)
+        assert process.poll() is None, (tmp_path / "output").read_text()
+        yield running
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_it_serves_until_told_to_stop_and_leaves_no_process(served: Served, number: int) -> None:
+    assert wait_until(lambda: served.pid_of("manage.py worker"))
+    os.killpg(served.process.pid, number)
+    assert served.process.wait(PATIENCE_SECONDS) == 0
+    assert served.processes() == {}
+    assert not (served.data_dir / "pg" / "postmaster.pid").exists()
+    assert f"http://127.0.0.1:{served.port}" in (served.data_dir.parent / "output").read_text()
+
+
+def test_a_killed_worker_is_started_again(served: Served) -> None:
+    assert wait_until(lambda: served.pid_of("manage.py worker"))
+    killed = served.pid_of("manage.py worker")
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    assert wait_until(lambda: served.pid_of("manage.py worker") not in (killed, None))
+
+
+def test_a_killed_web_server_and_a_killed_database_come_back(served: Served) -> None:
+    web = served.pid_of("gunicorn")
+    assert web
+    os.kill(web, signal.SIGKILL)
+    assert wait_until(lambda: served.pid_of("gunicorn") != web and served.answers())
+
+    pid_file = served.data_dir / "pg" / "postmaster.pid"
+    database = pid_file.read_text().split()[0]
+    os.kill(int(database), signal.SIGKILL)
+    assert wait_until(lambda: pid_file.exists() and pid_file.read_text().split()[:1] != [database])
+    assert wait_until(served.answers)
+
+
+def test_killing_the_parent_takes_everything_down(served: Served) -> None:
+    assert wait_until(lambda: served.pid_of("manage.py worker"))
+    served.process.kill()
+    served.process.wait(PATIENCE_SECONDS)
+    assert wait_until(lambda: not served.processes())
+    assert wait_until(lambda: not (served.data_dir / "pg" / "postmaster.pid").exists())
+
+
+def test_a_part_of_the_worker_that_fails_is_logged_and_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    stop, calls = threading.Event(), []
+
+    def fail_once(given: threading.Event) -> None:
+        calls.append(given)
+        if len(calls) == 1:
+            raise ConnectionError("the database went away")
+        given.set()
+
+    thread = threading.Thread(target=keep_running, args=("sequencer", fail_once, stop))
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+    assert calls == [stop, stop]
+    assert "the database went away" in caplog.text
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, str(ROOT / "manage.py"), "serve"]
+        done = subprocess.run(
+            command, env=environment(tmp_path, port), capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        )
+    assert done.returncode == 1
+    assert done.stderr == f"Port {port} is already in use: stop what runs there, or set PORT to another one.\n"

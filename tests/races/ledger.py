@@ -1,0 +1,96 @@
+"""What must hold in the database after any race or crash, each as one query that finds what breaks it."""
+
+from typing import Any, Protocol
+
+
+class Cursor(Protocol):
+    """Django's cursor or psycopg's own: the soak tests look into another process's database."""
+
+    def execute(self, query: str) -> Any: ...
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+ENDS = """
+select id, object_id, substr(type, 10) as status from audit_entry
+where type in ('decision.approved', 'decision.auto_approved', 'decision.rejected', 'decision.changes_requested',
+               'decision.expired', 'decision.cancelled', 'decision.superseded', 'decision.revoked')
+"""
+
+RULES: dict[str, str] = {
+    "a decided row has its entry": f"""
+        select decision_id, status from approvals_decision decision
+        where status <> 'pending' and not exists (
+            select from ({ENDS}) ended where object_id = decision_id::text and ended.status = decision.status)""",
+    "an entry has its change": f"""
+        select object_id, ended.status from ({ENDS}) ended
+        where not exists (
+            select from approvals_decision decision where decision_id::text = object_id and (
+                decision.status = ended.status
+                or (decision.status = 'revoked' and ended.status in ('approved', 'auto_approved'))))""",
+    "a decision ends once": f"""
+        select object_id, count(*) from ({ENDS}) ended where status <> 'revoked' group by 1 having count(*) > 1
+        union all
+        select object_id, count(*) from ({ENDS}) ended where status = 'revoked' group by 1 having count(*) > 1""",
+    "a patch has its content, its decision and its entry": """
+        select patch.id, patch.patch_id from approvals_patch patch
+        left join approvals_patchcontent content on content.patch_id = patch.id
+        left join approvals_decision decision on decision.patch_id = patch.id
+        where content.patch_id is null or decision.id is null or 1 <> (
+            select count(*) from audit_entry where type = 'patch.submitted' and object_id = decision_id::text)""",
+    "a review has its entry, and an entry its review": """
+        select decision_id, given, recorded from (
+            select decision_id,
+                   (select count(*) from approvals_review where decision_id = decision.id) as given,
+                   (select count(*) from audit_entry
+                    where type = 'review.recorded' and object_id = decision.decision_id::text) as recorded
+            from approvals_decision decision) counted
+        where given <> recorded""",
+    "a revision has no two pending decisions": """
+        select producer_id, patch.patch_id, count(*) from approvals_decision decision
+        join approvals_patch patch on patch.id = decision.patch_id
+        where status = 'pending' group by 1, 2 having count(*) > 1""",
+    "the revisions of a patch are consecutive": """
+        select producer_id, patch_id, count(*), max(revision) from approvals_patch
+        group by 1, 2 having count(*) <> max(revision)""",
+    "an approval stands on the digest that was seen": """
+        select review.id from approvals_review review
+        join approvals_decision decision on decision.id = review.decision_id
+        join approvals_patch patch on patch.id = decision.patch_id
+        where review.patch_sha256 <> patch.sha256""",
+    "an object's entries are numbered without a gap": """
+        select object_id, count(*), max(object_n) from audit_entry
+        where object_n is not null group by 1 having count(*) <> max(object_n) or min(object_n) <> 1""",
+    "an entry names the hash of the one before": """
+        select object_id, object_n from (
+            select object_id, object_n, convert_from(body, 'UTF8')::jsonb #>> '{object,prev}' as named,
+                   encode(lag(leaf_hash) over object, 'hex') as previous
+            from audit_entry where object_n is not null
+            window object as (partition by object_type, object_id order by object_n)) chain
+        where named is distinct from previous""",
+    "every entry has its place": """
+        select entry.id from audit_entry entry left join audit_leaf leaf on leaf.entry_id = entry.id
+        where leaf.entry_id is null union all select entry_id from audit_pending""",
+    "places are consecutive": """
+        select count(*), max(seq) from audit_leaf
+        having count(*) > 0 and (count(*) <> max(seq) + 1 or min(seq) <> 0)""",
+    "the feed is gapless": """
+        select count(*), max(position) from approvals_feedentry
+        having count(*) > 0 and (count(*) <> max(position) or min(position) <> 1)""",
+    "the feed is exactly the changes": f"""
+        with ended as ({ENDS}), fed as (
+            select decision.decision_id::text as object_id, feed.status from approvals_feedentry feed
+            join approvals_decision decision on decision.id = feed.decision_id)
+        (select object_id, status from ended except all select object_id, status from fed)
+        union all
+        (select object_id, status from fed except all select object_id, status from ended)""",
+}
+
+
+def faults(cursor: Cursor) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rules that do not hold with the rows that break them; call when the sequencer has caught up."""
+    found = {}
+    for rule, query in RULES.items():
+        cursor.execute(query)
+        if rows := cursor.fetchall():
+            found[rule] = rows[:5]
+    return found

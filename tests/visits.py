@@ -1,0 +1,47 @@
+"""A real browser on a running server: signed-in pages, and every violation of the content security policy an error."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from approvals.live import ear
+from approvals.models import User
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """Collect what the browser's console says of policy and script; a test that leaves any fails."""
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: Any, client: Any, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """Return a function that gives a page signed in as that person, with the context's options as keywords."""
+    contexts: list[BrowserContext] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def make(user: User | None = None, path: str = "/", **options: Any) -> Page:
+        context = browser.new_context(base_url=live_server.url, **options)
+        contexts.append(context)
+        if user:
+            client.force_login(user)
+            cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+        page = context.new_page()
+        page.on("console", listen)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    ear.stop()  # its connection would keep the test database from being dropped
