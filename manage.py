@@ -2,11 +2,8 @@
 """Django's command line; starts the embedded PostgreSQL first for the commands that need a database."""
 
 import os
-import signal
 import sys
 import threading
-from types import FrameType
-from typing import NoReturn
 
 # These must work on a machine, or in an image build, where no database can run.
 NO_DATABASE = {
@@ -47,16 +44,10 @@ def _start_embedded_postgres() -> None:
 
     if not settings.EMBEDDED:
         return
-    # SIGTERM's default ends the process without atexit, and nobody would stop the server.
-    signal.signal(signal.SIGTERM, _leave)
     try:
         embedded_postgres.ensure_running(settings.HITL_DATA_DIR)
     except embedded_postgres.EmbeddedPostgresError as error:
         sys.exit(str(error))
-
-
-def _leave(signum: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""The PostgreSQL in our data directory for when DATABASE_URL is unset: starts, shares, stops it; reads no settings."""
+"""The PostgreSQL in our data directory for when DATABASE_URL is unset: starts, shares, stops it; reads no settings.
+
+Two locks in the data directory say who needs the server, and the kernel frees those of a killed process: `pg.lease` is
+shared by everybody who uses it, `pg.gate` is held while it is started. A third process, the keeper, waits until the
+lease is free and then stops the server, so that this depends on no signal handler and on no orderly end.
+"""
 
 import atexit
 import fcntl
@@ -23,6 +28,7 @@ MAX_STARTS = 20  # after kill -9 the first starts fail while old backends still 
 MAX_SOCKET_DIR_BYTES = 85
 
 _leases: dict[Path, tuple[int, int]] = {}  # data directory -> (pid that took the lease, its file descriptor)
+_keepers: list["subprocess.Popen[bytes]"] = []  # they outlive us; a forgotten Popen object would warn about that
 
 
 class EmbeddedPostgresError(RuntimeError):
@@ -42,11 +48,12 @@ def ensure_running(data_dir: Path) -> str:
     data_dir = data_dir.resolve()
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _take_lease(data_dir)  # first of all: from here on nobody stops the server, and whoever starts it uses it
         with _gate(data_dir):
+            _start_keeper(data_dir)
             if not is_ready(data_dir):
                 _initialise(data_dir)
                 _start(data_dir)
-            _take_lease(data_dir)
             _create_database(data_dir)
     except OSError as error:
         raise EmbeddedPostgresError(f"The embedded PostgreSQL cannot use the directory {data_dir}: {error}") from error
@@ -222,7 +229,7 @@ def _create_database(data_dir: Path) -> None:
 
 
 def _take_lease(data_dir: Path) -> None:
-    """Hold the shared lock that keeps other processes from stopping the server under us."""
+    """Hold the shared lock that keeps other processes from stopping the server under us; waits while one stops it."""
     owner, _ = _leases.get(data_dir, (None, None))
     if owner == os.getpid():
         return
@@ -233,21 +240,72 @@ def _take_lease(data_dir: Path) -> None:
 
 
 def release(data_dir: Path) -> None:
-    """Give the server up, and stop it if no other process holds it; runs at exit by itself."""
+    """Give the server up, and stop it at once if no other process holds it; runs at an orderly exit by itself."""
     data_dir = data_dir.resolve()
     owner, descriptor = _leases.get(data_dir, (None, -1))
     if owner != os.getpid():
         return  # a forked child shares its parent's lock and must not act on it
     del _leases[data_dir]
     try:
-        with _gate(data_dir):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            done = _run(data_dir, "pg_ctl", "stop", "--pgdata=pg", "--mode=fast", "--silent", "--timeout=60")
-        if done.returncode and is_ready(data_dir):
-            sys.stderr.write(f"The embedded PostgreSQL did not stop: {done.stderr.strip()}\n")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _stop(data_dir)
     except BlockingIOError:
-        pass  # someone else still uses it and will stop it
-    except FileNotFoundError:
-        pass  # the data directory was removed under us: nothing left to stop
+        pass  # someone else still uses it, or the keeper is about to stop it
     finally:
         os.close(descriptor)
+
+
+def _start_keeper(data_dir: Path) -> None:
+    """Start the process that stops the server after the last user, unless there is one."""
+    descriptor = _keeper_lock(data_dir)
+    if descriptor is None:
+        return
+    os.close(descriptor)
+    keeper = subprocess.Popen(
+        [sys.executable, "-P", __file__, str(data_dir)],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # neither Ctrl-C nor the end of a process group may take it away
+    )
+    _keepers.append(keeper)
+
+
+def _keeper_lock(data_dir: Path) -> int | None:
+    """Return the descriptor of the lock that only one keeper has, or None while there is one."""
+    descriptor = os.open(data_dir / "pg.keeper", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _keep(data_dir: Path) -> None:
+    """Wait until no process uses the server, however the last one ended, and stop it."""
+    keeper = _keeper_lock(data_dir)
+    if keeper is None:
+        return
+    lease = os.open(data_dir / "pg.lease", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lease, fcntl.LOCK_EX)
+    _stop(data_dir)
+    os.close(keeper)  # before the lease: whoever waits for that one must see that this keeper is gone
+    os.close(lease)
+
+
+def _stop(data_dir: Path) -> None:
+    """Stop the server if it runs; the caller holds the lease exclusively."""
+    try:
+        if not _postmaster_runs(data_dir):
+            return
+        done = _run(data_dir, "pg_ctl", "stop", "--pgdata=pg", "--mode=fast", "--silent", "--timeout=60")
+    except FileNotFoundError:
+        return  # the data directory was removed under us: nothing left to stop
+    if done.returncode and is_ready(data_dir):
+        sys.stderr.write(f"The embedded PostgreSQL did not stop: {done.stderr.strip()}\n")
+
+
+if __name__ == "__main__":
+    _keep(Path(sys.argv[1]))

@@ -58,10 +58,17 @@ def postmaster(data_dir: Path) -> int:
     return int((data_dir / "pg" / "postmaster.pid").read_text().split()[0])
 
 
-def wait_until_gone(pid: int) -> None:
+def until(true: Callable[[], object]) -> bool:
     deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+    while not true():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
+    return True
+
+
+def wait_until_gone(pid: int) -> None:
+    assert until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 @pytest.mark.parametrize(
@@ -131,6 +138,40 @@ def test_a_killed_user_leaves_no_claim_behind(tmp_path: Path, hold: Hold) -> Non
     assert not embedded_postgres.is_ready(tmp_path)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_last_user_who_dies_without_a_word_does_not_leave_it_running(tmp_path: Path, hold: Hold, number: int) -> None:
+    users = [hold(tmp_path), hold(tmp_path)]
+    assert all(is_running(user) for user in users)
+    server = postmaster(tmp_path)
+    for user in users:
+        user.send_signal(number)
+        user.wait(60)
+    wait_until_gone(server)
+    assert not (tmp_path / "pg" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("milliseconds", [0, 60, 120, 180, 240])
+def test_a_user_killed_in_the_middle_of_its_start_does_not_leave_it_running(
+    tmp_path: Path, hold: Hold, milliseconds: int
+) -> None:
+    assert is_running(first := hold(tmp_path))  # the cluster is made, so that the next start is short
+    leave(first)
+    second = hold(tmp_path)
+    time.sleep(milliseconds / 1000)
+    second.kill()
+    second.wait(60)
+    assert until(lambda: not embedded_postgres.is_ready(tmp_path) and not (tmp_path / "pg" / "postmaster.pid").exists())
+
+
+def test_the_next_user_may_come_while_it_is_being_stopped(tmp_path: Path, hold: Hold) -> None:
+    for _ in range(5):
+        user = hold(tmp_path)
+        assert is_running(user)
+        user.kill()
+    assert is_running(hold(tmp_path))
+    assert embedded_postgres.is_ready(tmp_path)
+
+
 def test_a_killed_server_comes_back_with_its_data(tmp_path: Path, hold: Hold) -> None:
     assert is_running(hold(tmp_path))
     url = embedded_postgres.database_url(tmp_path)
@@ -152,8 +193,6 @@ def test_a_pid_that_a_reboot_gave_to_someone_else_is_not_taken_for_the_server(tm
     pid_file = tmp_path / "pg" / "postmaster.pid"
     lines = pid_file.read_text().split("\n")
     pid = postmaster(tmp_path)
-    first.kill()
-    first.wait(60)
     os.kill(pid, signal.SIGKILL)
     wait_until_gone(pid)
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))

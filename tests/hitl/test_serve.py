@@ -103,7 +103,7 @@ def test_it_serves_until_told_to_stop_and_leaves_no_process(served: Served, numb
     assert wait_until(lambda: served.pid_of("manage.py worker"))
     os.killpg(served.process.pid, number)
     assert served.process.wait(PATIENCE_SECONDS) == 0
-    assert served.processes() == {}
+    assert wait_until(lambda: not served.processes())  # the keeper of the database follows a moment later
     assert not (served.data_dir / "pg" / "postmaster.pid").exists()
     assert f"http://127.0.0.1:{served.port}" in (served.data_dir.parent / "output").read_text()
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from types import FrameType
@@ -30,6 +31,8 @@ HEALTHY_SECONDS = 60.0  # a child that ran this long starts its back-off anew
 DATABASE_CHECK_SECONDS = 3.0
 FIRST_ANSWER_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1  # prctl(2)
+# An exception raised by a signal handler is lost where Python runs a finaliser; the loop below looks here too.
+_leaving = threading.Event()
 
 
 @dataclass
@@ -90,6 +93,7 @@ def _root(path: str) -> str:
 
 
 def _leave(signum: int, frame: FrameType | None) -> NoReturn:
+    _leaving.set()
     sys.exit(0)
 
 
@@ -149,16 +153,15 @@ def _web_answers(web: Child) -> bool:
     return False
 
 
-def _supervise(children: list[Child]) -> NoReturn:
-    """Start again whatever ends, with growing pauses."""
+def _supervise(children: list[Child]) -> None:
+    """Start again whatever ends, with growing pauses, until a signal."""
     next_check = 0.0
-    while True:
+    while not _leaving.wait(0.3):
         for child in children:
             _restart_if_ended(child)
         if settings.EMBEDDED and time.monotonic() > next_check:
             _restart_database()
             next_check = time.monotonic() + DATABASE_CHECK_SECONDS
-        time.sleep(0.3)
 
 
 def _restart_if_ended(child: Child) -> None:
