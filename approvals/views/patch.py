@@ -241,7 +241,8 @@ def _said(decision: Decision) -> list[Comment]:
 
 
 def _reading(request: HttpRequest, decision: Decision, user: User, said: list[Comment]) -> diffs.Reading:
-    return diffs.read(decision, said, viewed_files(decision, user), diffs.layout_of(request))
+    viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
+    return diffs.read(decision, said, viewed, diffs.layout_of(request), usual)
 
 
 def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
