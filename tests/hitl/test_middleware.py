@@ -112,3 +112,20 @@ def test_errors_can_be_read_by_a_listed_origin_too(origins):
 
 def test_pages_are_for_no_other_origin(origins):
     assert "Access-Control-Allow-Origin" not in Client().get("/login", headers={"Origin": LISTED})
+
+
+@pytest.mark.parametrize(("peer", "scheme"), [("10.0.0.7", "https"), ("203.0.113.9", "http")])
+def test_a_forwarded_scheme_counts_only_from_a_trusted_proxy(settings, alice, sign_in, make_patch, peer, scheme):
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    for _ in range(2):
+        make_patch()
+    asked = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_PROTO": "https"}
+    answer = sign_in(alice).get("/hitl/patches/pending", {"limit": 1}, **asked)
+    assert answer["Link"].startswith(f"<{scheme}://")
+
+
+def test_a_body_of_the_wrong_kind_for_nobody_is_a_404(producer_api):
+    answer = producer_api.client.post("/hitl/nothing", "x", content_type="text/plain")
+    assert answer.status_code == 404
+    assert producer_api.client.post("/hitl/patches", "x", content_type="text/plain").status_code == 415
