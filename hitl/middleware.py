@@ -163,10 +163,12 @@ class ProblemMiddleware:
             404: "There is nothing here.",
             405: "This address does not take that method.",
             413: "A body may have 8 MiB.",
+            503: "The database did not answer. Try again: nothing is recorded twice.",
         }
         answer = problem(response.status_code, sentences.get(response.status_code, "Something broke on our side."))
-        if allow := response.get("Allow"):
-            answer["Allow"] = allow
+        for kept in ("Allow", "Retry-After"):
+            if value := response.get(kept):
+                answer[kept] = value
         return answer
 
     def _allow_origin(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -5,6 +5,8 @@ import re
 from ipaddress import ip_network
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 
 from audit.models import Entry
@@ -129,3 +131,17 @@ def test_a_body_of_the_wrong_kind_for_nobody_is_a_404(producer_api):
     answer = producer_api.client.post("/hitl/nothing", "x", content_type="text/plain")
     assert answer.status_code == 404
     assert producer_api.client.post("/hitl/patches", "x", content_type="text/plain").status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/", "/hitl/patches/pending"])
+def test_a_database_that_is_away_before_the_view_is_a_503_too(monkeypatch, alice, sign_in, path):
+    client = sign_in(alice)
+    client.raise_request_exception = False
+
+    def load(self):
+        raise OperationalError("couldn't get a connection after 5.00 sec")
+
+    monkeypatch.setattr(SessionStore, "load", load)
+    answer = client.get(path)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert ("json" in answer["Content-Type"]) == path.startswith("/hitl/")

@@ -132,7 +132,8 @@ def test_409_names_what_is_so_now(make_patch, approve, api_of, alice, lena, act)
     assert (current["status"], current["decided_by"], current["channel"]) == ("approved", "alice", "page")
     assert current["patch_sha256"] == ended.patch.sha256
     assert current["decided_at"]
-    assert Entry.objects.count() == before
+    assert Entry.objects.latest("id").type == "decision.refused"
+    assert Entry.objects.count() == before + 1
 
 
 def test_another_digest_is_409_with_the_present_one(untouched, api_of, lena):
