@@ -246,11 +246,15 @@ class IntakeDocument(Strict):
         return raw
 
 
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
 class Act(Strict):
     """What every acting body carries: which item, which digest was seen, and S1's `user`."""
 
-    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    patch_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    decision_id: Name
+    patch_sha256: Digest
     user: Text255 | None = None
 
     @model_validator(mode="before")
@@ -287,7 +291,8 @@ class Reject(Reason):
 
 
 class CommentBody(Strict):
-    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    decision_id: Name
+    patch_sha256: Digest | None = None
     user: Text255 | None = None
     comment: Annotated[str, StringConstraints(max_length=10_000, min_length=1, strip_whitespace=True)]
     file: Annotated[str, StringConstraints(max_length=1000)] | None = None
@@ -302,8 +307,8 @@ class CommentBody(Strict):
 
 
 class BulkItem(Strict):
-    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    patch_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    decision_id: Name
+    patch_sha256: Digest
 
 
 class BulkDecision(Strict):
