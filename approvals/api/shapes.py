@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from approvals.models import NO_DEADLINE, Comment, Decision, FeedEntry, Patch, Priority, Review, Revocation
+from approvals.models import NO_DEADLINE, Comment, Decision, FeedEntry, Patch, Priority, Review, Revocation, Wargaming
 from approvals.queries.queue import sla_state
 
 from .caller import Caller
@@ -146,7 +146,7 @@ def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[st
         "effective_severity": patch.effective_severity,
         "known_exploited": patch.known_exploited,
         "ml_prediction": _ml(patch),
-        "wargaming_result": _wargaming(patch),
+        "wargaming_result": _wargaming(patch, words),
         "files": patch.file_count,
         "additions": patch.additions,
         "deletions": patch.deletions,
@@ -215,20 +215,22 @@ def _ml(patch: Patch) -> dict[str, Any] | None:
     }
 
 
-def _wargaming(patch: Patch) -> dict[str, Any] | None:
-    if patch.wargaming == "not_run":
-        return None
-    return {
+def _wargaming(patch: Patch, words: bool) -> dict[str, Any] | None:
+    """Return what was sent of the run; None when nothing was, whatever verdict came with it."""
+    sent = {
         "phase1_success": patch.wargaming_phase1,
         "phase2_success": patch.wargaming_phase2,
         "validation_passed": patch.wargaming_validation_passed,
-        "verdict": patch.wargaming,
         "execution_time_ms": patch.wargaming_execution_ms,
         "error_message": patch.wargaming_error or None,
         "exploit_id": patch.wargaming_exploit_id or None,
         "phases": patch.wargaming_phases,
+        "log": patch.wargaming_log or None,
         "run_url": patch.wargaming_run_url or None,
     }
+    if patch.wargaming == Wargaming.NOT_RUN and not any(value is not None and value != [] for value in sent.values()):
+        return None
+    return sent | {"verdict": patch.wargaming, "log": sent["log"] if words else None}
 
 
 def _review(review: Review, words: bool) -> dict[str, Any]:
