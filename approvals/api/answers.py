@@ -89,7 +89,8 @@ class PendingRow(Answer):
     package_name: str | None
     current_version: str | None
     target_version: str | None
-    severity: Severity
+    severity: Severity = Field(description="as sent")
+    effective_severity: Severity = Field(description="the worst that is known; the filter `severity` compares this one")
     priority: PriorityWord
     ml_confidence: float | None = Field(description="null: not scored")
     ml_prediction: bool | None
@@ -163,6 +164,14 @@ class ReviewRow(Answer):
     withdrawn_at: datetime | None
 
 
+class CommentRow(Answer):
+    author: str
+    created_at: datetime
+    file: str | None
+    line: int | None
+    text: str | None = Field(description="null for other producers, and when it was erased")
+
+
 class RevocationRow(Answer):
     revoked_by: str
     revoked_at: datetime
@@ -189,6 +198,9 @@ class Record(Answer):
     reason: str | None = Field(description="null for other producers: their words are not theirs to see")
     comment: str | None
     priority: PriorityWord
+    requested_priority: PriorityWord | None = Field(description="`priority` as sent; ours is never lower")
+    requires_manual_review: bool
+    manual_review_reason: str | None = Field(description="null for other producers")
     created_at: datetime
     updated_at: datetime
     requires_escalation: bool
@@ -206,7 +218,7 @@ class Record(Answer):
     effective_severity: Severity
     known_exploited: bool
     ml_prediction: dict[str, Any] | None
-    wargaming_result: dict[str, Any] | None
+    wargaming_result: dict[str, Any] | None = Field(description="as sent; `log` is null for other producers")
     files: int
     additions: int
     deletions: int
@@ -214,6 +226,7 @@ class Record(Answer):
     synthetic: bool
     people: dict[str, str | None]
     reviews: list[ReviewRow]
+    comments: list[CommentRow]
     revocation: RevocationRow | None
 
 

@@ -74,7 +74,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait) or find.by_id(decision_id)
-    return shapes.record(decision, find.with_reviews(decision), caller)
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller)
 
 
 def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, Any]:

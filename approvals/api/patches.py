@@ -121,7 +121,7 @@ class PendingQuery(Schema):
 def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on."""
     now = timezone.now()
-    rows = queue.pending(query.filters(), now, caller_of(request).person)
+    rows = queue.pending(query.filters(), now, caller_of(request).person).defer("patch__wargaming_log")
     order = queue.ORDERS[query.sort]
     response["X-Total-Count"] = queue.counted(rows).replace(",", "")
     if query.offset:
@@ -160,7 +160,9 @@ def detail(
         }
         for other in find.revisions(decision)
     ]
-    return shapes.record(decision, find.with_reviews(decision), caller) | {"revisions": revisions}
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller) | {
+        "revisions": revisions
+    }
 
 
 @router.get(

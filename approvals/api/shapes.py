@@ -54,6 +54,7 @@ def pending_row(decision: Decision, now: datetime) -> dict[str, Any]:
         "current_version": patch.current_version or None,
         "target_version": patch.target_version or None,
         "severity": patch.severity,
+        "effective_severity": patch.effective_severity,
         "priority": priority_word(decision),
         "ml_confidence": patch.ml_confidence,
         "ml_prediction": patch.ml_prediction,
@@ -103,10 +104,10 @@ METADATA = (
 )
 
 
-def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str, Any]:
-    """Return S1's record of a decision, with the patch's evidence, reviews, trace and revocation.
+def record(decision: Decision, reviews: list[Review], comments: list[Comment], caller: Caller) -> dict[str, Any]:
+    """Return S1's record of a decision, with everything sent but the diff, reviews, discussion, trace and revocation.
 
-    Reasons and other free text go to people, `diffs:read` and the producer whose patch it is.
+    Reasons, logs and other free text go to people, `diffs:read` and the producer whose patch it is.
     """
     patch = decision.patch
     words = caller.reads_all or caller.owns(patch.producer_id)
@@ -129,6 +130,9 @@ def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[st
         "reason": decision.reason.body if decision.reason and words else None,
         "comment": _approval_words(reviews) if words else None,
         "priority": priority_word(decision),
+        "requested_priority": patch.requested_priority or None,
+        "requires_manual_review": patch.requires_manual_review,
+        "manual_review_reason": patch.manual_review_reason or None if words else None,
         "created_at": decision.created_at,
         "updated_at": _updated_at(decision, reviews, revocation),
         "requires_escalation": decision.escalation_level > 0,
@@ -157,6 +161,7 @@ def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[st
             for role in ("submitted_by", "triggered_by", "model_owner", "simulation_author")
         },
         "reviews": [_review(review, words) for review in reviews],
+        "comments": [_said(added, words) for added in comments],
         "revocation": _revocation(revocation, words) if revocation else None,
     }
 
@@ -244,6 +249,16 @@ def _review(review: Review, words: bool) -> dict[str, Any]:
         "channel": review.channel,
         "created_at": review.created_at,
         "withdrawn_at": review.withdrawn_at,
+    }
+
+
+def _said(added: Comment, words: bool) -> dict[str, Any]:
+    return {
+        "author": added.author_label,
+        "created_at": added.created_at,
+        "file": added.file or None,
+        "line": added.line,
+        "text": added.text.body if words else None,
     }
 
 

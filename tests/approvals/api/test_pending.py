@@ -48,6 +48,7 @@ def test_a_row_has_every_field_of_the_contract(producer_api, make_patch):
         "current_version",
         "target_version",
         "severity",
+        "effective_severity",
         "priority",
         "ml_confidence",
         "ml_prediction",
@@ -256,6 +257,17 @@ def test_filters(producer_api, make_patch, filters, found):
     assert answer["X-Total-Count"] == str(len(found))
 
 
+def test_the_severity_filter_is_of_the_effective_one_which_the_row_shows(producer_api, make_patch):
+    """A patch is as severe as the worst that waits or was decided for its CVE."""
+    make_patch(patch_id="first", severity="critical", cve_id="CVE-2024-1")
+    make_patch(patch_id="second", severity="low", cve_id="CVE-2024-1")
+    found = producer_api.get(PENDING, severity="critical")
+    assert set(ids(found)) == {"first", "second"}
+    shown = {row["patch_id"]: (row["severity"], row["effective_severity"]) for row in found.json()}
+    assert shown == {"first": ("critical", "critical"), "second": ("low", "critical")}
+    assert ids(producer_api.get(PENDING, severity="low")) == []
+
+
 def test_the_sla_filter_shows_what_the_row_says(producer_api, make_patch):
     now = timezone.now()
     for patch_id, severity, minutes in [
@@ -366,8 +378,10 @@ def test_a_hundred_rows_cost_no_more_queries_than_one(producer_api, make_patch, 
         assert len(producer_api.get(PENDING).json()) == 10
 
 
-def test_the_list_loads_no_diff(producer_api, make_patch, django_assert_max_num_queries):
+def test_the_list_loads_no_diff_and_no_log(producer_api, make_patch, django_assert_max_num_queries):
     make_patch()
-    with django_assert_max_num_queries(4) as queries:
-        producer_api.get(PENDING)
-    assert not [query for query in queries.captured_queries if "patchcontent" in query["sql"]]
+    for more in ({}, {"offset": 1}):
+        with django_assert_max_num_queries(4) as queries:
+            producer_api.get(PENDING, **more)
+        asked = [query["sql"] for query in queries.captured_queries]
+        assert not [sql for sql in asked if "patchcontent" in sql or "wargaming_log" in sql]
