@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from threading import Lock
@@ -136,6 +136,8 @@ class NeedsPerson(Needs):
         caller = super().__call__(request)
         if caller.person is None:
             raise NotAllowed("A machine token never decides; only people approve, reject or request changes.")
+        if caller.token and caller.token.scopes:
+            raise NotAllowed("This personal token is narrowed to its scopes, and no scope decides.")
         if self.permission not in caller.person.permissions:
             raise NotAllowed(GROUP_SENTENCES[self.permission])
         return caller
@@ -186,6 +188,9 @@ def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Cal
     if not user.is_active:
         raise AuthenticationError(401, "This person's account is switched off.")
     who = person(user, "token")
+    if token.scopes:  # none is issued with scopes; an old one may do what they name and the person may, nothing else
+        named = {SCOPE_PERMISSIONS[scope] for scope in token.scopes if scope in SCOPE_PERMISSIONS}
+        who = replace(who, permissions=who.permissions & named)
     return Caller(actor=person_actor(request, user, "token"), scopes=_scopes(who), user=user, person=who, token=token)
 
 
