@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Field, Router
+from ninja import Field, Query, Router
 
 from approvals.errors import Conflict, Refusal
 from approvals.live import wait_until
@@ -16,10 +16,17 @@ from approvals.services import reviews
 from . import answers, shapes
 from .answers import documented
 from .caller import REVIEW, Needs, NeedsPerson
+from .lists import ListQuery
 from .patches import caller_of
 from .schemas import BulkDecision, BulkItem
 
 router = Router(tags=["decisions"])
+
+
+class FeedQuery(ListQuery):
+    after: Annotated[int, Field(ge=0, le=2**62)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    wait: Annotated[float, Field(ge=0, le=60)] = 0
 
 
 @router.get(
@@ -29,18 +36,13 @@ router = Router(tags=["decisions"])
     openapi_extra=documented(list[answers.FeedItem]),
     summary="The gapless feed",
 )
-def decision_feed(
-    request: HttpRequest,
-    after: Annotated[int, Field(ge=0, le=2**62)] = 0,
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
-    wait: Annotated[float, Field(ge=0, le=60)] = 0,
-) -> list[dict[str, Any]]:
+def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[str, Any]]:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
     def look() -> list[FeedEntry] | None:
-        return feed.after(after, limit) or None
+        return feed.after(query.after, query.limit) or None
 
-    return [shapes.feed_item(entry) for entry in wait_until(look, wait) or []]
+    return [shapes.feed_item(entry) for entry in wait_until(look, query.wait) or []]
 
 
 @router.post(

@@ -1,18 +1,18 @@
 """`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with it is in `acting`."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Status
 
-from approvals.errors import Invalid, NotAllowed
+from approvals.errors import NotAllowed
 from approvals.models import Decision, PatchContent
 from approvals.queries import decisions as find
 from approvals.queries import queue
-from approvals.queries.keyset import BadCursor, page
+from approvals.queries.keyset import BadCursor, cursor_at, page
 from approvals.services.intake import submit
 
 from . import answers, shapes
@@ -20,6 +20,7 @@ from .answers import documented
 from .bulk import answer_lines
 from .caller import Caller, Needs
 from .intake import submission_of
+from .lists import ListQuery, lead_on, wrong
 from .schemas import IntakeDocument
 
 router = Router(tags=["patches"])
@@ -84,9 +85,12 @@ def push_many(request: HttpRequest) -> HttpResponse:
     return answer_lines(request, caller, caller.producer)
 
 
-class PendingQuery(Schema):
+class PendingQuery(ListQuery):
     priority: Literal["low", "medium", "high", "critical"] | None = None
-    severity: Literal["low", "medium", "high", "critical", "unknown"] | None = None
+    severity: Annotated[
+        Literal["low", "medium", "high", "critical", "unknown"] | None,
+        Field(description="the row's `effective_severity`, which may be above the one sent"),
+    ] = None
     cwe: str = ""
     cve: str = ""
     package: str = ""
@@ -124,17 +128,27 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     rows = queue.pending(query.filters(), now, caller_of(request).person).defer("patch__wargaming_log")
     order = queue.ORDERS[query.sort]
     response["X-Total-Count"] = queue.counted(rows).replace(",", "")
-    if query.offset:
-        found = list(rows.order_by(*order)[query.offset : query.offset + query.limit])
-        return [shapes.pending_row(decision, now) for decision in found]
+    found, cursor = _from_offset(rows, order, query) if query.offset else _from_cursor(rows, order, query)
+    if cursor:
+        lead_on(request, response, cursor)
+    return [shapes.pending_row(decision, now) for decision in found]
+
+
+def _from_cursor(rows: QuerySet[Decision], order: list[str], query: PendingQuery) -> tuple[list[Decision], str | None]:
     try:
         shown = page(rows, order, query.cursor or None, query.limit)
     except BadCursor as error:
-        raise Invalid(str(error), errors=[{"loc": ["query", "cursor"], "msg": str(error)}]) from error
-    if shown.next:
-        link = urlencode(request.GET.dict() | {"cursor": shown.next})
-        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{link}>; rel="next"'
-    return [shapes.pending_row(decision, now) for decision in shown.rows]
+        raise wrong("cursor", str(error)) from error
+    return shown.rows, shown.next
+
+
+def _from_offset(rows: QuerySet[Decision], order: list[str], query: PendingQuery) -> tuple[list[Decision], str | None]:
+    """Return the rows from a place counted in the list, as S1 pages; its next page goes on by cursor."""
+    if query.cursor:
+        raise wrong("offset", "A cursor says where to begin; send it or offset, not both.")
+    found = list(rows.order_by(*order)[query.offset : query.offset + query.limit + 1])
+    shown = found[: query.limit]
+    return shown, cursor_at(False, shown[-1], order) if len(found) > query.limit else None
 
 
 @router.get(

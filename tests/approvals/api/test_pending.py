@@ -324,6 +324,31 @@ def test_offset_and_limit(producer_api, make_patch):
     assert ids(producer_api.get(PENDING, offset=10_000)) == []
 
 
+@pytest.mark.parametrize("sort", list(queue.ORDERS))
+def test_a_page_at_an_offset_leads_on_to_the_rest(producer_api, make_patch, sort):
+    now = timezone.now()
+    for number in range(7):
+        make_patch(patch_id=f"P{number}", severity="low" if number % 3 else "high", now=now, package_name="a&b")
+    make_patch(package_name="other")
+    whole = follow(producer_api, sort=sort, package="a&b")
+    assert follow(producer_api, sort=sort, package="a&b", offset=1, limit=2) == whole[1:]
+    assert "Link" not in producer_api.get(PENDING, offset=3, limit=5)
+
+
+def test_offset_and_cursor_together_are_422(producer_api, make_patch):
+    for _ in range(3):
+        make_patch()
+    link = producer_api.get(PENDING, limit=1)["Link"]
+    answer = producer_api.client.get(link[1 : link.index(">")] + "&offset=1")
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "offset"])
+
+
+def test_a_misspelt_parameter_is_422_by_its_name(producer_api):
+    answer = producer_api.get(PENDING, severty="critical", status="pending")
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["errors"]] == [["query", "severty"], ["query", "status"]]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
