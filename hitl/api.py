@@ -5,10 +5,10 @@ import logging
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from approvals.api import acting, analytics, decisions, events, patches
+from approvals.api.description import DescribedAPI
 from approvals.api.documents import BodyParser
 from approvals.api.problems import field_errors, problem, refused
 from approvals.errors import Refusal
@@ -17,7 +17,7 @@ from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="HITL",
     version=VERSION,
     urls_namespace="hitl-api",

@@ -13,8 +13,8 @@ from approvals.queries.case import current
 from approvals.services import lifecycle, reviews
 
 from . import answers, shapes
-from .answers import documented
 from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
+from .description import documented
 from .patches import caller_of
 from .schemas import Approve, CommentBody, Reason, Reject
 
@@ -71,7 +71,13 @@ def request_changes(request: HttpRequest, patch_id: str, body: Reason) -> dict[s
     return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
 
 
-@router.post("/{patch_id}/withdraw", auth=NeedsPerson(REVIEW), response=Any, summary="Take your own review back")
+@router.post(
+    "/{patch_id}/withdraw",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Withdrawn),
+    summary="Take your own review back",
+)
 def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
     _demand_seen(decision, body.patch_sha256)
@@ -81,7 +87,11 @@ def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 
 
 @router.post(
-    "/{patch_id}/comment", auth=Needs("comments:write"), response={201: Any}, summary="Add words, in any state"
+    "/{patch_id}/comment",
+    auth=Needs("comments:write"),
+    response={201: Any},
+    openapi_extra=documented(answers.Commented, 201),
+    summary="Add words, in any state",
 )
 def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[dict[str, Any]]:
     caller = caller_of(request)
@@ -101,7 +111,13 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
     return Status(201, shapes.comment(added))
 
 
-@router.post("/{patch_id}/escalate", auth=NeedsPerson(REVIEW), response=Any, summary="Ask the security leads")
+@router.post(
+    "/{patch_id}/escalate",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Escalated),
+    summary="Ask the security leads",
+)
 def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
     _demand_seen(decision, body.patch_sha256)

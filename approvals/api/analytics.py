@@ -10,13 +10,21 @@ from approvals.queries.decisions import ids_of
 from approvals.queries.summary import summary as summarise
 from audit.queries import EntryFilters, entries, row
 
+from . import answers
 from .caller import Needs
+from .description import documented
 from .lists import ListQuery, lead_on, wrong
 
 router = Router(tags=["analytics"])
 
 
-@router.get("/summary", auth=Needs("analytics:read"), response=Any, summary="Counts, times and rates of a period")
+@router.get(
+    "/summary",
+    auth=Needs("analytics:read"),
+    response=Any,
+    openapi_extra=documented(answers.Summary),
+    summary="Counts, times and rates of a period",
+)
 def summary(
     request: HttpRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> dict[str, Any]:
@@ -35,7 +43,13 @@ class AuditQuery(ListQuery):
     cursor: str = ""
 
 
-@router.get("/audit-logs", auth=Needs("audit:read"), response=Any, summary="Entries of the audit log, newest first")
+@router.get(
+    "/audit-logs",
+    auth=Needs("audit:read"),
+    response=Any,
+    openapi_extra=documented(list[answers.AuditEntry], headers=["Link"]),
+    summary="Entries of the audit log, newest first",
+)
 def audit_logs(request: HttpRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
     """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's `cursor`
     leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""

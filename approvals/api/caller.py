@@ -40,6 +40,7 @@ GROUP_SENTENCES = {
     LEAD: "Only security leads do this; your groups do not include them.",
 }
 
+LEGACY_PATH = "/hitl/admin/create-decision"  # S1's callers send X-Admin-Token there, and only there
 BURST = 1_000
 BULK_LINES_PER_MINUTE = 60_000
 
@@ -125,6 +126,16 @@ class Needs(AuthBase):
         return caller
 
 
+class NeedsProducer(Needs):
+    """The auth of intake: a scope that people never have, and a producer whose patches they are."""
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = super().__call__(request)
+        if caller.producer is None:
+            raise NotAllowed("Only a producer token pushes patches.")
+        return caller
+
+
 class NeedsPerson(Needs):
     """The auth of what only people do, whatever a token's scopes say: those whose groups give the permission."""
 
@@ -147,7 +158,7 @@ def identify(request: HttpRequest) -> Caller:
     """Return the caller; a header counts alone, so that a wrong token never falls back to a session."""
     if request.headers.get("Authorization"):
         return by_token(request)
-    if request.path == "/hitl/admin/create-decision" and (legacy := request.headers.get("X-Admin-Token")):
+    if request.path == LEGACY_PATH and (legacy := request.headers.get("X-Admin-Token")):
         return _by_token(request, legacy.strip(), timezone.now())
     if request.user.is_authenticated:
         if check_csrf(request):  # a cookie is sent by any page that makes the browser ask; only ours add the token

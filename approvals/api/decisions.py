@@ -14,8 +14,8 @@ from approvals.queries import feed
 from approvals.services import reviews
 
 from . import answers, shapes
-from .answers import documented
 from .caller import REVIEW, Needs, NeedsPerson
+from .description import documented
 from .lists import ListQuery
 from .patches import caller_of
 from .schemas import BulkDecision, BulkItem

@@ -16,9 +16,9 @@ from approvals.queries.keyset import BadCursor, cursor_at, page
 from approvals.services.intake import submit
 
 from . import answers, shapes
-from .answers import documented
 from .bulk import answer_lines
-from .caller import Caller, Needs
+from .caller import Caller, Needs, NeedsProducer
+from .description import documented, schema
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
 from .schemas import IntakeDocument
@@ -26,28 +26,18 @@ from .schemas import IntakeDocument
 router = Router(tags=["patches"])
 admin_router = Router(tags=["patches"])
 
-BOTH = documented(answers.Intake)
-BOTH["responses"][201] = BOTH["responses"][200]
-NDJSON = {
-    "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
-    "responses": {
-        200: {
-            "description": "`{line, status, decision_id, revision}` or `{line, status, error}` per line, in order",
-            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-        }
-    },
-}
-BYTES = {
-    "responses": {
-        200: {
-            "content": {"text/x-diff": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}
-        }
-    }
-}
+NDJSON = "application/x-ndjson"
+LINES = documented(
+    {"type": "string", "contentMediaType": NDJSON, "contentSchema": schema(answers.BulkLine)}, media=NDJSON
+) | {"requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}}}}}
 
 
 @router.post(
-    "", auth=Needs("patches:submit"), response={200: Any, 201: Any}, openapi_extra=BOTH, summary="Push one patch"
+    "",
+    auth=NeedsProducer("patches:submit"),
+    response={200: Any, 201: Any},
+    openapi_extra=documented(answers.Intake, 200, 201, headers=["Location"]),
+    summary="Push one patch",
 )
 def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> Status[dict[str, Any]]:
     """Content equal to any revision of this patch_id is a replay (200); other content is the next revision (201)."""
@@ -58,9 +48,9 @@ def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse)
 
 @admin_router.post(
     "/create-decision",
-    auth=Needs("patches:submit"),
+    auth=NeedsProducer("patches:submit"),
     response=Any,
-    openapi_extra=documented(answers.Intake),
+    openapi_extra=documented(answers.Intake, headers=["Location"]),
     summary="Push one patch (S1)",
 )
 def create_decision(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> dict[str, Any]:
@@ -69,19 +59,22 @@ def create_decision(request: HttpRequest, document: IntakeDocument, response: Ht
 
 
 def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, dict[str, Any]]:
-    if caller.producer is None:
-        raise NotAllowed("Only a producer token pushes patches.")
+    assert caller.producer is not None
     taken = submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
     response["Location"] = reverse("hitl-api:decision", args=[taken.decision.decision_id])
     return taken.created, shapes.intake_answer(taken.decision, taken.newest_revision)
 
 
-@router.post("/bulk", auth=Needs("patches:submit"), openapi_extra=NDJSON, summary="Push up to 1,000 patches as NDJSON")
+@router.post(
+    "/bulk",
+    auth=NeedsProducer("patches:submit"),
+    openapi_extra=LINES,
+    summary="Push up to 1,000 patches as NDJSON",
+)
 def push_many(request: HttpRequest) -> HttpResponse:
     """One JSON document a line, at most 32 MiB; answered with one NDJSON line per input line, in order."""
     caller = caller_of(request)
-    if caller.producer is None:
-        raise NotAllowed("Only a producer token pushes patches.")
+    assert caller.producer is not None
     return answer_lines(request, caller, caller.producer)
 
 
@@ -119,7 +112,7 @@ class PendingQuery(ListQuery):
     "/pending",
     auth=Needs("decisions:read"),
     response=Any,
-    openapi_extra=documented(list[answers.PendingRow]),
+    openapi_extra=documented(list[answers.PendingRow], headers=["X-Total-Count", "Link"]),
     summary="The pending queue",
 )
 def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
@@ -180,7 +173,10 @@ def detail(
 
 
 @router.get(
-    "/{patch_id}/diff", auth=Needs("decisions:read"), openapi_extra=BYTES, summary="The exact bytes of the diff"
+    "/{patch_id}/diff",
+    auth=Needs("decisions:read"),
+    openapi_extra=documented({"type": "string", "format": "binary"}, media="text/x-diff"),
+    summary="The exact bytes of the diff",
 )
 def diff(request: HttpRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> HttpResponse:
     """For its producer, `diffs:read` and people who review; never interpreted."""
