@@ -8,5 +8,6 @@ def after(position: int, limit: int) -> list[FeedEntry]:
     return list(
         FeedEntry.objects.filter(position__gt=position)
         .select_related("decision__patch__producer", "decision__policy_version__policy")
+        .defer("decision__patch__wargaming_log")  # up to 1 MiB a row
         .order_by("position")[:limit]
     )

@@ -253,7 +253,7 @@ def test_the_feed_has_an_item_per_change_and_is_the_same_for_every_reader(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("after", "-1"), ("after", "x"), ("limit", "0"), ("limit", "1001"), ("wait", "61"), ("wait", "-1")],
+    [("after", "-1"), ("after", "x"), ("limit", "0"), ("limit", "1001"), ("wait", "61"), ("wait", "-1"), ("afer", "1")],
 )
 def test_a_wrong_parameter_of_the_feed_is_422(deployer_api, name, value):
     answer = deployer_api.get("/hitl/decisions", **{name: value})
