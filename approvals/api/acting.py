@@ -1,6 +1,7 @@
 """What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -11,6 +12,7 @@ from approvals.models import Channel, Decision, Displayed, Verdict
 from approvals.queries import decisions as find
 from approvals.queries.case import current
 from approvals.services import lifecycle, reviews
+from audit.log import Actor
 
 from . import answers, shapes
 from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
@@ -82,7 +84,7 @@ def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
     caller, decision = _actor_and_item(request, patch_id, body)
     _demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
-    done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now())
+    done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "approvals": done.approvals}
 
 
@@ -122,9 +124,7 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
     caller, decision = _actor_and_item(request, patch_id, body)
     _demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
-    done = lifecycle.escalate(
-        decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now()
-    )
+    done = lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
 
 
@@ -140,13 +140,7 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     if caller.person or caller.owns(decision.patch.producer_id):  # to anybody else the service says why not, first
         _demand_seen(decision, body.patch_sha256)
     done = lifecycle.cancel(
-        decision.decision_id,
-        body.reason,
-        actor=caller.actor,
-        now=timezone.now(),
-        channel=Channel.API,
-        user=caller.user,
-        producer=caller.producer,
+        decision.decision_id, body.reason, user=caller.user, producer=caller.producer, **_acting(caller)
     )
     return {"status": done.status, "decision_id": done.decision_id}
 
@@ -162,8 +156,20 @@ def revoke(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
     _demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
-    done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now())
+    done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id}
+
+
+class Acting(TypedDict):
+    """What every service asks of its caller."""
+
+    actor: Actor
+    now: datetime
+    channel: Channel
+
+
+def _acting(caller: Caller) -> Acting:
+    return {"actor": caller.actor, "now": timezone.now(), "channel": Channel.API}
 
 
 def _addressed(patch_id: str, decision_id: str) -> Decision:

@@ -21,6 +21,7 @@ from approvals.models import ApiToken, Producer, TokenKind, User
 from approvals.policy.rules import Person
 from approvals.queries.people import person
 from approvals.services.access import digest_of, touch_token
+from approvals.services.refusals import remember_caller
 from audit.log import Actor
 
 SCOPE_PERMISSIONS = {
@@ -145,13 +146,17 @@ class NeedsPerson(Needs):
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = super().__call__(request)
-        if caller.person is None:
-            raise NotAllowed("A machine token never decides; only people approve, reject or request changes.")
-        if caller.token and caller.token.scopes:
-            raise NotAllowed("This personal token is narrowed to its scopes, and no scope decides.")
-        if self.permission not in caller.person.permissions:
-            raise NotAllowed(GROUP_SENTENCES[self.permission])
+        if why := self._refusal(caller):
+            remember_caller(request.path, why, actor=caller.actor, now=timezone.now())
+            raise NotAllowed(why)
         return caller
+
+    def _refusal(self, caller: Caller) -> str | None:
+        if caller.person is None:
+            return "A machine token never decides; only people approve, reject or request changes."
+        if caller.token and caller.token.scopes:
+            return "This personal token is narrowed to its scopes, and no scope decides."
+        return None if self.permission in caller.person.permissions else GROUP_SENTENCES[self.permission]
 
 
 def identify(request: HttpRequest) -> Caller:

@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from approvals.models import NO_DEADLINE, Comment, Decision, FeedEntry, Patch, Priority, Review, Revocation, Wargaming
+from approvals.models import (
+    NO_DEADLINE,
+    Comment,
+    DeciderKind,
+    Decision,
+    FeedEntry,
+    Patch,
+    Priority,
+    Review,
+    Revocation,
+    Status,
+    Wargaming,
+)
 from approvals.queries.queue import sla_state
 
 from .caller import Caller
@@ -168,6 +180,7 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
 
 def feed_item(entry: FeedEntry) -> dict[str, Any]:
     decision = entry.decision
+    revoked = entry.status == Status.REVOKED
     return {
         "position": entry.position,
         "decision_id": decision.decision_id,
@@ -177,8 +190,9 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
         "patch_sha256": decision.patch.sha256,
         "status": entry.status,
         "at": entry.at,
-        "decided_by": decision.decided_by or None,
-        "decided_by_kind": decision.decided_by_kind or None,
+        # Of this change: a revoked decision keeps who approved it, and that item of the feed says so.
+        "decided_by": decision.revocation.revoked_by if revoked else decision.decided_by,
+        "decided_by_kind": DeciderKind.HUMAN if revoked else decision.decided_by_kind,
         "priority": priority_word(decision),
     }
 

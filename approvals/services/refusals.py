@@ -10,7 +10,7 @@ from django.db import transaction
 
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import Channel, Decision
-from audit.log import Actor, record
+from audit.log import Actor, Subject, record
 
 from .ending import subject
 
@@ -36,3 +36,15 @@ def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, 
                 data={"attempt": attempt, "why": error.detail, "channel": str(channel)},
             )
         raise
+
+
+@transaction.atomic
+def remember_caller(path: str, why: str, *, actor: Actor, now: datetime) -> None:
+    """Write that a caller was turned away before anything was looked at; `path` is what they asked for."""
+    record(
+        "decision.refused",
+        actor=actor,
+        at=now,
+        subject=Subject("caller", actor.id, actor.label),
+        data={"attempt": path, "why": why, "channel": str(Channel.API)},
+    )

@@ -7,6 +7,7 @@ import pytest
 
 from approvals.models import Comment, Decision, Review, Text
 from audit.models import Entry
+from audit.queries import body_of
 from tests.cast import Api
 
 pytestmark = pytest.mark.django_db
@@ -226,3 +227,13 @@ def test_a_refused_attempt_on_an_item_is_in_the_log(make_patch, api_of, alice):
     api_of(alice).post(path_for("approve", decision), body_for("approve", decision))
     entry = Entry.objects.get(type="decision.refused")
     assert (entry.object_id, entry.actor_id) == (str(decision.decision_id), f"user:{alice.pk}")
+
+
+def test_a_caller_who_never_decides_is_on_record_too(make_patch, deployer_api, api_of, carol):
+    decision = make_patch()
+    for api in (deployer_api, api_of(carol)):
+        api.post(path_for("approve", decision), body_for("approve", decision))
+    machine, viewer = Entry.objects.filter(type="decision.refused").order_by("id")
+    assert (machine.actor_kind, viewer.actor_id) == ("service", f"user:{carol.pk}")
+    assert body_of(machine)["data"]["attempt"] == path_for("approve", decision)
+    assert body_of(viewer)["data"]["why"].startswith("Only reviewers and security leads decide")
