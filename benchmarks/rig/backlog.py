@@ -1,4 +1,4 @@
-"""Fill an empty database with a backlog: patches of three years, decided but for the pending ones, modelled on real ones.
+"""Fill an empty database with a backlog: three years of patches modelled on real ones, all but the pending decided.
 
 Rows come from SQL because a million through intake take an hour. What was sent is a real patch's, what varies (package,
 CVE, CWE, severity, evidence, clocks, outcome) is drawn with a fixed seed. Entries and feed are left out: no list reads
@@ -7,15 +7,20 @@ them.
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from django.db.models import GeneratedField, Model
 
 from approvals.models import NO_DEADLINE, Decision, Patch, PatchContent, PatchView, Review, Revocation, Text
+from approvals.queries import keyset
+from approvals.queries.queue import ORDERS
 
 SMALL_DIFF = 2_000  # bytes: a million real diffs of every size would be 9 GB that no list reads
+AT_ONCE = 2  # statements, for the two cores of the machine these figures are meant for
 STEP = 3  # every third of the youngest patches is pending, so that pending ones lie between decided ones
 MODELS = "bench_model"
 WRITTEN = (Patch, PatchContent, Text, Decision, Revocation, Review, PatchView)
@@ -83,6 +88,8 @@ lateral (
 lateral (select id as producer, name as producer_name from approvals_producer
          where name = (array[{", ".join(f"'{name}'" for name in PRODUCERS)}])[1 + floor(6 * power(r.d, 1.5))]) p
 """
+SENT_BY_MODEL = ["references", "repository", "size", "sha256", "document_sha256"]
+SENT_BY_MODEL += ["file_count", "additions", "deletions", "parsed", "parse_warnings"]
 PATCH_ID = "v.package || '.' || v.cve || '.' || r.n"
 PATCH = {
     "id": "r.n",
@@ -115,11 +122,7 @@ PATCH = {
     # As services/intake.py makes it: lower-case letters and digits only.
     "search_text": f"""regexp_replace(lower(concat_ws(' ', {PATCH_ID}, 'import', left(md5(r.n::text), 12), v.title,
         v.package, m.repository, v.author, p.producer_name, v.cve, v.cwes[1])), '[^[:alnum:]]+', ' ', 'g')""",
-    **{
-        name: f'm."{name}"'
-        for name in "references repository size sha256 document_sha256 file_count additions deletions parsed "
-        "parse_warnings".split()
-    },
+    **{name: f'm."{name}"' for name in SENT_BY_MODEL},
     **dict.fromkeys(("aliases", "affected_systems"), "'{}'"),
     **dict.fromkeys(("vulnerable_locations", "wargaming_phases"), "'[]'"),
     **dict.fromkeys(("requires_manual_review", "synthetic"), "false"),
@@ -139,7 +142,9 @@ DECISION = {
     "decided_by_user_id": f"case when {BY_PERSON} then who.id end",
     "decided_at": "case when not r.waits then r.decided end",
     "channel": END.format("''", "'intake'", "'timer'", "'api'", "'page'"),
-    "cause": END.format("''", "'A policy approved.'", "'Its time was over.'", "'Its producer ended it.'", "'Reviewed.'"),
+    "cause": END.format(
+        "''", "'A policy approved.'", "'Its time was over.'", "'Its producer ended it.'", "'Reviewed.'"
+    ),
     "reason_id": f"case when {REFUSED} then r.n end",
     "category": "case when r.status = 'rejected' then 'incomplete' else '' end",
     "priority": "r.priority",
@@ -183,21 +188,32 @@ def fill(url: str, models: bytes, patches: int, pending: int, now: datetime) -> 
     started = time.perf_counter()
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
         given = _draw(connection, models, patches, pending, now)
-        with _unguarded(connection):
-            for model, statement in _statements():
-                connection.execute(statement.encode(), given)
-                _say(model._meta.db_table, started)
+        with _unguarded(connection), ThreadPoolExecutor(AT_ONCE) as threads:
+            for done in [threads.submit(_run, url, statement, given) for statement in _statements(patches)]:
+                done.result()
+        _say("rows", started)
         _continue_keys(connection)
         for table in ("bench_row", MODELS):
-            connection.execute(f"drop table {table}")
+            connection.execute(f"drop table {table}".encode())
         connection.execute("vacuum (analyze)")  # as autovacuum would have done long ago, not in the middle of it
-        _say("vacuum and analyze", started)
+        _say("indexes and statistics", started)
 
 
 def real_ones(url: str) -> bytes:
     """Return the small real patches of a database as the rows of the table of models."""
     with psycopg.connect(url) as connection, connection.cursor().copy(COPY_OUT) as rows:
         return b"".join(rows)
+
+
+def last_page(connection: "psycopg.Connection[tuple[Any, ...]]", name: str, rows: int) -> str:
+    """Return the cursor of a pending list's last full page: following four thousand links to it would take minutes."""
+    order = ORDERS[name]
+    columns = [column.lstrip("-") for column in order]
+    from_the_end = ", ".join(column[1:] if column.startswith("-") else f"{column} desc" for column in order)
+    query = f"select {', '.join(columns)} from approvals_decision where status = 'pending' "
+    query += f"order by {from_the_end} offset {rows} limit 1"
+    [before_it] = connection.execute(query.encode()).fetchall()
+    return keyset._encode(False, Decision(**dict(zip(columns, before_it, strict=True))), order)
 
 
 def _draw(
@@ -226,22 +242,31 @@ def _draw(
     return given
 
 
-def _statements() -> Iterator[tuple[type[Model], str]]:
-    """Yield one INSERT a table, each after those it refers to."""
-    yield Patch, _insert(Patch, PATCH, FROM_ROWS + "order by r.n")
-    yield PatchContent, _insert(PatchContent, {"patch_id": "r.n", "diff": "m.diff"}, MODELS_OF_ROWS)
-    yield Text, _insert(Text, {"id": "r.n", "salt": "uuid_send(gen_random_uuid())", "body": WORDS}, REASONS)
-    yield Decision, _insert(Decision, DECISION, WHO)
-    taken_back = {"decision_id": "r.n", "revoked_by": "who.username", "revoked_by_user_id": "who.id"}
-    taken_back |= {"id": "r.n", "reason_id": "r.n", "revoked_at": "r.decided + interval '1 day'"}
-    yield Revocation, _insert(Revocation, taken_back, f"{WHO} where r.status = 'revoked'")
+def _run(url: str, statement: str, given: dict[str, object]) -> None:
+    """Run one INSERT without looking up its foreign keys: all of them come from one series."""
+    with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute("set session_replication_role = replica; set synchronous_commit = off")
+        connection.execute(statement.encode(), given)
+
+
+def _statements(patches: int) -> Iterator[str]:
+    """Yield the INSERTs, the longest first; any order will do."""
+    half = patches // 2
+    for part in (f"where r.n <= {half}", f"where r.n > {half}"):
+        yield _insert(Patch, PATCH, FROM_ROWS + part)
+    yield _insert(PatchContent, {"patch_id": "r.n", "diff": "m.diff"}, MODELS_OF_ROWS)
+    yield _insert(Decision, DECISION, WHO)
     reviewed = f"{WHO} join {MODELS} m on m.place = r.place where {BY_PERSON} or {DECISION['approvals']} = 1"
-    yield Review, _insert(Review, REVIEW, reviewed)
+    yield _insert(Review, REVIEW, reviewed)
     opened = {"id": "r.n", "patch_id": "r.n", "user_id": "who.id", "opened_at": "r.at"}
-    yield PatchView, _insert(PatchView, opened, f"{WHO} where not r.waits or r.i < 0.3")
+    yield _insert(PatchView, opened, f"{WHO} where not r.waits or r.i < 0.3")
+    yield _insert(Text, {"id": "r.n", "salt": "uuid_send(gen_random_uuid())", "body": WORDS}, REASONS)
+    taken_back = {"id": "r.n", "decision_id": "r.n", "revoked_by": "who.username", "revoked_by_user_id": "who.id"}
+    taken_back |= {"reason_id": "r.n", "revoked_at": "r.decided + interval '1 day'"}
+    yield _insert(Revocation, taken_back, f"{WHO} where r.status = 'revoked'")
 
 
-MODELS_OF_ROWS = f"from bench_row r join {MODELS} m on m.place = r.place order by r.n"
+MODELS_OF_ROWS = f"from bench_row r join {MODELS} m on m.place = r.place"
 REASONS = f"from bench_row r where {REFUSED} or r.status = 'revoked'"
 WORDS = "'The second call site of case ' || r.n || ' is still open.'"
 
@@ -250,16 +275,13 @@ def _insert(model: type[Model], values: dict[str, str], source: str) -> str:
     """Return the INSERT of a model's every column; those without a value get '' where they hold text, else NULL."""
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, GeneratedField)]
     names = ", ".join(f'"{field.column}"' for field in fields)
-    given = ", ".join(values.get(field.column, "null" if field.null else "''") for field in fields)
+    given = ", ".join(values.get(str(field.column), "null" if field.null else "''") for field in fields)
     return f"insert into {model._meta.db_table} ({names}) select {given} {source}"
 
 
 @contextmanager
 def _unguarded(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[None]:
-    """Let decisions be inserted decided, skip the look-ups of foreign keys, and build the indexes at the end.
-
-    All keys come from one series; checks and unique constraints stay on.
-    """
+    """Let decisions be inserted decided, and build the indexes at the end; checks and unique constraints stay on."""
     tables = [model._meta.db_table for model in WRITTEN]
     indexes = connection.execute(
         "select indexname, indexdef from pg_indexes where tablename = any(%s) and schemaname = 'public' "
@@ -269,10 +291,9 @@ def _unguarded(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator
     for name, _ in indexes:
         connection.execute(f'drop index "{name}"'.encode())
     connection.execute("alter table approvals_decision disable trigger approvals_decision_guard")
-    connection.execute("set session_replication_role = replica; set synchronous_commit = off")
     yield
     connection.execute("alter table approvals_decision enable always trigger approvals_decision_guard")
-    connection.execute("reset session_replication_role; set maintenance_work_mem = '512MB'")
+    connection.execute("set maintenance_work_mem = '512MB'")
     for _, definition in indexes:
         connection.execute(str(definition).encode())
 
@@ -281,9 +302,8 @@ def _continue_keys(connection: "psycopg.Connection[tuple[object, ...]]") -> None
     for model in WRITTEN:
         if model is not PatchContent:
             table = model._meta.db_table
-            connection.execute(
-                f"select setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 1)) from {table}"
-            )
+            last = f"select setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 1)) from {table}"
+            connection.execute(last.encode())
 
 
 def _say(what: str, started: float) -> None:
