@@ -28,7 +28,7 @@ def main() -> None:
         token = serving.manage("create_token", "bench", "--kind", "producer")
         people = approving.reviewers(PEOPLE)
         real = documents.real_documents(5)
-        warm_up(port, people)
+        warm_up(port, people, token, real)
         before = resident_kb(port)
         with streams.opened(port, [people[number % PEOPLE] for number in range(options.streams)]) as listeners:
             print(f"{listeners.refused} of {options.streams} streams were refused at first and asked again", flush=True)
@@ -39,11 +39,13 @@ def main() -> None:
     report(delays, each)
 
 
-def warm_up(port: int, people: list[approving.Reviewer]) -> None:
-    """Answer what a page asks around its stream, and open a few streams, so that none of it counts as a stream's."""
+def warm_up(port: int, people: list[approving.Reviewer], token: str, real: list[Any]) -> None:
+    """Ask for what happens around streams, and open a few, so that first times do not count as a stream's memory."""
     cookies = [f"sessionid={person.session}" for person in people]
     load.send_all(port, [load.request("GET", "/", Cookie=cookie) for cookie in cookies * 10], 8)
-    with streams.opened(port, people[:8]):
+    for document in real[:40]:
+        push(port, token, documents.fresh(document))
+    with streams.opened(port, people):
         time.sleep(1)
     time.sleep(3)  # a closed stream is noticed within two seconds
 
