@@ -17,7 +17,7 @@ from django.db.models import GeneratedField, Model
 
 from approvals.models import NO_DEADLINE, Decision, Patch, PatchContent, PatchView, Review, Revocation, Text
 from approvals.queries import keyset
-from approvals.queries.queue import ORDERS
+from approvals.queries.queue import ORDERS as ORDERS
 
 SMALL_DIFF = 2_000  # bytes: a million real diffs of every size would be 9 GB that no list reads
 AT_ONCE = 2  # statements, for the two cores of the machine these figures are meant for
