@@ -123,7 +123,7 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     now = timezone.now()
     rows = queue.pending(query.filters(), now, caller_of(request).person)
     order = queue.ORDERS[query.sort]
-    response["X-Total-Count"] = queue.counted(rows).replace(",", "")
+    response["X-Total-Count"] = queue.counted_pending(rows).replace(",", "")
     if query.offset:
         found = list(rows.order_by(*order)[query.offset : query.offset + query.limit])
         return [shapes.pending_row(decision, now) for decision in found]
