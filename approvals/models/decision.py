@@ -144,6 +144,7 @@ class Decision(models.Model):
             ),  # sort=confidence
             models.Index("expire_at", name="queue_by_expiry", condition=Q(status="pending")),  # the expiry timer
             models.Index("escalate_at", name="queue_by_escalation", condition=Q(status="pending")),  # escalation timer
+            models.Index("created_at", name="decision_by_arrival"),  # summary of a period: queue tiles, analytics
             models.Index(  # history pages and analytics of a period
                 models.F("decided_at").desc(), models.F("id").desc(), name="history", condition=~Q(status="pending")
             ),
