@@ -25,11 +25,15 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl.settings")
     # A deep CEL expression overflows a small C stack and kills the process; this is virtual memory only.
     threading.stack_size(16 << 20)
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    if _needs_database(arguments):
-        _start_embedded_postgres()
-    execute_from_command_line(arguments)
+    try:
+        if _needs_database(arguments):
+            _start_embedded_postgres()
+        execute_from_command_line(arguments)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
 
 
 def _needs_database(arguments: list[str]) -> bool:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from approvals.analytics.views import analytics
-from approvals.views import account, bulk, export, facets, history, patch, queue, updates, workbench
+from approvals.views import account, bulk, export, facets, history, lifecycle, patch, queue, updates, workbench
 
 patches = "patches/<uuid:decision_id>"
 
@@ -28,10 +28,10 @@ urlpatterns = [
     path(f"{patches}/outcome", updates.outcome, name="patch-outcome"),
     path(f"{patches}/decide", patch.decide, name="patch-decide"),
     path(f"{patches}/comments", patch.comment, name="patch-comment"),
-    path(f"{patches}/escalate", patch.escalate, name="patch-escalate"),
-    path(f"{patches}/cancel", patch.cancel, name="patch-cancel"),
-    path(f"{patches}/revoke", patch.revoke, name="patch-revoke"),
-    path(f"{patches}/withdraw", patch.withdraw, name="patch-withdraw"),
+    path(f"{patches}/escalate", lifecycle.act, {"name": "escalate"}, name="patch-escalate"),
+    path(f"{patches}/cancel", lifecycle.act, {"name": "cancel"}, name="patch-cancel"),
+    path(f"{patches}/revoke", lifecycle.act, {"name": "revoke"}, name="patch-revoke"),
+    path(f"{patches}/withdraw", lifecycle.act, {"name": "withdraw"}, name="patch-withdraw"),
     path(f"{patches}/viewed", workbench.tick, name="patch-viewed"),
     path(f"{patches}/presence", workbench.presence, name="patch-presence"),
     path(f"{patches}/<str:action>", patch.card_action, name="card-action"),

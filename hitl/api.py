@@ -5,10 +5,11 @@ import logging
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from approvals.api import acting, analytics, decisions, events, patches
+from approvals.api.description import DescribedAPI
+from approvals.api.documents import BodyParser
 from approvals.api.problems import field_errors, problem, refused
 from approvals.errors import Refusal
 from approvals.live import renew_idle_connections
@@ -16,13 +17,14 @@ from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="HITL",
     version=VERSION,
     urls_namespace="hitl-api",
     description="The gate between machines that write security patches and the systems that deploy them.",
     docs_url="/docs",
     openapi_url="/openapi.json",
+    parser=BodyParser(),
 )
 api.add_router("/patches", patches.router)
 api.add_router("/patches", acting.router)
@@ -52,7 +54,9 @@ def on_unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpR
 
 @api.exception_handler(HttpError)
 def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    detail = "The body is not JSON." if error.status_code == 400 else str(error)
+    if isinstance(error.__cause__, Refusal):  # ninja makes a 400 of whatever its parser raises
+        return refused(error.__cause__)
+    detail = "The body is not JSON in UTF-8." if error.status_code == 400 else str(error)
     return problem(error.status_code, detail)
 
 

@@ -28,7 +28,6 @@ MAX_STARTS = 20  # after kill -9 the first starts fail while old backends still 
 MAX_SOCKET_DIR_BYTES = 85
 
 _leases: dict[Path, tuple[int, int]] = {}  # data directory -> (pid that took the lease, its file descriptor)
-_keepers: list["subprocess.Popen[bytes]"] = []  # they outlive us; a forgotten Popen object would warn about that
 
 
 class EmbeddedPostgresError(RuntimeError):
@@ -261,15 +260,15 @@ def _start_keeper(data_dir: Path) -> None:
     if descriptor is None:
         return
     os.close(descriptor)
-    keeper = subprocess.Popen(
+    subprocess.run(
         [sys.executable, "-P", __file__, str(data_dir)],
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # neither Ctrl-C nor the end of a process group may take it away
+        check=False,
     )
-    _keepers.append(keeper)
 
 
 def _keeper_lock(data_dir: Path) -> int | None:
@@ -284,10 +283,10 @@ def _keeper_lock(data_dir: Path) -> int | None:
 
 
 def _keep(data_dir: Path) -> None:
-    """Wait until no process uses the server, however the last one ended, and stop it."""
+    """Wait in the background until no process uses the server, however the last one ended, and stop it."""
     keeper = _keeper_lock(data_dir)
-    if keeper is None:
-        return
+    if keeper is None or os.fork():
+        return  # the lock is the child's from here on, and whoever started us need not look after it
     lease = os.open(data_dir / "pg.lease", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lease, fcntl.LOCK_EX)
     _stop(data_dir)

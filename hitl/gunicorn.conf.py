@@ -16,13 +16,13 @@ from django.conf import settings  # noqa: E402 - the two lines above come first
 from django.db import connections  # noqa: E402
 
 from hitl import embedded_postgres  # noqa: E402
-from hitl.settings import env, env_int  # noqa: E402
+from hitl.settings import env  # noqa: E402
 
 # Loopback unless told: what a newcomer starts is nobody else's business. The image sets 0.0.0.0.
 bind = f"{env('HITL_BIND', '127.0.0.1')}:{settings.PORT}"
 worker_class = "gthread"
-workers = env_int("WEB_WORKERS", 2, 1, 64)
-threads = env_int("WEB_THREADS", 32, 1, 1000) + settings.EVENT_STREAMS  # a stream holds its thread
+workers = settings.WEB_WORKERS
+threads = settings.WEB_THREADS + settings.EVENT_STREAMS  # a stream holds its thread
 preload_app = False  # a query before the fork would leave both workers with one pool and no pool threads
 timeout = 60
 graceful_timeout = 20

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-# Bearer tokens, our own token format, and passwords inside URLs (a DATABASE_URL in an error message).
-SECRET = re.compile(r"(?i)(\bbearer\s+|\bhitl_[a-z]{1,12}_)[^\s@\"',;]+|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)")
+# Bearer tokens, tokens as `services/access.py` makes them, passwords inside URLs (a DATABASE_URL in an error message).
+SECRET = re.compile(r"(?i)(\bbearer\s+|\bhitl_[a-z0-9]{8}_)[^\s@\"',;]+|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)")
 # A line break in a message would let a sender forge the next log line; an escape would drive the terminal.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -19,8 +19,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
+        fields = getattr(record, "fields", {})
         line = {
-            **getattr(record, "fields", {}),
+            **{name: _without_secrets(value) if isinstance(value, str) else value for name, value in fields.items()},
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,

@@ -1,6 +1,5 @@
 """What every request passes: its id and log line, the right error format for machines, the reader's time zone."""
 
-import hashlib
 import logging
 import re
 import time
@@ -15,9 +14,11 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from ninja.errors import AuthenticationError
 
+from approvals.api import caller
 from approvals.api.problems import problem, refused
-from approvals.errors import Refusal
+from approvals.errors import NotAllowed, Refusal
 from approvals.live import renew_idle_connections
 from approvals.services import idempotency
 from approvals.views.errors import database_away
@@ -42,6 +43,8 @@ class RequestIdMiddleware:
         inbound = request.headers.get("X-Request-ID", "")
         current = inbound if INBOUND_ID.fullmatch(inbound) else uuid.uuid4().hex
         request.request_id, request.client_ip = current, client_ip(request)  # type: ignore[attr-defined]
+        if not from_trusted_proxy(request):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)  # SECURE_PROXY_SSL_HEADER believes whoever sends it
         token = request_id.set(current)
         started = time.monotonic()
         try:
@@ -98,6 +101,15 @@ def client_ip(request: HttpRequest) -> str | None:
     return known
 
 
+def from_trusted_proxy(request: HttpRequest) -> bool:
+    """Tell whether the peer itself is one of TRUSTED_PROXIES."""
+    try:
+        peer = ip_address(request.META.get("REMOTE_ADDR") or "")
+    except ValueError:
+        return False
+    return any(peer in network for network in settings.TRUSTED_PROXIES)
+
+
 class ProblemMiddleware:
     """Answer machines in problem+json where Django itself would answer in HTML; map a lost database to 503."""
 
@@ -129,7 +141,11 @@ class ProblemMiddleware:
             errors = [{"loc": ["query", name.replace("\x00", "")], "msg": "contains a NUL character"} for name in named]
             if errors:
                 return problem(422, "The request is not valid.", title="Invalid", errors=errors)
-        if request.method not in {"POST", "PUT", "PATCH"}:
+        return None
+
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
+        """Look at the body's form only where there is somebody to read it: an unknown address stays a 404."""
+        if not request.path.startswith(MACHINE_PATHS) or request.method != "POST":
             return None
         if request.headers.get("Transfer-Encoding"):
             return problem(411, "Send the body with a Content-Length.")
@@ -147,10 +163,12 @@ class ProblemMiddleware:
             404: "There is nothing here.",
             405: "This address does not take that method.",
             413: "A body may have 8 MiB.",
+            503: "The database did not answer. Try again: nothing is recorded twice.",
         }
         answer = problem(response.status_code, sentences.get(response.status_code, "Something broke on our side."))
-        if allow := response.get("Allow"):
-            answer["Allow"] = allow
+        for kept in ("Allow", "Retry-After"):
+            if value := response.get(kept):
+                answer[kept] = value
         return answer
 
     def _allow_origin(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -196,7 +214,13 @@ class IdempotencyMiddleware:
         if not wanted or request.path.endswith("/bulk") or _too_big(request):
             return self.get_response(request)
         try:
-            kept = idempotency.claim(_caller(request), request.path, key, request.body, timezone.now())
+            asking = caller.identify(request)
+        except (AuthenticationError, NotAllowed):
+            return self.get_response(request)  # which says so, in the order of all refusals
+        try:
+            kept = idempotency.claim(asking.actor.id, request.path, key, request.body, timezone.now())
+            if kept.status is not None:
+                caller.requests.take(asking.actor.id)
         except Refusal as error:
             return refused(error)
         if kept.status is not None:
@@ -216,9 +240,3 @@ class IdempotencyMiddleware:
 def _too_big(request: HttpRequest) -> bool:
     length = request.headers.get("Content-Length", "")
     return not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-
-
-def _caller(request: HttpRequest) -> str:
-    """Return a digest of who asks: the token presented, or the session's person."""
-    presented = request.headers.get("Authorization") or request.headers.get("X-Admin-Token")
-    return hashlib.sha256((presented or f"user:{request.user.pk}").encode()).hexdigest()

@@ -75,6 +75,23 @@ def env_one_of(name: str, default: str, *allowed: str) -> str:
     return env_as(name, default, {word: word for word in allowed}.__getitem__, f"one of {', '.join(allowed)}")
 
 
+def origin(text: str) -> str:
+    """Return an origin as browsers send it, scheme://host[:port]; raise ValueError for anything else."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError
+    return text
+
+
+def env_origins(name: str, default: str = "") -> list[str]:
+    return env_as(
+        name,
+        default,
+        lambda text: [origin(item.strip()) for item in text.split(",") if item.strip()],
+        "origins such as https://hitl.example.org, separated by commas, without a path",
+    )
+
+
 def probability(text: str) -> Decimal:
     value = Decimal(text)
     if not Decimal("0.5") <= value <= 1:
@@ -84,7 +101,11 @@ def probability(text: str) -> Decimal:
 
 def database(url: str) -> dict[str, Any]:
     """Return Django's DATABASES entry of a postgresql:// URL; its query string becomes connection options."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = str(parts.port or "")
+    except ValueError:  # not shown: it may hold a password
+        parts, port = urlsplit(""), ""
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
     query = dict(parse_qsl(parts.query))
@@ -98,7 +119,7 @@ def database(url: str) -> dict[str, Any]:
         "USER": unquote(parts.username or query.pop("user", "")),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "PORT": port,
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         # timeout: a page must fail in seconds, not hang, when the database is gone.
@@ -113,7 +134,10 @@ def secret_key() -> str:
         return given
     if not EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is.")
-    HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"HITL_DATA_DIR {HITL_DATA_DIR} cannot be made: {error.strerror}.") from error
     path = HITL_DATA_DIR / "secret-key"
     if not path.exists():
         # Linked into place whole: a second process that starts now reads all of it or finds none.
@@ -134,8 +158,10 @@ DATABASES = {"default": database(DATABASE_URL or embedded_postgres.database_url(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PORT = env_int("PORT", 8027, 1, 65535)
 BASE_URL = env("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
-if urlsplit(BASE_URL).scheme not in {"http", "https"}:
-    raise ImproperlyConfigured(f"BASE_URL must start with http:// or https://, not {BASE_URL!r}.")
+if urlsplit(BASE_URL).scheme not in {"http", "https"} or not urlsplit(BASE_URL).hostname:
+    raise ImproperlyConfigured(f"BASE_URL must look like https://hitl.example.org, not {BASE_URL!r}.")
+WEB_WORKERS = env_int("WEB_WORKERS", 2, 1, 64)
+WEB_THREADS = env_int("WEB_THREADS", 32, 1, 1000)  # per worker, beside those that event streams hold
 
 # --- Security -----------------------------------------------------------------------------------------------------
 SECRET_KEY = secret_key()
@@ -145,8 +171,9 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ",".join(LOCAL_HOSTS))
 if DEBUG and set(ALLOWED_HOSTS) - set(LOCAL_HOSTS):
     raise ImproperlyConfigured("DEBUG shows internals; it cannot be on while ALLOWED_HOSTS names a public host.")
 HTTPS = BASE_URL.startswith("https://")
-CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", BASE_URL if HTTPS else "")
-CORS_ORIGINS = env_list("CORS_ORIGINS")
+ORIGIN = "{0.scheme}://{0.netloc}".format(urlsplit(BASE_URL))
+CSRF_TRUSTED_ORIGINS = env_origins("CSRF_TRUSTED_ORIGINS", ORIGIN if HTTPS else "")
+CORS_ORIGINS = env_origins("CORS_ORIGINS")
 TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
 METRICS_ALLOWED_IPS = env_networks("METRICS_ALLOWED_IPS", "127.0.0.1,::1")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     database.setdefault("TEST", {})["NAME"] = _database_name()
     # A test database need not survive a power cut; everything else about it stays as in production.
     database["OPTIONS"]["options"] = f"{database['OPTIONS'].get('options', '')} -c synchronous_commit=off".strip()
+    # Seventeen callers share eight connections in a race; on a busy machine a turn may take longer than a page should.
+    database["OPTIONS"]["pool"]["timeout"] = 60
     # A slow hash a person would be most of a run.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()

@@ -127,11 +127,15 @@ def _cancel(request: HttpRequest, decision: Decision, reason: str) -> object:
 
 
 def _escalate(request: HttpRequest, decision: Decision, reason: str) -> object:
-    return lifecycle.escalate(decision.decision_id, reason, user=signed_in(request), **acting(request))
+    return lifecycle.escalate(
+        decision.decision_id, reason, user=signed_in(request), channel=Channel.ADMIN, **acting(request)
+    )
 
 
 def _revoke(request: HttpRequest, decision: Decision, reason: str) -> object:
-    return lifecycle.revoke(decision.decision_id, reason, user=signed_in(request), **acting(request))
+    return lifecycle.revoke(
+        decision.decision_id, reason, user=signed_in(request), channel=Channel.ADMIN, **acting(request)
+    )
 
 
 def _deadline(at: datetime) -> datetime | None:

@@ -1,19 +1,22 @@
 """What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 
-from approvals.errors import Invalid
+from approvals.errors import Conflict, Invalid
 from approvals.models import Channel, Decision, Displayed, Verdict
 from approvals.queries import decisions as find
+from approvals.queries.case import current
 from approvals.services import lifecycle, reviews
+from audit.log import Actor
 
 from . import answers, shapes
-from .answers import documented
 from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
+from .description import documented
 from .patches import caller_of
 from .schemas import Approve, CommentBody, Reason, Reject
 
@@ -70,21 +73,34 @@ def request_changes(request: HttpRequest, patch_id: str, body: Reason) -> dict[s
     return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
 
 
-@router.post("/{patch_id}/withdraw", auth=NeedsPerson(REVIEW), response=Any, summary="Take your own review back")
+@router.post(
+    "/{patch_id}/withdraw",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Withdrawn),
+    summary="Take your own review back",
+)
 def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
+    _demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
-    done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now())
+    done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "approvals": done.approvals}
 
 
 @router.post(
-    "/{patch_id}/comment", auth=Needs("comments:write"), response={201: Any}, summary="Add words, in any state"
+    "/{patch_id}/comment",
+    auth=Needs("comments:write"),
+    response={201: Any},
+    openapi_extra=documented(answers.Commented, 201),
+    summary="Add words, in any state",
 )
 def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[dict[str, Any]]:
     caller = caller_of(request)
     caller.check_identity(body.user)
     decision = _addressed(patch_id, body.decision_id)
+    if body.patch_sha256 is not None:
+        _demand_seen(decision, body.patch_sha256)
     added = reviews.comment(
         decision.decision_id,
         body.comment,
@@ -97,13 +113,18 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
     return Status(201, shapes.comment(added))
 
 
-@router.post("/{patch_id}/escalate", auth=NeedsPerson(REVIEW), response=Any, summary="Ask the security leads")
+@router.post(
+    "/{patch_id}/escalate",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.Escalated),
+    summary="Ask the security leads",
+)
 def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
+    _demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
-    done = lifecycle.escalate(
-        decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now()
-    )
+    done = lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
 
 
@@ -116,14 +137,10 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 )
 def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
+    if caller.person or caller.owns(decision.patch.producer_id):  # to anybody else the service says why not, first
+        _demand_seen(decision, body.patch_sha256)
     done = lifecycle.cancel(
-        decision.decision_id,
-        body.reason,
-        actor=caller.actor,
-        now=timezone.now(),
-        channel=Channel.API,
-        user=caller.user,
-        producer=caller.producer,
+        decision.decision_id, body.reason, user=caller.user, producer=caller.producer, **_acting(caller)
     )
     return {"status": done.status, "decision_id": done.decision_id}
 
@@ -137,9 +154,22 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
 )
 def revoke(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
+    _demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
-    done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, actor=caller.actor, now=timezone.now())
+    done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id}
+
+
+class Acting(TypedDict):
+    """What every service asks of its caller."""
+
+    actor: Actor
+    now: datetime
+    channel: Channel
+
+
+def _acting(caller: Caller) -> Acting:
+    return {"actor": caller.actor, "now": timezone.now(), "channel": Channel.API}
 
 
 def _addressed(patch_id: str, decision_id: str) -> Decision:
@@ -151,6 +181,16 @@ def _addressed(patch_id: str, decision_id: str) -> Decision:
             errors=[{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
         )
     return decision
+
+
+def _demand_seen(decision: Decision, sha256: str) -> None:
+    """Refuse an act on content that is not the item's. Needs no lock: what a decision is about never changes."""
+    if sha256 != decision.patch.sha256:
+        raise Conflict(
+            f"You acted on digest {sha256[:12]}, this revision has {decision.patch.sha256[:12]}. "
+            "Nothing was changed; look at the present content.",
+            current=current(decision),
+        )
 
 
 def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:

@@ -2,21 +2,29 @@
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Query, Router
 from pydantic import AwareDatetime
 
-from approvals.errors import Invalid
 from approvals.queries.decisions import ids_of
 from approvals.queries.summary import summary as summarise
 from audit.queries import EntryFilters, entries, row
 
+from . import answers
 from .caller import Needs
+from .description import documented
+from .lists import ListQuery, lead_on, wrong
 
 router = Router(tags=["analytics"])
 
 
-@router.get("/summary", auth=Needs("analytics:read"), response=Any, summary="Counts, times and rates of a period")
+@router.get(
+    "/summary",
+    auth=Needs("analytics:read"),
+    response=Any,
+    openapi_extra=documented(answers.Summary),
+    summary="Counts, times and rates of a period",
+)
 def summary(
     request: HttpRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> dict[str, Any]:
@@ -24,7 +32,7 @@ def summary(
     return summarise(since, until)
 
 
-class AuditQuery(Schema):
+class AuditQuery(ListQuery):
     decision_id: str = ""
     patch_id: str = ""
     actor: str = ""
@@ -35,9 +43,16 @@ class AuditQuery(Schema):
     cursor: str = ""
 
 
-@router.get("/audit-logs", auth=Needs("audit:read"), response=Any, summary="Entries of the audit log, newest first")
-def audit_logs(request: HttpRequest, query: Query[AuditQuery]) -> list[dict[str, Any]]:
-    """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry)."""
+@router.get(
+    "/audit-logs",
+    auth=Needs("audit:read"),
+    response=Any,
+    openapi_extra=documented(list[answers.AuditEntry], headers=["Link"]),
+    summary="Entries of the audit log, newest first",
+)
+def audit_logs(request: HttpRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
+    """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's `cursor`
+    leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
     filters = EntryFilters(
         object_type="decision" if query.decision_id or query.patch_id else "",
         object_ids=ids_of(query.decision_id, query.patch_id),
@@ -46,15 +61,16 @@ def audit_logs(request: HttpRequest, query: Query[AuditQuery]) -> list[dict[str,
         since=query.since,
         until=query.until,
     )
-    before = _before(query.cursor)
-    return [row(entry) for entry in entries(filters, before=before, limit=query.limit)]
+    found = [row(entry) for entry in entries(filters, before=_before(query.cursor), limit=query.limit + 1)]
+    shown = found[: query.limit]
+    if len(found) > query.limit:
+        lead_on(request, response, shown[-1]["cursor"])
+    return shown
 
 
 def _before(cursor: str) -> int | None:
     if not cursor:
         return None
     if not (cursor.isdecimal() and len(cursor) < 19):
-        raise Invalid(
-            "This cursor is not one of ours.", errors=[{"loc": ["query", "cursor"], "msg": "not one of ours"}]
-        )
+        raise wrong("cursor", "This cursor is not one of ours.")
     return int(cursor)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from approvals.models import Severity, Status, Wargaming
 
@@ -89,7 +89,8 @@ class PendingRow(Answer):
     package_name: str | None
     current_version: str | None
     target_version: str | None
-    severity: Severity
+    severity: Severity = Field(description="as sent")
+    effective_severity: Severity = Field(description="the worst that is known; the filter `severity` compares this one")
     priority: PriorityWord
     ml_confidence: float | None = Field(description="null: not scored")
     ml_prediction: bool | None
@@ -163,6 +164,14 @@ class ReviewRow(Answer):
     withdrawn_at: datetime | None
 
 
+class CommentRow(Answer):
+    author: str
+    created_at: datetime
+    file: str | None
+    line: int | None
+    text: str | None = Field(description="null for other producers, and when it was erased")
+
+
 class RevocationRow(Answer):
     revoked_by: str
     revoked_at: datetime
@@ -189,6 +198,9 @@ class Record(Answer):
     reason: str | None = Field(description="null for other producers: their words are not theirs to see")
     comment: str | None
     priority: PriorityWord
+    requested_priority: PriorityWord | None = Field(description="`priority` as sent; ours is never lower")
+    requires_manual_review: bool
+    manual_review_reason: str | None = Field(description="null for other producers")
     created_at: datetime
     updated_at: datetime
     requires_escalation: bool
@@ -206,7 +218,7 @@ class Record(Answer):
     effective_severity: Severity
     known_exploited: bool
     ml_prediction: dict[str, Any] | None
-    wargaming_result: dict[str, Any] | None
+    wargaming_result: dict[str, Any] | None = Field(description="as sent; `log` is null for other producers")
     files: int
     additions: int
     deletions: int
@@ -214,6 +226,7 @@ class Record(Answer):
     synthetic: bool
     people: dict[str, str | None]
     reviews: list[ReviewRow]
+    comments: list[CommentRow]
     revocation: RevocationRow | None
 
 
@@ -247,6 +260,24 @@ class Ended(Answer):
     decision_id: UUID
 
 
+class Withdrawn(Answer):
+    status: Status
+    decision_id: UUID
+    approvals: int
+
+
+class Escalated(Answer):
+    status: Status
+    decision_id: UUID
+    escalation_level: int
+
+
+class Commented(Answer):
+    status: Literal["commented"]
+    decision_id: UUID
+    comment_id: int
+
+
 class BulkResult(BaseModel):
     """`status` is the HTTP code that the same verdict alone would have had."""
 
@@ -259,37 +290,67 @@ class BulkResult(BaseModel):
     current: Current | None = None
 
 
-REFUSALS: dict[int, str] = {
-    401: "Nobody we know",
-    403: "Not for this caller, or a rule on this item",
-    404: "Not there",
-    409: "Decided or changed meanwhile; `current` says how",
-    422: "Not valid; `errors` names each field",
-    429: "Too many; `Retry-After` says when to come back",
-}
+class BulkError(BaseModel):
+    """A problem of one line; `errors` comes with 422, `retry_after` (seconds) with 429."""
+
+    title: str
+    detail: str
+    errors: list[FieldError] = Field(default=[])
+    retry_after: int | None = None
 
 
-def documented(answer: Any, status: int = 200) -> dict[str, Any]:
-    """Return the part of an operation's description that says what it answers; `answer` is a model or a list of one."""
-    refusals: dict[int, dict[str, Any]] = {code: {"description": words} for code, words in REFUSALS.items()}
-    for code in (409, 422):
-        refusals[code]["content"] = {"application/problem+json": {"schema": _schema(Problem)}}
-    return {"responses": {status: {"content": {"application/json": {"schema": _schema(answer)}}}} | refusals}
+class BulkLine(BaseModel):
+    """`status` is the HTTP code that the same document alone would have had; `error` comes above 299."""
+
+    line: int = Field(description="from 1")
+    status: int
+    decision_id: UUID | None = None
+    revision: int | None = None
+    error: BulkError | None = None
 
 
-def _schema(answer: Any) -> dict[str, Any]:
-    """Return the JSON schema with its parts in place: a reference would point into another document."""
-    schema = TypeAdapter(answer).json_schema(mode="serialization")
-    parts = schema.pop("$defs", {})
-    whole: dict[str, Any] = _in_place(schema, parts)
-    return whole
+class AuditEntry(Answer):
+    """S1's fields, and the entry's place in the log."""
+
+    log_id: UUID
+    cursor: str = Field(description="leads to the rows after this one")
+    decision_id: str | None
+    object: dict[str, Any]
+    action: str
+    performed_by: str
+    actor: dict[str, Any]
+    timestamp: datetime
+    details: dict[str, Any]
+    patch_sha256: str | None
+    policy: dict[str, Any] | None
+    request_id: str | None
+    ip_address: str | None
+    user_agent: str | None
+    seq: int | None = Field(description="null until the sequencer has placed the entry")
+    leaf_hash: str | None
 
 
-def _in_place(value: Any, parts: dict[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_in_place(item, parts) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "$ref" in value:
-        return _in_place(parts[value["$ref"].rsplit("/", 1)[1]], parts)
-    return {name: _in_place(item, parts) for name, item in value.items()}
+class Summary(Answer):
+    """Counts of the patches that arrived in the period; times in seconds; rates 0 to 1, null with nothing to divide."""
+
+    total_patches: int
+    pending: int
+    approved: int = Field(description="by people")
+    rejected: int
+    auto_approved: int
+    expired: int
+    cancelled: int
+    revoked: int
+    changes_requested: int
+    superseded: int
+    sla_breached: int
+    avg_decision_time_seconds: float | None = Field(description="of people's decisions, as median and p95")
+    median_decision_time_seconds: float | None
+    p95_decision_time_seconds: float | None
+    ml_accuracy: float | None = Field(description="where ML and wargaming agree, of those with both results")
+    auto_approval_rate: float | None
+    sla_compliance: float | None
+    false_positive_rate: float | None
+    mttr_seconds: float | None
+    patch_success_rate: float | None
+    by_priority: dict[PriorityWord, dict[Status, int]]

@@ -11,10 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from pydantic import ValidationError
 
-from approvals.errors import Invalid, Refusal
+from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import Producer
 from approvals.services.intake import Submission, Taken, submit_all
 
+from . import documents
 from .caller import Caller, bulk_lines
 from .intake import submission_of
 from .problems import field_errors
@@ -36,6 +37,12 @@ class TooLarge(Refusal):
 
     status = 413
     title = "Content too large"
+
+
+class Unreadable(Refusal):
+    """A line that is no JSON document."""
+
+    title = "Bad Request"
 
 
 class Unanswered(Refusal):
@@ -66,20 +73,16 @@ def answer_lines(request: HttpRequest, caller: Caller, producer: Producer) -> Ht
 
 def _receive(request: HttpRequest, spool: IO[bytes]) -> int:
     """Copy the body to the spool within the limits; return its number of lines."""
-    size = lines = current = 0
+    size = lines = 0
+    last = b""
     while chunk := request.read(65_536):
         size += len(chunk)
         if size > MAX_BYTES:
             raise TooLarge(f"A bulk body may have {MAX_BYTES // 1024 // 1024} MiB.")
-        head, *rest = chunk.split(b"\n")
-        current += len(head)
-        longest = current
-        for part in rest:
-            lines, current = lines + 1, len(part)
-        if max(longest, current) > MAX_LINE:  # a line that begins in this chunk ends in it or is `current`
-            raise TooLarge(f"A line may have {MAX_LINE // 1024 // 1024} MiB.")
+        lines += chunk.count(b"\n")
+        last = chunk[-1:]
         spool.write(chunk)
-    lines += current > 0
+    lines += last not in {b"", b"\n"}
     if lines > MAX_LINES:
         raise Invalid(f"A bulk body may have {MAX_LINES:,} lines, not {lines:,}.")
     if not lines:
@@ -87,11 +90,20 @@ def _receive(request: HttpRequest, spool: IO[bytes]) -> int:
     return lines
 
 
+def _lines(spool: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines; of one above the limit only so much that this shows, for its rest is not worth the memory."""
+    while line := spool.readline(MAX_LINE + 1):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = spool.readline(MAX_LINE)
+        yield line
+
+
 def _answers(spool: IO[bytes], caller: Caller, producer: Producer) -> Iterator[Answer]:
     """Yield the answers in order, taking sets of lines in one transaction; a patch_id that repeats opens a new set."""
     waiting: list[tuple[int, Submission | Refusal]] = []
     ids: set[str] = set()
-    for number, raw in enumerate(spool, start=1):
+    for number, raw in enumerate(_lines(spool), start=1):
         read = _read(raw)
         full = len(waiting) >= LINES_IN_ONE_TRANSACTION
         if full or (isinstance(read, Submission) and read.patch_id in ids):
@@ -104,12 +116,18 @@ def _answers(spool: IO[bytes], caller: Caller, producer: Producer) -> Iterator[A
 
 
 def _read(raw: bytes) -> Submission | Refusal:
+    """Return what a line submits, or why it does not, as the same document alone would be answered."""
+    if len(raw.removesuffix(b"\n")) > MAX_LINE:
+        return TooLarge(f"A line may have {MAX_LINE // 1024 // 1024} MiB.")
     try:
-        return submission_of(IntakeDocument.model_validate(json.loads(raw)))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ValidationError):
-            return Invalid("The document is not valid.", errors=field_errors(error.errors(), strip=0))
-        return Invalid("The line is not JSON.")
+        return submission_of(IntakeDocument.model_validate(documents.read(raw)))
+    except ValidationError as error:
+        placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
+        return Invalid("The request is not valid.", errors=field_errors(placed, strip=0))
+    except Refusal as error:
+        return error
+    except (ValueError, RecursionError):
+        return Unreadable("The line is not JSON in UTF-8.")
 
 
 def _settle(waiting: list[tuple[int, Submission | Refusal]], caller: Caller, producer: Producer) -> Iterator[Answer]:
@@ -147,4 +165,6 @@ def _answer(line: int, result: Taken | Refusal) -> Answer:
     error: Answer = {"title": result.title, "detail": result.detail}
     if result.errors:
         error["errors"] = result.errors
+    if isinstance(result, TooMany):
+        error["retry_after"] = result.retry_after
     return {"line": line, "status": result.status, "error": error}

@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from threading import Lock
@@ -21,6 +21,7 @@ from approvals.models import ApiToken, Producer, TokenKind, User
 from approvals.policy.rules import Person
 from approvals.queries.people import person
 from approvals.services.access import digest_of, touch_token
+from approvals.services.refusals import remember_caller
 from audit.log import Actor
 
 SCOPE_PERMISSIONS = {
@@ -40,6 +41,7 @@ GROUP_SENTENCES = {
     LEAD: "Only security leads do this; your groups do not include them.",
 }
 
+LEGACY_PATH = "/hitl/admin/create-decision"  # S1's callers send X-Admin-Token there, and only there
 BURST = 1_000
 BULK_LINES_PER_MINUTE = 60_000
 
@@ -125,6 +127,16 @@ class Needs(AuthBase):
         return caller
 
 
+class NeedsProducer(Needs):
+    """The auth of intake: a scope that people never have, and a producer whose patches they are."""
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = super().__call__(request)
+        if caller.producer is None:
+            raise NotAllowed("Only a producer token pushes patches.")
+        return caller
+
+
 class NeedsPerson(Needs):
     """The auth of what only people do, whatever a token's scopes say: those whose groups give the permission."""
 
@@ -134,18 +146,24 @@ class NeedsPerson(Needs):
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = super().__call__(request)
-        if caller.person is None:
-            raise NotAllowed("A machine token never decides; only people approve, reject or request changes.")
-        if self.permission not in caller.person.permissions:
-            raise NotAllowed(GROUP_SENTENCES[self.permission])
+        if why := self._refusal(caller):
+            remember_caller(request.path, why, actor=caller.actor, now=timezone.now())
+            raise NotAllowed(why)
         return caller
+
+    def _refusal(self, caller: Caller) -> str | None:
+        if caller.person is None:
+            return "A machine token never decides; only people approve, reject or request changes."
+        if caller.token and caller.token.scopes:
+            return "This personal token is narrowed to its scopes, and no scope decides."
+        return None if self.permission in caller.person.permissions else GROUP_SENTENCES[self.permission]
 
 
 def identify(request: HttpRequest) -> Caller:
     """Return the caller; a header counts alone, so that a wrong token never falls back to a session."""
     if request.headers.get("Authorization"):
         return by_token(request)
-    if request.path == "/hitl/admin/create-decision" and (legacy := request.headers.get("X-Admin-Token")):
+    if request.path == LEGACY_PATH and (legacy := request.headers.get("X-Admin-Token")):
         return _by_token(request, legacy.strip(), timezone.now())
     if request.user.is_authenticated:
         if check_csrf(request):  # a cookie is sent by any page that makes the browser ask; only ours add the token
@@ -186,6 +204,9 @@ def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Cal
     if not user.is_active:
         raise AuthenticationError(401, "This person's account is switched off.")
     who = person(user, "token")
+    if token.scopes:  # none is issued with scopes; an old one may do what they name and the person may, nothing else
+        named = {SCOPE_PERMISSIONS[scope] for scope in token.scopes if scope in SCOPE_PERMISSIONS}
+        who = replace(who, permissions=who.permissions & named)
     return Caller(actor=person_actor(request, user, "token"), scopes=_scopes(who), user=user, person=who, token=token)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Field, Router
+from ninja import Field, Query, Router
 
 from approvals.errors import Conflict, Refusal
 from approvals.live import wait_until
@@ -14,12 +14,19 @@ from approvals.queries import feed
 from approvals.services import reviews
 
 from . import answers, shapes
-from .answers import documented
 from .caller import REVIEW, Needs, NeedsPerson
+from .description import documented
+from .lists import ListQuery
 from .patches import caller_of
 from .schemas import BulkDecision, BulkItem
 
 router = Router(tags=["decisions"])
+
+
+class FeedQuery(ListQuery):
+    after: Annotated[int, Field(ge=0, le=2**62)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    wait: Annotated[float, Field(ge=0, le=60)] = 0
 
 
 @router.get(
@@ -29,18 +36,13 @@ router = Router(tags=["decisions"])
     openapi_extra=documented(list[answers.FeedItem]),
     summary="The gapless feed",
 )
-def decision_feed(
-    request: HttpRequest,
-    after: Annotated[int, Field(ge=0, le=2**62)] = 0,
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
-    wait: Annotated[float, Field(ge=0, le=60)] = 0,
-) -> list[dict[str, Any]]:
+def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[str, Any]]:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
     def look() -> list[FeedEntry] | None:
-        return feed.after(after, limit) or None
+        return feed.after(query.after, query.limit) or None
 
-    return [shapes.feed_item(entry) for entry in wait_until(look, wait) or []]
+    return [shapes.feed_item(entry) for entry in wait_until(look, query.wait) or []]
 
 
 @router.post(
@@ -74,7 +76,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait) or find.by_id(decision_id)
-    return shapes.record(decision, find.with_reviews(decision), caller)
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller)
 
 
 def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
 from .caller import Needs
+from .description import documented
 from .problems import problem
 
 router = Router(tags=["events"])
@@ -26,7 +27,12 @@ PING = 15.0  # seconds between comments that keep proxies from closing an idle s
 LOOK = 2.0  # seconds between looks at whether the client is still there
 
 
-@router.get("", auth=Needs("decisions:read"), summary="Server-sent events")
+@router.get(
+    "",
+    auth=Needs("decisions:read"),
+    openapi_extra=documented({"type": "string"}, media="text/event-stream", parameters=["Last-Event-ID"]),
+    summary="Server-sent events",
+)
 def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """`patch.submitted`, `decision.changed`, `review.recorded` and `stats`; `Last-Event-ID` replays ten minutes,
     otherwise `reset` says that the client must fetch everything again. At the cap: 503 with Retry-After."""

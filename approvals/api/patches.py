@@ -1,52 +1,43 @@
 """`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with it is in `acting`."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Status
 
-from approvals.errors import Invalid, NotAllowed
+from approvals.errors import NotAllowed
 from approvals.models import Decision, PatchContent
 from approvals.queries import decisions as find
 from approvals.queries import queue
-from approvals.queries.keyset import BadCursor, page
+from approvals.queries.keyset import BadCursor, cursor_at, page
 from approvals.services.intake import submit
 
 from . import answers, shapes
-from .answers import documented
 from .bulk import answer_lines
-from .caller import Caller, Needs
+from .caller import Caller, Needs, NeedsProducer
+from .description import documented, schema
 from .intake import submission_of
+from .lists import ListQuery, lead_on, wrong
 from .schemas import IntakeDocument
 
 router = Router(tags=["patches"])
 admin_router = Router(tags=["patches"])
 
-BOTH = documented(answers.Intake)
-BOTH["responses"][201] = BOTH["responses"][200]
-NDJSON = {
-    "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
-    "responses": {
-        200: {
-            "description": "`{line, status, decision_id, revision}` or `{line, status, error}` per line, in order",
-            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-        }
-    },
-}
-BYTES = {
-    "responses": {
-        200: {
-            "content": {"text/x-diff": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}
-        }
-    }
-}
+NDJSON = "application/x-ndjson"
+LINES = documented(
+    {"type": "string", "contentMediaType": NDJSON, "contentSchema": schema(answers.BulkLine)}, media=NDJSON
+) | {"requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}}}}}
 
 
 @router.post(
-    "", auth=Needs("patches:submit"), response={200: Any, 201: Any}, openapi_extra=BOTH, summary="Push one patch"
+    "",
+    auth=NeedsProducer("patches:submit"),
+    response={200: Any, 201: Any},
+    openapi_extra=documented(answers.Intake, 200, 201, headers=["Location"]),
+    summary="Push one patch",
 )
 def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> Status[dict[str, Any]]:
     """Content equal to any revision of this patch_id is a replay (200); other content is the next revision (201)."""
@@ -57,9 +48,9 @@ def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse)
 
 @admin_router.post(
     "/create-decision",
-    auth=Needs("patches:submit"),
+    auth=NeedsProducer("patches:submit"),
     response=Any,
-    openapi_extra=documented(answers.Intake),
+    openapi_extra=documented(answers.Intake, headers=["Location"]),
     summary="Push one patch (S1)",
 )
 def create_decision(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> dict[str, Any]:
@@ -68,25 +59,31 @@ def create_decision(request: HttpRequest, document: IntakeDocument, response: Ht
 
 
 def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, dict[str, Any]]:
-    if caller.producer is None:
-        raise NotAllowed("Only a producer token pushes patches.")
+    assert caller.producer is not None
     taken = submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
     response["Location"] = reverse("hitl-api:decision", args=[taken.decision.decision_id])
     return taken.created, shapes.intake_answer(taken.decision, taken.newest_revision)
 
 
-@router.post("/bulk", auth=Needs("patches:submit"), openapi_extra=NDJSON, summary="Push up to 1,000 patches as NDJSON")
+@router.post(
+    "/bulk",
+    auth=NeedsProducer("patches:submit"),
+    openapi_extra=LINES,
+    summary="Push up to 1,000 patches as NDJSON",
+)
 def push_many(request: HttpRequest) -> HttpResponse:
     """One JSON document a line, at most 32 MiB; answered with one NDJSON line per input line, in order."""
     caller = caller_of(request)
-    if caller.producer is None:
-        raise NotAllowed("Only a producer token pushes patches.")
+    assert caller.producer is not None
     return answer_lines(request, caller, caller.producer)
 
 
-class PendingQuery(Schema):
+class PendingQuery(ListQuery):
     priority: Literal["low", "medium", "high", "critical"] | None = None
-    severity: Literal["low", "medium", "high", "critical", "unknown"] | None = None
+    severity: Annotated[
+        Literal["low", "medium", "high", "critical", "unknown"] | None,
+        Field(description="the row's `effective_severity`, which may be above the one sent"),
+    ] = None
     cwe: str = ""
     cve: str = ""
     package: str = ""
@@ -115,26 +112,36 @@ class PendingQuery(Schema):
     "/pending",
     auth=Needs("decisions:read"),
     response=Any,
-    openapi_extra=documented(list[answers.PendingRow]),
+    openapi_extra=documented(list[answers.PendingRow], headers=["X-Total-Count", "Link"]),
     summary="The pending queue",
 )
 def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on."""
     now = timezone.now()
-    rows = queue.pending(query.filters(), now, caller_of(request).person)
+    rows = queue.pending(query.filters(), now, caller_of(request).person).defer("patch__wargaming_log")
     order = queue.ORDERS[query.sort]
     response["X-Total-Count"] = queue.counted_pending(rows).replace(",", "")
-    if query.offset:
-        found = list(rows.order_by(*order)[query.offset : query.offset + query.limit])
-        return [shapes.pending_row(decision, now) for decision in found]
+    found, cursor = _from_offset(rows, order, query) if query.offset else _from_cursor(rows, order, query)
+    if cursor:
+        lead_on(request, response, cursor)
+    return [shapes.pending_row(decision, now) for decision in found]
+
+
+def _from_cursor(rows: QuerySet[Decision], order: list[str], query: PendingQuery) -> tuple[list[Decision], str | None]:
     try:
         shown = page(rows, order, query.cursor or None, query.limit)
     except BadCursor as error:
-        raise Invalid(str(error), errors=[{"loc": ["query", "cursor"], "msg": str(error)}]) from error
-    if shown.next:
-        link = urlencode(request.GET.dict() | {"cursor": shown.next})
-        response["Link"] = f'<{request.build_absolute_uri(request.path)}?{link}>; rel="next"'
-    return [shapes.pending_row(decision, now) for decision in shown.rows]
+        raise wrong("cursor", str(error)) from error
+    return shown.rows, shown.next
+
+
+def _from_offset(rows: QuerySet[Decision], order: list[str], query: PendingQuery) -> tuple[list[Decision], str | None]:
+    """Return the rows from a place counted in the list, as S1 pages; its next page goes on by cursor."""
+    if query.cursor:
+        raise wrong("offset", "A cursor says where to begin; send it or offset, not both.")
+    found = list(rows.order_by(*order)[query.offset : query.offset + query.limit + 1])
+    shown = found[: query.limit]
+    return shown, cursor_at(False, shown[-1], order) if len(found) > query.limit else None
 
 
 @router.get(
@@ -160,11 +167,16 @@ def detail(
         }
         for other in find.revisions(decision)
     ]
-    return shapes.record(decision, find.with_reviews(decision), caller) | {"revisions": revisions}
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller) | {
+        "revisions": revisions
+    }
 
 
 @router.get(
-    "/{patch_id}/diff", auth=Needs("decisions:read"), openapi_extra=BYTES, summary="The exact bytes of the diff"
+    "/{patch_id}/diff",
+    auth=Needs("decisions:read"),
+    openapi_extra=documented({"type": "string", "format": "binary"}, media="text/x-diff"),
+    summary="The exact bytes of the diff",
 )
 def diff(request: HttpRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> HttpResponse:
     """For its producer, `diffs:read` and people who review; never interpreted."""

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
@@ -16,11 +24,17 @@ MAX_LOG = 1024 * 1024
 ID = re.compile(r"[A-Za-z0-9_:@+-][A-Za-z0-9._:@+-]{0,199}")
 RESERVED = {"pending", "bulk", "by-digest"}
 
+
+def whole(value: Any) -> Any:
+    """Return 90.0 as 90: languages with one kind of number send it so. What has a fraction stays wrong."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Text255 = Annotated[str, StringConstraints(max_length=255)]
 Named = Annotated[str, StringConstraints(max_length=255, min_length=1, strip_whitespace=True)]
 # Strict: "no", 0 or true where evidence is expected is a producer's mistake, and guessing would make it evidence.
 Flag = Annotated[bool, Field(strict=True)]
-Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True), BeforeValidator(whole)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
@@ -148,7 +162,7 @@ class WargamingResult(Strict):
     phase1_success: Flag | None
     phase2_success: Flag | None
     validation_passed: Flag | None
-    verdict: Literal["passed", "failed", "inconclusive", "error", "not_run"] | None = None
+    verdict: Literal["passed", "failed", "inconclusive", "error"] | None = None  # a null object says 'not run'
     execution_time_ms: Milliseconds | None = None
     error_message: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     exploit_id: Text255 | None = None
@@ -175,7 +189,7 @@ class WargamingResult(Strict):
 
     @model_validator(mode="after")
     def not_better_than_shown(self) -> "WargamingResult":
-        rank = {"passed": 2, "inconclusive": 1, "error": 1, "not_run": 1, "failed": 0}
+        rank = {"passed": 2, "inconclusive": 1, "error": 1, "failed": 0}
         if self.verdict and rank[self.verdict] > rank[self.derived()]:
             raise ValueError(f"verdict {self.verdict!r} is better than its phases show ({self.derived()!r})")
         return self
@@ -246,11 +260,15 @@ class IntakeDocument(Strict):
         return raw
 
 
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
 class Act(Strict):
     """What every acting body carries: which item, which digest was seen, and S1's `user`."""
 
-    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    patch_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    decision_id: Name
+    patch_sha256: Digest
     user: Text255 | None = None
 
     @model_validator(mode="before")
@@ -287,7 +305,8 @@ class Reject(Reason):
 
 
 class CommentBody(Strict):
-    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    decision_id: Name
+    patch_sha256: Digest | None = None
     user: Text255 | None = None
     comment: Annotated[str, StringConstraints(max_length=10_000, min_length=1, strip_whitespace=True)]
     file: Annotated[str, StringConstraints(max_length=1000)] | None = None
@@ -302,8 +321,8 @@ class CommentBody(Strict):
 
 
 class BulkItem(Strict):
-    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    patch_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    decision_id: Name
+    patch_sha256: Digest
 
 
 class BulkDecision(Strict):

@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from approvals.models import NO_DEADLINE, Comment, Decision, FeedEntry, Patch, Priority, Review, Revocation
+from approvals.models import (
+    NO_DEADLINE,
+    Comment,
+    DeciderKind,
+    Decision,
+    FeedEntry,
+    Patch,
+    Priority,
+    Review,
+    Revocation,
+    Status,
+    Wargaming,
+)
 from approvals.queries.queue import sla_state
 
 from .caller import Caller
@@ -54,6 +66,7 @@ def pending_row(decision: Decision, now: datetime) -> dict[str, Any]:
         "current_version": patch.current_version or None,
         "target_version": patch.target_version or None,
         "severity": patch.severity,
+        "effective_severity": patch.effective_severity,
         "priority": priority_word(decision),
         "ml_confidence": patch.ml_confidence,
         "ml_prediction": patch.ml_prediction,
@@ -103,10 +116,10 @@ METADATA = (
 )
 
 
-def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str, Any]:
-    """Return S1's record of a decision, with the patch's evidence, reviews, trace and revocation.
+def record(decision: Decision, reviews: list[Review], comments: list[Comment], caller: Caller) -> dict[str, Any]:
+    """Return S1's record of a decision, with everything sent but the diff, reviews, discussion, trace and revocation.
 
-    Reasons and other free text go to people, `diffs:read` and the producer whose patch it is.
+    Reasons, logs and other free text go to people, `diffs:read` and the producer whose patch it is.
     """
     patch = decision.patch
     words = caller.reads_all or caller.owns(patch.producer_id)
@@ -129,6 +142,9 @@ def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[st
         "reason": decision.reason.body if decision.reason and words else None,
         "comment": _approval_words(reviews) if words else None,
         "priority": priority_word(decision),
+        "requested_priority": patch.requested_priority or None,
+        "requires_manual_review": patch.requires_manual_review,
+        "manual_review_reason": patch.manual_review_reason or None if words else None,
         "created_at": decision.created_at,
         "updated_at": _updated_at(decision, reviews, revocation),
         "requires_escalation": decision.escalation_level > 0,
@@ -146,7 +162,7 @@ def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[st
         "effective_severity": patch.effective_severity,
         "known_exploited": patch.known_exploited,
         "ml_prediction": _ml(patch),
-        "wargaming_result": _wargaming(patch),
+        "wargaming_result": _wargaming(patch, words),
         "files": patch.file_count,
         "additions": patch.additions,
         "deletions": patch.deletions,
@@ -157,12 +173,14 @@ def record(decision: Decision, reviews: list[Review], caller: Caller) -> dict[st
             for role in ("submitted_by", "triggered_by", "model_owner", "simulation_author")
         },
         "reviews": [_review(review, words) for review in reviews],
+        "comments": [_said(added, words) for added in comments],
         "revocation": _revocation(revocation, words) if revocation else None,
     }
 
 
 def feed_item(entry: FeedEntry) -> dict[str, Any]:
     decision = entry.decision
+    revoked = entry.status == Status.REVOKED
     return {
         "position": entry.position,
         "decision_id": decision.decision_id,
@@ -172,8 +190,9 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
         "patch_sha256": decision.patch.sha256,
         "status": entry.status,
         "at": entry.at,
-        "decided_by": decision.decided_by or None,
-        "decided_by_kind": decision.decided_by_kind or None,
+        # Of this change: a revoked decision keeps who approved it, and that item of the feed says so.
+        "decided_by": decision.revocation.revoked_by if revoked else decision.decided_by,
+        "decided_by_kind": DeciderKind.HUMAN if revoked else decision.decided_by_kind,
         "priority": priority_word(decision),
     }
 
@@ -215,20 +234,22 @@ def _ml(patch: Patch) -> dict[str, Any] | None:
     }
 
 
-def _wargaming(patch: Patch) -> dict[str, Any] | None:
-    if patch.wargaming == "not_run":
-        return None
-    return {
+def _wargaming(patch: Patch, words: bool) -> dict[str, Any] | None:
+    """Return what was sent of the run; None when nothing was, whatever verdict came with it."""
+    sent = {
         "phase1_success": patch.wargaming_phase1,
         "phase2_success": patch.wargaming_phase2,
         "validation_passed": patch.wargaming_validation_passed,
-        "verdict": patch.wargaming,
         "execution_time_ms": patch.wargaming_execution_ms,
         "error_message": patch.wargaming_error or None,
         "exploit_id": patch.wargaming_exploit_id or None,
         "phases": patch.wargaming_phases,
+        "log": patch.wargaming_log or None,
         "run_url": patch.wargaming_run_url or None,
     }
+    if patch.wargaming == Wargaming.NOT_RUN and not any(value is not None and value != [] for value in sent.values()):
+        return None
+    return sent | {"verdict": patch.wargaming, "log": sent["log"] if words else None}
 
 
 def _review(review: Review, words: bool) -> dict[str, Any]:
@@ -242,6 +263,16 @@ def _review(review: Review, words: bool) -> dict[str, Any]:
         "channel": review.channel,
         "created_at": review.created_at,
         "withdrawn_at": review.withdrawn_at,
+    }
+
+
+def _said(added: Comment, words: bool) -> dict[str, Any]:
+    return {
+        "author": added.author_label,
+        "created_at": added.created_at,
+        "file": added.file or None,
+        "line": added.line,
+        "text": added.text.body if words else None,
     }
 
 

@@ -131,6 +131,20 @@ class Decision(models.Model):
                 | Q(decided_by_kind=DeciderKind.HUMAN, channel__in=["page", "card", "bulk", "api"]),
                 name="decision_approved_by_person",
             ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.AUTO_APPROVED) | Q(decided_by_kind=DeciderKind.POLICY),
+                name="decision_auto_approved_by_policy",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[Status.REJECTED, Status.CHANGES_REQUESTED])
+                | Q(decided_by_kind=DeciderKind.HUMAN),
+                name="decision_refused_by_person",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.EXPIRED) | Q(decided_by_kind=DeciderKind.TIMER),
+                name="decision_expired_by_timer",
+            ),
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="decision_priority"),
         ]
         indexes = [
             # The queue as it opens: priority, then SLA, then arrival.

@@ -6,7 +6,7 @@ from django.db import models
 class KeptAnswer(models.Model):
     """The answer to one caller's request under an `Idempotency-Key`; `status` is NULL while it is being worked on.
 
-    `caller` is a digest of who asks, so that no token stands here.
+    `caller` names who asks as entries do: a person or a token's public prefix.
     """
 
     caller = models.CharField(max_length=64)

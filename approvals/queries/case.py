@@ -1,27 +1,55 @@
 """A decision as the rules see it."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
 
 from approvals.errors import moment
-from approvals.models import Decision, Review, Status
+from approvals.models import Decision, Review, Status, User
 from approvals.policy.rules import ROLES, Case
+
+
+class LastChange(NamedTuple):
+    """Who gave a decision its present status: the account where it was a person, and the label kept with it."""
+
+    by: str
+    user: User | None
+    at: datetime | None
+    channel: str
+
+    @property
+    def who(self) -> User | str:
+        return self.user or self.by
+
+
+def last_change(decision: Decision) -> LastChange:
+    """Return who gave a decision its present status, when, and through which channel ('' where none is kept).
+
+    A revoked one keeps who approved it; who revoked it stands in its revocation.
+    """
+    if decision.status == Status.REVOKED:
+        revocation = decision.revocation
+        return LastChange(revocation.revoked_by, revocation.revoked_by_user, revocation.revoked_at, "")
+    return LastChange(decision.decided_by, decision.decided_by_user, decision.decided_at, decision.channel)
 
 
 def outcome(decision: Decision) -> str:
     """Return who decided what and when as one sentence; '' while pending."""
-    if decision.status == Status.PENDING or decision.decided_at is None:
+    change = last_change(decision)
+    if decision.status == Status.PENDING or change.at is None:
         return ""
-    status = Status(decision.status).label
-    return f"{status} by {decision.decided_by} at {moment(decision.decided_at)} ({decision.channel})."
+    through = f" ({change.channel})" if change.channel else ""
+    return f"{Status(decision.status).label} by {change.by} at {moment(change.at)}{through}."
 
 
 def current(decision: Decision) -> dict[str, object]:
     """Return what is so now, for the body of a 409."""
+    change = last_change(decision)
     return {
         "status": decision.status,
-        "decided_by": decision.decided_by or None,
-        "decided_at": decision.decided_at,
-        "channel": decision.channel or None,
+        "decided_by": change.by or None,
+        "decided_at": change.at,
+        "channel": change.channel or None,
         "patch_sha256": decision.patch.sha256,
     }
 

@@ -63,6 +63,7 @@ def revisions(decision: Decision) -> list[Decision]:
     return list(
         Decision.objects.filter(patch__producer=decision.patch.producer_id, patch__patch_id=decision.patch.patch_id)
         .select_related("patch")
+        .defer("patch__wargaming_log")  # up to 1 MiB a row
         .order_by("-patch__revision")
     )
 

@@ -1,14 +1,42 @@
 """The ML score, the policy's trace and the timeline, shaped for the patch page."""
 
+from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from django.conf import settings
 
-from approvals.models import Category, Decision, Patch, Verdict
+from approvals.models import Category, Decision, Patch, Status, Verdict
 from audit.queries import EntryFilters, body_of, entries
 
 SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
+LATEST, FEWEST = 200, 10  # approved patches of a weakness that make its usual size, at most and at least
+
+
+@dataclass(frozen=True, slots=True)
+class UsualSize:
+    """How many lines the latest approved patches of one weakness changed: their median, and how many they are."""
+
+    cwe: str
+    lines: float
+    patches: int
+
+
+def usual_sizes(patch: Patch) -> list[UsualSize]:
+    """Return the usual size for each of the patch's weaknesses that has enough approved patches; one query each."""
+    found = []
+    for cwe in patch.cwe_ids[:5]:
+        latest = (
+            Patch.objects.filter(cwe_ids__contains=[cwe], decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
+            .exclude(producer=patch.producer_id, patch_id=patch.patch_id)
+            .order_by("-id")
+            .values_list("additions", "deletions")[:LATEST]
+        )
+        sizes = [additions + deletions for additions, deletions in latest]
+        if len(sizes) >= FEWEST:
+            found.append(UsualSize(cwe, median(sizes), len(sizes)))
+    return found
 
 
 def ml(patch: Patch, decision: Decision) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def page(rows: QuerySet[M], order: list[str], cursor: str | None, limit: int) ->
     has_next, has_previous = (True, more) if backwards else (more, values is not None)
     return Page(
         rows=found,
-        next=_encode(False, found[-1], order) if found and has_next else None,
-        previous=_encode(True, found[0], order) if found and has_previous else None,
+        next=cursor_at(False, found[-1], order) if found and has_next else None,
+        previous=cursor_at(True, found[0], order) if found and has_previous else None,
     )
 
 
@@ -66,7 +66,8 @@ def _after(order: list[str], values: list[Any]) -> Q:
     return Q(**{f"{first}__{bound}": values[0]}) & condition
 
 
-def _encode(backwards: bool, row: Model, order: list[str]) -> str:
+def cursor_at(backwards: bool, row: Model, order: list[str]) -> str:
+    """Return the cursor of the page that goes on after this row, or ends before it."""
     values = [_value(row, name.lstrip("-")) for name in order]
     return base64.urlsafe_b64encode(json.dumps([backwards, *values]).encode()).decode().rstrip("=")
 

@@ -101,7 +101,7 @@ def _on_patch(filters: Filters) -> Q:
     if filters.severity:
         condition &= Q(patch__effective_severity=filters.severity)
     if filters.cwe:
-        condition &= Q(patch__cwe_ids__contains=[filters.cwe])
+        condition &= Q(patch__cwe_ids__overlap=[filters.cwe, filters.cwe.upper()])
     if filters.cve:
         condition &= Q(patch__cve_ids__contains=[filters.cve.upper()])
     for name, column in (("package", "package_name"), ("ecosystem", "ecosystem"), ("language", "language")):

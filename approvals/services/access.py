@@ -13,6 +13,7 @@ from approvals.errors import Invalid
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, Theme, TokenKind, User
 from audit.log import Actor, Subject, record
 
+MAX_NAME = 100
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -38,6 +39,7 @@ def issue_token(
     """
     wanted = list(scopes) or list(SCOPES[kind])
     check_token(kind, wanted, user, expires_at, now)
+    check_name(name)
     prefix = "".join(secrets.choice(ALPHABET) for _ in range(8))
     secret = f"hitl_{prefix}_{secrets.token_urlsafe(32)}"
     with transaction.atomic():
@@ -80,8 +82,18 @@ def check_token(
         raise _invalid("scopes", f"A {kind} token cannot have the scope {', '.join(sorted(unknown))}.")
     if kind == TokenKind.PERSONAL and user is None:
         raise _invalid("user", "A personal token belongs to a user.")
+    if kind != TokenKind.PERSONAL and user is not None:
+        raise _invalid("user", f"A {kind} token belongs to a machine, not to a person.")
+    if kind == TokenKind.PERSONAL and list(scopes):
+        raise _invalid("scopes", "A personal token may do what its person may; it has no scopes of its own.")
     if expires_at is not None and expires_at <= now:
         raise _invalid("expires_at", "The expiry must be in the future.")
+
+
+def check_name(name: str) -> None:
+    """Raise Invalid unless a producer or token may have this name."""
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise _invalid("name", f"A name has 1 to {MAX_NAME} printable characters.")
 
 
 def _invalid(field: str, sentence: str) -> Invalid:
@@ -104,7 +116,8 @@ def touch_token(token: ApiToken, now: datetime) -> None:
 
 
 def ensure_producer(name: str, *, actor: Actor, now: datetime) -> Producer:
-    """Return the producer of that name, made now if it is new (and trusted for nothing)."""
+    """Return the producer of that name, made now if it is new (and trusted for nothing). Raise Invalid."""
+    check_name(name)
     with transaction.atomic():
         producer, created = Producer.objects.get_or_create(name=name, defaults={"created_at": now})
         if created:

@@ -11,11 +11,11 @@ from approvals.models import KeptAnswer
 
 KEPT = timedelta(hours=24)
 LOST = timedelta(seconds=60)  # a request that long in flight died with its process
-NOT_KEPT = {401, 403, 429}  # the caller may be allowed a moment later
+NOT_KEPT = {401, 403, 404, 422, 429}  # nothing was done, and it may be another answer a moment later
 
 
 def claim(caller: str, path: str, key: str, body: bytes, now: datetime) -> KeptAnswer:
-    """Return the kept answer of this request, or a fresh row (status None) for the caller to work on.
+    """Return the kept answer of an authenticated caller's request, or a fresh row (status None) to work on.
 
     Raise Invalid when the key came with another body or is too long, Conflict while the first is in flight.
     """

@@ -218,8 +218,11 @@ def _patch(
 ) -> Patch:
     columns, facts = submission.columns, submission.facts
     cves = [known.cves[cve] for cve in columns["cve_ids"]]
+    earlier = [decision.patch for decision in history]  # sending again without the CVE makes nothing less urgent
     severity = effective_severity(
-        Severity(columns["severity"]), columns["cvss_score"], [fact.severity for fact in cves]
+        Severity(columns["severity"]),
+        columns["cvss_score"],
+        [*(fact.severity for fact in cves), *(Severity(patch.effective_severity) for patch in earlier)],
     )
     return Patch(
         **columns,
@@ -231,7 +234,9 @@ def _patch(
         synthetic=synthetic,
         created_at=now,
         effective_severity=severity,
-        known_exploited=columns["kev"] or any(fact.known_exploited for fact in cves),
+        known_exploited=columns["kev"]
+        or any(fact.known_exploited for fact in cves)
+        or any(patch.known_exploited for patch in earlier),
         file_count=facts["files"],
         additions=facts["additions"],
         deletions=facts["deletions"],

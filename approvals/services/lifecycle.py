@@ -32,6 +32,7 @@ from audit.models import ActorKind
 
 from .clocks import CLOCKS, clocks
 from .ending import commitment, end, policy_ref, subject
+from .refusals import remembered
 from .reviews import MAX_REASON, find_locked
 
 TIMER = Actor(id="timer:expiry", kind=ActorKind.TIMER, label="expiry timer")
@@ -69,10 +70,12 @@ def escalate_due(now: datetime, limit: int = 200) -> int:
     return len(due)
 
 
-def escalate(decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime) -> Decision:
+def escalate(
+    decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
+) -> Decision:
     """Ask the security leads to look; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
     words = _reason(reason)
-    with transaction.atomic():
+    with remembered(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(
             person(user, actor.authn).permissions, "approvals.review_decision", "Only reviewers and leads escalate."
@@ -94,7 +97,7 @@ def cancel(
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
     words = _reason(reason)
-    with transaction.atomic():
+    with remembered(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
             permissions = person(user, actor.authn).permissions if user else frozenset[str]()
@@ -114,10 +117,12 @@ def cancel(
     return decision
 
 
-def revoke(decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime) -> Decision:
+def revoke(
+    decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
+) -> Decision:
     """Take an approval back. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
     words = _reason(reason)
-    with transaction.atomic():
+    with remembered(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(person(user, actor.authn).permissions, LEAD, "Only security leads revoke an approval.")
         if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
@@ -156,12 +161,15 @@ def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> 
 
 
 def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
-    """Mark patches of newly known-exploited CVEs and raise their pending decisions; return how many were raised."""
+    """Mark patches of newly known-exploited CVEs and raise their pending decisions; return how many were raised.
+
+    Waits for those that somebody is deciding right now.
+    """
     raised = 0
     with transaction.atomic():
         Patch.objects.filter(cve_ids__overlap=cve_ids, known_exploited=False).update(known_exploited=True)
         versions = current_versions()
-        for decision in _pending(patch__cve_ids__overlap=cve_ids):
+        for decision in _pending(skip_locked=False, patch__cve_ids__overlap=cve_ids):  # nobody looks here again
             patch = decision.patch
             wanted = priority_of(
                 Severity(patch.effective_severity), known_exploited=True, requested=patch.requested_priority or None
@@ -172,9 +180,9 @@ def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
     return raised
 
 
-def _pending(**due: object):  # type: ignore[no-untyped-def]  # a queryset of the plugin's private class
+def _pending(*, skip_locked: bool = True, **due: object):  # type: ignore[no-untyped-def]  # the plugin's private class
     return (
-        Decision.objects.select_for_update(of=("self",), skip_locked=True)
+        Decision.objects.select_for_update(of=("self",), skip_locked=skip_locked)
         .select_related("patch__producer", "policy_version__policy")
         .filter(status=Status.PENDING, **due)
         .order_by("id")

@@ -1,6 +1,6 @@
 """People's verdicts and comments: the only writer of reviews, whatever the channel."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from approvals.queries.people import approvers, person
 from audit.log import Actor, record
 
 from .ending import commitment, end, locked, policy_ref, subject
+from .refusals import remembered
 
 MAX_REASON = 2_000
 MAX_COMMENT = 10_000
@@ -58,15 +59,11 @@ def review(
     """Record one person's verdict and, when the policy's quorum is reached, end the decision.
 
     Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
-    Invalid (no reason, too long). A lost race writes nothing; breaking a rule writes its own audit entry.
+    Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
     """
     check_text(verdict, text, category)
-    try:
-        with transaction.atomic():
-            return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category)
-    except NotAllowed as error:
-        _record_refusal(decision_id, verdict, actor, seen, now, error)
-        raise
+    with remembered(decision_id, verdict, actor=actor, now=now, channel=seen.channel), transaction.atomic():
+        return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category)
 
 
 def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
@@ -115,10 +112,12 @@ def comment(
     return added
 
 
-def withdraw(decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime) -> Decision:
+def withdraw(
+    decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
+) -> Decision:
     """Take one's own review back while the decision is pending. Raise NotFound, Conflict or Invalid."""
     check_text(Verdict.REQUEST_CHANGES, reason, "")
-    with transaction.atomic():
+    with remembered(decision_id, "withdraw", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if decision.status != Status.PENDING:
             raise Conflict(f"{outcome(decision)} Reviews of a decided patch stand.", current=current(decision))
@@ -250,25 +249,6 @@ def _record_review(decision: Decision, given: Review, actor: Actor, now: datetim
             "seconds_open": given.seconds_open,
         },
     )
-
-
-def _record_refusal(
-    decision_id: UUID, verdict: Verdict, actor: Actor, seen: Seen, now: datetime, error: Refusal
-) -> None:
-    """Write that somebody tried what a rule forbids; a refusal nobody can see later protects nobody.
-
-    Outside the per-decision chain, so that attempts take no lock from those who may decide.
-    """
-    decision = Decision.objects.select_related("patch").get(decision_id=decision_id)
-    with transaction.atomic():
-        record(
-            "decision.refused",
-            actor=actor,
-            at=now,
-            subject=replace(subject(decision), chained=False),
-            patch_sha256=decision.patch.sha256,
-            data={"verdict": str(verdict), "why": error.detail, "channel": str(seen.channel)},
-        )
 
 
 def _as_error(sentence: str, decision: Decision) -> Refusal:

@@ -8,7 +8,9 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from approvals.models import Category, Patch, Priority, Status, Wargaming
+from approvals.models import Category, Decision, Patch, Priority, Status, Wargaming
+from approvals.queries import case
+from approvals.queries.case import LastChange
 
 register = template.Library()
 
@@ -169,6 +171,12 @@ def wargaming_note(patch: Patch) -> str:
         Wargaming.NOT_RUN: "no run sent",
     }
     return words[patch.wargaming]
+
+
+@register.filter
+def last_change(decision: Decision) -> LastChange:
+    """Return who gave the decision its present status, and when."""
+    return case.last_change(decision)
 
 
 @register.filter

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,11 +17,13 @@ from approvals.diff.rows import LONGEST_SHOWN, HunkRows, Row, block_html, file_r
 from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File
 from approvals.models import Comment, Decision, Patch, PatchContent
+from approvals.queries.evidence import UsualSize
 
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
 OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
 MOST_FILES = 150  # file heads on the page; a patch of thousands of files has a page of its own for each
 MOVED_IN = 3_000  # lines: looking for moved blocks in more would be felt
+MUCH_LARGER = 3  # times the usual size
 LAYOUTS = ("unified", "split")
 
 
@@ -56,7 +59,13 @@ def load(patch: Patch) -> Diff:
     return parse(bytes(PatchContent.objects.get(patch=patch).diff))
 
 
-def read(decision: Decision, comments: Sequence[Comment], viewed: set[str], layout: str) -> Reading:
+def read(
+    decision: Decision,
+    comments: Sequence[Comment],
+    viewed: set[str],
+    layout: str,
+    usual: Sequence[UsualSize] = (),
+) -> Reading:
     """Return the diff of a decision with its marks, comments and ticks."""
     patch = decision.patch
     diff = load(patch)
@@ -64,12 +73,25 @@ def read(decision: Decision, comments: Sequence[Comment], viewed: set[str], layo
     return Reading(
         patch=patch,
         diff=diff,
-        marks=(*marks(diff), *scope_marks(diff, declared)),
+        marks=(*_large(patch, usual), *marks(diff), *scope_marks(diff, declared)),
         moved=moves(diff) if diff.line_count <= MOVED_IN else Moves((), ()),
         comments=places(diff, patch, comments),
         viewed=viewed,
         layout=layout,
     )
+
+
+def _large(patch: Patch, usual: Sequence[UsualSize]) -> Iterator[ScopeMark]:
+    """Mark a patch that changes much more than approved ones of the same weakness; the worst comparison is said."""
+    changed = patch.additions + patch.deletions
+    factor, size = max(((changed / max(size.lines, 1), size) for size in usual), key=itemgetter(0), default=(0, None))
+    if size and factor >= MUCH_LARGER:
+        yield ScopeMark(
+            "larger-than-usual",
+            f"{factor:.2g} times the usual size",
+            f"It changes {changed:,} lines; the median of the last {size.patches} approved patches of {size.cwe} "
+            f"is {size.lines:g}.",
+        )
 
 
 def layout_of(request: HttpRequest) -> str:

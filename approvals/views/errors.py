@@ -1,5 +1,8 @@
 """Error pages: one sentence of what happened and what to do, never an internal message."""
 
+import sys
+
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -39,6 +42,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], OperationalError):  # met by a middleware: the session could not be read
+        return database_away(request)
     return page(
         request,
         500,

@@ -38,6 +38,8 @@ COLUMNS = [
     "cause",
     "policy",
     "patch_sha256",
+    "revoked_by",
+    "revoked_at",
 ]
 ROWS = 10_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -55,7 +57,7 @@ class _Line:
 def history_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The filtered history, newest first, up to 10,000 rows; the export itself is an entry of the audit log."""
     form, user, now = HistoryForm(request.GET), person_of(request), timezone.now()
-    rows = queries.decided(form.filters()).order_by(*queries.ORDER)[:ROWS]
+    rows = queries.decided(form.filters()).select_related("revocation").order_by(*queries.ORDER)[:ROWS]
     record_export(
         "history", {name: str(value) for name, value in request.GET.items()}, actor=person_actor(request, user), now=now
     )
@@ -79,7 +81,7 @@ def safe(value: Any) -> Any:
 
 
 def _row(decision: Decision) -> list[Any]:
-    patch, at = decision.patch, decision.decided_at
+    patch, at, revocation = decision.patch, decision.decided_at, getattr(decision, "revocation", None)
     return [
         str(decision.decision_id),
         patch.patch_id,
@@ -101,4 +103,6 @@ def _row(decision: Decision) -> list[Any]:
         decision.cause,
         str(decision.policy_version),
         patch.sha256,
+        revocation.revoked_by if revocation else "",
+        revocation.revoked_at if revocation else "",
     ]

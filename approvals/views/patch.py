@@ -1,7 +1,6 @@
 """One patch: its page, its files, and what people do with it."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from approvals.actors import person_actor
 from approvals.api.patches import raw_diff
 from approvals.errors import Conflict, NotAllowed, NotFound, Refusal
-from approvals.forms import CommentForm, ReasonForm, VerdictForm
+from approvals.forms import CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
 from approvals.queries import evidence
@@ -24,7 +23,7 @@ from approvals.queries.case import outcome
 from approvals.queries.people import person
 from approvals.queries.queue import neighbours
 from approvals.queries.workbench import earlier_comments, viewed_files
-from approvals.services import lifecycle, reviews
+from approvals.services import reviews
 
 from . import diff as diffs
 from .access import person_of, varies, viewers
@@ -136,7 +135,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Add words to the discussion."""
     decision, user, form = decision_or_404(decision_id), person_of(request), CommentForm(request.POST)
     if not user.has_perm("approvals.comment_decision"):
-        return _refused(request, decision, NotAllowed("Your groups do not include commenting."))
+        return refused(request, decision, NotAllowed("Your groups do not include commenting."))
     if not form.is_valid():
         context = _page(request, decision, user) | {"comment_form": form}
         template = "approvals/_discussion.html" if request.htmx else "approvals/patch_detail.html"  # type: ignore[attr-defined]
@@ -152,53 +151,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     )
     messages.success(request, "Comment added.")
     anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
-    return _to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
-
-
-@require_POST
-@viewers
-def escalate(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """Ask the security leads to look."""
-
-    def act(user: User, reason: str) -> Decision:
-        return lifecycle.escalate(decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now())
-
-    return _lifecycle(request, decision_id, act, "Escalated to the security leads.")
-
-
-@require_POST
-@viewers
-def cancel(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """End it without a verdict."""
-
-    def act(user: User, reason: str) -> Decision:
-        return lifecycle.cancel(
-            decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now(), channel=Channel.PAGE
-        )
-
-    return _lifecycle(request, decision_id, act, "Cancelled.")
-
-
-@require_POST
-@viewers
-def revoke(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """Take an approval back."""
-
-    def act(user: User, reason: str) -> Decision:
-        return lifecycle.revoke(decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now())
-
-    return _lifecycle(request, decision_id, act, "The approval is revoked; deployers see it in the feed.")
-
-
-@require_POST
-@viewers
-def withdraw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """Take one's own review back."""
-
-    def act(user: User, reason: str) -> Decision:
-        return reviews.withdraw(decision_id, reason, user=user, actor=person_actor(request, user), now=timezone.now())
-
-    return _lifecycle(request, decision_id, act, "Your review is withdrawn.")
+    return go_to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
 
 
 @require_safe
@@ -241,7 +194,8 @@ def _said(decision: Decision) -> list[Comment]:
 
 
 def _reading(request: HttpRequest, decision: Decision, user: User, said: list[Comment]) -> diffs.Reading:
-    return diffs.read(decision, said, viewed_files(decision, user), diffs.layout_of(request))
+    viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
+    return diffs.read(decision, said, viewed, diffs.layout_of(request), usual)
 
 
 def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
@@ -326,11 +280,11 @@ def _conflict(decision: Decision, error: Conflict) -> dict[str, str]:
 def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpResponse:
     """Go to the next item in the queue after a decision; stay where a quorum still misses somebody."""
     if card:
-        return _to(request, _queue_address(request))
+        return go_to(request, _queue_address(request))
     if decision.status == Status.PENDING:
-        return _to(request, reverse("patch-detail", args=[decision.decision_id]))
+        return go_to(request, reverse("patch-detail", args=[decision.decision_id]))
     _, after = neighbours(decision)
-    return _to(request, reverse("patch-detail", args=[after.decision_id]) if after else reverse("queue"))
+    return go_to(request, reverse("patch-detail", args=[after.decision_id]) if after else reverse("queue"))
 
 
 def _queue_address(request: HttpRequest) -> str:
@@ -340,28 +294,15 @@ def _queue_address(request: HttpRequest) -> str:
     return shown if shown == queue or shown.startswith(f"{queue}?") else queue
 
 
-def _to(request: HttpRequest, address: str) -> HttpResponse:
+def go_to(request: HttpRequest, address: str) -> HttpResponse:
+    """Send the browser on, in htmx's way where htmx asked."""
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204, headers={"HX-Redirect": address})
     return redirect(address)
 
 
-def _lifecycle(
-    request: HttpRequest, decision_id: UUID, act: Callable[[User, str], Decision], sentence: str
-) -> HttpResponse:
-    """Run one act that needs a reason, and say on the page what came of it."""
-    decision, form = decision_or_404(decision_id), ReasonForm(request.POST)
-    if not form.is_valid():
-        return _refused(request, decision, Refusal(" ".join(map(str, form.errors["reason"]))), status=422)
-    try:
-        act(person_of(request), form.cleaned_data["reason"])
-    except Refusal as error:
-        return _refused(request, decision_or_404(decision_id), error)
-    messages.success(request, sentence)
-    return _to(request, reverse("patch-detail", args=[decision_id]))
-
-
-def _refused(request: HttpRequest, decision: Decision, error: Refusal, status: int | None = None) -> HttpResponse:
+def refused(request: HttpRequest, decision: Decision, error: Refusal, status: int | None = None) -> HttpResponse:
+    """Show the panel as it is now with what was wrong."""
     messages.error(request, error.detail)
     user = person_of(request)
     conflict = _conflict(decision, error) if isinstance(error, Conflict) else None

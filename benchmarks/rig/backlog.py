@@ -213,7 +213,7 @@ def last_page(connection: "psycopg.Connection[tuple[Any, ...]]", name: str, rows
     query = f"select {', '.join(columns)} from approvals_decision where status = 'pending' "
     query += f"order by {from_the_end} offset {rows} limit 1"
     [before_it] = connection.execute(query.encode()).fetchall()
-    return keyset._encode(False, Decision(**dict(zip(columns, before_it, strict=True))), order)
+    return keyset.cursor_at(False, Decision(**dict(zip(columns, before_it, strict=True))), order)
 
 
 def _draw(

@@ -1,8 +1,11 @@
 """A retried request under the same key is answered as the first time and done once."""
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
-from approvals.models import Decision, KeptAnswer, Review
+from approvals.api.caller import Bucket
+from approvals.models import ApiToken, Decision, KeptAnswer, Review
 from approvals.services import idempotency
 from tests.cast import Api, document
 
@@ -63,3 +66,42 @@ def test_a_refused_caller_leaves_nothing_behind(token_for):
     answer = Api(token_for("deployer", "argo")).post("/hitl/patches", document(), **{"Idempotency-Key": "k1"})
     assert answer.status_code == 403
     assert not KeptAnswer.objects.exists()
+
+
+KEY = {"Idempotency-Key": "k1"}
+
+
+def test_a_revoked_token_gets_no_kept_answer(producer_api: Api):
+    assert producer_api.post("/hitl/patches", document(), **KEY).status_code == 201
+    ApiToken.objects.update(revoked_at=timezone.now())
+    assert producer_api.post("/hitl/patches", document(), **KEY).status_code == 401
+
+
+def test_a_kept_answer_needs_the_csrf_token_too(make_patch, alice):
+    decision, client = make_patch(), Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    client.get("/")
+    path, asked = f"/hitl/patches/{decision.patch.patch_id}/approve", {"content_type": "application/json"}
+    proof = {"X-CSRFToken": client.cookies["csrftoken"].value}
+    assert client.post(path, body_of(decision), headers=KEY | proof, **asked).status_code == 200
+    assert client.post(path, body_of(decision), headers=KEY, **asked).status_code == 403
+    assert client.post(path, body_of(decision), headers=KEY | proof, **asked).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["k1", "k" * 300])
+def test_nobody_in_particular_leaves_nothing_behind(key):
+    assert Api().post("/hitl/patches", document(), **{"Idempotency-Key": key}).status_code == 401
+    assert not KeptAnswer.objects.exists()
+
+
+def test_what_is_not_there_is_not_kept(producer_api: Api):
+    assert producer_api.post("/hitl/nothing", document(), **KEY).status_code == 404
+    assert not KeptAnswer.objects.exists()
+
+
+def test_kept_answers_count_against_the_rate(producer_api: Api, monkeypatch):
+    assert producer_api.post("/hitl/patches", document(), **KEY).status_code == 201
+    monkeypatch.setattr("approvals.api.caller.BURST", 3)
+    monkeypatch.setattr("approvals.api.caller.requests", Bucket(1))
+    codes = [producer_api.post("/hitl/patches", document(), **KEY).status_code for _ in range(4)]
+    assert codes == [201, 201, 201, 429]

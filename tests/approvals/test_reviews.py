@@ -1,12 +1,19 @@
 """Verdicts: who may, when, what they change, what is written; nothing when refused."""
 
+import csv
+import io
+import re
+
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid, NotAllowed
-from approvals.models import Decision, Review, Status, Verdict
+from approvals.models import Channel, Decision, Review, Status, Verdict
 from approvals.services import reviews
+from approvals.services.lifecycle import cancel, escalate, revoke
 from audit.models import Entry
+from audit.queries import body_of
 from tests.cast import actor_for
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +126,47 @@ def test_nobody_withdraws_what_they_did_not_give(make_patch, approve, alice, bob
     with pytest.raises(Conflict, match="no review here"):
         withdraw(decision, bob)
     assert Review.objects.get().withdrawn_at is None
+
+
+def test_a_revoked_decision_names_who_revoked_it_everywhere(make_patch, approve, sign_in, alice, bob, lena):
+    decision = make_patch()
+    approve(decision, alice)
+    revoke(decision.decision_id, "It broke the login.", user=lena, actor=actor_for(lena), now=timezone.now())
+    with pytest.raises(Conflict) as late:
+        approve(decision, bob)
+    assert late.value.detail.startswith("Revoked by lena at ")
+    assert late.value.current["decided_by"] == "lena"
+    page = sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    shown = re.sub(r"<[^>]+>|\s+", " ", page)
+    assert re.search(r"Approved by +Alice", shown)
+    assert re.search(r"Revoked by +Lena", shown)
+    rows = list(csv.DictReader(io.StringIO(b"".join(sign_in(bob).get(reverse("history-csv"))).decode())))
+    assert [(row["status"], row["decided_by"], row["revoked_by"]) for row in rows] == [("revoked", "alice", "lena")]
+
+
+@pytest.mark.parametrize("attempt", ["approve", "withdraw", "cancel", "escalate", "revoke"])
+def test_every_refusal_is_an_entry_and_changes_nothing_else(make_patch, approve, alice, carol, attempt):
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    now, acting = timezone.now(), {"user": carol, "actor": actor_for(carol)}
+    tries = {
+        "approve": lambda: approve(decision, alice),  # a second time
+        "withdraw": lambda: reviews.withdraw(decision.decision_id, "Mine.", now=now, **acting),
+        "cancel": lambda: cancel(decision.decision_id, "Off.", now=now, channel=Channel.PAGE, **acting),
+        "escalate": lambda: escalate(decision.decision_id, "Up.", now=now, **acting),
+        "revoke": lambda: revoke(decision.decision_id, "Back.", now=now, **acting),
+    }
+    before = entries_of(decision)
+    with pytest.raises((NotAllowed, Conflict)) as refused:
+        tries[attempt]()
+    assert entries_of(decision) == [*before, "decision.refused"]
+    data = body_of(Entry.objects.latest("id"))["data"]
+    assert (data["attempt"], data["why"]) == (attempt, refused.value.detail)
+    assert Decision.objects.get(pk=decision.pk).status == Status.PENDING
+
+
+def test_a_stale_digest_is_refused_on_record(make_patch, approve, alice):
+    decision = make_patch()
+    with pytest.raises(Conflict):
+        approve(decision, alice, sha256="0" * 64)
+    assert entries_of(decision) == ["patch.submitted", "decision.refused"]

@@ -311,6 +311,21 @@ def test_what_could_mislead_is_marked_above_and_at_its_line(sign_in, alice, make
     assert "\u202e" not in text
 
 
+def grown(lines):
+    return f"--- a/app.py\n+++ b/app.py\n@@ -0,0 +1,{lines} @@\n" + "+x = 1\n" * lines
+
+
+def test_a_patch_much_larger_than_approved_ones_of_its_weakness_says_so(sign_in, alice, make_patch, approve):
+    for lines in [4, 5, 6] * 4:
+        approve(make_patch(diff=grown(lines), cwe_ids=["CWE-89"]), alice)
+    client = sign_in(alice)
+    large = text_of(client.get(url("patch-detail", make_patch(diff=grown(17), cwe_ids=["CWE-79", "CWE-89"]))))
+    assert "3.4 times the usual size" in large
+    assert "the median of the last 12 approved patches of CWE-89 is 5" in large
+    for usual in [make_patch(diff=grown(14), cwe_ids=["CWE-89"]), make_patch(diff=grown(90), cwe_ids=["CWE-22"])]:
+        assert "the usual size" not in text_of(client.get(url("patch-detail", usual)))
+
+
 @pytest.mark.parametrize("view", ["unified", "split"])
 def test_every_row_has_an_address(sign_in, alice, make_patch, view):
     text = text_of(sign_in(alice).get(url("patch-detail", make_patch()), {"view": view}))

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_one_record_is_one_line(formatter: logging.Formatter) -> None:
     ("message", "secret"),
     [
         ("Authorization: Bearer abc.DEF-123", "abc.DEF-123"),
-        ("token hitl_producer_Ab3dEf9 refused", "Ab3dEf9"),
+        ("token hitl_us28a7ir_deT8wNluA2H-x_9 refused", "deT8wNluA2H"),
         ("cannot reach postgresql://hitl:pa55word@db:5432/hitl", "pa55word"),
     ],
     ids=["bearer", "token", "url"],
@@ -69,6 +69,14 @@ def test_secrets_do_not_reach_the_line(formatter: logging.Formatter, message: st
     line = formatter.format(record("%s", message))
     assert secret not in line
     assert "***" in line
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()], ids=["json", "text"])
+def test_a_token_as_it_is_issued_reaches_no_field(formatter: logging.Formatter, token_for: Callable[..., str]) -> None:
+    for kind in ("producer", "monitor"):
+        token = token_for(kind, kind)
+        line = formatter.format(record("GET", fields={"path": f"/hitl/decisions/{token}", "status": 404}))
+        assert token.split("_", 2)[2] not in line
 
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()], ids=["json", "text"])

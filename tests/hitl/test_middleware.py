@@ -5,6 +5,8 @@ import re
 from ipaddress import ip_network
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 
 from audit.models import Entry
@@ -112,3 +114,34 @@ def test_errors_can_be_read_by_a_listed_origin_too(origins):
 
 def test_pages_are_for_no_other_origin(origins):
     assert "Access-Control-Allow-Origin" not in Client().get("/login", headers={"Origin": LISTED})
+
+
+@pytest.mark.parametrize(("peer", "scheme"), [("10.0.0.7", "https"), ("203.0.113.9", "http")])
+def test_a_forwarded_scheme_counts_only_from_a_trusted_proxy(settings, alice, sign_in, make_patch, peer, scheme):
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    for _ in range(2):
+        make_patch()
+    asked = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_PROTO": "https"}
+    answer = sign_in(alice).get("/hitl/patches/pending", {"limit": 1}, **asked)
+    assert answer["Link"].startswith(f"<{scheme}://")
+
+
+def test_a_body_of_the_wrong_kind_for_nobody_is_a_404(producer_api):
+    answer = producer_api.client.post("/hitl/nothing", "x", content_type="text/plain")
+    assert answer.status_code == 404
+    assert producer_api.client.post("/hitl/patches", "x", content_type="text/plain").status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/", "/hitl/patches/pending"])
+def test_a_database_that_is_away_before_the_view_is_a_503_too(monkeypatch, alice, sign_in, path):
+    client = sign_in(alice)
+    client.raise_request_exception = False
+
+    def load(self):
+        raise OperationalError("couldn't get a connection after 5.00 sec")
+
+    monkeypatch.setattr(SessionStore, "load", load)
+    answer = client.get(path)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert ("json" in answer["Content-Type"]) == path.startswith("/hitl/")

@@ -1,5 +1,6 @@
 """Two or three acts on the same patch at the same moment: each pair has few lawful endings, and only those happen."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from approvals.models import Decision, Patch, Producer, Review, Revocation, Status
+from approvals.models import Decision, Patch, Priority, Producer, Review, Revocation, Status
 from approvals.services import lifecycle
+from approvals.services.kev import import_catalogue
 from audit.models import Entry
-from tests.cast import DIFF, Api, document
+from tests.cast import DIFF, SYSTEM, Api, document
 
 from .crowd import Member, Told, assert_settled, member
 from .together import after, at_once
@@ -178,3 +181,19 @@ def of_member(one: Member) -> Api:
 
 def expire(now: datetime) -> Told:
     return Told(lifecycle.expire_due(now), "", "")
+
+
+def test_the_catalogue_waits_for_a_decision_that_somebody_holds(make_patch: MakePatch) -> None:
+    decision = make_patch(severity="high", cve_id="CVE-2024-0001")
+
+    def hold() -> None:
+        with transaction.atomic():
+            Decision.objects.select_for_update().get(pk=decision.pk)
+            time.sleep(0.6)
+
+    def list_it() -> None:
+        listed = {"cveID": "CVE-2024-0001", "vulnerabilityName": "x", "dateAdded": "2026-11-19"}
+        import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
+
+    at_once(hold, after(0.2, list_it))
+    assert Decision.objects.get(pk=decision.pk).priority == Priority.CRITICAL

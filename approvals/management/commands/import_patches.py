@@ -39,23 +39,26 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}.") from error
         actor = command("import_patches")
-        self.producer = ensure_producer(options["producer"], actor=actor, now=timezone.now())
+        try:
+            self.producer = ensure_producer(options["producer"], actor=actor, now=timezone.now())
+        except Refusal as error:
+            raise CommandError(error.detail) from error
         self.counts = {"new": 0, "known": 0, "failed": 0}
-        for start, rows in _sets(lines):
-            self._take(start, rows, actor, options["with_clocks"])
-            self._progress(start + len(rows), len(lines))
+        for rows in _sets(lines):
+            self._take(rows, actor, options["with_clocks"])
+            self._progress(rows[-1][0], len(lines))
         self.stderr.write("")
         self.stdout.write("{new} new, {known} already known, {failed} failed.".format(**self.counts))
         if self.counts["failed"]:
             sys.exit(1)
 
-    def _take(self, start: int, rows: list[bytes], actor: Any, clocks: bool) -> None:
+    def _take(self, rows: list[tuple[int, bytes]], actor: Any, clocks: bool) -> None:
         """Take in one set; a patch_id that repeats in it waits for a set of its own."""
         waiting: dict[str, tuple[int, Submission]] = {}
-        for number, raw in enumerate(rows, start=start + 1):
+        for number, raw in rows:
             try:
                 submission = submission_of(document_of(json.loads(raw)))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, Refusal) as error:
                 self._failed(number, _words(error))
                 continue
             if submission.patch_id in waiting:
@@ -85,29 +88,35 @@ class Command(BaseCommand):
         self.stderr.flush()
 
 
-def document_of(row: dict[str, Any]) -> IntakeDocument:
-    """Return the intake document of a row of ours, or of a bare row with `patch`, `diff` or `patch_base64`."""
+def document_of(row: Any) -> IntakeDocument:
+    """Return the intake document of a row of ours, or of a bare row with `patch`, `diff` or `patch_base64`.
+
+    Raise ValueError (pydantic's among them) with what is wrong with the row.
+    """
+    if not isinstance(row, dict):
+        raise ValueError("a row is an object")
     if "patch_metadata" in row:
         return IntakeDocument.model_validate(row)
     diff = _diff(row)
-    name = row.get("package") or row["repository"].rstrip("/").rsplit("/", 1)[-1]
+    repository = _text(row, "repository") or _text(row, "source")
+    name = _text(row, "package") or repository.rstrip("/").rsplit("/", 1)[-1]
+    if not name:
+        raise ValueError("a row names its package or its repository")
     cves = row.get("cve_ids") or ([row["cve_id"]] if row.get("cve_id") else [])
     digest = hashlib.sha256(diff).hexdigest()[:12]
-    severity = (row.get("severity") or "").lower()
+    severity = _text(row, "severity").lower()
     return IntakeDocument.model_validate(
         {
-            "patch_id": re.sub(r"[^A-Za-z0-9._:@+-]", "-", f"{name}.{cves[0] if cves else 'no-cve'}.{digest}").lstrip(
-                "."
-            ),
+            "patch_id": _patch_id(name, cves[0] if isinstance(cves, list) and cves else "no-cve", digest),
             "patch_metadata": {
                 "apv_id": f"import-{digest}",
-                "title": (row.get("title") or "").replace("\x00", "")[:500] or None,
-                "description": (row.get("message") or "").replace("\x00", "")[:20_000] or None,
+                "title": _text(row, "title")[:500] or None,
+                "description": _text(row, "message")[:20_000] or None,
                 "cve_ids": cves,
                 "severity": severity if severity in SEVERITIES else "unknown",
                 "kev": bool(row.get("kev")),
                 "package_name": row.get("package"),
-                "repository": row.get("repository") or row.get("source"),
+                "repository": repository or None,
                 "base_commit": row.get("commit"),
             },
             "diff_base64": base64.b64encode(diff).decode(),
@@ -115,21 +124,39 @@ def document_of(row: dict[str, Any]) -> IntakeDocument:
     )
 
 
+def _patch_id(name: str, cve: object, digest: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._:@+-]", "-", f"{name}.{cve}.{digest}").lstrip(".")
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"`{key}` is text")
+    return (value or "").replace("\x00", "")
+
+
 def _diff(row: dict[str, Any]) -> bytes:
-    if "patch_base64" in row:
-        return base64.b64decode(row["patch_base64"], validate=True)
-    return str(row["patch"] if "patch" in row else row["diff"]).encode("utf-8", "surrogatepass")
+    """Return the row's patch as bytes; one without any says nothing that could be reviewed."""
+    key = next((key for key in ("patch_base64", "patch", "diff") if row.get(key) is not None), None)
+    if key is None:
+        raise ValueError("a row has its patch in `patch`, `diff` or `patch_base64`")
+    value = row[key]
+    if not isinstance(value, str):
+        raise ValueError(f"`{key}` is text")
+    return base64.b64decode(value, validate=True) if key == "patch_base64" else value.encode("utf-8", "surrogatepass")
 
 
-def _sets(lines: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    for start in range(0, len(lines), SET):
-        yield start, [line for line in lines[start : start + SET] if line.strip()]
+def _sets(lines: list[bytes]) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield the lines that are not blank with their numbers, some at a time."""
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    for start in range(0, len(numbered), SET):
+        yield numbered[start : start + SET]
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, ValidationError):
         parts = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in field_errors(error.errors(), strip=0)]
         return "; ".join(parts)
-    if isinstance(error, Refusal):
-        return error.detail
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "not JSON in UTF-8"
+    return error.detail if isinstance(error, Refusal) else str(error)

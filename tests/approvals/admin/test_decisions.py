@@ -115,7 +115,8 @@ def test_only_leads_cancel_and_revoke(staff, make_patch, approve, alice, entries
     (message,) = told(act(client, action, decision))
     assert "security lead" in message
     assert state(decision)[0] == end
-    assert Entry.objects.count() == before
+    assert [refused["attempt"] for refused in entries("decision.refused")] == [action]
+    assert Entry.objects.count() == before + 1
 
 
 def test_a_superuser_who_is_no_lead_is_refused(admin_page, make_patch, entries):
@@ -124,7 +125,8 @@ def test_a_superuser_who_is_no_lead_is_refused(admin_page, make_patch, entries):
     for action in ("cancel", "escalate", "revoke"):
         assert "not done." in told(act(admin_page, action, decision))[0]
     assert state(decision) == ("pending", 0)
-    assert Entry.objects.count() == before
+    assert [refused["attempt"] for refused in entries("decision.refused")] == ["cancel", "escalate", "revoke"]
+    assert Entry.objects.count() == before + 3
 
 
 def test_staff_who_may_not_see_decisions_run_no_action(staff, make_patch):

@@ -243,6 +243,7 @@ def test_the_feed_has_an_item_per_change_and_is_the_same_for_every_reader(
     items = deployer_api.get("/hitl/decisions").json()
     assert items[:2] == before
     assert [(item["position"], item["status"]) for item in items] == [(1, "approved"), (2, "rejected"), (3, "revoked")]
+    assert [item["decided_by"] for item in items] == ["alice", "alice", "lena"]
     assert producer_api.get("/hitl/decisions").json() == items
     assert [item["position"] for item in deployer_api.get("/hitl/decisions", after=1, limit=1).json()] == [2]
     assert deployer_api.get("/hitl/decisions", after=3).json() == []
@@ -253,7 +254,7 @@ def test_the_feed_has_an_item_per_change_and_is_the_same_for_every_reader(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("after", "-1"), ("after", "x"), ("limit", "0"), ("limit", "1001"), ("wait", "61"), ("wait", "-1")],
+    [("after", "-1"), ("after", "x"), ("limit", "0"), ("limit", "1001"), ("wait", "61"), ("wait", "-1"), ("afer", "1")],
 )
 def test_a_wrong_parameter_of_the_feed_is_422(deployer_api, name, value):
     answer = deployer_api.get("/hitl/decisions", **{name: value})

@@ -95,6 +95,12 @@ def test_pages_go_on_where_the_last_row_stood(auditor_api, make_patch):
     first = auditor_api.get(LOGS, limit=3).json()
     rest = auditor_api.get(LOGS, cursor=first[-1]["cursor"]).json()
     assert first + rest == whole
+    link = auditor_api.get(LOGS, limit=3, action="patch.submitted")["Link"]
+    assert link.endswith('>; rel="next"')
+    followed = auditor_api.client.get(link[1 : link.index(">")])
+    assert followed.json() == auditor_api.get(LOGS, action="patch.submitted").json()[3:]
+    assert "Link" not in followed
+    assert "Link" not in auditor_api.get(LOGS, limit=5, action="patch.submitted")
     assert [row["timestamp"] for row in whole] == sorted((row["timestamp"] for row in whole), reverse=True)
 
 
@@ -109,6 +115,7 @@ def test_pages_go_on_where_the_last_row_stood(auditor_api, make_patch):
         ("cursor", "9" * 40),
         ("since", "2026-01-01T00:00:00"),
         ("until", "soon"),
+        ("actr", "alice"),
     ],
 )
 def test_a_wrong_parameter_is_422_by_its_name(auditor_api, name, value):

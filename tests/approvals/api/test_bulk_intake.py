@@ -9,6 +9,7 @@ from django.db import DataError, OperationalError
 from approvals.api import bulk
 from approvals.api.caller import Bucket
 from approvals.models import Decision, Patch
+from approvals.services import intake
 from tests.cast import document
 
 pytestmark = pytest.mark.django_db
@@ -44,15 +45,51 @@ def test_a_bad_line_harms_no_other(producer_api):
     unknown = numbered(3) | {"surprise": 1}
     lines = [numbered(1), b"{not json", unknown, b"[]", b"5", b'"x"', b"null", b"", b"\xff", numbered(2)]
     found = answers(post(producer_api, ndjson(*lines)))
-    assert [line["status"] for line in found] == [201, 422, 422, 422, 422, 422, 422, 422, 422, 201]
-    assert found[2]["error"]["errors"] == [{"loc": ["surprise"], "msg": "Extra inputs are not permitted"}]
+    assert [line["status"] for line in found] == [201, 400, 422, 422, 422, 422, 422, 400, 400, 201]
+    assert found[2]["error"]["errors"] == [{"loc": ["body", "surprise"], "msg": "Extra inputs are not permitted"}]
     assert all("decision_id" in line or line["error"]["detail"] for line in found)
     assert Patch.objects.count() == 2
 
 
 def test_a_line_nested_too_deeply_is_a_bad_line(producer_api):
     found = answers(post(producer_api, ndjson(b"[" * 100_000, numbered(1))))
-    assert [line["status"] for line in found] == [422, 201]
+    assert [line["status"] for line in found] == [400, 201]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{not json",
+        b"\xff",
+        b"[]",
+        b"5",
+        json.dumps(document(surprise=1)).encode(),
+        json.dumps(document(severity="none", cvss_score="9")).encode(),
+        json.dumps(document(wargaming_result={"phase1_success": 1})).encode(),
+        json.dumps(document(diff="x", diff_base64="eA==")).encode(),
+        json.dumps(document(title="nul \x00")).encode(),
+        json.dumps(document())
+        .replace('"title', '"diff": "y", "title')
+        .replace('"diff":', '"diff": "x", "diff":')
+        .encode(),
+        json.dumps(document(decision_id="taken")).encode(),
+    ],
+)
+def test_a_bad_line_is_answered_as_it_would_be_alone(producer_api, make_patch, line):
+    make_patch(patch_id="other", decision_id="taken")
+    alone = producer_api.client.generic("POST", "/hitl/patches", line, content_type="application/json")
+    assert alone.status_code in {400, 422}
+    [found] = answers(post(producer_api, line))
+    assert found["status"] == alone.status_code
+    assert found["error"].get("errors") == alone.json().get("errors")
+    assert found["error"]["title"] == alone.json()["title"]
+
+
+def test_a_line_says_when_to_come_back(producer_api, monkeypatch):
+    monkeypatch.setattr(intake, "REVISIONS_A_DAY", 1)
+    found = answers(post(producer_api, ndjson(document(title="1"), document(title="2"), numbered(2))))
+    assert [line["status"] for line in found] == [201, 429, 201]
+    assert found[1]["error"]["retry_after"] > 0
 
 
 def test_the_last_line_needs_no_line_break(producer_api):
@@ -107,9 +144,22 @@ def test_the_limits_in_bytes_are_413(producer_api, monkeypatch):
     monkeypatch.setattr(bulk, "MAX_BYTES", 200_000)
     monkeypatch.setattr(bulk, "MAX_LINE", 100_000)
     assert post(producer_api, (b"x" * 90_000 + b"\n") * 3).status_code == 413
-    assert post(producer_api, b"x" * 180_000).status_code == 413
-    assert post(producer_api, b"x" * 100_001 + b"\n{}\n").status_code == 413
+    assert post(producer_api, b"x" * 200_001).status_code == 413
     assert post(producer_api, (b"x" * 90_000 + b"\n") * 2).status_code == 200
+
+
+def test_a_line_above_the_limit_harms_no_other(producer_api, monkeypatch):
+    monkeypatch.setattr(bulk, "MAX_LINE", 100_000)
+    fits = json.dumps(numbered(2)).encode()
+    fits += b" " * (100_000 - len(fits))
+    lines = [numbered(1), b"x" * 100_001, fits, b"x" * 350_000, fits + b" ", numbered(3), b"x" * 100_001]
+    for body in (ndjson(*lines), ndjson(*lines)[:-1]):
+        found = answers(post(producer_api, body))
+        assert [line["line"] for line in found] == list(range(1, 8))
+        taken = found[0]["status"]
+        assert [line["status"] for line in found] == [taken, 413, taken, 413, 413, taken, 413]
+        assert "A line may have" in found[1]["error"]["detail"]
+    assert Patch.objects.count() == 3
 
 
 def test_a_body_above_what_is_kept_in_memory_is_read_the_same(producer_api, monkeypatch):

@@ -185,6 +185,42 @@ def test_a_narrowed_token_may_no_more_than_it_was_given(token_for):
     assert "patches:submit" in answer.json()["detail"]
 
 
+def narrowed(token_for, token_row, user, *scopes: str) -> Api:
+    """Return a personal token as it could be issued once: with scopes."""
+    secret = token_for("personal", "laptop", user=user)
+    token = token_row(secret)
+    token.scopes = list(scopes)
+    token.save(update_fields=["scopes"])
+    return Api(secret)
+
+
+@pytest.mark.django_db
+def test_a_personal_token_with_scopes_may_do_what_they_name_and_nothing_else(token_for, token_row, make_patch, lena):
+    decision = make_patch(patch_id="P")
+    api = narrowed(token_for, token_row, lena, "comments:write")
+    item = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256}
+    assert api.post("/hitl/patches/P/comment", {**item, "comment": "Look here."}).status_code == 201
+    for path in (PENDING, "/hitl/decisions", "/hitl/patches/P/diff", "/hitl/analytics/summary", "/hitl/events"):
+        assert api.get(path).status_code == 403, path
+    for act in ("approve", "reject", "request-changes", "withdraw", "escalate", "cancel", "revoke"):
+        answer = api.post(f"/hitl/patches/P/{act}", {**item, "reason": "No."})
+        assert answer.status_code == 403, act
+        assert "your groups" not in answer.json()["detail"]
+    assert api.post("/hitl/decisions/bulk", {"items": [item], "verdict": "approve"}).status_code == 403
+    assert Decision.objects.get().status == "pending"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scope", ["comments:write", "patches:submit", "no:such"])
+def test_scopes_give_a_personal_token_nothing_that_its_person_may_not(token_for, token_row, make_patch, carol, scope):
+    decision = make_patch(patch_id="P")
+    api = narrowed(token_for, token_row, carol, scope)
+    body = {"decision_id": str(decision.decision_id), "comment": "Look here."}
+    assert api.post("/hitl/patches/P/comment", body).status_code == 403
+    assert api.post("/hitl/patches", document(patch_id="Q")).status_code == 403
+    assert api.get(PENDING).status_code == 403
+
+
 @pytest.mark.django_db
 def test_last_use_is_kept_at_most_once_a_minute(token_for, token_row, django_assert_num_queries):
     secret = token_for()

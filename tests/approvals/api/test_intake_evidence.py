@@ -1,11 +1,16 @@
 """Evidence at intake: present, absent or failed, and never shown as better than it is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from approvals.api.intake import submission_of
+from approvals.api.schemas import IntakeDocument
 from approvals.models import Patch
-from tests.cast import document
+from approvals.services.intake import submit
+from tests.cast import SYSTEM, document
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +53,6 @@ def test_the_verdict_follows_from_the_phases(producer_api, result, verdict):
         (run(T, F, T), "passed"),
         (run(T, F, T), "inconclusive"),
         (run(T, F, T), "error"),
-        (run(T, F, T), "not_run"),
         (run(F, T, T), "passed"),
         (run(N, N, N), "passed"),
         (run(T, T, T, error_message="docker died"), "passed"),
@@ -60,7 +64,7 @@ def test_a_verdict_better_than_its_phases_is_refused(producer_api, result, claim
     assert "better than its phases" in answer.json()["errors"][0]["msg"]
 
 
-@pytest.mark.parametrize("claimed", ["passed", "failed", "inconclusive", "error", "not_run"])
+@pytest.mark.parametrize("claimed", ["passed", "failed", "inconclusive", "error"])
 def test_a_verdict_as_good_or_worse_is_taken(producer_api, claimed):
     sent = {**run(T, T, T), "verdict": claimed}
     assert producer_api.post("/hitl/patches", document(wargaming_result=sent)).status_code == 201
@@ -104,10 +108,39 @@ def test_absent_evidence_stays_absent(producer_api):
     assert (row["wargaming_verdict"], row["agreement"]) == ("not_run", None)
 
 
-def test_a_run_that_says_not_run_is_still_read_back(producer_api):
-    sent = {**run(T, T, T), "verdict": "not_run"}
-    answer = producer_api.post("/hitl/patches", document(wargaming_result=sent)).json()
-    assert {row["outcome"] for row in answer["trace"] if "argaming passed" in row["text"]} == {"absent"}
+@pytest.mark.parametrize("result", [run(T, T, T), run(T, F, T), run(N, N, N), run(F, F, F, error_message="died")])
+def test_a_run_that_was_sent_cannot_say_that_it_was_not_run(producer_api, result):
+    """A failed run would hide behind it."""
+    answer = producer_api.post("/hitl/patches", document(wargaming_result={**result, "verdict": "not_run"}))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "wargaming_result", "verdict"]
+    assert not Patch.objects.exists()
+
+
+def test_the_evidence_of_an_old_run_that_says_not_run_is_read_back(producer_api, producer):
+    """Such rows were taken once; what came with them is shown all the same."""
+    submission = submission_of(IntakeDocument.model_validate(document(wargaming_result=run(T, F, T, log="it broke"))))
+    old = replace(submission, columns=submission.columns | {"wargaming": "not_run"})
+    decision = submit(old, producer=producer, actor=SYSTEM, now=timezone.now()).decision
+    result = producer_api.get(f"/hitl/decisions/{decision.decision_id}").json()["wargaming_result"]
+    assert (result["verdict"], result["phase2_success"], result["log"]) == ("not_run", False, "it broke")
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(90, 90), (90.0, 90), (0.0, 0)])
+def test_whole_milliseconds_are_taken_in_either_spelling(producer_api, sent, kept):
+    ml, result = ML | {"execution_time_ms": sent}, run(T, T, T, execution_time_ms=sent)
+    assert producer_api.post("/hitl/patches", document(ml_prediction=ml, wargaming_result=result)).status_code == 201
+    patch = Patch.objects.get()
+    assert (patch.ml_execution_ms, patch.wargaming_execution_ms) == (kept, kept)
+    again = document(ml_prediction=ML | {"execution_time_ms": kept}, wargaming_result=result)
+    assert producer_api.post("/hitl/patches", again).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [90.5, -1.0, 1e300, "90", True])
+def test_other_milliseconds_are_refused(producer_api, sent):
+    answer = producer_api.post("/hitl/patches", document(ml_prediction=ML | {"execution_time_ms": sent}))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "ml_prediction", "execution_time_ms"]
 
 
 def test_inconclusive_wargaming_agrees_with_nothing(producer_api):

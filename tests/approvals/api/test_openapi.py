@@ -1,6 +1,9 @@
 """The contract as a file: what is committed is what the code says, and what it says is what is sent."""
 
 import json
+import re
+from collections.abc import Iterator
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from tests.cast import Api, document
 COMMITTED = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
 
 
+@cache
 def exported() -> dict[str, Any]:
     out = StringIO()
     call_command("export_openapi_schema", api="hitl.api.api", indent=2, sorted=True, stdout=out)
@@ -30,13 +34,102 @@ def test_the_committed_contract_is_what_the_code_says():
     assert json.loads(COMMITTED.read_text("utf-8")) == exported()
 
 
-def test_every_operation_says_what_it_does_and_how_it_refuses():
-    description = exported()
-    assert description["openapi"].startswith("3.1")
-    for path, operations in description["paths"].items():
-        for method, operation in operations.items():
-            assert operation["summary"], (method, path)
-            assert operation["security"], (method, path)
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in exported()["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def operation_of(method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = exported()["paths"][path][method]
+    return found
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the description, or what its reference points to."""
+    place = exported()
+    for name in part.get("$ref", "#").split("/")[1:]:
+        place = place[name]
+    return place if "$ref" in part else part
+
+
+def test_every_operation_says_what_it_does_and_who_may_call():
+    assert exported()["openapi"].startswith("3.1")
+    schemes = exported()["components"]["securitySchemes"]
+    assert set(schemes) == {"bearer", "session", "csrf", "admin_token"}
+    assert (schemes["admin_token"]["in"], schemes["admin_token"]["name"]) == ("header", "X-Admin-Token")
+    assert (schemes["csrf"]["in"], schemes["csrf"]["name"]) == ("header", "X-CSRFToken")
+    assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "sessionid")
+    producers = {"/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision"}
+    for method, path, operation in operations():
+        assert operation["summary"], (method, path)
+        ways = operation["security"]
+        assert {"bearer": []} in ways
+        assert ({"admin_token": []} in ways) == (path == "/hitl/admin/create-decision")
+        assert any("session" in way for way in ways) == (path not in producers)
+        assert all(("csrf" in way) == (method == "post") for way in ways if "session" in way)
+
+
+def test_every_operation_says_how_it_refuses_in_problem_json():
+    for method, path, operation in operations():
+        refusals = {int(code): answer for code, answer in operation["responses"].items() if int(code) >= 400}
+        wanted = {401, 403, 422, 429, 503}
+        wanted |= {411, 413, 415} if method == "post" else set()
+        wanted |= {400} if method == "post" and path != "/hitl/patches/bulk" else set()
+        wanted |= {404} if "{" in path else set()
+        wanted |= {409} if "{patch_id}" in path or (method == "post" and not path.endswith("/bulk")) else set()
+        assert set(refusals) == wanted, (method, path)
+        for code, answer in refusals.items():
+            said = resolved(answer)
+            problem = resolved(said["content"]["application/problem+json"]["schema"])
+            assert {"title", "status", "detail", "errors", "current"} <= set(problem["properties"])
+            assert ("Retry-After" in said.get("headers", {})) == (code in {429, 503})
+
+
+def test_every_answer_is_described():
+    other = {
+        ("get", "/hitl/events"): "text/event-stream",
+        ("post", "/hitl/patches/bulk"): "application/x-ndjson",
+        ("get", "/hitl/patches/{patch_id}/diff"): "text/x-diff",
+    }
+    for method, path, operation in operations():
+        for code, answer in operation["responses"].items():
+            if int(code) < 300:
+                [(media, said)] = answer["content"].items()
+                assert media == other.get((method, path), "application/json")
+                assert said["schema"].get("type"), (method, path)
+    [media] = operation_of("post", "/hitl/patches/bulk")["requestBody"]["content"]
+    assert media == "application/x-ndjson"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code", "headers"),
+    [
+        ("get", "/hitl/patches/pending", "200", {"X-Total-Count", "Link"}),
+        ("get", "/hitl/analytics/audit-logs", "200", {"Link"}),
+        ("post", "/hitl/patches", "200", {"Location"}),
+        ("post", "/hitl/patches", "201", {"Location"}),
+        ("post", "/hitl/admin/create-decision", "200", {"Location"}),
+    ],
+)
+def test_headers_of_answers_are_described(method, path, code, headers):
+    found = operation_of(method, path)["responses"][code]["headers"]
+    assert set(found) == headers
+    assert all(resolved(header)["schema"] for header in found.values())
+
+
+def test_headers_that_are_read_are_described():
+    for method, path, operation in operations():
+        named = [resolved(parameter) for parameter in operation["parameters"]]
+        found = {parameter["name"] for parameter in named if parameter["in"] == "header"}
+        keyed = method == "post" and not path.endswith("/bulk")
+        assert found == ({"Idempotency-Key"} if keyed else {"Last-Event-ID"} if path == "/hitl/events" else set())
+
+
+def test_every_reference_leads_somewhere():
+    whole = json.dumps(exported())
+    for reference in set(re.findall(r'"\$ref": "([^"]+)"', whole)):
+        assert resolved({"$ref": reference}), reference
 
 
 @pytest.mark.parametrize(
@@ -56,8 +149,7 @@ def test_the_main_answers_are_described_field_by_field(path):
         schema = responses[code]["content"]["application/json"]["schema"]
         fields = schema.get("items", schema)["properties"]
         assert "patch_sha256" in fields
-        assert "application/problem+json" in responses["422"]["content"]
-    assert "$ref" not in json.dumps(schema)
+        assert "$ref" not in json.dumps(schema)
 
 
 def sent(model: Any, answer: Any) -> None:
@@ -76,6 +168,8 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
     body = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256, "reason": "No."}
     person, lead = api_of(alice), api_of(lena)
     approval = {key: value for key, value in body.items() if key != "reason"}
+    sent(answers.Escalated, person.post("/hitl/patches/P/escalate", body))
+    sent(answers.Commented, person.post("/hitl/patches/P/comment", {**approval, "comment": "Good."}))
     sent(answers.Verdict, person.post("/hitl/patches/P/approve", approval))
     sent(answers.Ended, lead.post("/hitl/patches/P/revoke", body))
     sent(answers.Record, deployer_api.get(f"/hitl/decisions/{decision.decision_id}"))
@@ -85,10 +179,30 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
         sent(model, lead.post(f"/hitl/patches/{item.patch.patch_id}/{name}", named))
     item = {"decision_id": str(rejected.decision_id), "patch_sha256": rejected.patch.sha256}
     sent(list[answers.BulkResult], person.post("/hitl/decisions/bulk", {"items": [item], "verdict": "approve"}))
+    twice = make_patch(patch_id="W", severity="critical")
+    named = {"decision_id": str(twice.decision_id), "patch_sha256": twice.patch.sha256}
+    sent(answers.Verdict, person.post("/hitl/patches/W/approve", named))
+    sent(answers.Withdrawn, person.post("/hitl/patches/W/withdraw", {**named, "reason": "No."}))
+    sent(answers.Summary, lead.get("/hitl/analytics/summary"))
+    sent(list[answers.AuditEntry], lead.get("/hitl/analytics/audit-logs"))
     dispatch()
+    sent(list[answers.AuditEntry], lead.get("/hitl/analytics/audit-logs"))
     feed = deployer_api.get("/hitl/decisions")
     assert len(feed.json()) == 4
     sent(list[answers.FeedItem], feed)
+
+
+@pytest.mark.django_db
+def test_each_line_of_a_bulk_answer_is_what_is_described(producer_api):
+    lines = [json.dumps(document()), json.dumps(document(severity="none")), "{", json.dumps(document())]
+    answer = producer_api.client.generic(
+        "POST", "/hitl/patches/bulk", "\n".join(lines), content_type="application/x-ndjson"
+    )
+    found = [answers.BulkLine.model_validate_json(line) for line in answer.content.splitlines()]
+    assert [line.status for line in found] == [201, 422, 400, 200]
+    for raw, line in zip(answer.content.splitlines(), found, strict=True):
+        assert set(json.loads(raw)) <= set(answers.BulkLine.model_fields)
+        assert (line.error is None) == (line.status < 300)
 
 
 @pytest.mark.django_db

@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from approvals.models import Verdict
+from approvals.services.dispatch import dispatch
+from tests.approvals.api.test_intake import FULL
 from tests.cast import DIFF, Api, document
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +125,58 @@ def test_reasons_go_to_the_producer_to_people_and_to_diffs_read(
     assert (body["status"], body["category"], body["decided_by"]) == ("rejected", "incomplete", "alice")
 
 
+def test_everything_that_was_sent_but_the_diff_is_read_back(producer_api):
+    pushed = producer_api.post("/hitl/patches", FULL).json()
+    for path in ("/hitl/patches/PATCH-0001", f"/hitl/decisions/{pushed['decision_id']}"):
+        body = producer_api.get(path).json()
+        cves = {"cve_ids": ["CVE-2024-9999", "CVE-2024-9998"]}
+        assert body["patch_metadata"] == FULL["patch_metadata"] | cves
+        assert body["ml_prediction"] == FULL["ml_prediction"]
+        shown, sent = body["wargaming_result"], FULL["wargaming_result"]
+        assert {name: shown[name] for name in sent if name != "phases"} == {
+            name: sent[name] for name in sent if name != "phases"
+        }
+        assert sent["phases"][0].items() <= shown["phases"][0].items()
+        assert (body["requested_priority"], body["requires_manual_review"]) == ("critical", True)
+        assert body["manual_review_reason"] == "touches the login"
+        assert "diff" not in body
+
+
+def test_what_was_not_sent_is_null(producer_api):
+    body = producer_api.get(f"/hitl/decisions/{push(producer_api)['decision_id']}").json()
+    assert (body["requested_priority"], body["requires_manual_review"], body["manual_review_reason"]) == (
+        None,
+        False,
+        None,
+    )
+    assert body["comments"] == []
+
+
+def test_logs_are_not_another_producers_to_see(producer_api, deployer_api, api_of, alice, token_for):
+    path = f"/hitl/decisions/{producer_api.post('/hitl/patches', FULL).json()['decision_id']}"
+    for api in (deployer_api, api_of(alice)):
+        assert api.get(path).json()["wargaming_result"]["log"] == "exploit refused"
+    body = Api(token_for("producer", "othergen")).get(path).json()
+    assert (body["wargaming_result"]["log"], body["manual_review_reason"]) == (None, None)
+    assert body["wargaming_result"]["verdict"] == "passed"
+
+
+def test_the_discussion_is_read_back_by_those_who_may_read_words(producer_api, api_of, make_patch, alice, token_for):
+    decision = make_patch(patch_id="P")
+    body = {"decision_id": str(decision.decision_id), "comment": "Look here.", "file": "app.py", "line": 3}
+    assert api_of(alice).post("/hitl/patches/P/comment", body).status_code == 201
+    scanner = Api(token_for("deployer", "scanner", scopes=["decisions:read", "diffs:read", "comments:write"]))
+    scanner.post("/hitl/patches/P/comment", {"decision_id": str(decision.decision_id), "comment": "Found nothing."})
+    path = f"/hitl/decisions/{decision.decision_id}"
+    for api in (producer_api, scanner, api_of(alice)):
+        one, two = api.get(path).json()["comments"]
+        assert (one["author"], one["file"], one["line"], one["text"]) == ("alice", "app.py", 3, "Look here.")
+        assert (two["author"], two["file"], two["line"], two["text"]) == ("scanner", None, None, "Found nothing.")
+        assert one["created_at"] <= two["created_at"]
+    others = Api(token_for("producer", "othergen")).get(path).json()["comments"]
+    assert [(row["author"], row["text"]) for row in others] == [("alice", None), ("scanner", None)]
+
+
 def test_a_comment_given_with_an_approval_is_read_back(producer_api, make_patch, approve, alice):
     decision = make_patch()
     approve(decision, alice, text="Checked on staging.")
@@ -173,13 +227,26 @@ def test_a_nul_in_a_parameter_is_422(producer_api):
 
 
 def test_reading_a_decision_costs_a_few_queries_whatever_was_said(
-    producer_api, make_patch, approve, alice, bob, django_assert_max_num_queries
+    producer_api, api_of, make_patch, approve, alice, bob, django_assert_max_num_queries
 ):
     decision = make_patch(severity="critical")
     path = f"/hitl/decisions/{decision.decision_id}"
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         producer_api.get(path)
-    approve(decision, alice, text="one")
-    approve(decision, bob, text="two")
-    with django_assert_max_num_queries(5):
-        assert len(producer_api.get(path).json()["reviews"]) == 2
+    for user in (alice, bob):
+        approve(decision, user, text="one")
+        said = {"decision_id": str(decision.decision_id), "comment": "Look here."}
+        api_of(user).post(f"/hitl/patches/{decision.patch.patch_id}/comment", said)
+    with django_assert_max_num_queries(6):
+        body = producer_api.get(path).json()
+    assert (len(body["reviews"]), len(body["comments"])) == (2, 2)
+
+
+def test_no_list_loads_a_log(producer_api, make_patch, approve, alice, django_assert_max_num_queries):
+    """A log may have 1 MiB: a list of a hundred would be as heavy as all its diffs."""
+    approve(make_patch(patch_id="P"), alice)
+    dispatch()
+    for path, ours in (("/hitl/decisions", 0), ("/hitl/patches/P", 1)):
+        with django_assert_max_num_queries(7) as queries:
+            assert producer_api.get(path).status_code == 200
+        assert len([query for query in queries.captured_queries if "wargaming_log" in query["sql"]]) == ours

@@ -7,12 +7,13 @@ import pytest
 
 from approvals.models import Comment, Decision, Review, Text
 from audit.models import Entry
+from audit.queries import body_of
 from tests.cast import Api
 
 pytestmark = pytest.mark.django_db
 
-ACTS = ["approve", "reject", "request-changes", "escalate", "cancel", "revoke", "comment"]
-WORDS = {"reject", "request-changes", "escalate", "cancel", "revoke"}
+ACTS = ["approve", "reject", "request-changes", "withdraw", "escalate", "cancel", "revoke", "comment"]
+WORDS = {"reject", "request-changes", "withdraw", "escalate", "cancel", "revoke"}
 
 
 def body_for(act: str, decision: Decision, **more) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def test_401_comes_before_the_body_is_read(untouched, act):
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("act", ["approve", "reject", "request-changes", "escalate", "cancel", "revoke"])
+@pytest.mark.parametrize("act", sorted(WORDS | {"approve"}))
 def test_403_of_a_group_comes_before_422_and_404(untouched, api_of, carol, act):
     for body in ({"nonsense": 1}, body_for(act, untouched, decision_id=str(uuid4())), body_for(act, untouched)):
         answer = api_of(carol).post(path_for(act, untouched), body)
@@ -70,7 +71,7 @@ def test_403_of_a_group_comes_first_in_bulk_too(untouched, api_of, carol):
 
 
 @pytest.mark.parametrize("kind", ["producer", "deployer", "auditor", "monitor"])
-@pytest.mark.parametrize("act", ["approve", "reject", "request-changes", "escalate", "revoke"])
+@pytest.mark.parametrize("act", sorted((WORDS | {"approve"}) - {"cancel"}))
 def test_a_machine_token_never_decides(untouched, token_for, kind, act):
     answer = Api(token_for(kind, "machine")).post(path_for(act, untouched), body_for(act, untouched))
     assert answer.status_code == 403
@@ -132,7 +133,8 @@ def test_409_names_what_is_so_now(make_patch, approve, api_of, alice, lena, act)
     assert (current["status"], current["decided_by"], current["channel"]) == ("approved", "alice", "page")
     assert current["patch_sha256"] == ended.patch.sha256
     assert current["decided_at"]
-    assert Entry.objects.count() == before
+    assert Entry.objects.latest("id").type == "decision.refused"
+    assert Entry.objects.count() == before + 1
 
 
 def test_another_digest_is_409_with_the_present_one(untouched, api_of, lena):
@@ -141,13 +143,47 @@ def test_another_digest_is_409_with_the_present_one(untouched, api_of, lena):
     assert answer.json()["current"]["patch_sha256"] == untouched.patch.sha256
 
 
+@pytest.mark.parametrize("act", ["withdraw", "escalate", "cancel", "revoke"])
+def test_another_digest_is_409_whatever_is_asked_and_changes_nothing(make_patch, approve, api_of, alice, lena, act):
+    decision = make_patch(severity="critical" if act == "withdraw" else "medium")
+    if act in {"withdraw", "revoke"}:
+        approve(decision, lena)
+    before = Decision.objects.values().get(), list(Review.objects.values()), Text.objects.count(), Entry.objects.count()
+    answer = api_of(lena).post(path_for(act, decision), body_for(act, decision, patch_sha256="0" * 64))
+    assert answer.status_code == 409, answer.content
+    assert "Nothing was changed" in answer.json()["detail"]
+    assert answer.json()["current"]["patch_sha256"] == decision.patch.sha256
+    after = Decision.objects.values().get(), list(Review.objects.values()), Text.objects.count(), Entry.objects.count()
+    assert after == before
+    assert api_of(lena).post(path_for(act, decision), body_for(act, decision)).status_code == 200
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_comment_on_another_digest_is_409_and_writes_nothing(make_patch, approve, api_of, alice, lena, ended):
+    decision = make_patch()
+    if ended:
+        approve(decision, alice)
+    stale = body_for("comment", decision, patch_sha256="0" * 64)
+    answer = api_of(lena).post(path_for("comment", decision), stale)
+    assert (answer.status_code, answer.json()["current"]["patch_sha256"]) == (409, decision.patch.sha256)
+    assert not Comment.objects.exists()
+    seen = body_for("comment", decision, patch_sha256=decision.patch.sha256)
+    assert api_of(lena).post(path_for("comment", decision), seen).status_code == 201
+
+
+def test_whose_patch_it_is_comes_before_which_digest(untouched, token_for):
+    other = Api(token_for("producer", "othergen"))
+    answer = other.post(path_for("cancel", untouched), body_for("cancel", untouched, patch_sha256="0" * 64))
+    assert answer.status_code == 403
+
+
 @pytest.mark.parametrize("digest", ["", "x" * 64, "A" * 64, "a" * 63, None])
 def test_a_digest_that_is_none_is_422(untouched, api_of, lena, digest):
     answer = api_of(lena).post(path_for("approve", untouched), body_for("approve", untouched, patch_sha256=digest))
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("act", ["reject", "request-changes", "escalate", "cancel", "revoke"])
+@pytest.mark.parametrize("act", sorted(WORDS))
 @pytest.mark.parametrize("reason", ["", "   ", "\n\t", "x" * 2001, None, "nul \x00", "lone \ud800"])
 def test_a_reason_has_1_to_2000_characters_of_text(untouched, api_of, lena, act, reason):
     answer = api_of(lena).post(path_for(act, untouched), body_for(act, untouched, reason=reason))
@@ -191,3 +227,13 @@ def test_a_refused_attempt_on_an_item_is_in_the_log(make_patch, api_of, alice):
     api_of(alice).post(path_for("approve", decision), body_for("approve", decision))
     entry = Entry.objects.get(type="decision.refused")
     assert (entry.object_id, entry.actor_id) == (str(decision.decision_id), f"user:{alice.pk}")
+
+
+def test_a_caller_who_never_decides_is_on_record_too(make_patch, deployer_api, api_of, carol):
+    decision = make_patch()
+    for api in (deployer_api, api_of(carol)):
+        api.post(path_for("approve", decision), body_for("approve", decision))
+    machine, viewer = Entry.objects.filter(type="decision.refused").order_by("id")
+    assert (machine.actor_kind, viewer.actor_id) == ("service", f"user:{carol.pk}")
+    assert body_of(machine)["data"]["attempt"] == path_for("approve", decision)
+    assert body_of(viewer)["data"]["why"].startswith("Only reviewers and security leads decide")

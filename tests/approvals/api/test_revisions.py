@@ -166,3 +166,16 @@ def test_the_21st_revision_is_429_with_the_time_to_wait_and_a_replay_is_not(prod
     assert answer.status_code == 429
     assert 86_000 < int(answer["Retry-After"]) <= 86_400
     assert producer_api.post("/hitl/patches", document(patch_id="P", title="7")).status_code == 200
+
+
+def test_a_new_revision_is_never_less_urgent(producer_api):
+    producer_api.post("/hitl/patches", document(severity="critical", cve_id="CVE-2024-1"))
+    body = producer_api.post("/hitl/patches", document(severity="low", cve_id=None, title="Only a typo")).json()
+    assert (body["revision"], body["priority"], body["policy"]["name"]) == (2, "critical", "critical-two-person")
+
+
+def test_a_new_revision_does_not_shed_the_catalogue(producer_api):
+    producer_api.post("/hitl/patches", document(severity="high", cve_id="CVE-2024-1", kev=True))
+    body = producer_api.post("/hitl/patches", document(severity="low", cve_id=None)).json()
+    assert body["priority"] == "critical"
+    assert {"text": "Not known to be exploited", "value": "listed", "outcome": "fail"} in body["trace"]

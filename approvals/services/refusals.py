@@ -1,0 +1,50 @@
+"""Remember who tried what they were refused; a refusal nobody can see later protects nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals.errors import Conflict, NotAllowed
+from approvals.models import Channel, Decision
+from audit.log import Actor, Subject, record
+
+from .ending import subject
+
+
+@contextmanager
+def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, channel: Channel) -> Iterator[None]:
+    """Write an entry when the attempt inside is refused by a rule (NotAllowed) or comes too late (Conflict).
+
+    Put it around the attempt's own transaction: that one is rolled back, and the entry stands by itself. It is no
+    link of the decision's chain, so that attempts take no lock from those who may decide.
+    """
+    try:
+        yield
+    except (NotAllowed, Conflict) as error:
+        decision = Decision.objects.select_related("patch").get(decision_id=decision_id)
+        with transaction.atomic():
+            record(
+                "decision.refused",
+                actor=actor,
+                at=now,
+                subject=replace(subject(decision), chained=False),
+                patch_sha256=decision.patch.sha256,
+                data={"attempt": attempt, "why": error.detail, "channel": str(channel)},
+            )
+        raise
+
+
+@transaction.atomic
+def remember_caller(path: str, why: str, *, actor: Actor, now: datetime) -> None:
+    """Write that a caller was turned away before anything was looked at; `path` is what they asked for."""
+    record(
+        "decision.refused",
+        actor=actor,
+        at=now,
+        subject=Subject("caller", actor.id, actor.label),
+        data={"attempt": path, "why": why, "channel": str(Channel.API)},
+    )

@@ -1,0 +1,45 @@
+"""What ends, raises or takes back a decision from its page; each needs a reason in words."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from approvals.actors import person_actor
+from approvals.errors import Refusal
+from approvals.forms import ReasonForm
+from approvals.models import Channel
+from approvals.services import lifecycle, reviews
+
+from .access import person_of, viewers
+from .patch import decision_or_404, go_to, refused
+
+ACTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "escalate": (lifecycle.escalate, "Escalated to the security leads."),
+    "cancel": (lifecycle.cancel, "Cancelled."),
+    "revoke": (lifecycle.revoke, "The approval is revoked; deployers see it in the feed."),
+    "withdraw": (reviews.withdraw, "Your review is withdrawn."),
+}
+"""The services by the last word of their address, with what the person reads when it is done."""
+
+
+@require_POST
+@viewers
+def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
+    """Run one act, and say on the page what came of it."""
+    service, sentence = ACTS[name]
+    decision, user, form = decision_or_404(decision_id), person_of(request), ReasonForm(request.POST)
+    if not form.is_valid():
+        return refused(request, decision, Refusal(" ".join(map(str, form.errors["reason"]))), status=422)
+    actor, now = person_actor(request, user), timezone.now()
+    try:
+        service(decision_id, form.cleaned_data["reason"], user=user, actor=actor, now=now, channel=Channel.PAGE)
+    except Refusal as error:
+        return refused(request, decision_or_404(decision_id), error)
+    messages.success(request, sentence)
+    return go_to(request, reverse("patch-detail", args=[decision_id]))

@@ -1,0 +1,81 @@
+"""A wrong setting stops the start with one sentence that names it, and shows no secret."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    ours = ("HITL_", "DATABASE_", "DJANGO_", "SECRET_KEY", "PORT", "BASE_URL", "PROMETHEUS_", "PYTEST_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *(command or ("check",))],
+        env={**inherited, "HITL_DATA_DIR": str(tmp_path / "data"), **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "abc"),
+        ("PORT", "99999"),
+        ("WEB_WORKERS", "0"),
+        ("WEB_THREADS", "x"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("DEBUG", "perhaps"),
+        ("AUTO_APPROVE_THRESHOLD", "0.2"),
+        ("RATE_LIMIT_REQUESTS_PER_MINUTE", "-1"),
+        ("TRUSTED_PROXIES", "my-proxy"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://a.example/"),
+        ("CSRF_TRUSTED_ORIGINS", "a.example"),
+        ("BASE_URL", "https://"),
+        ("BASE_URL", "ftp://a.example"),
+        ("DATABASE_URL", "mysql://u:geheim@h/db"),
+        ("DATABASE_URL", "postgresql://u:geheim@h:abc/db"),
+        ("DATABASE_URL", "postgresql://u:geheim@h:99999/db"),
+        ("HITL_DATA_DIR", "/proc/nothing/here"),
+        ("SECRET_KEY_FILE", "/nowhere"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_a_sentence(tmp_path: Path, name: str, value: str) -> None:
+    done = start(tmp_path, **{"SECRET_KEY": "x"} if name == "DATABASE_URL" else {}, **{name: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(name)
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_the_secret_key_is_asked_for_with_a_database_of_ones_own(tmp_path: Path) -> None:
+    done = start(tmp_path, DATABASE_URL="postgresql://u:p@h/db")
+    assert (done.returncode, done.stderr) == (1, "SECRET_KEY must be set when DATABASE_URL is.\n")
+
+
+def test_a_value_may_come_from_a_file_but_not_from_both(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("from-a-file\n")
+    shown = start(tmp_path, "diffsettings", SECRET_KEY_FILE=str(secret))
+    assert "SECRET_KEY = 'from-a-file'" in shown.stdout
+    both = start(tmp_path, SECRET_KEY_FILE=str(secret), SECRET_KEY="x")
+    assert both.stderr == "Set SECRET_KEY or SECRET_KEY_FILE, not both.\n"
+
+
+def test_debug_is_refused_in_public(tmp_path: Path) -> None:
+    done = start(tmp_path, DEBUG="true", ALLOWED_HOSTS="hitl.example.org")
+    assert done.returncode == 1
+    assert done.stderr.startswith("DEBUG shows internals")
+
+
+def test_serve_stops_at_once_too(tmp_path: Path) -> None:
+    done = start(tmp_path, "serve", WEB_WORKERS="0")
+    assert (done.returncode, done.stderr) == (1, "WEB_WORKERS must be a whole number from 1 to 64, not '0'.\n")
