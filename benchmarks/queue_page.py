@@ -1,6 +1,6 @@
 """The queue with 100,000 pending among 1,000,000 patches against the queue with 100 among 1,000.
 
-python benchmarks/queue_page.py [--patches 1000000 --pending 100000 --repeat 30]; see README.md. Not called queue.py:
+python benchmarks/queue_page.py [--patches 1000000 --pending 100000 --repeat 5]; see README.md. Not called queue.py:
 a script's directory comes before the standard library, whose `queue` it would hide from every benchmark here.
 """
 
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patches", type=int, default=1_000_000)
     parser.add_argument("--pending", type=int, default=100_000)
-    parser.add_argument("--repeat", type=int, default=30)
+    parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     with serving.database():
         person, small, large = prepare(options.patches, options.pending)

@@ -5,6 +5,7 @@ CVE, CWE, severity, evidence, clocks, outcome) is drawn with a fixed seed. Entri
 them.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -202,7 +203,8 @@ def fill(url: str, models: bytes, patches: int, pending: int, now: datetime) -> 
 def real_ones(url: str) -> bytes:
     """Return the small real patches of a database as the rows of the table of models."""
     with psycopg.connect(url) as connection, connection.cursor().copy(COPY_OUT) as rows:
-        return b"".join(rows)
+        found = b"".join(rows)
+    return found or sys.exit("There are no real patches to model on; name their directory in HITL_SAMPLE_DATA.")
 
 
 def last_page(connection: "psycopg.Connection[tuple[Any, ...]]", name: str, rows: int) -> str:
@@ -281,18 +283,25 @@ def _insert(model: type[Model], values: dict[str, str], source: str) -> str:
 
 @contextmanager
 def _unguarded(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[None]:
-    """Let decisions be inserted decided, and build the indexes at the end; checks and unique constraints stay on."""
+    """Let rows be inserted as their story ended, and build indexes last; checks and unique constraints stay on."""
     tables = [model._meta.db_table for model in WRITTEN]
     indexes = connection.execute(
         "select indexname, indexdef from pg_indexes where tablename = any(%s) and schemaname = 'public' "
         "and indexname not in (select conname from pg_constraint) and indexdef not like 'CREATE UNIQUE%%'",
         [tables],
     ).fetchall()
+    guards = connection.execute(
+        "select tgrelid::regclass::text, tgname from pg_trigger "
+        "where tgenabled = 'A' and tgrelid::regclass::text = any(%s)",
+        [tables],
+    ).fetchall()
     for name, _ in indexes:
         connection.execute(f'drop index "{name}"'.encode())
-    connection.execute("alter table approvals_decision disable trigger approvals_decision_guard")
+    for written in tables:
+        connection.execute(f"alter table {written} disable trigger user".encode())
     yield
-    connection.execute("alter table approvals_decision enable always trigger approvals_decision_guard")
+    for table, trigger in guards:
+        connection.execute(f"alter table {table} enable always trigger {trigger}".encode())
     connection.execute("set maintenance_work_mem = '512MB'")
     for _, definition in indexes:
         connection.execute(str(definition).encode())
