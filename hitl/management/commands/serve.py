@@ -31,7 +31,7 @@ HEALTHY_SECONDS = 60.0  # a child that ran this long starts its back-off anew
 DATABASE_CHECK_SECONDS = 3.0
 FIRST_ANSWER_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1  # prctl(2)
-# glibc would give threads up to 8 arenas a core; measured with 200 event streams, 63 kB each became 54. As in the image.
+# glibc gives threads up to 8 arenas a core; with 200 event streams that cost 63 kB each, with two 54. As in the image.
 ARENAS = "2"
 # An exception raised by a signal handler is lost where Python runs a finaliser; the loop below looks here too.
 _leaving = threading.Event()
