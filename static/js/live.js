@@ -2,7 +2,7 @@
 import { $, $$, SignedOut, debounced, fragment, replace, say, toast } from "./dom.js";
 
 const POLL = 15_000, PRESENCE = 20_000, PATIENCE = 8_000, RETRY = 4;
-const light = $("#live"), bar = $("#live-lost");
+const light = () => $("#live"), bar = () => $("#live-lost");
 const list = () => $("#queue-list"), panel = () => $("[data-live-panel]");
 const shown = () => $$(".card[id^=decision-]").map((card) => card.id.slice(9));
 let stream, polling, impatient, polls = 0, opened = false;
@@ -10,20 +10,21 @@ let before = null; // what the list held when somebody asked for the arrivals
 const arrived = new Set(), stale = new Set();
 
 function state(name, word) {
-  light.hidden = false;
-  light.classList.toggle("live--lost", name !== "live");
+  light().hidden = false;
+  light().classList.toggle("live--lost", name !== "live");
   if ($("#live-word").textContent !== word) $("#live-word").textContent = word;
   if (name === "lost") impatient ??= setTimeout(() => complain("Live updates stopped"), PATIENCE);
   else {
     clearTimeout(impatient);
     impatient = undefined;
-    bar.hidden = true;
+    bar().hidden = true;
   }
 }
 function complain(words) {
   const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   $("#live-lost-title").textContent = `${words} at ${at}.`;
-  bar.hidden = false;
+  $("#live-again-word").textContent = words.endsWith("signed out") ? "Sign in" : "Reconnect now";
+  bar().hidden = false;
 }
 function signedOut() {
   close();
@@ -34,7 +35,7 @@ function signedOut() {
 
 function open() {
   if (stream || document.hidden) return;
-  stream = new EventSource(light.dataset.events);
+  stream = new EventSource(light().dataset.events);
   stream.onopen = () => {
     clearInterval(polling);
     polling = undefined;
@@ -119,7 +120,7 @@ function leave(card) {
   if (!card) return;
   const item = card.closest("li");
   const near = item.nextElementSibling ?? item.previousElementSibling;
-  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#pending")).focus({ preventScroll: true });
+  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#id_q")).focus({ preventScroll: true });
   card.classList.add("is-leaving");
   setTimeout(() => {
     const tick = $(".card__check input", card);
@@ -168,13 +169,13 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("#newpill")) before = new Set(shown());
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
-  if (detail.target.id !== "queue") return;
+  if (detail.target?.id !== "queue") return;
   arrived.clear();
   if (before) for (const id of shown()) if (!before.has(id)) document.getElementById(`decision-${id}`).classList.add("is-new");
   before = null;
 });
 
-if (light && (list() || panel())) {
+if (light() && (list() || panel())) {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return close();
     if (!polling) open();
@@ -189,7 +190,7 @@ if (light && (list() || panel())) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   $("#live-again").addEventListener("click", () => {
-    if ($("#live-word").textContent === "Signed out") return location.reload();
+    if ($("#live-word").textContent === "Signed out") return location.reload(); // what is typed comes back after
     close();
     open();
   });
