@@ -96,12 +96,12 @@ async function follow() {
   const file = id ? document.getElementById(key) : null;
   if (!file?.matches(".dfile")) return;
   $("details", file).open = true;
-  if (!document.getElementById(id)) {
-    const link = $(".dfile__large a[hx-get]", file);
-    if (!link) return;
-    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: link.getAttribute("hx-target").startsWith("#") ? file : link.closest(".dfile__more"), swap: "outerHTML" });
-    setTimeout(() => document.getElementById(id)?.scrollIntoView({ block: "center" }), 60);
+  if (document.getElementById(id)) return;
+  for (let link, before; !document.getElementById(id) && (link = $(".dfile__large a[hx-get]", $(`#${CSS.escape(key)}`))) && link !== before; before = link) {
+    const whole = link.getAttribute("hx-target").startsWith("#");
+    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: whole ? document.getElementById(key) : link.closest(".dfile__more"), swap: "outerHTML" });
   }
+  if (document.getElementById(id)) location.replace(`#${id}`); // what came later is marked by going there again
 }
 addEventListener("hashchange", follow);
 follow();

@@ -1,4 +1,5 @@
 // Words typed are never lost: what a page holds unsent is kept when it goes and given back when it comes again.
+import "./diff.js"; // opens the composer at a line
 import { $, $$, toast } from "./dom.js";
 
 const KEY = "hitl-drafts";
@@ -7,7 +8,7 @@ let refused = false, forget = false, asked = ""; // asked: the address whose ans
 
 const read = () => JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
 const write = (drafts) => sessionStorage.setItem(KEY, JSON.stringify(drafts));
-const keyOf = (form) => form.id || [form.getAttribute("action"), form.closest("#decision, #discussion, #dialog")?.id, form.elements.anchor?.value].join(" ");
+export const keyOf = (form) => form.id || [form.getAttribute("action"), form.closest("#decision, #discussion, #dialog")?.id, form.elements.anchor?.value].join(" ");
 const forms = (root) => $$("form", root).filter((form) => form.method === "post" && !form.matches("[data-sign-in], dialog:not([open]) *"));
 const before = (field) => (field.localName === "select" ? [...field.options].find((option) => option.defaultSelected)?.value : field.defaultValue) ?? "";
 const typed = (field) => field.name && !field.readOnly && field.matches("textarea, select, [type=text], [type=number]") && field.value.trim() && (field.value !== before(field) || field.closest("#decision, #dialog"));
