@@ -26,7 +26,6 @@ const plus = document.createElement("button");
 plus.type = "button";
 plus.className = "diff__add is-shown";
 plus.textContent = "+";
-const rowOf = (target) => target.closest?.(".diff tr[id]");
 // A deleted line has no place in the new file: what is said of it stands at the next line that has one.
 export function placeOf(row) {
   let next = row;
@@ -38,7 +37,7 @@ const lineOf = (row) => row.id.split("-n").at(-1);
 const show = ({ target }) => {
   const row = target.closest?.(".diff tr:not(.diff__thread, .diff__hunk)"), place = row && placeOf(row);
   if (!place || row.contains(plus)) return;
-  plus.setAttribute("aria-label", row === place ? `Comment on line ${lineOf(row)}` : `Comment on this deleted line, at line ${lineOf(place)}`);
+  plus.setAttribute("aria-label", `Comment on ${row === place ? "" : "this deleted line, at "}line ${lineOf(place)}`);
   $$(".diff__code", row).at(-1).append(plus);
 };
 function write(row) {
@@ -46,15 +45,13 @@ function write(row) {
   while (last.nextElementSibling?.matches(".diff__thread")) last = last.nextElementSibling;
   const already = last !== row && $("textarea", last);
   if (already) return already.focus();
-  const columns = row.closest(".diff--split") ? 6 : 4;
   const thread = document.createElement("tr");
   thread.className = "diff__thread";
   const cell = thread.insertCell();
-  cell.colSpan = columns;
+  cell.colSpan = row.closest(".diff--split") ? 6 : 4;
   cell.append(form.content.cloneNode(true));
-  $("[name=file]", cell).value = row.closest(".dfile").dataset.path;
-  $("[name=line]", cell).value = lineOf(row);
-  $("[name=anchor]", cell).value = row.id;
+  const { file, line, anchor } = $("form", cell).elements;
+  [file.value, line.value, anchor.value] = [row.closest(".dfile").dataset.path, lineOf(row), row.id];
   last.after(thread);
   window.htmx?.process(thread);
   $("textarea", cell).focus();
@@ -86,7 +83,7 @@ if (form) {
 }
 document.addEventListener("click", ({ target }) => {
   if (target.matches("[data-cancel]")) cancel(target.closest("tr"));
-  const number = target.closest(".diff__ln"), row = number && rowOf(number);
+  const row = target.closest(".diff__ln")?.closest("tr[id]");
   if (row) location.hash = row.id;
 });
 

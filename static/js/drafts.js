@@ -12,25 +12,24 @@ export const keyOf = (form) => form.id || [form.getAttribute("action"), form.clo
 const forms = (root) => $$("form", root).filter((form) => form.method === "post" && !form.matches("[data-sign-in], dialog:not([open]) *"));
 const before = (field) => (field.localName === "select" ? [...field.options].find((option) => option.defaultSelected)?.value : field.defaultValue) ?? "";
 const typed = (field) => field.name && !field.readOnly && field.matches("textarea, select, [type=text], [type=number]") && field.value.trim() && (field.value !== before(field) || field.closest("#decision, #dialog"));
-const modeIn = (root) => $("input[name=mode]:checked", root)?.id;
 
 // What is typed in the forms below an element, and the mode chosen there.
 export function take(root = document) {
   const written = forms(root).map((form) => ({
     key: keyOf(form),
     fields: [...form.elements].filter(typed).map(({ name, value }) => ({ name, value })),
-    place: form.elements.anchor && { anchor: form.elements.anchor.value, file: form.elements.file.value, line: form.elements.line.value },
+    place: form.elements.anchor && Object.fromEntries(["anchor", "file", "line"].map((name) => [name, form.elements[name].value])),
     asked: form.closest("#dialog") ? asked : "",
     sent: sent.has(form),
   }));
-  return { mode: modeIn(root), written: written.filter(({ fields }) => fields.length) };
+  return { mode: $("input[name=mode]:checked", root)?.id, written: written.filter(({ fields }) => fields.length) };
 }
 
 const find = (key, root) => forms(root).find((form) => keyOf(form) === key);
 function fill(form, fields) {
   for (const { name, value } of fields) {
     const field = form.elements[name];
-    if (!field || (field.value.trim() && field.value !== before(field))) continue;
+    if (!field || !value || (field.value.trim() && field.value !== before(field))) continue;
     field.value = value;
     for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   }
@@ -52,16 +51,13 @@ async function elsewhere({ key, fields, place, asked: address }) {
   const form = $$("form").find((each) => keyOf(each) === key), discussion = $("#comment-form");
   const words = fields.find(({ name }) => /^(text|reason)$/.test(name))?.value;
   if (form) fill(form, fields);
-  else if (discussion && words) fill(discussion, [{ name: "text", value: words }, ...["file", "line"].filter(() => place).map((name) => ({ name, value: place[name] }))]);
+  else if (discussion && words) fill(discussion, [{ name: "text", value: words }, { name: "file", value: place?.file ?? "" }, { name: "line", value: place?.line ?? "" }]);
 }
 
 function keep() {
   if (forget || $("[data-sign-in], .empty--error[role=alert]")) return;
-  const drafts = read(), now = take();
-  delete drafts[location.pathname];
-  const moved = $("input[name=mode]:checked:not([checked])");
-  if (now.written.length || moved) drafts[location.pathname] = { ...now, refused };
-  write(drafts);
+  const now = take(), kept = now.written.length || $("input[name=mode]:checked:not([checked])");
+  write({ ...read(), [location.pathname]: kept ? { ...now, refused } : undefined });
 }
 async function giveBack() {
   const drafts = read(), turnedAway = $("[data-sign-in], .empty--error[role=alert]");
@@ -81,7 +77,7 @@ async function giveBack() {
 
 document.addEventListener("submit", ({ target }) => {
   if (target.method === "post") sent.add(target);
-  if (!target.action.endsWith("/logout")) return;
+  if (!target.getAttribute("action")?.endsWith("/logout")) return;
   forget = true; // the next person at this screen is another one
   sessionStorage.removeItem(KEY);
 }, true);
@@ -89,11 +85,10 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   if (detail.target?.id === "dialog") asked = detail.requestConfig.verb === "get" ? detail.requestConfig.path : "";
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const header = (name) => detail.xhr?.getResponseHeader(name);
-  if (header("HX-Refresh") && sent.has(detail.elt)) refused = true;
-  if (!header("HX-Redirect")) sent.delete(detail.elt);
+  if (detail.xhr?.getResponseHeader("HX-Redirect")) return;
+  if (sent.delete(detail.elt)) refused = Boolean(detail.xhr?.getResponseHeader("HX-Refresh"));
 });
-// A panel that comes again after one of its forms was refused brings only that form's words.
+// A panel that comes back with the words of the form that was refused gets those of its others from here.
 let others = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   others = detail.target?.id === "decision" ? take(detail.target) : null;

@@ -162,7 +162,7 @@ function renew(now, next) {
     if (!form) continue; // its part went with another form's
     if (!form.action.endsWith("/comments")) {
       $$("button", form).forEach((button) => (button.disabled = true));
-      form.before($("#kept-note").content.cloneNode(true));
+      form.before(...($("#kept-note")?.content.cloneNode(true).children ?? []));
     }
     const part = document.createElement("div");
     part.className = "decision__part";
@@ -177,7 +177,6 @@ const cardsNow = (ids) => fragment(`${list().dataset.liveCards}?${ids.map((id) =
 async function present() {
   if (document.hidden) return;
   if (panel()) return replace($("#presence", await fragment(panel().dataset.presence, { method: "POST" })));
-  // Who looks at what changes no decision: only that corner of a card is drawn again.
   if (list() && shown().length) for (const card of $$(".card", await cardsNow(shown()))) {
     const old = document.getElementById(card.id), fresh = $(".card__approvals", card);
     if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);

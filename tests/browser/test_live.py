@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -128,3 +129,17 @@ def test_after_bulk_the_focus_is_where_one_sees_it(visit, alice, make_patch):
     expect(page.locator(".card")).to_have_count(1)
     expect(page.locator("#pending")).not_to_be_focused()
     expect(page.locator(".card")).to_be_focused()
+
+
+def test_axe_finds_nothing_at_long_lines_and_small_targets(visit, alice, make_patch):
+    lines = "".join(f"+line {number} {'long ' * 60}\n" for number in range(1, 20))
+    second = "--- a/b.py\n+++ b/b.py\n@@ -1 +1 @@\n-a\n+b\n"
+    decision = make_patch(diff=f"--- /dev/null\n+++ b/long.py\n@@ -0,0 +1,19 @@\n{lines}{second}")
+    page = visit(alice, path_of(decision))
+    page.locator(".dfile__viewed input").last.check()
+    for view in ("unified", "split"):
+        page.goto(f"{path_of(decision)}?view={view}")
+        for width in (390, 834, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            found = Axe().run(page, options={"rules": {"target-size": {"enabled": True}}})
+            assert found.violations_count == 0, f"{view} at {width}: {found.generate_report()}"
