@@ -1,6 +1,7 @@
 // Pages follow what happens: one event stream, pieces fetched again, nothing that moves under the reader's eyes.
 import { $, $$, SignedOut, debounced, fragment, replace, say, toast } from "./dom.js";
 import { give, keyOf, take } from "./drafts.js";
+import { reveal } from "./pages.js";
 
 const POLL = 15_000, PRESENCE = 20_000, PATIENCE = 8_000, RETRY = 4;
 const light = () => $("#live"), bar = () => $("#live-lost");
@@ -157,6 +158,7 @@ async function lookAgain() {
 function renew(now, next) {
   const words = take(now), at = document.activeElement, from = at.selectionStart, to = at.selectionEnd;
   replace(next);
+  reveal(next);
   for (const { key } of give(words, next)) {
     const form = $$("form", now).find((each) => keyOf(each) === key);
     if (!form) continue; // its part went with another form's

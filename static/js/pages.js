@@ -11,7 +11,7 @@ if (window.htmx) {
 }
 
 // Buttons that only a script can serve are hidden until it is here.
-function reveal(root) {
+export function reveal(root) {
   for (const button of root.querySelectorAll("[data-close]")) button.hidden = false;
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 }
