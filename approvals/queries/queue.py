@@ -14,6 +14,7 @@ from approvals.models import NO_DEADLINE, Decision, PatchView, Priority, Review,
 from approvals.policy.rules import ROLES, Intent, Person, refusal
 
 from .case import case
+from .keyset import cursor_at, page
 from .search import matching
 from .workbench import presence_of
 
@@ -219,18 +220,14 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
     return decisions
 
 
-def neighbours(decision: Decision) -> tuple[Decision | None, Decision | None]:
-    """Return the pending decisions before and after this one in queue order; two index look-ups."""
-    rows = Decision.objects.filter(status=Status.PENDING).exclude(pk=decision.pk)
-    here = (decision.priority, decision.sla_due_at, decision.pk)
-    after = (
-        Q(priority__lt=here[0])
-        | Q(priority=here[0], sla_due_at__gt=here[1])
-        | Q(priority=here[0], sla_due_at=here[1], pk__gt=here[2])
-    )
-    order = ORDERS["priority"]
-    reverse = [name[1:] if name.startswith("-") else f"-{name}" for name in order]
-    return rows.filter(~after).order_by(*reverse).first(), rows.filter(after).order_by(*order).first()
+def neighbours(
+    decision: Decision, filters: Filters, order: str, person: Person, now: datetime
+) -> tuple[Decision | None, Decision | None]:
+    """Return the pending decisions before and after this one in a list; two index look-ups."""
+    rows, columns = pending(filters, now, person).exclude(pk=decision.pk), ORDERS[order]
+    found = [page(rows, columns, cursor_at(back, decision, columns), limit=1).rows for back in (True, False)]
+    before, after = (rows[0] if rows else None for rows in found)
+    return before, after
 
 
 def who_can(decision: Decision) -> Sequence[User]:
