@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from .models import Entry
-from .queries import EntryFilters, body_of, matching, row
+from .queries import EntryFilters, body_of, matching, people, row
 from .types import TYPES
 
 PAGE = 50
@@ -67,6 +67,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
     context = {
         "active": "audit",
         "form": form,
+        "people": people(),
         "entries": [_line(entry) for entry in shown],
         "next_url": _address(request, before=older),
         "previous_url": _address(request, after=newer),
