@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from django.db.models import Case as CaseWhen
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 
 from approvals.models import NO_DEADLINE, Decision, PatchView, Priority, Review, Status, User, Verdict
+from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, refusal
 
 from .case import case
+from .people import approvers
 from .search import matching
 from .workbench import presence_of
 
@@ -198,10 +201,10 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
     for decision in decisions:
         live = reviews[decision.pk]
         decision.others_present = present.get(decision.patch_id, [])  # type: ignore[attr-defined]
-        approvers = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
+        given = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
         seen = Intent(Verdict.APPROVE, decision.patch.sha256)  # as on its page; the card says if it is unopened
-        decision.approvers = approvers  # type: ignore[attr-defined]
-        decision.open_slots = [None] * max(0, decision.required_approvals - len(approvers))  # type: ignore[attr-defined]
+        decision.approvers = given  # type: ignore[attr-defined]
+        decision.open_slots = [None] * max(0, decision.required_approvals - len(given))  # type: ignore[attr-defined]
         decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]
         decision.why_not = refusal(case(decision, live), person, seen, now)  # type: ignore[attr-defined]
         decision.may_review = "approvals.review_decision" in person.permissions  # type: ignore[attr-defined]
@@ -223,13 +226,18 @@ def neighbours(decision: Decision) -> tuple[Decision | None, Decision | None]:
 
 
 def who_can(decision: Decision) -> Sequence[User]:
-    """Return up to five active people whose groups let them review and who are not named on the patch; members of
-    the groups the policy asks for come first."""
+    """Return up to five active people whose approval helps: their groups let them review, they are not named on the
+    patch and, where only an approval from a group is missing, they are in it; members of required groups come first."""
+    live = list(Review.objects.filter(decision=decision, withdrawn_at=None).values_list("reviewer", "verdict"))
     people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
-        pk__in=Review.objects.filter(decision=decision, withdrawn_at=None).values("reviewer")
+        pk__in=[reviewer for reviewer, _ in live]
     )
+    given = approvers(reviewer for reviewer, verdict in live if verdict == Verdict.APPROVE)
+    if only := must_come_from(given, decision.required_approvals, decision.required_groups):
+        people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
     for role in ROLES:
         if name := getattr(decision.patch, role):
-            people = people.exclude(Q(email__iexact=name) | Q(username__iexact=name))
+            for alias in {name, parseaddr(name)[1] or name}:  # `Alice <alice@example.org>` is alice too
+                people = people.exclude(Q(email__iexact=alias) | Q(username__iexact=alias))
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
     return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]
