@@ -13,6 +13,7 @@ from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
 
 ANY = [("", "Any")]
+REASON = 2_000  # characters
 PRIORITIES = [(priority.name.lower(), priority.label) for priority in reversed(Priority)]
 SLA_STATES = [("ok", "On time"), ("warning", "Due soon"), ("breached", "Breached"), ("none", "No SLA")]
 
@@ -116,9 +117,10 @@ class WordsForm(forms.Form):
         verdict, text = values.get("verdict"), values.get("text", "")
         if verdict in {Verdict.REJECT, Verdict.REQUEST_CHANGES}:
             if "text" in values and not text:
-                self.add_error("text", "Say what is wrong; nothing was sent.")
-            elif len(text) > 2_000:
-                self.add_error("text", f"A reason may have 2,000 characters, this has {len(text):,}.")
+                what = "is wrong" if verdict == Verdict.REJECT else "should change"
+                self.add_error("text", f"Say what {what}; nothing was sent.")
+            elif len(text) > REASON:
+                self.add_error("text", f"A reason may have {REASON:,} characters, this has {len(text):,}.")
         if verdict == Verdict.REJECT and "category" in values and not values["category"]:
             self.add_error("category", "Choose what is wrong; nothing was sent.")
         return values
@@ -149,7 +151,7 @@ class CommentForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=2_000, strip=True, error_messages={"required": "Say why."})
+    reason = forms.CharField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
 
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:

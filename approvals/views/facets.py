@@ -11,6 +11,7 @@ from approvals.forms import QueueForm
 from approvals.policy.rules import Person
 from approvals.queries import queue as queries
 from approvals.queries.people import person
+from approvals.queries.weaknesses import named
 from approvals.templatetags.form_tags import choices_of
 
 from .access import person_of, varies, viewers
@@ -40,7 +41,7 @@ def facet(request: HttpRequest, name: str) -> HttpResponse:
             "values": [
                 {
                     "value": value,
-                    "label": value,
+                    "label": named(value) if name == "cwe" else value,
                     "count": count,
                     "selected": value == chosen,
                     "url": queue_address(request, **{name: "" if value == chosen else value}),

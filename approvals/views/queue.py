@@ -40,13 +40,13 @@ def queue(request: HttpRequest) -> HttpResponse:
     except BadCursor:
         return redirect(request.path)
     fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
-    context = _list(request, form, shown, who, now)
+    context = _list(request, form, shown, who, now) | {"saved_views": saved_views(person_of(request))}
     if fragment:
-        return render(request, "approvals/_queue.html", context)
+        return render(request, "approvals/_queue.html", context | {"fragment": True})
     return render(
         request,
         "approvals/queue.html",
-        context | {"kpis": queue_kpis(now), "saved_views": saved_views(person_of(request))},
+        context | {"kpis": queue_kpis(now), "needs_me": _needs(who, now)},
     )
 
 
@@ -67,6 +67,13 @@ def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, 
         "shown": len(shown.rows),
         **page_urls(request, shown),
     }
+
+
+def _needs(who: Person, now: datetime) -> str:
+    """Return how many waiting patches need this person; '' for somebody who does not review."""
+    if "approvals.review_decision" not in who.permissions:
+        return ""
+    return queries.counted(queries.pending(queries.Filters(mine=True), now, who))
 
 
 def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:

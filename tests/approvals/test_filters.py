@@ -106,3 +106,57 @@ def test_the_number_over_the_history_follows_its_filters(sign_in, lena, reviewed
     text = page(client, "history", reviewer="alice")
     assert "1 decided patch that matches</p>" in text
     assert text.index('id="history"') < text.index("1 decided patch")
+
+
+def test_weaknesses_have_their_names(sign_in, alice, make_patch):
+    make_patch(cwe_ids=["CWE-89", "CWE-99999"])
+    text = sign_in(alice).get(reverse("facet", args=["cwe"])).content.decode()
+    assert ">CWE-89 SQL injection<" in text
+    assert ">CWE-99999<" in text
+
+
+def test_viewers_are_offered_no_selecting(sign_in, carol, alice, make_patch):
+    make_patch()
+    for person, offered in ((carol, False), (alice, True)):
+        text = page(sign_in(person), "queue")
+        assert ("select-all" in text) is offered
+        assert ("<kbd>X</kbd> select <" in text) is offered
+
+
+def test_the_headline_says_how_many_need_the_reader(sign_in, alice, carol, make_patch, approve):
+    make_patch()
+    make_patch(submitted_by="alice")
+    assert ">1 of them needs you.</a>" in page(sign_in(alice), "queue")
+    assert "of them need" not in page(sign_in(carol), "queue")
+
+
+def test_saved_views_follow_the_filters(sign_in, alice, make_patch):
+    make_patch()
+    client = sign_in(alice)
+    client.post(reverse("view-save"), {"name": "Late ones", "query": "sla=breached"})
+    headers = {"HX-Request": "true", "HX-Target": "queue"}
+    for query, named in (("sla=breached", True), ("sla=warning", False)):
+        text = client.get(f"{reverse('queue')}?{query}", headers=headers).content.decode()
+        assert 'id="menu-views" hx-swap-oob="true"' in text
+        assert ("<span>Late ones</span>" in text) is named
+    assert "hx-swap-oob" not in page(client, "queue", sla="breached")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sentence"), [("reject", "Say what is wrong;"), ("request_changes", "Say what should change;")]
+)
+def test_a_refusal_without_words_says_which_words_are_missing(sign_in, alice, make_patch, verdict, sentence):
+    decision = make_patch()
+    body = {"verdict": verdict, "patch_sha256": decision.patch.sha256, "category": "other"}
+    answer = sign_in(alice).post(reverse("patch-decide", args=[decision.decision_id]), body)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+
+
+def test_the_audit_log_speaks_in_words(sign_in, lena, reviewed):
+    client = sign_in(lena)
+    text = page(client, "audit:entries")
+    assert "1 approval asked for" in text
+    assert "incomplete: " in text
+    assert '<option value="decision.approved"' not in text
+    assert "decision approved</label>" in re.sub(r"\s*\n\s*", "", text)
