@@ -156,15 +156,15 @@ class ReasonForm(forms.Form):
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:
     """Return the query with shares of old links and saved views, 0 to 1 as the API has them, in percent."""
-    old = {share: percent for share, percent in SHARES.items() if data.get(share) and not data.get(percent)}
+    old = {percent: str(data[share]) for share, percent in SHARES.items() if data.get(share) and not data.get(percent)}
     if not old:
         return data
     read = data.copy()
-    for share, percent in old.items():
+    for percent, share in old.items():
         try:
-            read[percent] = f"{float(data[share]) * 100:.10g}"
+            read[percent] = f"{float(share) * 100:.10g}"
         except ValueError:
-            read[percent] = data[share]
+            read[percent] = share
     return read
 
 

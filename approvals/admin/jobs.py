@@ -3,21 +3,21 @@
 import json
 from typing import Any
 
-import procrastinate.contrib.django.admin as replaced  # registers its page, so it comes before ours
+import procrastinate.contrib.django.admin  # noqa: F401  registers its page, so it comes before ours
 from django.contrib import admin
 from django.db.models import QuerySet
+from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
 from .kinds import Record
 
-Job = replaced.models.ProcrastinateJob
-admin.site.unregister(Job)
+admin.site.unregister(ProcrastinateJob)
 
 
-@admin.register(Job)
+@admin.register(ProcrastinateJob)
 class JobAdmin(Record):
     """A failed job is retried by the worker or by procrastinate's command, never here."""
 
-    list_display = ("id", "task_name", "status", "attempts", "queue_name", "scheduled_at", "abort_requested")
+    list_display = ("id", "task_name", "status", "attempts", "queue_name", "scheduled_at")
     list_filter = ("status", "queue_name")
     list_select_related = ("worker",)
     search_fields = ("task_name",)
@@ -37,7 +37,7 @@ class JobAdmin(Record):
 
     @admin.display(description="What happened")
     def events(self, job: Any) -> str:
-        seen = replaced.models.ProcrastinateEvent.objects.filter(job=job).order_by("-at")[:50]
+        seen = ProcrastinateEvent.objects.filter(job=job).order_by("-at")[:50]
         return (
             "; ".join(f"{event.type} at {event.at:%Y-%m-%d %H:%M:%S %Z}" for event in seen if event.at) or "nothing yet"
         )
