@@ -164,6 +164,17 @@ def counted(rows: QuerySet[Any]) -> str:
     return shown_count(found)
 
 
+def counted_pending(rows: QuerySet[Decision]) -> str:
+    """Return the count of pending decisions as `counted` does.
+
+    In queue order, for the sake of its plan: free to choose, PostgreSQL expects a thousand matches soon whatever it
+    reads, and joins from the oldest patch on. Pending ones are young: measured with 1,000,000 patches, it read 700,000
+    decided ones first.
+    """
+    found = len(rows.order_by(*ORDERS["priority"]).values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    return shown_count(found)
+
+
 def shown_count(found: int) -> str:
     return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
 
