@@ -73,12 +73,12 @@ def _needs(who: Person, now: datetime) -> str:
     """Return how many waiting patches need this person; '' for somebody who does not review."""
     if "approvals.review_decision" not in who.permissions:
         return ""
-    return queries.counted(queries.pending(queries.Filters(mine=True), now, who))
+    return queries.counted(queries.waiting(queries.Filters(mine=True), now, who))
 
 
 def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:
     """Return the tabs; each counts under the other filters."""
-    counts = queries.counts_by_priority(queries.pending(queries.without(filters, "priority"), now, who))
+    counts = queries.counts_by_priority(queries.waiting(queries.without(filters, "priority"), now, who))
     return [
         {
             "key": name,
