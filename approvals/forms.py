@@ -1,9 +1,11 @@
 """What people type: queue and history filters, verdicts, comments, reasons."""
 
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils import timezone
 
 from approvals.models import Category, Priority, Severity, Status, Verdict, Wargaming
@@ -11,8 +13,28 @@ from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
 
 ANY = [("", "Any")]
+REASON = 2_000  # characters
 PRIORITIES = [(priority.name.lower(), priority.label) for priority in reversed(Priority)]
 SLA_STATES = [("ok", "On time"), ("warning", "Due soon"), ("breached", "Breached"), ("none", "No SLA")]
+
+
+SHARES = {"confidence_min": "confidence_from", "confidence_max": "confidence_to"}
+PERCENT = "A number from 0 to 100. Until it is one, this filter is off."
+
+
+class PercentField(forms.FloatField):
+    """A share as people write it, in percent, as cards print it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            min_value=0,
+            max_value=100,
+            widget=forms.TextInput,  # a number input hands out '' for what it cannot read, and nobody learns why
+            error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), PERCENT),
+        )
+        for check in self.validators:
+            check.message = PERCENT  # type: ignore[attr-defined]
 
 
 class QueueForm(forms.Form):
@@ -27,8 +49,8 @@ class QueueForm(forms.Form):
     package = forms.CharField(required=False, max_length=255)
     ecosystem = forms.CharField(required=False, max_length=255)
     language = forms.CharField(required=False, max_length=255)
-    confidence_min = forms.FloatField(required=False, min_value=0, max_value=1)
-    confidence_max = forms.FloatField(required=False, min_value=0, max_value=1)
+    confidence_from = PercentField()
+    confidence_to = PercentField()
     wargaming = forms.ChoiceField(
         required=False,
         choices=[*ANY, *Wargaming.choices, ("disagrees", "Disagrees with ML")],
@@ -41,12 +63,15 @@ class QueueForm(forms.Form):
     escalated = forms.BooleanField(required=False)
     sort = forms.ChoiceField(required=False, choices=[("", "")] + [(name, name) for name in ORDERS])
 
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(_in_percent(data))
+
     def filters(self) -> Filters:
         """Return the filters that are valid; a wrong one narrows nothing and shows its error."""
         self.is_valid()
-        return Filters(
-            **{name: value for name, value in self.cleaned_data.items() if name != "sort" and value is not None}
-        )
+        given = {name: value for name, value in self.cleaned_data.items() if name != "sort" and value is not None}
+        shares = {name: given.pop(percent) / 100 for name, percent in SHARES.items() if percent in given}
+        return Filters(**given, **shares)
 
     def order(self) -> str:
         self.is_valid()
@@ -92,9 +117,10 @@ class WordsForm(forms.Form):
         verdict, text = values.get("verdict"), values.get("text", "")
         if verdict in {Verdict.REJECT, Verdict.REQUEST_CHANGES}:
             if "text" in values and not text:
-                self.add_error("text", "Say what is wrong; nothing was sent.")
-            elif len(text) > 2_000:
-                self.add_error("text", f"A reason may have 2,000 characters, this has {len(text):,}.")
+                what = "is wrong" if verdict == Verdict.REJECT else "should change"
+                self.add_error("text", f"Say what {what}; nothing was sent.")
+            elif len(text) > REASON:
+                self.add_error("text", f"A reason may have {REASON:,} characters, this has {len(text):,}.")
         if verdict == Verdict.REJECT and "category" in values and not values["category"]:
             self.add_error("category", "Choose what is wrong; nothing was sent.")
         return values
@@ -125,7 +151,21 @@ class CommentForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=2_000, strip=True, error_messages={"required": "Say why."})
+    reason = forms.CharField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
+
+
+def _in_percent(data: QueryDict) -> Mapping[str, Any]:
+    """Return the query with shares of old links and saved views, 0 to 1 as the API has them, in percent."""
+    old = {percent: str(data[share]) for share, percent in SHARES.items() if data.get(share) and not data.get(percent)}
+    if not old:
+        return data
+    read = data.copy()
+    for percent, share in old.items():
+        try:
+            read[percent] = f"{float(share) * 100:.10g}"
+        except ValueError:
+            read[percent] = share
+    return read
 
 
 def _midnight(day: Any, days: int = 0) -> datetime | None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from .models import Entry
 
@@ -31,7 +33,7 @@ def matching(filters: EntryFilters) -> QuerySet[Entry]:
     if filters.object_ids is not None:
         rows = rows.filter(object_id__in=filters.object_ids)
     if filters.actor:
-        rows = rows.filter(Q(actor_id=filters.actor) | Q(context__actor_label__iexact=filters.actor))
+        rows = rows.filter(_actor(filters.actor))
     if filters.action:
         rows = rows.filter(type=filters.action)
     if filters.since:
@@ -75,6 +77,21 @@ def row(entry: Entry) -> dict[str, Any]:
         "seq": leaf.seq if leaf else None,
         "leaf_hash": bytes(entry.leaf_hash).hex() if leaf else None,
     }
+
+
+def _actor(text: str) -> Q:
+    """Match an actor's id or label, or a person's user name, e-mail address or a part of their full name."""
+    full_name = Concat("first_name", Value(" "), "last_name")
+    wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
+    found = get_user_model()._default_manager.annotate(full_name=full_name).filter(wanted)
+    ids = [f"user:{key}" for key in found.values_list("pk", flat=True)[:100]]
+    return Q(actor_id__in=[text, *ids]) | Q(context__actor_label__iexact=text)
+
+
+def people() -> list[tuple[str, str]]:
+    """Return up to 100 people, name and e-mail address, to choose from while one types."""
+    rows = get_user_model()._default_manager.order_by("first_name", "username")[:100]
+    return [(str(user), user.email or user.get_username()) for user in rows]
 
 
 def _words(text: str) -> Q:

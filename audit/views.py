@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from .models import Entry
-from .queries import EntryFilters, body_of, matching, row
+from .queries import EntryFilters, body_of, matching, people, row
 from .types import TYPES
+from .words import label, summary
 
 PAGE = 50
 KINDS = {
@@ -37,7 +38,7 @@ class EntryForm(forms.Form):
     """The list's filters, from the query string; dates are days in the reader's time zone."""
 
     q = forms.CharField(required=False, max_length=200)
-    action = forms.ChoiceField(required=False, choices=[("", "Any"), *((name, name) for name in TYPES)])
+    action = forms.ChoiceField(required=False, choices=[("", "Any"), *((name, label(name)) for name in TYPES)])
     actor = forms.CharField(required=False, max_length=150)
     object = forms.CharField(required=False, max_length=64)
     since = forms.DateField(required=False)
@@ -67,6 +68,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
     context = {
         "active": "audit",
         "form": form,
+        "people": people(),
         "entries": [_line(entry) for entry in shown],
         "next_url": _address(request, before=older),
         "previous_url": _address(request, after=newer),
@@ -142,18 +144,9 @@ def _line(entry: Entry) -> dict[str, Any]:
         "kind": KINDS.get(entry.type, ""),
         "object_label": context.object_label if context else "",
         "object_url": reverse("patch-detail", args=[entry.object_id]) if entry.object_type == "decision" else "",
-        "summary": _summary(entry.type, facts["details"]),
+        "summary": summary(entry.type, facts["details"]),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
     }
-
-
-def _summary(type: str, data: dict[str, Any]) -> str:
-    """Return the facts of an entry that say most, in one short line."""
-    if type == "policy.changed":
-        number = (data.get("new") or {}).get("version")
-        return f"version {number}" if number else "place or switch"
-    names = ("verdict", "cause", "why", "category", "priority", "level", "kind", "new", "raised")
-    return ", ".join(str(data[name]).replace("_", " ") for name in names if isinstance(data.get(name), str | int))[:120]
 
 
 def _number(text: str | None) -> int | None:

@@ -49,6 +49,9 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if expiry := self.fields.get("expires_at"):  # two inputs under one heading: each says what it is
+            for part, words in zip(expiry.widget.widgets, ("Expires on, date", "Expires at, time"), strict=True):
+                part.attrs["aria-label"] = words
         if person := self.fields.get("user"):
             assert isinstance(person, forms.ModelChoiceField)
             person.queryset = User.objects.filter(is_active=True).order_by("username")

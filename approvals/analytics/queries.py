@@ -28,7 +28,8 @@ where decided_by_kind = 'human' and decided_at >= %(since)s and decided_at < %(u
 
 # The same patches as `sla_compliance` of the summary: those people decided, and those nobody did in time.
 SLA = """
-select priority, count(*) filter (where coalesce(decided_at, %(now)s) <= sla_due_at), count(*)
+select priority, count(*) filter (where coalesce(decided_at, %(now)s) <= sla_due_at), count(*),
+       count(*) filter (where status = 'pending')
 from approvals_decision
 where created_at >= %(since)s and created_at < %(until)s and sla_due_at < %(never)s
   and ((decided_by_kind = 'human' and status <> 'cancelled') or coalesce(decided_at, %(now)s) > sla_due_at)
@@ -71,13 +72,14 @@ def durations(since: datetime, until: datetime) -> list[int]:
 
 
 def sla(since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Return, per priority, how many patches that arrived in the period met their SLA, of those it has run for."""
+    """Return, per priority, how many patches that arrived in the period met their SLA, of those it has run for; those
+    late that still wait are among them and counted by themselves."""
     found = {row[0]: row[1:] for row in _rows(SLA, never=NO_DEADLINE, since=since, until=until, now=until)}
     rows = []
     for priority in reversed(Priority):
-        met, total = found.get(priority, (0, 0))
+        met, total, waiting = found.get(priority, (0, 0, 0))
         percent = met * 100 // total if total else None
-        rows.append({"priority": priority, "met": met, "total": total, "percent": percent})
+        rows.append({"priority": priority, "met": met, "total": total, "percent": percent, "waiting": waiting})
     return rows
 
 

@@ -1,6 +1,6 @@
 """The analytics page: S1's summary for a chosen period, decisions per day, time to decision."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,8 +27,10 @@ def analytics(request: HttpRequest) -> HttpResponse:
     chosen = request.GET.get("days", "28")
     days = int(chosen if chosen in PERIODS else "28")
     until = timezone.now()
-    since = until - timedelta(days=days)
     zone = ZoneInfo(timezone.get_current_timezone_name())
+    # Whole days of the reader's calendar, today among them: so many bars as the period has days.
+    first = until.astimezone(zone).date() - timedelta(days=days - 1)
+    since, before = (datetime.combine(day, time.min, zone) for day in (first, first - timedelta(days=days)))
     context = {
         "active": "analytics",
         "periods": [
@@ -37,7 +39,7 @@ def analytics(request: HttpRequest) -> HttpResponse:
         ],
         "period_label": f"{since.astimezone(zone):%-d %b} to {until.astimezone(zone):%-d %b}, "
         f"compared with the {days} days before",
-        "kpis": _tiles(summary(since, until, until), summary(since - timedelta(days=days), since, until)),
+        "kpis": _tiles(summary(since, until, until), summary(before, since, until)),
         "charts": [_decisions_per_day(since, until, zone), _time_to_decision(since, until)],
         "sla": queries.sla(since, until),
     }

@@ -1,17 +1,21 @@
 """The ML score, the policy's trace and the timeline, shaped for the patch page."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q
 
-from approvals.models import Category, Decision, Patch, Status, Verdict
+from approvals.models import Category, DeciderKind, Decision, Patch, Status, Verdict
 from audit.queries import EntryFilters, body_of, entries
 
 SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
-LATEST, FEWEST = 200, 10  # approved patches of a weakness that make its usual size, at most and at least
+LATEST, FEWEST = 200, 10  # earlier patches that say what is usual, at most and at least
+BANDS = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
+RECENT = 5_000  # decisions that make a track record: no index finds those of one model, and old ones say little
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,49 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """What people decided on earlier patches that the same model scored about the same; `band` is in percent."""
+
+    band: str
+    decided: int
+    approved: int
+
+    @property
+    def enough(self) -> bool:
+        return self.decided >= FEWEST
+
+    @property
+    def refused(self) -> int:
+        return self.decided - self.approved
+
+    @property
+    def approved_percent(self) -> str:
+        return percent(self.approved / self.decided) if self.decided else ""
+
+
+def track_record(patch: Patch) -> TrackRecord | None:
+    """Return how the model version did in this confidence band, of the latest decisions; one query, None for a model
+    without a version. An approval that was revoked counts as one that people took back."""
+    confidence = patch.ml_confidence
+    if confidence is None or not patch.ml_model_version:
+        return None
+    number = max(0, min(bisect_right(BANDS, confidence), len(BANDS) - 1) - 1)
+    low, high = BANDS[number], BANDS[number + 1]
+    latest = Decision.objects.exclude(status=Status.PENDING).order_by("-decided_at", "-id").values("pk")[:RECENT]
+    alike = Decision.objects.filter(
+        pk__in=latest,
+        decided_by_kind=DeciderKind.HUMAN,
+        status__in=[Status.APPROVED, Status.REVOKED, Status.REJECTED, Status.CHANGES_REQUESTED],
+        confidence__gte=low,
+        patch__ml_model_version=patch.ml_model_version,
+    ).exclude(patch=patch.pk)
+    found = (alike.filter(confidence__lt=high) if high < 1 else alike).aggregate(
+        decided=Count("*"), approved=Count("pk", filter=Q(status=Status.APPROVED))
+    )
+    return TrackRecord(f"{low * 100:.0f} to {high * 100:.0f}", found["decided"], found["approved"])
+
+
 def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
     """Return the score, what it needs for automatic approval, and its SHAP rows, largest first; sums are checked."""
     confidence = patch.ml_confidence
@@ -60,10 +107,11 @@ def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
         "success": bool(patch.ml_prediction),
         "threshold_percent": percent(float(threshold)),
         "model_version": patch.ml_model_version,
-        "base": None if patch.ml_base_value is None else f"{patch.ml_base_value:.2f}",
+        "record": track_record(patch),
+        "base": None if patch.ml_base_value is None else f"{patch.ml_base_value:.3f}",
         "rows": parts[:SHAP_SHOWN],
         "others": {"count": len(rest), "contribution": sum(part["contribution"] for part in rest)} if rest else None,
-        "sum": f"{total:.2f}" if known else None,
+        "sum": f"{total:.3f}" if known else None,
         "adds_up": abs(total - confidence) <= TOLERANCE if known else None,
     }
 

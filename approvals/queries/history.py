@@ -1,13 +1,14 @@
 """Decided patches, newest first."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from approvals.models import NO_DEADLINE, DeciderKind, Decision, Priority, Review, Status, User
 
+from .people import named
 from .queue import COUNT_LIMIT, shown_count
 from .search import matching
 
@@ -25,6 +26,10 @@ class HistoryFilters:
     since: datetime | None = None
     until: datetime | None = None
 
+    def active(self) -> int:
+        """Return how many filters narrow the list."""
+        return sum(getattr(self, item.name) != item.default for item in fields(self))
+
 
 def decided(filters: HistoryFilters) -> QuerySet[Decision]:
     """Return the decided decisions that match; lazily, in no order."""
@@ -41,8 +46,8 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
     if filters.until:
         condition &= Q(decided_at__lt=filters.until)
     if filters.reviewer:
-        named = Q(reviewer__username__iexact=filters.reviewer) | Q(reviewer__email__iexact=filters.reviewer)
-        rows = rows.filter(Exists(Review.objects.filter(named, decision=OuterRef("pk"), withdrawn_at=None)))
+        theirs = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
+        rows = rows.filter(Exists(theirs.filter(decision=OuterRef("pk"))))
     rows = rows.filter(condition)
     return matching(rows, filters.q, "patch__search") if filters.q else rows
 

@@ -56,7 +56,7 @@ def rate_tile(label: str, rate: float | None, before: float | None = None) -> Ti
     """Return a share as percent with its change in points; a dash when there was nothing to divide."""
     if rate is None:
         return tile(label, "–", delta="no data yet")
-    change = "" if before is None else f"{(rate - before) * 100:+.1f} pts"
+    change = "" if before is None else f"{abs(rate - before) * 100:.1f} pts"
     return tile(label, f"{rate * 100:.1f}", "%", delta=change, direction=_direction(rate, before))
 
 
@@ -70,7 +70,8 @@ def time_tile(label: str, seconds: float | None, before: float | None = None) ->
 
 
 def count_tile(label: str, count: int, before: int | None = None) -> Tile:
-    change = f"{(count - before) / before * 100:+.0f} %" if before else ""
+    # The arrow beside it says which way.
+    change = f"{abs(count - before) / before * 100:.0f} %" if before else ""
     return tile(label, f"{count:,}", delta=change, direction=_direction(count, before) if change else "")
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from django.db import connection
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from approvals.models import User
 from approvals.policy.quorum import Approver
@@ -46,6 +48,19 @@ def approvers(user_ids: Iterable[int]) -> list[Approver]:
         Approver(user_id, frozenset(group for member, group, _ in memberships if member == user_id))
         for user_id in sorted(may)
     ]
+
+
+def named(text: str) -> QuerySet[User]:
+    """Return the people a filter means: by user name or e-mail address, or by a part of their full name."""
+    full_name = Concat("first_name", Value(" "), "last_name")
+    wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
+    return User.objects.annotate(full_name=full_name).filter(wanted)
+
+
+def offered() -> list[tuple[str, str]]:
+    """Return up to 100 people who review, name and e-mail address, to choose from while one types."""
+    people = User.objects.filter(groups__permissions__codename="review_decision").order_by("first_name", "username")
+    return [(str(user), user.email or user.username) for user in people.distinct()[:100]]
 
 
 def _memberships(user_ids: list[int]) -> list[tuple[int, str, str | None]]:

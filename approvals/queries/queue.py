@@ -1,22 +1,27 @@
 """The pending queue: filters, orders, counts and what each card shows."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from email.utils import parseaddr
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Case as CaseWhen
-from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value, When
 
-from approvals.models import NO_DEADLINE, Decision, PatchView, Priority, Review, Status, User, Verdict
+from approvals.models import NO_DEADLINE, Decision, PatchView, Priority, Review, Status, User, Verdict, Waiting
+from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, refusal
 
 from .case import case
 from .keyset import cursor_at, page
+from .people import approvers
 from .search import matching
 from .workbench import presence_of
+
+M = TypeVar("M", bound=Model)
 
 ORDERS: dict[str, list[str]] = {
     "priority": ["-priority", "sla_due_at", "id"],
@@ -29,12 +34,12 @@ ORDERS: dict[str, list[str]] = {
 COUNT_LIMIT = 1_000
 FACET_LIMIT = 50
 FACETS = {
-    "cwe": "patch__cwe_ids",
-    "package": "patch__package_name",
-    "ecosystem": "patch__ecosystem",
-    "language": "patch__language",
-    "producer": "patch__producer__name",
-    "policy": "policy_version__policy__name",
+    "cwe": "cwe_ids",
+    "package": "package_name",
+    "ecosystem": "ecosystem",
+    "language": "language",
+    "producer": "producer__name",
+    "policy": "policy__name",
 }
 
 
@@ -68,64 +73,81 @@ class Filters:
 def pending(filters: Filters, now: datetime, person: Person | None = None) -> QuerySet[Decision]:
     """Return the pending decisions that match; lazily, in no order."""
     rows = Decision.objects.filter(status=Status.PENDING).select_related("patch__producer", "policy_version__policy")
-    rows = rows.filter(_on_decision(filters, now)).filter(_on_patch(filters))
+    if filters == Filters():
+        return rows
+    return _narrowed(rows, filters, now, person, "waiting__")
+
+
+def waiting(filters: Filters, now: datetime, person: Person | None = None) -> QuerySet[Waiting]:
+    """Return the same in the narrow rows that counts are made of."""
+    return _narrowed(Waiting.objects.all(), filters, now, person, "")
+
+
+def _narrowed(rows: QuerySet[M], filters: Filters, now: datetime, person: Person | None, at: str) -> QuerySet[M]:
+    """Return the rows that match; `at` leads from a row to its facts."""
+    rows = rows.filter(*_conditions(filters, now, at))
     if filters.mine:
-        rows = rows.filter(needs_approval_of(person)) if person else rows.none()
-    return matching(rows, filters.q, "patch__search") if filters.q else rows
+        rows = rows.filter(needs_approval_of(person, at)) if person else rows.none()
+    return matching(rows, filters.q, f"{at}search") if filters.q else rows
 
 
-def _on_decision(filters: Filters, now: datetime) -> Q:
-    condition = Q()
+def _conditions(filters: Filters, now: datetime, at: str) -> Iterator[Q]:
+    def fact(name: str, value: Any) -> Q:
+        return Q(**{f"{at}{name}": value})
+
     if filters.priority:
-        condition &= Q(priority=Priority[filters.priority.upper()])
-    if filters.sla == "breached":
-        condition &= Q(sla_due_at__lte=now)
-    elif filters.sla == "warning":
-        condition &= Q(sla_warn_at__lte=now, sla_due_at__gt=now)
-    elif filters.sla == "ok":
-        condition &= Q(sla_warn_at__gt=now, sla_due_at__gt=now) & ~Q(sla_due_at=NO_DEADLINE)
-    elif filters.sla == "none":
-        condition &= Q(sla_due_at=NO_DEADLINE)
-    if filters.policy:
-        condition &= Q(policy_version__policy__name=filters.policy)
+        yield fact("priority", Priority[filters.priority.upper()])
+    if filters.sla:
+        yield _in_sla_state(filters.sla, now, fact)
     if filters.escalated:
-        condition &= Q(escalation_level__gt=0)
+        yield fact("escalation_level__gt", 0)
     if filters.confidence_min is not None:
-        condition &= Q(confidence__gte=filters.confidence_min)
+        yield fact("confidence__gte", filters.confidence_min)
     if filters.confidence_max is not None:
-        condition &= Q(confidence__gte=0, confidence__lte=filters.confidence_max)
-    return condition
-
-
-def _on_patch(filters: Filters) -> Q:
-    condition = Q()
-    if filters.severity:
-        condition &= Q(patch__effective_severity=filters.severity)
+        yield fact("confidence__gte", 0) & fact("confidence__lte", filters.confidence_max)
     if filters.cwe:
-        condition &= Q(patch__cwe_ids__overlap=[filters.cwe, filters.cwe.upper()])
+        yield fact("cwe_ids__overlap", [filters.cwe, filters.cwe.upper()])
     if filters.cve:
-        condition &= Q(patch__cve_ids__contains=[filters.cve.upper()])
-    for name, column in (("package", "package_name"), ("ecosystem", "ecosystem"), ("language", "language")):
-        if value := getattr(filters, name):
-            condition &= Q(**{f"patch__{column}": value})
-    if filters.producer:
-        condition &= Q(patch__producer__name=filters.producer)
+        yield fact("cve_ids__contains", [filters.cve.upper()])
     if filters.wargaming == "disagrees":
-        condition &= Q(patch__ml_prediction=True, patch__wargaming="failed") | Q(
-            patch__ml_prediction=False, patch__wargaming="passed"
+        yield fact("ml_prediction", True) & fact("wargaming", "failed") | fact("ml_prediction", False) & fact(
+            "wargaming", "passed"
         )
     elif filters.wargaming:
-        condition &= Q(patch__wargaming=filters.wargaming)
-    return condition
+        yield fact("wargaming", filters.wargaming)
+    for name, column in PLAIN.items():
+        if value := getattr(filters, name):
+            yield fact(column, value)
 
 
-def needs_approval_of(person: Person) -> Q:
+PLAIN = {
+    "severity": "severity",
+    "package": "package_name",
+    "ecosystem": "ecosystem",
+    "language": "language",
+    "producer": "producer__name",
+    "policy": "policy__name",
+}
+"""Filters that ask for one value of one fact."""
+
+
+def _in_sla_state(state: str, now: datetime, fact: Callable[[str, Any], Q]) -> Q:
+    if state == "breached":
+        return fact("sla_due_at__lte", now)
+    if state == "warning":
+        return fact("sla_warn_at__lte", now) & fact("sla_due_at__gt", now)
+    if state == "ok":
+        return fact("sla_warn_at__gt", now) & fact("sla_due_at__gt", now) & ~fact("sla_due_at", NO_DEADLINE)
+    return fact("sla_due_at", NO_DEADLINE)
+
+
+def needs_approval_of(person: Person, at: str = "waiting__") -> Q:
     """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, and did not submit it."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
     mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
-    submitted = Q(patch__submitted_by__iexact=person.email) | Q(patch__submitted_by__iexact=person.username)
-    return ~Exists(mine) & ~submitted
+    names = [Q(**{f"{at}submitted_by__iexact": name}) for name in (person.email, person.username)]
+    return ~Exists(mine) & ~(names[0] | names[1])
 
 
 def without(filters: Filters, name: str) -> Filters:
@@ -144,7 +166,7 @@ def arrivals(rows: QuerySet[Decision], since: datetime | None, ids: Collection[U
     return rows.filter(Q(created_at__gt=since) | named if since else named)
 
 
-def facet(rows: QuerySet[Decision], name: str) -> tuple[list[tuple[str, str]], bool]:
+def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bool]:
     """Return up to 50 values of a facet with their counts, the most frequent first, and whether there are more."""
     column = FACETS[name]
     if name == "cwe":
@@ -162,22 +184,11 @@ def counted(rows: QuerySet[Any]) -> str:
     return shown_count(found)
 
 
-def counted_pending(rows: QuerySet[Decision]) -> str:
-    """Return the count of pending decisions as `counted` does.
-
-    In queue order, for the sake of its plan: free to choose, PostgreSQL expects a thousand matches soon whatever it
-    reads, and joins from the oldest patch on. Pending ones are young: measured with 1,000,000 patches, it read 700,000
-    decided ones first.
-    """
-    found = len(rows.order_by(*ORDERS["priority"]).values_list("pk", flat=True)[: COUNT_LIMIT + 1])
-    return shown_count(found)
-
-
 def shown_count(found: int) -> str:
     return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
 
 
-def counts_by_priority(rows: QuerySet[Decision]) -> dict[str, str]:
+def counts_by_priority(rows: QuerySet[Waiting]) -> dict[str, str]:
     """Return the count of each priority tab and of 'all', each exact up to 1,000; one query."""
     bare = rows.order_by().values_list("priority", flat=True)
     few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
@@ -210,10 +221,10 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
     for decision in decisions:
         live = reviews[decision.pk]
         decision.others_present = present.get(decision.patch_id, [])  # type: ignore[attr-defined]
-        approvers = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
+        given = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
         seen = Intent(Verdict.APPROVE, decision.patch.sha256)  # as on its page; the card says if it is unopened
-        decision.approvers = approvers  # type: ignore[attr-defined]
-        decision.open_slots = [None] * max(0, decision.required_approvals - len(approvers))  # type: ignore[attr-defined]
+        decision.approvers = given  # type: ignore[attr-defined]
+        decision.open_slots = [None] * max(0, decision.required_approvals - len(given))  # type: ignore[attr-defined]
         decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]
         decision.why_not = refusal(case(decision, live), person, seen, now)  # type: ignore[attr-defined]
         decision.may_review = "approvals.review_decision" in person.permissions  # type: ignore[attr-defined]
@@ -231,13 +242,18 @@ def neighbours(
 
 
 def who_can(decision: Decision) -> Sequence[User]:
-    """Return up to five active people whose groups let them review and who are not named on the patch; members of
-    the groups the policy asks for come first."""
+    """Return up to five active people whose approval helps: their groups let them review, they are not named on the
+    patch and, where only an approval from a group is missing, they are in it; members of required groups come first."""
+    live = list(Review.objects.filter(decision=decision, withdrawn_at=None).values_list("reviewer", "verdict"))
     people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
-        pk__in=Review.objects.filter(decision=decision, withdrawn_at=None).values("reviewer")
+        pk__in=[reviewer for reviewer, _ in live]
     )
+    given = approvers(reviewer for reviewer, verdict in live if verdict == Verdict.APPROVE)
+    if only := must_come_from(given, decision.required_approvals, decision.required_groups):
+        people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
     for role in ROLES:
         if name := getattr(decision.patch, role):
-            people = people.exclude(Q(email__iexact=name) | Q(username__iexact=name))
+            for alias in {name, parseaddr(name)[1] or name}:  # `Alice <alice@example.org>` is alice too
+                people = people.exclude(Q(email__iexact=alias) | Q(username__iexact=alias))
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
     return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]

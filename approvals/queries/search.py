@@ -1,4 +1,5 @@
-"""Full-text search over patches: every word typed must begin a word of the patch; a digest finds its patch."""
+"""Full-text search over patches: every word typed must begin a word of the patch; a digest, or its
+first eight characters or more, finds its patch."""
 
 import re
 from typing import TypeVar
@@ -8,20 +9,28 @@ from django.db.models import Model, Q, QuerySet
 
 M = TypeVar("M", bound=Model)
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"[0-9a-f]{8,64}")
+AFTER_HEX = "g"  # what sorts after every digest that begins with the same characters, in any collation
 
 
 def matching(rows: QuerySet[M], text: str, column: str) -> QuerySet[M]:
     """Return the rows whose search vector has every word of `text`, each as a prefix; nothing for no words."""
     wanted = text.strip().lower()
-    if DIGEST.fullmatch(wanted):
-        return rows.filter(Q(**{column.replace("search", "sha256"): wanted}))
+    digest = "".join(wanted.split())  # pages show it in groups of eight
+    named = _digest(digest, column.replace("search", "sha256")) if DIGEST.fullmatch(digest) else None
+    if named and len(digest) == 64:
+        return rows.filter(named)
     terms = [_term(token) for token in wanted.split()[:20]]
     terms = [term for term in terms if term]
     if not terms:
         return rows.none()
     query = SearchQuery(" & ".join(terms), search_type="raw", config="simple")
-    return rows.filter(**{column: query})
+    return rows.filter(Q(**{column: query}) | named if named else Q(**{column: query}))
+
+
+def _digest(beginning: str, column: str) -> Q:
+    """Match digests that begin so, as a range of the index on them."""
+    return Q(**{f"{column}__gte": beginning, f"{column}__lt": beginning + AFTER_HEX})
 
 
 def _term(token: str) -> str:

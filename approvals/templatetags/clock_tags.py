@@ -13,6 +13,7 @@ from approvals.models import NO_DEADLINE, Decision, Status
 
 register = template.Library()
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+UNDECIDED = {Status.EXPIRED, Status.CANCELLED}
 
 
 @register.filter
@@ -105,10 +106,11 @@ def clock(decision: Decision, now: datetime) -> dict[str, Any]:
     if decision.sla_due_at == NO_DEADLINE:
         return {"state": "none", "icon": "clock", "percent": 0, "text": "no SLA", "detail": waiting}
     left = decision.sla_due_at - now
-    whole = decision.sla_due_at - decision.created_at
+    whole = _whole(decision)
     detail = {
         "detail": waiting,
         "due": decision.sla_due_at,
+        "start": decision.sla_due_at - whole,
         "warn": decision.sla_warn_at,
         "of": f"of {duration(whole)}, due {timezone.localtime(decision.sla_due_at):%H:%M %Z}",
     }
@@ -134,14 +136,25 @@ def _stopped(decision: Decision) -> dict[str, Any]:
     stopped = {"state": "stopped", "icon": "clock", "percent": 0, "text": "Clock stopped"}
     if decision.decided_at is None or decision.sla_due_at == NO_DEADLINE:
         return {**stopped, "detail": f"took {duration(took)}, no SLA" if took is not None else "no SLA"}
+    if decision.status == Status.SUPERSEDED:
+        return {**stopped, "detail": "a newer revision has its clock"}
+    ended = "decided" if decision.status not in UNDECIDED else "ended"
     spare = decision.sla_due_at - decision.decided_at
     if spare < timedelta():
-        return {**stopped, "icon": "warning", "detail": f"decided {duration(-spare)} after the SLA"}
+        return {**stopped, "icon": "warning", "detail": f"{ended} {duration(-spare)} after the SLA"}
     return {
         **stopped,
-        "percent": share_left(spare, decision.sla_due_at - decision.created_at),
-        "detail": f"decided with {duration(spare)} left",
+        "percent": share_left(spare, _whole(decision)),
+        "detail": f"{ended} with {duration(spare)} left",
     }
+
+
+def _whole(decision: Decision) -> timedelta:
+    """Return how long the SLA is. A later revision goes on with the clock of the first, which began before it came."""
+    whole = decision.sla_due_at - decision.created_at
+    if decision.patch_id and decision.patch.revision > 1 and decision.policy_version.sla_due_seconds:
+        return max(whole, timedelta(seconds=decision.policy_version.sla_due_seconds))
+    return whole
 
 
 @register.simple_tag(takes_context=True)

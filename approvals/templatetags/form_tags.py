@@ -1,5 +1,6 @@
 """Filter menus and fields drawn from bound form fields, so that templates need not know the widgets."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
@@ -10,10 +11,17 @@ register = template.Library()
 
 
 @register.inclusion_tag("_filter_menu.html")
-def filter_menu(field: BoundField, label: str = "", wide: bool = False, facet: bool = False) -> dict[str, Any]:
+def filter_menu(
+    field: BoundField,
+    label: str = "",
+    wide: bool = False,
+    facet: bool = False,
+    offers: Iterable[tuple[str, str]] = (),
+) -> dict[str, Any]:
     """Render one filter as a pill with a menu: ticks for many choices, radio buttons for one, an input for words.
 
-    With `facet` the values that occur are fetched with their counts when the menu is opened.
+    With `facet` the values that occur are fetched with their counts when the menu is opened; `offers` are values with
+    what tells them apart, to choose from while one types.
     """
     options = choices_of(field)
     chosen = [option for option in options if option["selected"] and option["value"]]
@@ -27,23 +35,26 @@ def filter_menu(field: BoundField, label: str = "", wide: bool = False, facet: b
         "chosen": words if options else field.value() or "",
         "wide": wide,
         "facet": facet,
+        "offers": offers,
     }
 
 
 @register.inclusion_tag("_range_menu.html")
 def range_menu(
-    low: BoundField, high: BoundField, label: str, type: str = "number", icon_name: str = ""
+    low: BoundField, high: BoundField, label: str, type: str = "percent", icon_name: str = ""
 ) -> dict[str, Any]:
-    """Render two fields, from and to, as one pill with a menu; `type` is number (0 to 1) or date."""
-    values = [str(field.value() or "") for field in (low, high)]
+    """Render two fields, from and to, as one pill with a menu; `type` is percent or date."""
+    values = ["" if field.value() is None else str(field.value()) for field in (low, high)]
+    words = range_words(*values)
     return {
         "low": low,
         "fields": [low, high],
         "label": label,
         "type": type,
         "icon_name": icon_name,
-        "chosen": range_words(*values),
+        "chosen": f"{words} %" if words and type == "percent" else words,
         "active": any(values),
+        "wrong": bool(low.errors or high.errors),
     }
 
 

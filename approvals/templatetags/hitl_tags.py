@@ -193,11 +193,10 @@ def failing(trace: list[dict[str, Any]]) -> int:
 
 @register.filter
 def signed(value: float | str) -> str:
-    """Return a contribution with its sign, three decimals at most; text comes back as it is."""
+    """Return a contribution with its sign and three decimals; text comes back as it is."""
     if isinstance(value, str):
         return value
-    text = f"{abs(value):.3f}".rstrip("0").rstrip(".")
-    return f"{'−' if value < 0 else '+'}{text}"
+    return f"{'−' if value < 0 else '+'}{abs(value):.3f}"
 
 
 @register.filter

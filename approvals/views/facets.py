@@ -11,6 +11,7 @@ from approvals.forms import QueueForm
 from approvals.policy.rules import Person
 from approvals.queries import queue as queries
 from approvals.queries.people import person
+from approvals.queries.weaknesses import named
 from approvals.templatetags.form_tags import choices_of
 
 from .access import person_of, varies, viewers
@@ -33,14 +34,14 @@ def facet(request: HttpRequest, name: str) -> HttpResponse:
     if name in CHOICES:
         context: dict[str, Any] = {"kind": "choices", "values": _choices(form, name, others, who, chosen)}
     else:
-        values, more = queries.facet(queries.pending(others, timezone.now(), who), name)
+        values, more = queries.facet(queries.waiting(others, timezone.now(), who), name)
         context = {
             "kind": "options" if name in IN_THE_LONG_MENU else "links",
             "more": more,
             "values": [
                 {
                     "value": value,
-                    "label": value,
+                    "label": named(value) if name == "cwe" else value,
                     "count": count,
                     "selected": value == chosen,
                     "url": queue_address(request, **{name: "" if value == chosen else value}),
@@ -58,7 +59,7 @@ def _choices(form: QueueForm, name: str, others: queries.Filters, who: Person, c
         {
             **choice,
             "selected": choice["value"] == chosen,
-            "count": queries.counted_pending(queries.pending(queries.having(others, name, choice["value"]), now, who))
+            "count": queries.counted(queries.waiting(queries.having(others, name, choice["value"]), now, who))
             if choice["value"]
             else "",
         }

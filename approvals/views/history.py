@@ -8,6 +8,7 @@ from approvals.forms import HistoryForm
 from approvals.models import Status
 from approvals.queries import history as queries
 from approvals.queries.keyset import BadCursor, page
+from approvals.queries.people import offered
 
 from .access import varies, viewers
 from .links import page_urls, with_parameters
@@ -42,6 +43,8 @@ def history(request: HttpRequest) -> HttpResponse:
     context = {
         "active": "history",
         "form": form,
+        "people": offered(),
+        "filters_active": filters.active(),
         "decisions": queries.dress(shown.rows),
         "tabs": [
             {

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from approvals.admin.kinds import Kept, Record
 from approvals.models import (
@@ -55,6 +56,10 @@ def full_house(make_patch, approve, alice, lena, token_for):
         token_for("producer", f"machine{number}")
         KnownExploited.objects.create(cve_id=f"CVE-2020-{number:04}", added_on=now, imported_at=now)
         Heartbeat.objects.create(name=f"worker {number}", seen_at=now)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "insert into procrastinate_jobs (queue_name, task_name) values ('default', %s)", [f"task{number}"]
+            )
         policy = Policy(name=f"policy{number}", position=100 + number)
         high = Policy.objects.get(name="high").current
         policies.arrange(policy, actor=SYSTEM, now=now)
@@ -124,6 +129,16 @@ def test_a_record_is_neither_added_nor_changed_nor_deleted(admin_page, full_hous
     admin_page.post(list_of(model), {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"})
     assert list(model.objects.values_list()) == before
     assert Entry.objects.count() == written
+
+
+@pytest.mark.parametrize("path", ["", "{row.pk}/change/"])
+def test_jobs_are_shown_without_the_styles_our_policy_forbids(admin_page, full_house, path):
+    full_house(0)
+    row = ProcrastinateJob.objects.order_by("-pk").first()
+    page = admin_page.get(list_of(ProcrastinateJob) + path.format(row=row)).content.decode()
+    assert "task0" in page
+    assert "style=" not in page
+    assert "<style" not in page
 
 
 def test_nothing_on_any_admin_page_offers_to_delete(admin_page, full_house):

@@ -6,7 +6,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import timezone
 
-from approvals.models import NO_DEADLINE, Decision, Status
+from approvals.models import NO_DEADLINE, Decision, Patch, PolicyVersion, Status
 from approvals.templatetags.clock_tags import clock, duration, milliseconds, share_left
 
 NOW = datetime(2026, 11, 20, 16, 0, 0, tzinfo=UTC)
@@ -105,6 +105,27 @@ def test_a_clock_inherited_from_an_older_revision_never_breaks_the_ring() -> Non
     assert share_left(5 * MINUTE, timedelta()) == 0
     assert share_left(5 * MINUTE, -MINUTE) == 0
     assert share_left(10 * MINUTE, 5 * MINUTE) == 100
+
+
+def later_revision(**changes: object) -> Decision:
+    """Return revision 2, which came a second after the first and goes on with its clock of ten minutes."""
+    item = decision(age=9 * MINUTE + timedelta(seconds=59), left=timedelta(seconds=0), **changes)
+    item.patch, item.policy_version = Patch(pk=1, revision=2), PolicyVersion(sla_due_seconds=600)
+    return item
+
+
+def test_a_later_revision_has_the_clock_of_the_first() -> None:
+    item = later_revision()
+    assert clock(item, NOW - MINUTE)["of"].startswith("of 10 min, due")
+    assert clock(item, NOW - MINUTE)["start"] == NOW - 10 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [(Status.SUPERSEDED, "a newer revision has its clock"), (Status.CANCELLED, "ended with 5 min left")],
+)
+def test_what_nobody_decided_is_not_called_decided(status: Status, detail: str) -> None:
+    assert clock(decision(status=status, decided_at=NOW), NOW)["detail"] == detail
 
 
 def test_the_page_gives_the_script_what_it_needs_to_tick() -> None:

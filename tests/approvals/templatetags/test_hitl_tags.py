@@ -143,7 +143,7 @@ def test_absent_evidence_counts_as_a_condition_that_is_not_met() -> None:
     assert failing([{"outcome": "pass"}, {"outcome": "fail"}, {"outcome": "absent"}]) == 2
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.14, "+0.14"), (-0.05, "−0.05"), (0, "+0"), ("+0.1", "+0.1")])
+@pytest.mark.parametrize(("value", "shown"), [(0.14, "+0.140"), (-0.05, "−0.050"), (0, "+0.000"), ("+0.1", "+0.1")])
 def test_a_contribution_carries_its_sign(value: float | str, shown: str) -> None:
     assert signed(value) == shown
 

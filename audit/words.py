@@ -1,0 +1,128 @@
+"""The facts of an entry that say most, in one short line of words; never the whole entry, which its page shows."""
+
+from collections.abc import Callable
+from typing import Any
+
+Data = dict[str, Any]
+
+VERDICTS = {"approve": "approved this digest", "reject": "rejected this digest", "request_changes": "asked for changes"}
+
+
+def label(type: str) -> str:
+    """Return an entry type as badges and filters say it."""
+    return type.replace(".", " ").replace("_", " ")
+
+
+def summary(type: str, data: Data) -> str:
+    """Return the line; '' where the type says all."""
+    return WORDS.get(type, _cause)(data)[:160]
+
+
+def _cause(data: Data) -> str:
+    """Why it came to this, with the category of a rejection."""
+    return ": ".join(part for part in (_plain(data.get("category")), _text(data.get("cause"))) if part)
+
+
+def _submitted(data: Data) -> str:
+    number, asked = data.get("required_approvals"), _plain(data.get("priority"))
+    needs = f"{number} approval{'' if number == 1 else 's'} asked for" if isinstance(number, int) else ""
+    return ", ".join(
+        part for part in (f"revision {data.get('revision', 1)}", asked and f"{asked} priority", needs) if part
+    )
+
+
+def _review(data: Data) -> str:
+    verdict = VERDICTS.get(_text(data.get("verdict")), "")
+    return ", ".join(part for part in (verdict, _plain(data.get("category")), _through(data)) if part)
+
+
+def _through(data: Data) -> str:
+    return {"page": "on its page", "card": "from the queue", "bulk": "in bulk", "api": "through the API"}.get(
+        _text(data.get("channel")), ""
+    )
+
+
+def _comment(data: Data) -> str:
+    line = f", line {data['line']}" if isinstance(data.get("line"), int) else ""
+    return f"on {data['file']}{line}" if data.get("file") else "on the whole patch"
+
+
+def _escalated(data: Data) -> str:
+    return f"to level {data.get('level', 1)}: {_text(data.get('cause'))}".rstrip(": ")
+
+
+def _raised(data: Data) -> str:
+    return f"from {data.get('from', '')} to {data.get('to', '')}: {_text(data.get('cause'))}".rstrip(": ")
+
+
+def _refused(data: Data) -> str:
+    return _text(data.get("why"))
+
+
+def _policy(data: Data) -> str:
+    number = (data.get("new") or {}).get("version")
+    return f"version {number} is in force" if number else "another place or switch"
+
+
+def _producer(data: Data) -> str:
+    new = data.get("new") or {}
+    kinds = {"trusted_for_ml": "ML", "trusted_for_wargaming": "wargaming"}
+    trusted = [word for name, word in kinds.items() if new.get(name)]
+    words = f"trusted for {' and '.join(trusted)}" if trusted else "trusted for no evidence"
+    return words if data.get("old") else f"added, {words}"
+
+
+def _token(data: Data) -> str:
+    return f"{_plain(data.get('kind'))} token{' of ' + data['producer'] if data.get('producer') else ''}".strip()
+
+
+def _user(data: Data) -> str:
+    if not data.get("old"):
+        return "added"
+    old, new = data["old"], data.get("new") or {}
+    changed = {*(name for name in new if new[name] != old.get(name)), *data.get("fields", [])}
+    return f"changed: {', '.join(sorted(_plain(name) for name in changed))}" if changed else ""
+
+
+def _group(data: Data) -> str:
+    return "what it may do changed" if data.get("old") else "added"
+
+
+def _export(data: Data) -> str:
+    filters = data.get("filters") or {}
+    narrowed = ", ".join(f"{_plain(name)} {value}" for name, value in filters.items() if value)
+    return f"narrowed to {narrowed}" if narrowed else "without filters"
+
+
+def _kev(data: Data) -> str:
+    return f"{data.get('new', 0)} new, {data.get('raised', 0)} waiting patches raised"
+
+
+def _nothing(data: Data) -> str:
+    return ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _plain(value: Any) -> str:
+    return _text(value).replace("_", " ")
+
+
+WORDS: dict[str, Callable[[Data], str]] = {
+    "patch.submitted": _submitted,
+    "review.recorded": _review,
+    "comment.added": _comment,
+    "decision.escalated": _escalated,
+    "decision.priority_raised": _raised,
+    "decision.refused": _refused,
+    "policy.changed": _policy,
+    "producer.changed": _producer,
+    "token.issued": _token,
+    "user.changed": _user,
+    "group.changed": _group,
+    "export.made": _export,
+    "kev.imported": _kev,
+    "login.succeeded": _nothing,
+}

@@ -1,0 +1,77 @@
+"""What stands beside a decision: the model's own track record, who can unblock it."""
+
+import pytest
+from django.urls import reverse
+
+from approvals.models import Verdict
+from approvals.queries import evidence
+from approvals.queries.queue import who_can
+
+pytestmark = pytest.mark.django_db
+
+
+def scored(confidence, version="rank-3"):
+    return {"confidence": confidence, "prediction": True, "model_version": version}
+
+
+@pytest.fixture
+def past(make_patch, approve, alice):
+    """Return a function that lets a person decide so many patches with that score."""
+
+    def decide(number, confidence, verdict=Verdict.APPROVE, version="rank-3"):
+        for _ in range(number):
+            approve(make_patch(ml_prediction=scored(confidence, version)), alice, verdict)
+
+    return decide
+
+
+def test_a_model_has_its_track_record_in_the_same_band(make_patch, past):
+    past(7, 0.91)
+    past(3, 0.949, Verdict.REJECT)
+    past(2, 0.95)
+    past(2, 0.92, version="rank-2")
+    patch = make_patch(ml_prediction=scored(0.9)).patch
+    record = evidence.track_record(patch)
+    assert (record.band, record.decided, record.approved, record.approved_percent) == ("90 to 95", 10, 7, "70")
+    assert record.enough
+
+
+@pytest.mark.parametrize(
+    ("confidence", "band"),
+    [(0, "0 to 50"), (0.5, "50 to 60"), (0.9499, "90 to 95"), (0.95, "95 to 100"), (1, "95 to 100")],
+)
+def test_bands_meet_without_a_gap(make_patch, past, confidence, band):
+    past(1, confidence)
+    record = evidence.track_record(make_patch(ml_prediction=scored(confidence)).patch)
+    assert (record.band, record.decided, record.enough) == (band, 1, False)
+
+
+def test_the_page_says_the_record_or_that_there_is_none_yet(sign_in, alice, make_patch, past):
+    decision, client = make_patch(ml_prediction=scored(0.92)), sign_in(alice)
+    address = reverse("patch-detail", args=[decision.decision_id])
+    assert "Not enough cases yet" in client.get(address).content.decode()
+    past(9, 0.93)
+    past(1, 0.93, Verdict.REJECT)
+    text = client.get(address).content.decode()
+    assert "10 earlier patches" in text
+    assert "people approved <strong>90&thinsp;%" in text
+
+
+def test_who_can_names_only_those_whose_approval_helps(make_patch, approve, alice, bob, lena):
+    decision = make_patch(severity="critical")
+    assert set(who_can(decision)) == {alice, bob, lena}
+    approve(decision, alice)
+    assert who_can(decision) == [lena]
+
+
+def test_a_lead_who_approved_leaves_the_rest_to_anybody(make_patch, approve, alice, bob, lena):
+    decision = make_patch(severity="critical", submitted_by="Bob <bob@example.org>")
+    approve(decision, lena)
+    assert who_can(decision) == [alice]
+
+
+def test_one_approval_that_does_both_is_asked_for_once(sign_in, make_patch, approve, alice):
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    text = sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert "Still needed: 1 more approval, from security-leads." in text
