@@ -24,6 +24,7 @@ WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=2 \
     HITL_DATA_DIR=/var/lib/hitl \
     HITL_BIND=0.0.0.0 \
     PORT=8027

@@ -3,7 +3,7 @@
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from approvals.services import idempotency, lifecycle
+from approvals.services import figures, idempotency, lifecycle
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is taken up again
 BATCH = 200
@@ -45,3 +45,10 @@ async def tidy(timestamp: int) -> None:
 def forget(timestamp: int) -> None:
     """Drop answers kept for retries once they are a day old."""
     idempotency.forget(timezone.now())
+
+
+@app.periodic(cron="* * * * *", periodic_id="count_ahead")
+@app.task(queueing_lock="count_ahead", pass_context=False)
+def count_ahead(timestamp: int) -> None:
+    """Count the figures of the last 30 days for the queue's tiles."""
+    figures.keep_month(timezone.now())

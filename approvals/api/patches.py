@@ -120,7 +120,7 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     now = timezone.now()
     rows = queue.pending(query.filters(), now, caller_of(request).person).defer("patch__wargaming_log")
     order = queue.ORDERS[query.sort]
-    response["X-Total-Count"] = queue.counted(rows).replace(",", "")
+    response["X-Total-Count"] = queue.counted_pending(rows).replace(",", "")
     found, cursor = _from_offset(rows, order, query) if query.offset else _from_cursor(rows, order, query)
     if cursor:
         lead_on(request, response, cursor)

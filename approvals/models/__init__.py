@@ -20,7 +20,7 @@ from .review import Comment, Displayed, Review, Verdict
 from .text import Text
 from .user import Theme, User
 from .workbench import Presence, SavedView, ViewedFile
-from .worker import Heartbeat
+from .worker import Heartbeat, KeyFigures
 
 __all__ = [
     "EXTRA_SCOPES",
@@ -38,6 +38,7 @@ __all__ = [
     "FeedEntry",
     "Heartbeat",
     "KeptAnswer",
+    "KeyFigures",
     "KnownExploited",
     "Patch",
     "PatchContent",

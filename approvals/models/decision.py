@@ -131,6 +131,20 @@ class Decision(models.Model):
                 | Q(decided_by_kind=DeciderKind.HUMAN, channel__in=["page", "card", "bulk", "api"]),
                 name="decision_approved_by_person",
             ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.AUTO_APPROVED) | Q(decided_by_kind=DeciderKind.POLICY),
+                name="decision_auto_approved_by_policy",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[Status.REJECTED, Status.CHANGES_REQUESTED])
+                | Q(decided_by_kind=DeciderKind.HUMAN),
+                name="decision_refused_by_person",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.EXPIRED) | Q(decided_by_kind=DeciderKind.TIMER),
+                name="decision_expired_by_timer",
+            ),
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="decision_priority"),
         ]
         indexes = [
             # The queue as it opens: priority, then SLA, then arrival.
@@ -144,6 +158,7 @@ class Decision(models.Model):
             ),  # sort=confidence
             models.Index("expire_at", name="queue_by_expiry", condition=Q(status="pending")),  # the expiry timer
             models.Index("escalate_at", name="queue_by_escalation", condition=Q(status="pending")),  # escalation timer
+            models.Index("created_at", name="decision_by_arrival"),  # summary of a period: queue tiles, analytics
             models.Index(  # history pages and analytics of a period
                 models.F("decided_at").desc(), models.F("id").desc(), name="history", condition=~Q(status="pending")
             ),

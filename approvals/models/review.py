@@ -42,6 +42,7 @@ class Review(models.Model):
             models.UniqueConstraint(
                 fields=["decision", "reviewer"], condition=Q(withdrawn_at__isnull=True), name="review_once_live"
             ),
+            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="review_verdict"),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, refusal
 
 from .case import case
+from .keyset import cursor_at, page
 from .people import approvers
 from .search import matching
 from .workbench import presence_of
@@ -164,6 +165,17 @@ def counted(rows: QuerySet[Any]) -> str:
     return shown_count(found)
 
 
+def counted_pending(rows: QuerySet[Decision]) -> str:
+    """Return the count of pending decisions as `counted` does.
+
+    In queue order, for the sake of its plan: free to choose, PostgreSQL expects a thousand matches soon whatever it
+    reads, and joins from the oldest patch on. Pending ones are young: measured with 1,000,000 patches, it read 700,000
+    decided ones first.
+    """
+    found = len(rows.order_by(*ORDERS["priority"]).values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    return shown_count(found)
+
+
 def shown_count(found: int) -> str:
     return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
 
@@ -211,18 +223,14 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
     return decisions
 
 
-def neighbours(decision: Decision) -> tuple[Decision | None, Decision | None]:
-    """Return the pending decisions before and after this one in queue order; two index look-ups."""
-    rows = Decision.objects.filter(status=Status.PENDING).exclude(pk=decision.pk)
-    here = (decision.priority, decision.sla_due_at, decision.pk)
-    after = (
-        Q(priority__lt=here[0])
-        | Q(priority=here[0], sla_due_at__gt=here[1])
-        | Q(priority=here[0], sla_due_at=here[1], pk__gt=here[2])
-    )
-    order = ORDERS["priority"]
-    reverse = [name[1:] if name.startswith("-") else f"-{name}" for name in order]
-    return rows.filter(~after).order_by(*reverse).first(), rows.filter(after).order_by(*order).first()
+def neighbours(
+    decision: Decision, filters: Filters, order: str, person: Person, now: datetime
+) -> tuple[Decision | None, Decision | None]:
+    """Return the pending decisions before and after this one in a list; two index look-ups."""
+    rows, columns = pending(filters, now, person).exclude(pk=decision.pk), ORDERS[order]
+    found = [page(rows, columns, cursor_at(back, decision, columns), limit=1).rows for back in (True, False)]
+    before, after = (rows[0] if rows else None for rows in found)
+    return before, after
 
 
 def who_can(decision: Decision) -> Sequence[User]:

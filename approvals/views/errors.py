@@ -14,6 +14,9 @@ def page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpRe
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Let a page of ours load itself again, which keeps what was typed; tell everybody else what to do."""
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     return page(
         request,
         403,

@@ -59,7 +59,7 @@ def _choices(form: QueueForm, name: str, others: queries.Filters, who: Person, c
         {
             **choice,
             "selected": choice["value"] == chosen,
-            "count": queries.counted(queries.pending(queries.having(others, name, choice["value"]), now, who))
+            "count": queries.counted_pending(queries.pending(queries.having(others, name, choice["value"]), now, who))
             if choice["value"]
             else "",
         }

@@ -11,12 +11,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from approvals.actors import person_actor
-from approvals.errors import Refusal
+from approvals.errors import Invalid, Refusal
 from approvals.forms import ReasonForm
 from approvals.models import Channel
 from approvals.services import lifecycle, reviews
 
-from .access import person_of, viewers
+from .access import person_of, varies, viewers
 from .patch import decision_or_404, go_to, refused
 
 ACTS: dict[str, tuple[Callable[..., Any], str]] = {
@@ -30,16 +30,17 @@ ACTS: dict[str, tuple[Callable[..., Any], str]] = {
 
 @require_POST
 @viewers
+@varies
 def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
     """Run one act, and say on the page what came of it."""
     service, sentence = ACTS[name]
     decision, user, form = decision_or_404(decision_id), person_of(request), ReasonForm(request.POST)
     if not form.is_valid():
-        return refused(request, decision, Refusal(" ".join(map(str, form.errors["reason"]))), status=422)
+        return refused(request, decision, Invalid(" ".join(map(str, form.errors["reason"]))), name)
     actor, now = person_actor(request, user), timezone.now()
     try:
         service(decision_id, form.cleaned_data["reason"], user=user, actor=actor, now=now, channel=Channel.PAGE)
     except Refusal as error:
-        return refused(request, decision_or_404(decision_id), error)
+        return refused(request, decision_or_404(decision_id), error, name)
     messages.success(request, sentence)
     return go_to(request, reverse("patch-detail", args=[decision_id]))

@@ -25,8 +25,12 @@ def panel(
     conflict: dict[str, str] | None = None,
     opened: bool = True,
     displayed: str = "page",
+    act: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the panel's context. The same rules that refuse a verdict say here why it would be refused."""
+    """Return the panel's context. The same rules that refuse a verdict say here why it would be refused.
+
+    `act` is one that was refused: its name, the text typed and the error.
+    """
     live = [review for review in reviews if review.withdrawn_at is None]
     seen = case(decision, live)
 
@@ -43,6 +47,7 @@ def panel(
         "form": form or VerdictForm(),
         "step": step if no_approval is None or step != "approve" else "reject",
         "conflict": conflict,
+        "act": act,
         "refusal": no_approval if is_open else None,
         "who_can": _names(decision) if is_open and no_approval else "",
         "missing": _missing(decision, live) if is_open else [],

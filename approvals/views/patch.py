@@ -21,17 +21,26 @@ from approvals.queries import decisions as find
 from approvals.queries import evidence
 from approvals.queries.case import outcome
 from approvals.queries.people import person
-from approvals.queries.queue import neighbours
 from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
 
 from . import diff as diffs
+from . import listed
 from .access import person_of, varies, viewers
 from .panel import panel
 
 YEAR = 365 * 24 * 3600
 ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back to
 STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_CHANGES: "changes"}
+LATE = {
+    "decide": "Your verdict came after that decision.",
+    "escalate": "There is nothing left to escalate.",
+    "cancel": "Your cancellation came after that.",
+    "revoke": "There is no approval left to revoke.",
+    "withdraw": "Reviews of a decided patch stand, so yours was not withdrawn.",
+}
+"""What a conflict means for what was tried, after the sentence that says who was first."""
+
 DONE = {
     Verdict.APPROVE: "Approved",
     Verdict.REJECT: "Rejected",
@@ -132,15 +141,18 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @viewers
 @varies
 def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """Add words to the discussion."""
+    """Add words to the discussion; htmx, which only the composer at a line asks by, gets the thread for that row."""
     decision, user, form = decision_or_404(decision_id), person_of(request), CommentForm(request.POST)
     if not user.has_perm("approvals.comment_decision"):
-        return refused(request, decision, NotAllowed("Your groups do not include commenting."))
+        return refused(request, decision, NotAllowed("Your groups do not include commenting."), "comment")
+    anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
     if not form.is_valid():
+        if request.htmx:  # type: ignore[attr-defined]
+            context = {"decision": decision, "comment_form": form, "anchor": anchor and anchor[0]}
+            return render(request, "approvals/_line_composer.html", context, status=422)
         context = _page(request, decision, user) | {"comment_form": form}
-        template = "approvals/_discussion.html" if request.htmx else "approvals/patch_detail.html"  # type: ignore[attr-defined]
-        return render(request, template, context, status=422)
-    reviews.comment(
+        return render(request, "approvals/patch_detail.html", context, status=422)
+    added = reviews.comment(
         decision_id,
         form.cleaned_data["text"],
         user=user,
@@ -149,8 +161,10 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         file=form.cleaned_data["file"],
         line=form.cleaned_data["line"],
     )
+    if request.htmx:  # type: ignore[attr-defined]
+        context = {"decision": decision, "comment": added, "said": len(_said(decision))}
+        return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
-    anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
     return go_to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
 
 
@@ -172,20 +186,19 @@ def decision_or_404(decision_id: UUID) -> Decision:
         raise Http404 from error
 
 
-def panel_context(decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
+def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> dict[str, Any]:
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
-    given = find.with_reviews(decision)
-    before, after = neighbours(decision)
+    given, user, now = find.with_reviews(decision), person_of(request), timezone.now()
+    replaced = decision.status == Status.SUPERSEDED
     return {
         "decision": decision,
         "patch": decision.patch,
         "sha256": decision.patch.sha256,
         "reviews": given,
         "categories": Category.choices,
-        "previous_decision_id": before.decision_id if before else None,
-        "next_decision_id": after.decision_id if after else None,
-        "panel": panel(decision, given, person(user), timezone.now(), **changes),
-    }
+        "newest": find.revisions(decision)[0] if replaced else None,
+        "panel": panel(decision, given, person(user), now, **changes),
+    } | listed.context(request, decision, now)
 
 
 def _said(decision: Decision) -> list[Comment]:
@@ -202,7 +215,7 @@ def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) 
     """Return the patch page's context."""
     patch, said = decision.patch, _said(decision)
     reading = _reading(request, decision, user, said)
-    return panel_context(decision, user, **changes) | {
+    return panel_context(request, decision, **changes) | {
         "active": "queue" if decision.status == Status.PENDING else "history",
         "diff": diffs.section(reading) | {"raw_url": _raw_url(decision, user)},
         "policy": evidence.policy(decision),
@@ -227,8 +240,10 @@ def _panel_or_page(
 ) -> HttpResponse:
     """Answer htmx with the panel alone and everybody else with the page."""
     if request.htmx:  # type: ignore[attr-defined]
-        context = panel_context(decision, user, **changes)
-        return render(request, "approvals/_decision_panel.html", context, status=status)
+        context = panel_context(request, decision, **changes)
+        answer = render(request, "approvals/_decision_panel.html", context, status=status)
+        answer["HX-Retarget"], answer["HX-Reswap"] = "#decision", "outerHTML"  # whoever asked, from wherever
+        return answer
     return render(request, "approvals/patch_detail.html", _page(request, decision, user, **changes), status=status)
 
 
@@ -271,27 +286,20 @@ def _again(
     return _panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
 
 
-def _conflict(decision: Decision, error: Conflict) -> dict[str, str]:
+def _conflict(decision: Decision, error: Conflict, act: str = "decide") -> dict[str, str]:
     said = outcome(decision)
     title = said.rstrip(".") if said else "The patch changed while you looked"
-    return {"title": f"Already decided: {title}" if said else title, "detail": error.detail}
+    return {"title": f"Already decided: {title}" if said else title, "detail": error.detail, "late": LATE[act]}
 
 
 def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpResponse:
     """Go to the next item in the queue after a decision; stay where a quorum still misses somebody."""
     if card:
-        return go_to(request, _queue_address(request))
+        return go_to(request, listed.address(request))
     if decision.status == Status.PENDING:
         return go_to(request, reverse("patch-detail", args=[decision.decision_id]))
-    _, after = neighbours(decision)
-    return go_to(request, reverse("patch-detail", args=[after.decision_id]) if after else reverse("queue"))
-
-
-def _queue_address(request: HttpRequest) -> str:
-    """Return the queue as the card's reader had it before them, filters and all."""
-    shown = request.htmx.current_url_abs_path or ""  # type: ignore[attr-defined]
-    queue = reverse("queue")
-    return shown if shown == queue or shown.startswith(f"{queue}?") else queue
+    _, after = listed.around(request, decision, timezone.now())
+    return go_to(request, reverse("patch-detail", args=[after.decision_id]) if after else listed.address(request))
 
 
 def go_to(request: HttpRequest, address: str) -> HttpResponse:
@@ -301,12 +309,13 @@ def go_to(request: HttpRequest, address: str) -> HttpResponse:
     return redirect(address)
 
 
-def refused(request: HttpRequest, decision: Decision, error: Refusal, status: int | None = None) -> HttpResponse:
-    """Show the panel as it is now with what was wrong."""
-    messages.error(request, error.detail)
-    user = person_of(request)
-    conflict = _conflict(decision, error) if isinstance(error, Conflict) else None
-    return _panel_or_page(request, decision, user, status=status or error.status, conflict=conflict)
+def refused(request: HttpRequest, decision: Decision, error: Refusal, act: str) -> HttpResponse:
+    """Show the panel as it is now, with what was wrong and the words of the act that was refused."""
+    conflict = _conflict(decision, error, act) if isinstance(error, Conflict) else None
+    if isinstance(error, NotAllowed):
+        conflict = {"title": "Nothing was changed", "detail": error.detail}
+    tried = {"name": act, "text": request.POST.get("reason", request.POST.get("text", "")), "error": error.detail}
+    return _panel_or_page(request, decision, person_of(request), status=error.status, conflict=conflict, act=tried)
 
 
 def _sentence(decision: Decision, verdict: Verdict) -> str:

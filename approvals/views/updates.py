@@ -63,7 +63,7 @@ def panel(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision = decision_or_404(decision_id)
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("patch-detail", decision_id)
-    return render(request, "approvals/_panel_again.html", panel_context(decision, person_of(request)))
+    return render(request, "approvals/_panel_again.html", panel_context(request, decision))
 
 
 @require_safe
@@ -74,7 +74,7 @@ def outcome(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision = decision_or_404(decision_id)
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("patch-detail", decision_id)
-    return render(request, "approvals/_outcome_again.html", panel_context(decision, person_of(request)))
+    return render(request, "approvals/_outcome_again.html", panel_context(request, decision))
 
 
 def _ids(request: HttpRequest) -> list[UUID]:

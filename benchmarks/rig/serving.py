@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+from django.db import connection
+
 from hitl import embedded_postgres
 
 from . import DATA
@@ -28,6 +31,21 @@ def database() -> Iterator[None]:
     finally:
         embedded_postgres.release(DATA)
         shutil.rmtree(DATA, ignore_errors=True)
+
+
+def database_url() -> str:
+    """Return the address of the embedded database of this run."""
+    return embedded_postgres.database_url(DATA)
+
+
+def copy_database(name: str) -> str:
+    """Copy our database as it is under another name in the same server and return the copy's URL."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # a template must have no session
+    url = database_url()
+    with psycopg.connect(url.replace(f"/{embedded_postgres.DATABASE}?", "/postgres?"), autocommit=True) as server:
+        server.execute(f"create database {name} template {embedded_postgres.DATABASE}".encode())
+    return url.replace(f"/{embedded_postgres.DATABASE}?", f"/{name}?")
 
 
 @contextmanager

@@ -26,39 +26,56 @@ const plus = document.createElement("button");
 plus.type = "button";
 plus.className = "diff__add is-shown";
 plus.textContent = "+";
-const rowOf = (target) => target.closest?.(".diff tr[id]");
+// A deleted line has no place in the new file: what is said of it stands at the next line that has one.
+export function placeOf(row) {
+  let next = row;
+  while (next && !next.id) next = next.nextElementSibling;
+  while (row && !next?.id) next = row = row.previousElementSibling;
+  return next;
+}
+const lineOf = (row) => row.id.split("-n").at(-1);
 const show = ({ target }) => {
-  const row = rowOf(target);
-  if (!row || row.contains(plus)) return;
-  plus.setAttribute("aria-label", `Comment on line ${row.id.split("-n").at(-1)}`);
+  const row = target.closest?.(".diff tr:not(.diff__thread, .diff__hunk)"), place = row && placeOf(row);
+  if (!place || row.contains(plus)) return;
+  plus.setAttribute("aria-label", `Comment on ${row === place ? "" : "this deleted line, at "}line ${lineOf(place)}`);
   $$(".diff__code", row).at(-1).append(plus);
 };
 function write(row) {
-  const already = row.nextElementSibling;
-  if (already?.matches(".diff__thread") && $("textarea", already)) return $("textarea", already).focus();
-  const columns = row.closest(".diff--split") ? 6 : 4;
+  let last = row; // below what was said of this line already
+  while (last.nextElementSibling?.matches(".diff__thread")) last = last.nextElementSibling;
+  const already = last !== row && $("textarea", last);
+  if (already) return already.focus();
   const thread = document.createElement("tr");
   thread.className = "diff__thread";
   const cell = thread.insertCell();
-  cell.colSpan = columns;
+  cell.colSpan = row.closest(".diff--split") ? 6 : 4;
   cell.append(form.content.cloneNode(true));
-  $("[name=file]", cell).value = row.closest(".dfile").dataset.path;
-  $("[name=line]", cell).value = row.id.split("-n").at(-1);
-  $("[name=anchor]", cell).value = row.id;
-  row.after(thread);
+  const { file, line, anchor } = $("form", cell).elements;
+  [file.value, line.value, anchor.value] = [row.closest(".dfile").dataset.path, lineOf(row), row.id];
+  last.after(thread);
+  window.htmx?.process(thread);
   $("textarea", cell).focus();
 }
-function cancel(thread) {
-  const row = thread.previousElementSibling;
-  thread.remove();
+function back(row) {
   row.tabIndex = -1;
-  row.focus();
+  row.focus({ preventScroll: true });
+}
+function cancel(thread) {
+  const row = document.getElementById($("[name=anchor]", thread).value);
+  thread.remove();
+  back(row);
 }
 if (form) {
   document.addEventListener("pointerover", show);
   document.addEventListener("focusin", show);
   document.addEventListener("hitl:line", ({ detail }) => write(detail));
-  plus.addEventListener("click", () => write(rowOf(plus)));
+  plus.addEventListener("click", () => write(placeOf(plus.closest("tr"))));
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    if (!detail.target?.closest(".diff__thread")) return;
+    const wrong = $("textarea", detail.target), row = placeOf(detail.target.closest("tr").previousElementSibling);
+    if (wrong) wrong.focus();
+    else back(row);
+  });
   document.addEventListener("keydown", (event) => {
     const thread = event.key === "Escape" && event.target.closest(".composer--line")?.closest("tr");
     if (thread && !$("textarea", thread).value) cancel(thread);
@@ -66,7 +83,7 @@ if (form) {
 }
 document.addEventListener("click", ({ target }) => {
   if (target.matches("[data-cancel]")) cancel(target.closest("tr"));
-  const number = target.closest(".diff__ln"), row = number && rowOf(number);
+  const row = target.closest(".diff__ln")?.closest("tr[id]");
   if (row) location.hash = row.id;
 });
 
@@ -76,12 +93,12 @@ async function follow() {
   const file = id ? document.getElementById(key) : null;
   if (!file?.matches(".dfile")) return;
   $("details", file).open = true;
-  if (!document.getElementById(id)) {
-    const link = $(".dfile__large a[hx-get]", file);
-    if (!link) return;
-    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: link.getAttribute("hx-target").startsWith("#") ? file : link.closest(".dfile__more"), swap: "outerHTML" });
-    setTimeout(() => document.getElementById(id)?.scrollIntoView({ block: "center" }), 60);
+  if (document.getElementById(id)) return;
+  for (let link, before; !document.getElementById(id) && (link = $(".dfile__large a[hx-get]", $(`#${CSS.escape(key)}`))) && link !== before; before = link) {
+    const whole = link.getAttribute("hx-target").startsWith("#");
+    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: whole ? document.getElementById(key) : link.closest(".dfile__more"), swap: "outerHTML" });
   }
+  if (document.getElementById(id)) location.replace(`#${id}`); // what came later is marked by going there again
 }
 addEventListener("hashchange", follow);
 follow();

@@ -10,7 +10,7 @@ export async function fragment(address, options = {}) {
   if (options.method === "POST") Object.assign(headers, JSON.parse(document.body.getAttribute("hx-headers")));
   const answer = await fetch(address, { ...options, headers, redirect: "error" });
   if (answer.headers.has("HX-Redirect")) throw new SignedOut();
-  if (!answer.ok) throw new Error(`${answer.status}`);
+  if (!answer.ok || answer.headers.has("HX-Refresh")) throw new Error(`${answer.status}`);
   const holder = document.createElement("template");
   holder.innerHTML = await answer.text();
   return holder.content;

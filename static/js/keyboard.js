@@ -1,5 +1,6 @@
 // The keyboard map: single keys, none of them while one types or a dialog is open, all of them off on request.
 import { $, $$, say } from "./dom.js";
+import { placeOf } from "./diff.js";
 import { tick, ticks } from "./queue.js";
 
 const on = !document.body.hasAttribute("data-no-single-keys");
@@ -43,8 +44,7 @@ const mode = (id, field) => () => {
   $("#decision").scrollIntoView({ block: "nearest" });
 };
 function comment() {
-  let row = document.activeElement.closest?.(".diff tr");
-  while (row && !row.id) row = row.nextElementSibling; // a deleted line has no place in the new file: the next one has
+  const row = placeOf(document.activeElement.closest?.(".diff tr"));
   if (row && $("#line-comment")) return document.dispatchEvent(new CustomEvent("hitl:line", { detail: row }));
   if ($("#mode-comment")) return mode("#mode-comment", ".decision__form--comment textarea")();
   ($(".decision__form textarea[name=text]") ?? $("#comment-text"))?.focus();
@@ -89,7 +89,7 @@ function change(by) {
 const sheet = () => $("#shortcuts");
 const anywhere = {
   "?": () => sheet()?.showModal(),
-  "/": () => ($("#id_q") ? $("#id_q").select() || $("#id_q").focus() : (location.href = "/")),
+  "/": () => ($("#id_q") ? $("#id_q").select() || $("#id_q").focus() : (location.href = "/#id_q")),
   g: () => (leader = Date.now()),
 };
 const queue = {
@@ -137,5 +137,9 @@ if (on) {
   const first = () => !selected() && cards()[0] && (cards()[0].tabIndex = 0);
   document.addEventListener("htmx:afterSettle", first);
   first();
+  if (location.hash === "#id_q") {
+    history.replaceState(history.state, "", location.pathname + location.search);
+    $("#id_q")?.select();
+  }
 }
 document.addEventListener("click", (event) => event.target.closest("[data-shortcuts]") && (sheet().showModal(), say("")));

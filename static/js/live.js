@@ -1,8 +1,10 @@
 // Pages follow what happens: one event stream, pieces fetched again, nothing that moves under the reader's eyes.
 import { $, $$, SignedOut, debounced, fragment, replace, say, toast } from "./dom.js";
+import { give, keyOf, take } from "./drafts.js";
+import { reveal } from "./pages.js";
 
 const POLL = 15_000, PRESENCE = 20_000, PATIENCE = 8_000, RETRY = 4;
-const light = $("#live"), bar = $("#live-lost");
+const light = () => $("#live"), bar = () => $("#live-lost");
 const list = () => $("#queue-list"), panel = () => $("[data-live-panel]");
 const shown = () => $$(".card[id^=decision-]").map((card) => card.id.slice(9));
 let stream, polling, impatient, polls = 0, opened = false;
@@ -10,20 +12,21 @@ let before = null; // what the list held when somebody asked for the arrivals
 const arrived = new Set(), stale = new Set();
 
 function state(name, word) {
-  light.hidden = false;
-  light.classList.toggle("live--lost", name !== "live");
+  light().hidden = false;
+  light().classList.toggle("live--lost", name !== "live");
   if ($("#live-word").textContent !== word) $("#live-word").textContent = word;
   if (name === "lost") impatient ??= setTimeout(() => complain("Live updates stopped"), PATIENCE);
   else {
     clearTimeout(impatient);
     impatient = undefined;
-    bar.hidden = true;
+    bar().hidden = true;
   }
 }
 function complain(words) {
   const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   $("#live-lost-title").textContent = `${words} at ${at}.`;
-  bar.hidden = false;
+  $("#live-again-word").textContent = words.endsWith("signed out") ? "Sign in" : "Reconnect now";
+  bar().hidden = false;
 }
 function signedOut() {
   close();
@@ -34,7 +37,7 @@ function signedOut() {
 
 function open() {
   if (stream || document.hidden) return;
-  stream = new EventSource(light.dataset.events);
+  stream = new EventSource(light().dataset.events);
   stream.onopen = () => {
     clearInterval(polling);
     polling = undefined;
@@ -97,7 +100,7 @@ async function refresh() {
   if (panel() && ids.includes(panel().dataset.decision)) await lookAgain();
   const here = list() ? shown().filter((id) => ids.includes(id)) : [];
   if (!here.length) return;
-  const pieces = await fragment(`${list().dataset.liveCards}?${here.map((id) => `id=${id}`).join("&")}`);
+  const pieces = await cardsNow(here);
   for (const card of $$(".card", pieces)) {
     const old = document.getElementById(card.id);
     const ticked = old && $(".card__check input", old)?.checked;
@@ -119,7 +122,7 @@ function leave(card) {
   if (!card) return;
   const item = card.closest("li");
   const near = item.nextElementSibling ?? item.previousElementSibling;
-  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#pending")).focus({ preventScroll: true });
+  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#id_q")).focus({ preventScroll: true });
   card.classList.add("is-leaving");
   setTimeout(() => {
     const tick = $(".card__check input", card);
@@ -140,41 +143,60 @@ async function recount() {
   }
 }
 
-const typed = (root) => $$("textarea, select", root).some((field) => field.value.trim() && !field.readOnly);
 async function lookAgain() {
   const pieces = await fragment(panel().dataset.livePanel);
   const now = $("#decision"), next = $("#decision", pieces), notice = $("#live-notice", pieces);
   if (!now || now.dataset.state === next.dataset.state) return;
-  const kept = typed(now) || typed($("#discussion") ?? now);
-  const words = $("strong", notice)?.textContent;
+  const kept = take(panel()).written.length, words = $("strong", notice)?.textContent;
   replace(notice);
   if (kept && $("#live-kept")) $("#live-kept").hidden = false;
-  if (!typed(now)) {
-    const mode = $("input[name=mode]:checked", now)?.id;
-    replace(next);
-    const same = mode && document.getElementById(mode);
-    if (same) same.checked = true;
-  } else now.dataset.state = next.dataset.state;
+  renew(now, next);
   if (words) say(`${words}.${kept ? " What you typed is still there." : ""}`);
   else toast("The reviews of this patch changed.");
 }
+// The panel as it is now with what is typed; a form it has no more stays, locked, below what became of the patch.
+function renew(now, next) {
+  const words = take(now), at = document.activeElement, from = at.selectionStart, to = at.selectionEnd;
+  replace(next);
+  reveal(next);
+  for (const { key } of give(words, next)) {
+    const form = $$("form", now).find((each) => keyOf(each) === key);
+    if (!form) continue; // its part went with another form's
+    if (!form.action.endsWith("/comments")) {
+      $$("button", form).forEach((button) => (button.disabled = true));
+      form.before(...($("#kept-note")?.content.cloneNode(true).children ?? []));
+    }
+    const part = document.createElement("div");
+    part.className = "decision__part";
+    part.append(...(form.closest(".disclosure") ? [form.closest(".disclosure")] : form.parentElement.childNodes));
+    $$(".decision__part", next)[1].after(part);
+  }
+  const back = at.isConnected ? at : document.getElementById(at.id);
+  if (back?.closest("#decision")) back.focus({ preventScroll: true });
+  if (back?.matches("textarea")) back.setSelectionRange(from, to);
+}
+const cardsNow = (ids) => fragment(`${list().dataset.liveCards}?${ids.map((id) => `id=${id}`).join("&")}`);
 async function present() {
-  if (document.hidden || !panel()) return;
-  const pieces = await fragment(panel().dataset.presence, { method: "POST" });
-  replace($("#presence", pieces));
+  if (document.hidden) return;
+  if (panel()) return replace($("#presence", await fragment(panel().dataset.presence, { method: "POST" })));
+  if (list() && shown().length) for (const card of $$(".card", await cardsNow(shown()))) {
+    const old = document.getElementById(card.id), fresh = $(".card__approvals", card);
+    if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);
+  }
 }
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("#newpill")) before = new Set(shown());
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
-  if (detail.target.id !== "queue") return;
+  if (detail.target?.id !== "queue") return;
   arrived.clear();
+  count(); // the figures above the list are from before it
   if (before) for (const id of shown()) if (!before.has(id)) document.getElementById(`decision-${id}`).classList.add("is-new");
   before = null;
 });
 
-if (light && (list() || panel())) {
+if (light() && (list() || panel())) {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return close();
     if (!polling) open();
@@ -189,11 +211,11 @@ if (light && (list() || panel())) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   $("#live-again").addEventListener("click", () => {
-    if ($("#live-word").textContent === "Signed out") return location.reload();
+    if ($("#live-word").textContent === "Signed out") return location.reload(); // what is typed comes back after
     close();
     open();
   });
   open();
-  attempt(present);
-  setInterval(() => attempt(present), PRESENCE);
+  if (panel()) attempt(present);
+  setInterval(() => attempt(present), panel() ? PRESENCE : 2 * PRESENCE);
 }

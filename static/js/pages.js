@@ -3,11 +3,15 @@ import { $ } from "./dom.js";
 
 let openMenus = [];
 let focused = "";
-// Copying style attributes while a swap settles would only break the content security policy.
-if (window.htmx) window.htmx.config.attributesToSettle = ["class"];
+if (window.htmx) {
+  // Copying style attributes while a swap settles would only break the content security policy.
+  window.htmx.config.attributesToSettle = ["class"];
+  // Going back loads the page: a body put back without its scripts would follow nothing.
+  window.htmx.config.refreshOnHistoryMiss = true;
+}
 
 // Buttons that only a script can serve are hidden until it is here.
-function reveal(root) {
+export function reveal(root) {
   for (const button of root.querySelectorAll("[data-close]")) button.hidden = false;
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 }
@@ -54,7 +58,7 @@ document.addEventListener("htmx:afterSwap", () => {
   }
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  const target = detail.target.isConnected ? detail.target : document.getElementById(detail.target.id);
+  const target = detail.target?.isConnected ? detail.target : document.getElementById(detail.target?.id);
   if (!target) return;
   reveal(document);
   if (target.id === "dialog" && !target.open) target.showModal();
@@ -62,7 +66,7 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (wrong) wrong.focus();
   else if (target.id === "decision" || target.id === "card-action") target.focus();
   else if (document.activeElement === document.body) {
-    const back = (focused && document.getElementById(focused)) || $("h2[tabindex]", target) || $("summary, a", target);
+    const back = (focused && document.getElementById(focused)) || $(".card.is-selected, .card", target) || $(".empty a", target) || $("summary, a", target);
     back?.focus({ preventScroll: true });
   }
 });

@@ -39,7 +39,7 @@ document.addEventListener("click", (event) => {
 });
 // Shift-clicking selects cards, not the text between them.
 document.addEventListener("mousedown", (event) => event.shiftKey && event.target.closest(".card__check") && event.preventDefault());
-document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target.id === "queue" && tell());
+document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target?.id === "queue" && tell());
 // After a bulk decision the list is read again when its results are closed.
 document.addEventListener("close", ({ target }) => {
   if (target.id === "dialog" && $("[data-results]", target)) window.htmx.ajax("GET", location.href, { target: "#queue" });

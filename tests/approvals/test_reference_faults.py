@@ -54,8 +54,8 @@ def test_w1_approve_and_reject_at_once_have_one_winner_and_one_story(api_of, mak
         )
         assert sorted(answer.status_code for answer in told) == [200, 409]
         stored = Decision.objects.get(pk=decision.pk)
-        ends = Entry.objects.filter(object_id=str(decision.decision_id), type__startswith="decision.")
-        assert [entry.type for entry in ends] == [f"decision.{stored.status}"]
+        told_of = Entry.objects.filter(object_id=str(decision.decision_id), type__startswith="decision.").order_by("id")
+        assert [entry.type for entry in told_of] == [f"decision.{stored.status}", "decision.refused"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -45,7 +45,7 @@ def test_no_row_is_updated_or_deleted(role, table):
     assert sqlstate(f"delete from {table}") == "42501"
 
 
-@pytest.mark.parametrize("table", ["audit_entry", "audit_leaf"])
+@pytest.mark.parametrize("table", ["audit_entry", "audit_leaf", "audit_context"])
 def test_truncate_is_refused_too(role, table):
     """The test database has this one trigger off for its own flush; here it is on, as everywhere else."""
     with connection.cursor() as cursor:

@@ -1,5 +1,6 @@
 """What the database refuses in raw SQL, whoever asks: transitions, changed content, lost history."""
 
+import re
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,13 @@ ALLOWED = {
     *product(["pending"], set(Status.values) - {"pending", "revoked"}),
     ("approved", "revoked"),
     ("auto_approved", "revoked"),
+}
+BY_WHOM = {
+    "approved": "decision_approved_by_person",
+    "auto_approved": "decision_auto_approved_by_policy",
+    "rejected": "decision_refused_by_person",
+    "changes_requested": "decision_refused_by_person",
+    "expired": "decision_expired_by_timer",
 }
 TABLES = ["patch", "patchcontent", "decision", "review", "comment", "text", "revocation", "feedentry", "policyversion"]
 
@@ -80,7 +88,7 @@ def test_every_transition_outside_the_state_machine_is_refused(put, before):
         if after == before:
             continue
         decision = put(before)
-        if after == "revoked" and before != "revoked":
+        if after == "revoked" and before in {"approved", "auto_approved"}:
             revoke(decision, text)
         sql, parameters = "update approvals_decision set status = %s where id = %s", [after, decision.pk]
         if before == "pending" and after not in {"revoked", "pending"}:
@@ -111,7 +119,7 @@ def test_an_end_without_who_when_and_why_is_refused(make_patch, status, missing)
     start = sql.index(f"{name} = ")
     end = sql.index(",", start)
     error = refused(sql[:start] + missing + sql[end:], text.pk, make_patch().pk)
-    assert error.diag.constraint_name in {"decision_end_has_who_when_why", "decision_approved_by_person"}
+    assert error.diag.constraint_name in {"decision_end_has_who_when_why", *BY_WHOM.values()}
 
 
 @pytest.mark.parametrize("status", ["rejected", "changes_requested", "cancelled"])
@@ -119,10 +127,66 @@ def test_a_refusal_without_a_reason_is_refused(make_patch, status):
     assert refused(end_sql(status), None, make_patch().pk).diag.constraint_name == "decision_refusal_has_reason"
 
 
-@pytest.mark.parametrize("kind", ["policy", "timer", "service"])
-def test_only_people_approve(make_patch, kind):
-    sql = end_sql("approved").replace("'human'", f"'{kind}'")
-    assert refused(sql, None, make_patch().pk).diag.constraint_name == "decision_approved_by_person"
+@pytest.mark.parametrize("kind", ["human", "policy", "timer", "service"])
+@pytest.mark.parametrize("status", BY_WHOM)
+def test_only_people_approve_and_refuse_and_only_policies_and_timers_what_is_theirs(make_patch, kind, status):
+    lawful = end_sql(status)
+    sql = re.sub("decided_by_kind = '[a-z]+'", f"decided_by_kind = '{kind}'", lawful)
+    reason, decision = Text.objects.create(body="because"), make_patch()
+    if sql == lawful:
+        execute(sql, reason.pk, decision.pk)
+    else:
+        assert refused(sql, reason.pk, decision.pk).diag.constraint_name == BY_WHOM[status]
+
+
+def test_a_priority_is_one_of_four(make_patch):
+    decision = make_patch()
+    error = refused("update approvals_decision set priority = 99 where id = %s", decision.pk)
+    assert error.diag.constraint_name == "decision_priority"
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+def test_a_review_begins_while_its_decision_is_pending_and_is_a_verdict(put, make_patch, alice, role):
+    columns = "decision_id, reviewer_id, verdict, patch_sha256, category, displayed, channel, authn, created_at"
+    sql = f"insert into approvals_review ({columns}) values (%s, %s, %s, %s, '', 'api', 'api', 'token', now())"
+    decided, pending = put("approved"), make_patch()
+    with connection.cursor() as cursor:
+        cursor.execute(f"set local session_replication_role = {role}")
+    error = refused(sql, decided.pk, alice.pk, "approve", "0" * 64)
+    assert error.diag.constraint_name == "review_of_pending"
+    error = refused(sql, pending.pk, alice.pk, "junk", "0" * 64)
+    assert error.diag.constraint_name == "review_verdict"
+
+
+@pytest.mark.parametrize("status", [status for status in Status.values if "approved" not in status])
+def test_only_an_approval_has_a_revocation(put, status):
+    decision, text = put(status), Text.objects.create(body="because")
+    with pytest.raises(DatabaseError) as error:
+        revoke(decision, text)
+    assert error.value.__cause__.diag.constraint_name in {
+        "revocation_of_approval",
+        "approvals_revocation_decision_id_key",
+    }
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+@pytest.mark.parametrize(
+    ("sql", "constraint"),
+    [
+        ("delete from approvals_policy where is_default", "policy_default"),
+        ("update approvals_policy set is_default = false where is_default", "policy_default"),
+        ("update approvals_policy set position = 0 where is_default", "policy_default_last"),
+        ("update approvals_policy set position = 2000000 where name = 'low'", "policy_default_last"),
+        (
+            "insert into approvals_policy (name, position, enabled, is_default) values ('x', 3000000, true, false)",
+            "policy_default_last",
+        ),
+    ],
+)
+def test_the_default_policy_stays_and_stays_last(sql, constraint, role):
+    with connection.cursor() as cursor:
+        cursor.execute(f"set local session_replication_role = {role}")
+    assert refused(sql).diag.constraint_name == constraint
 
 
 def test_a_pending_decision_carries_no_outcome(make_patch):
