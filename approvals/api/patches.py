@@ -118,9 +118,10 @@ class PendingQuery(ListQuery):
 def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on."""
     now = timezone.now()
-    rows = queue.pending(query.filters(), now, caller_of(request).person).defer("patch__wargaming_log")
+    filters, person = query.filters(), caller_of(request).person
+    rows = queue.pending(filters, now, person).defer("patch__wargaming_log")
     order = queue.ORDERS[query.sort]
-    response["X-Total-Count"] = queue.counted_pending(rows).replace(",", "")
+    response["X-Total-Count"] = queue.counted(queue.waiting(filters, now, person)).replace(",", "")
     found, cursor = _from_offset(rows, order, query) if query.offset else _from_cursor(rows, order, query)
     if cursor:
         lead_on(request, response, cursor)

@@ -19,6 +19,7 @@ from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
 from .review import Comment, Displayed, Review, Verdict
 from .text import Text
 from .user import Theme, User
+from .waiting import Waiting
 from .workbench import Presence, SavedView, ViewedFile
 from .worker import Heartbeat, KeyFigures
 
@@ -62,5 +63,6 @@ __all__ = [
     "User",
     "Verdict",
     "ViewedFile",
+    "Waiting",
     "Wargaming",
 ]

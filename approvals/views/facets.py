@@ -34,7 +34,7 @@ def facet(request: HttpRequest, name: str) -> HttpResponse:
     if name in CHOICES:
         context: dict[str, Any] = {"kind": "choices", "values": _choices(form, name, others, who, chosen)}
     else:
-        values, more = queries.facet(queries.pending(others, timezone.now(), who), name)
+        values, more = queries.facet(queries.waiting(others, timezone.now(), who), name)
         context = {
             "kind": "options" if name in IN_THE_LONG_MENU else "links",
             "more": more,
@@ -59,7 +59,7 @@ def _choices(form: QueueForm, name: str, others: queries.Filters, who: Person, c
         {
             **choice,
             "selected": choice["value"] == chosen,
-            "count": queries.counted_pending(queries.pending(queries.having(others, name, choice["value"]), now, who))
+            "count": queries.counted(queries.waiting(queries.having(others, name, choice["value"]), now, who))
             if choice["value"]
             else "",
         }

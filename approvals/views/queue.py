@@ -48,7 +48,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "approvals/queue.html",
-        context | {"kpis": queue_kpis(now), "needs_me": _needs(who, now)},
+        context | {"kpis": queue_kpis(now), "needs_me": needs_of(who, now)},
     )
 
 
@@ -71,16 +71,16 @@ def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, 
     }
 
 
-def _needs(who: Person, now: datetime) -> str:
+def needs_of(who: Person, now: datetime) -> str:
     """Return how many waiting patches need this person; '' for somebody who does not review."""
     if "approvals.review_decision" not in who.permissions:
         return ""
-    return queries.counted(queries.pending(queries.Filters(mine=True), now, who))
+    return queries.counted(queries.waiting(queries.Filters(mine=True), now, who))
 
 
 def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:
     """Return the tabs; each counts under the other filters."""
-    counts = queries.counts_by_priority(queries.pending(queries.without(filters, "priority"), now, who))
+    counts = queries.counts_by_priority(queries.waiting(queries.without(filters, "priority"), now, who))
     return [
         {
             "key": name,

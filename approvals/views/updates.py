@@ -17,7 +17,7 @@ from approvals.queries.people import person
 from .access import person_of, varies, viewers
 from .links import queue_address
 from .patch import decision_or_404, panel_context
-from .queue import priority_tabs
+from .queue import needs_of, priority_tabs
 
 MOST_CARDS = 50
 
@@ -48,6 +48,7 @@ def counts(request: HttpRequest) -> HttpResponse:
     rows = queries.pending(filters, now, who)
     context = {
         "tabs": tabs,
+        "needs_me": needs_of(who, now),
         "total": next(tab["count"] for tab in tabs if tab["current"]),
         "arrived": queries.counted(queries.arrivals(rows, _since(request), _ids(request))),
         "list_url": queue_address(request),

@@ -1,0 +1,53 @@
+"""What waits, in narrow rows: the queue is narrowed and counted here, without a look at a million decided patches."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+
+from .access import Producer
+from .decision import Decision
+from .policy import Policy
+
+
+class Waiting(models.Model):
+    """The facts of one pending decision that the queue filters by. Written by triggers alone (migration 0009): it
+    appears with its decision, follows it and its patch, and goes when the decision ends.
+
+    `approvals_waiting_refill()` makes the whole table anew.
+    """
+
+    # No constraints: only triggers write here, from rows that are there.
+    decision = models.OneToOneField(
+        Decision, models.DO_NOTHING, primary_key=True, related_name="waiting", db_constraint=False
+    )
+    priority = models.SmallIntegerField()
+    sla_warn_at = models.DateTimeField()
+    sla_due_at = models.DateTimeField()
+    escalation_level = models.PositiveSmallIntegerField()
+    confidence = models.FloatField()
+    policy = models.ForeignKey(Policy, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
+    producer = models.ForeignKey(Producer, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
+    severity = models.CharField(max_length=8)
+    cwe_ids = ArrayField(models.CharField(max_length=255))
+    cve_ids = ArrayField(models.CharField(max_length=255))
+    package_name = models.CharField(max_length=255)
+    ecosystem = models.CharField(max_length=255)
+    language = models.CharField(max_length=255)
+    wargaming = models.CharField(max_length=12)
+    ml_prediction = models.BooleanField(null=True)
+    submitted_by = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64)
+    search = SearchVectorField()
+
+    class Meta:
+        verbose_name_plural = "waiting"
+        indexes = [
+            models.Index(fields=["priority"], name="waiting_by_priority"),  # the counts of the tabs
+            GinIndex(fields=["cwe_ids"], name="waiting_by_cwe"),  # queue filter 'CWE class'
+            GinIndex(fields=["cve_ids"], name="waiting_by_cve"),  # queue filter 'CVE'
+            GinIndex(fields=["search"], name="waiting_by_words"),  # full-text search in the queue
+        ]
+
+    def __str__(self) -> str:
+        return str(self.decision_id)
