@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
-from approvals.forms import QueueForm
+from approvals.forms import SHARES, QueueForm
 from approvals.models import Decision
 from approvals.queries.people import person
 from approvals.queries.queue import neighbours
@@ -20,7 +20,7 @@ LONGEST = 2_000  # characters; a longer query is no list of ours
 def remember(request: HttpRequest) -> None:
     """Keep the filters and the order of the list shown; where in it the page began does not matter."""
     query = QueryDict(mutable=True)
-    for name in QueueForm.base_fields:
+    for name in (*QueueForm.base_fields, *SHARES):
         query.setlist(name, [value for value in request.GET.getlist(name) if value])
     kept = query.urlencode()
     if len(kept) <= LONGEST and request.session.get(KEY, "") != kept:

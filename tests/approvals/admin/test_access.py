@@ -95,6 +95,12 @@ def test_a_token_is_issued_and_its_secret_works(admin_page, make_patch, entries)
     assert entry["scopes"] == ["decisions:read"]
 
 
+def test_both_parts_of_the_expiry_say_what_they_are(admin_page):
+    page = admin_page.get(f"{TOKENS}add/").content.decode()
+    assert 'aria-label="Expires on, date"' in page
+    assert 'aria-label="Expires at, time"' in page
+
+
 def test_the_secret_is_shown_once_and_is_nowhere_in_the_database_cookies_or_logs(admin_page, caplog):
     caplog.set_level(logging.DEBUG)
     response = admin_page.post(f"{TOKENS}add/", new_token())

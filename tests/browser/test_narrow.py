@@ -1,0 +1,65 @@
+"""Pages where there is little room: no page scrolls sideways, and nothing lies over what one needs."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+IMAGE = "registry.example.org/a-very-long-team-name/ranges/sqlalchemy-1.4.0-with-mysql-and-postgresql:1.4.0-patched"
+PHASES = [
+    {"name": name, "success": True, "exit_code": 0, "duration_ms": 3600, "image": IMAGE}
+    for name in ("Phase 1: exploit before", "Phase 2: exploit after")
+]
+WARGAMING = {"phase1_success": True, "phase2_success": True, "validation_passed": True, "phases": PHASES}
+LONG = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n-" + "x" * 300 + "\n+" + "y" * 300 + "\n z\n"
+
+
+def sideways(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("width", [320, 390, 834])
+@pytest.mark.parametrize("layout", ["unified", "split"])
+def test_a_patch_page_never_scrolls_sideways(visit, alice, make_patch, width, layout):
+    decision = make_patch(wargaming_result=WARGAMING, diff=LONG)
+    page = visit(alice, f"/patches/{decision.decision_id}?view={layout}", viewport={"width": width, "height": 800})
+    expect(page.get_by_text(IMAGE).first).to_be_visible()
+    assert sideways(page) == 0
+
+
+def test_a_split_diff_stands_below_itself_on_a_phone(visit, alice, make_patch):
+    decision = make_patch(diff=LONG)
+    page = visit(alice, f"/patches/{decision.decision_id}?view=split", viewport={"width": 390, "height": 800})
+    old, new = (page.locator(f"td.diff__code.is-{kind}").first.bounding_box() for kind in ("del", "add"))
+    assert old["x"] == new["x"]
+    assert new["y"] >= old["y"] + old["height"]
+    same = page.locator(".diff--split tr:has(> .is-ctx) > td.diff__code")
+    assert [cell.is_visible() for cell in same.all()] == [False, True]
+
+
+@pytest.mark.parametrize("width", [1152, 1280])
+def test_the_clock_and_the_approvals_never_overlap(visit, alice, make_patch, width):
+    make_patch(severity="high")
+    page = visit(alice, viewport={"width": width, "height": 800})
+    # In one step: the page's own clock ticks, and a card may be fetched again at any moment.
+    room = page.evaluate("""() => {
+        const clock = document.querySelector(".card [data-left]"), approvals = document.querySelector(".card .slots");
+        clock.textContent = "9 min 59 s left";
+        return approvals.getBoundingClientRect().left - clock.getBoundingClientRect().right;
+    }""")
+    assert room >= 0
+
+
+def test_a_confidence_out_of_range_says_so_and_holds_nothing_back(visit, alice, make_patch):
+    make_patch(severity="high", title="Scored", ml_prediction={"confidence": 0.87, "prediction": True})
+    make_patch(severity="low", title="Not scored")
+    page = visit(alice)
+    page.locator("#pill-confidence_from").click()
+    page.locator("#id_confidence_from").fill("180")
+    page.locator("#id_confidence_from").press("Enter")
+    expect(page.locator("#id_confidence_from_error")).to_contain_text("A number from 0 to 100")
+    expect(page.locator("article.card")).to_have_count(2)
+    page.locator("#id_confidence_from").fill("80")
+    page.locator("#id_confidence_from").press("Enter")
+    expect(page.locator("article.card")).to_have_count(1)
+    expect(page.locator("#pill-confidence_from")).to_contain_text("from 80 %")
