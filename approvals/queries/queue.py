@@ -1,7 +1,7 @@
 """The pending queue: filters, orders, counts and what each card shows."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from email.utils import parseaddr
@@ -92,27 +92,28 @@ def _narrowed(rows: QuerySet[M], filters: Filters, now: datetime, person: Person
 
 
 def _conditions(filters: Filters, now: datetime, at: str) -> Iterator[Q]:
+    """Yield what the filters ask; clocks, priority and confidence stand on the decision too, with its sort indexes."""
+
     def fact(name: str, value: Any) -> Q:
         return Q(**{f"{at}{name}": value})
 
     if filters.priority:
-        yield fact("priority", Priority[filters.priority.upper()])
+        yield Q(priority=Priority[filters.priority.upper()])
     if filters.sla:
-        yield _in_sla_state(filters.sla, now, fact)
+        yield _in_sla_state(filters.sla, now)
     if filters.escalated:
-        yield fact("escalation_level__gt", 0)
+        yield Q(escalation_level__gt=0)
     if filters.confidence_min is not None:
-        yield fact("confidence__gte", filters.confidence_min)
+        yield Q(confidence__gte=filters.confidence_min)
     if filters.confidence_max is not None:
-        yield fact("confidence__gte", 0) & fact("confidence__lte", filters.confidence_max)
+        yield Q(confidence__gte=0, confidence__lte=filters.confidence_max)
     if filters.cwe:
         yield fact("cwe_ids__overlap", [filters.cwe, filters.cwe.upper()])
     if filters.cve:
         yield fact("cve_ids__contains", [filters.cve.upper()])
     if filters.wargaming == "disagrees":
-        yield fact("ml_prediction", True) & fact("wargaming", "failed") | fact("ml_prediction", False) & fact(
-            "wargaming", "passed"
-        )
+        hoped, feared = fact("ml_prediction", True), fact("ml_prediction", False)
+        yield hoped & fact("wargaming", "failed") | feared & fact("wargaming", "passed")
     elif filters.wargaming:
         yield fact("wargaming", filters.wargaming)
     for name, column in PLAIN.items():
@@ -131,14 +132,14 @@ PLAIN = {
 """Filters that ask for one value of one fact."""
 
 
-def _in_sla_state(state: str, now: datetime, fact: Callable[[str, Any], Q]) -> Q:
+def _in_sla_state(state: str, now: datetime) -> Q:
     if state == "breached":
-        return fact("sla_due_at__lte", now)
+        return Q(sla_due_at__lte=now)
     if state == "warning":
-        return fact("sla_warn_at__lte", now) & fact("sla_due_at__gt", now)
+        return Q(sla_warn_at__lte=now, sla_due_at__gt=now)
     if state == "ok":
-        return fact("sla_warn_at__gt", now) & fact("sla_due_at__gt", now) & ~fact("sla_due_at", NO_DEADLINE)
-    return fact("sla_due_at", NO_DEADLINE)
+        return Q(sla_warn_at__gt=now, sla_due_at__gt=now) & ~Q(sla_due_at=NO_DEADLINE)
+    return Q(sla_due_at=NO_DEADLINE)
 
 
 def needs_approval_of(person: Person, at: str = "waiting__") -> Q:

@@ -1,6 +1,10 @@
-"""Take the pictures of the pages from a running product: `python docs/screenshots/make.py URL USER PASSWORD`."""
+"""Take the pictures of pages and states from a running product: `python docs/screenshots/make.py URL USER PASSWORD`.
+
+The pages are set in Inter and JetBrains Mono where the machine has them (Debian: fonts-inter, fonts-jetbrains-mono).
+"""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -32,6 +36,50 @@ def paths(page: Page) -> dict[str, str]:
     }
 
 
+def filters(page: Page) -> None:
+    folded = page.locator("label", has=page.locator("#filters-open"))
+    if folded.is_visible():
+        folded.click()
+    page.locator("summary", has_text="Wargaming").first.click()
+
+
+def selected(page: Page) -> None:
+    page.locator(".card__check input").nth(4).check()
+    page.locator(".card__check input").nth(5).check()
+
+
+def rejecting(page: Page) -> None:
+    page.locator("label", has=page.locator("#mode-reject")).click()
+    page.get_by_role("button", name="Reject").last.click()
+    page.locator("#decision [aria-invalid=true]").first.wait_for()
+
+
+def evidence(page: Page) -> None:
+    page.locator("#evidence").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#evidence').scrollIntoView()")
+
+
+def account(page: Page) -> None:
+    page.get_by_role("button", name="account menu").click()
+
+
+def shortcuts(page: Page) -> None:
+    page.keyboard.press("?")
+    page.locator("dialog[open]").wait_for()
+
+
+STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "queue-filter": ("queue", filters),
+    "queue-selected": ("queue", selected),
+    "queue-empty": ("queue-empty", lambda page: None),
+    "patch-reject": ("patch", rejecting),
+    "patch-evidence": ("patch", evidence),
+    "account-menu": ("queue", account),
+    "shortcuts": ("queue", shortcuts),
+}
+"""What somebody does on a page before its picture is taken."""
+
+
 def main(url: str, user: str, password: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -42,10 +90,20 @@ def main(url: str, user: str, password: str) -> None:
                 page = context.new_page()
                 page.goto("/accounts/login")
                 page.screenshot(path=HERE / f"login-{width}-{theme}.png")
+                page.get_by_label("Email or user name").fill("somebody")
+                page.get_by_label("Password").fill("wrong")
+                page.get_by_role("button", name="Sign in").click()
+                page.screenshot(path=HERE / f"login-error-{width}-{theme}.png")
                 sign_in(page, user, password)
-                for name, path in paths(page).items():
+                places = paths(page)
+                for name, path in places.items():
                     page.goto(path)
                     page.wait_for_timeout(400)  # the live dot and the fonts
+                    page.screenshot(path=HERE / f"{name}-{width}-{theme}.png")
+                for name, (where, act) in STATES.items():
+                    page.goto({"queue-empty": "/?q=nothing"}.get(where) or places[where])
+                    act(page)
+                    page.wait_for_timeout(400)
                     page.screenshot(path=HERE / f"{name}-{width}-{theme}.png")
                 context.close()
         browser.close()
