@@ -111,7 +111,7 @@ def _run(data_dir: Path, name: str, *arguments: str) -> subprocess.CompletedProc
 
 @contextmanager
 def _gate(data_dir: Path) -> Iterator[None]:
-    """Let one process at a time start or stop the server; the kernel frees the lock of a killed one."""
+    """Let one process at a time start the server; the kernel frees the lock of a killed one."""
     descriptor = os.open(data_dir / "pg.gate", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
