@@ -15,6 +15,7 @@ from approvals.services.ending import CHANNEL
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.2  # seconds an entry waits at most for its place
+GATHER = 0.02  # seconds a wake-up waits for others: eight decisions at once are one batch, not eight
 BEAT = 5.0  # seconds between heartbeats; readiness calls a worker lost after 60
 
 
@@ -36,8 +37,10 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
         placed = dispatch()
         if placed is not None and placed >= 1000:
             continue  # a full batch: more is waiting
-        for _ in listener.notifies(timeout=INTERVAL, stop_after=1):
-            pass
+        if any(True for _ in listener.notifies(timeout=INTERVAL, stop_after=1)):
+            stop.wait(GATHER)
+            for _ in listener.notifies(timeout=0):
+                pass  # they woke us together; one batch places what they announce
 
 
 def _listener() -> "psycopg.Connection[tuple[object, ...]]":

@@ -175,12 +175,16 @@ def _acting(caller: Caller) -> Acting:
 def _addressed(patch_id: str, decision_id: str) -> Decision:
     """Return the decision a body names; a path that names another patch is a mistake worth telling."""
     decision = find.by_id(decision_id)
-    if decision.patch.patch_id != patch_id:
+    _demand_same(decision.patch.patch_id, patch_id)
+    return decision
+
+
+def _demand_same(ours: str, patch_id: str) -> None:
+    if ours != patch_id:
         raise Invalid(
             "The path's patch_id is not the one of this decision_id.",
             errors=[{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
         )
-    return decision
 
 
 def _demand_seen(decision: Decision, sha256: str) -> None:
@@ -211,10 +215,11 @@ def _review(
 ) -> Decision:
     caller = caller_of(request)
     caller.check_identity(user)
-    decision = _addressed(patch_id, decision_id)
+    ours, its_patch_id = find.ours_of(decision_id)
+    _demand_same(its_patch_id, patch_id)
     assert caller.user is not None
     return reviews.review(
-        decision.decision_id,
+        ours,
         verdict,
         user=caller.user,
         actor=caller.actor,

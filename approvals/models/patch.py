@@ -147,9 +147,13 @@ class Patch(models.Model):
             models.Index(fields=["sha256"], name="patch_by_digest"),  # search by digest; verdict by digest
             models.Index(fields=["package_name"], name="patch_by_package"),  # queue filter 'package'
             models.Index(fields=["created_at"], name="patch_by_arrival"),  # analytics of a period
-            GinIndex(fields=["cve_ids"], name="patch_by_cve"),  # earlier patches of a CVE, at intake and on the page
-            GinIndex(fields=["cwe_ids"], name="patch_by_cwe"),  # queue filter 'CWE class'
-            GinIndex(fields=["search"], name="patch_by_words"),  # full-text search in queue and history
+            GinIndex(
+                fields=["cve_ids"], name="patch_by_cve", fastupdate=False
+            ),  # earlier patches of a CVE, at intake and on the page
+            GinIndex(fields=["cwe_ids"], name="patch_by_cwe", fastupdate=False),  # queue filter 'CWE class'
+            GinIndex(
+                fields=["search"], name="patch_by_words", gin_pending_list_limit=128
+            ),  # full-text search in queue and history
         ]
 
     def __str__(self) -> str:

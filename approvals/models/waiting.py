@@ -44,9 +44,11 @@ class Waiting(models.Model):
         verbose_name_plural = "waiting"
         indexes = [
             models.Index(fields=["priority"], name="waiting_by_priority"),  # the counts of the tabs
-            GinIndex(fields=["cwe_ids"], name="waiting_by_cwe"),  # queue filter 'CWE class'
-            GinIndex(fields=["cve_ids"], name="waiting_by_cve"),  # queue filter 'CVE'
-            GinIndex(fields=["search"], name="waiting_by_words"),  # full-text search in the queue
+            GinIndex(fields=["cwe_ids"], name="waiting_by_cwe", fastupdate=False),  # queue filter 'CWE class'
+            GinIndex(fields=["cve_ids"], name="waiting_by_cve", fastupdate=False),  # queue filter 'CVE'
+            GinIndex(
+                fields=["search"], name="waiting_by_words", gin_pending_list_limit=128
+            ),  # full-text search in the queue
         ]
 
     def __str__(self) -> str:

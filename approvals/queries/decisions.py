@@ -1,9 +1,10 @@
 """Find patches and decisions by the ids callers know, and read what one answer shows."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from approvals.errors import Conflict, NotFound
 from approvals.models import Comment, Decision, Producer, Review
@@ -13,9 +14,13 @@ RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_us
 
 def by_id(decision_id: str) -> Decision:
     """Return a decision by our id or by the producer's alias. Raise NotFound."""
-    found = Decision.objects.select_related(*RELATED).filter(_named(decision_id)).first()
-    if found is None:
-        raise NotFound("There is no such decision.")
+    found: Decision = _one(Decision.objects.select_related(*RELATED), decision_id)
+    return found
+
+
+def ours_of(decision_id: str) -> tuple[UUID, str]:
+    """Return our id of a decision and its patch_id, by our id or by the producer's alias. Raise NotFound."""
+    found: tuple[UUID, str] = _one(Decision.objects.values_list("decision_id", "patch__patch_id"), decision_id)
     return found
 
 
@@ -90,6 +95,15 @@ def for_same_cves(decision: Decision, limit: int = 10) -> list[Decision]:
         .order_by("-id")
     )
     return sorted(rows[:limit], key=lambda other: other.status != "pending")
+
+
+def _one(rows: QuerySet[Decision, Any], decision_id: str) -> Any:
+    """Return the row of a decision's name. One name after the other: this OR that took ten times as long to plan."""
+    ours = _uuid(decision_id)
+    found = (list(rows.filter(decision_id=ours)) if ours else []) or list(rows.filter(alias=decision_id))
+    if not found:
+        raise NotFound("There is no such decision.")
+    return found[0]
 
 
 def _named(decision_id: str) -> Q:

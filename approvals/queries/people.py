@@ -1,6 +1,6 @@
 """People as the rules see them: their groups and permissions at this moment."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
@@ -24,28 +24,36 @@ where person.is_active and member.user_id = any(%s)
 """
 
 
-def person(user: User, authn: str = "session") -> Person:
-    """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count."""
-    memberships = _memberships([user.pk])
+Membership = tuple[int, str, str | None]
+"""User, group, permission of one active person; the permission is None in a group without any."""
+
+
+def person(user: User, authn: str = "session", among: list[Membership] | None = None) -> Person:
+    """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count.
+
+    `among` are memberships just read with theirs among them; without it one query.
+    """
+    mine = [each for each in (memberships([user.pk]) if among is None else among) if each[0] == user.pk]
     return Person(
         id=user.pk,
         email=user.email,
         username=user.username,
-        groups=frozenset(group for _, group, _ in memberships),
-        permissions=frozenset(permission for _, _, permission in memberships if permission),
+        groups=frozenset(group for _, group, _ in mine),
+        permissions=frozenset(permission for _, _, permission in mine if permission),
         authn=authn,
     )
 
 
-def approvers(user_ids: Iterable[int]) -> list[Approver]:
-    """Return those of these people who may still review, with their present groups; one query.
+def approvers(user_ids: Iterable[int], among: list[Membership] | None = None) -> list[Approver]:
+    """Return those of these people who may still review, with their present groups; `among` as for `person`.
 
     Somebody who left the reviewers or was switched off since they approved counts no longer.
     """
-    memberships = _memberships(list(user_ids))
-    may = {user_id for user_id, _, permission in memberships if permission == "approvals.review_decision"}
+    wanted = set(user_ids)
+    found = [each for each in (memberships(wanted) if among is None else among) if each[0] in wanted]
+    may = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
     return [
-        Approver(user_id, frozenset(group for member, group, _ in memberships if member == user_id))
+        Approver(user_id, frozenset(group for member, group, _ in found if member == user_id))
         for user_id in sorted(may)
     ]
 
@@ -63,9 +71,9 @@ def offered() -> list[tuple[str, str]]:
     return [(str(user), user.email or user.username) for user in people.distinct()[:100]]
 
 
-def _memberships(user_ids: list[int]) -> list[tuple[int, str, str | None]]:
-    """Return (user, group, permission) of each active person; the permission is None in a group without any."""
+def memberships(user_ids: Collection[int]) -> list[Membership]:
+    """Return the memberships of those of these people who are active, as they are now; one query."""
     with connection.cursor() as cursor:
-        cursor.execute(MEMBERSHIPS, [user_ids])
-        rows: list[tuple[int, str, str | None]] = cursor.fetchall()
+        cursor.execute(MEMBERSHIPS, [list(user_ids)])
+        rows: list[Membership] = cursor.fetchall()
     return rows

@@ -23,7 +23,21 @@ def current_versions() -> list[PolicyVersion]:
         return list(_versions(tuple(cursor.fetchall())))
 
 
-@lru_cache(maxsize=16)
+ONE = """
+select version.id, version.sha256, policy.name
+from approvals_policyversion version join approvals_policy policy on policy.id = version.policy_id
+where version.id = %s
+"""
+
+
+def version_of(key: int) -> PolicyVersion:
+    """Return one version with its policy; one narrow query, for what a decision was pinned to."""
+    with connection.cursor() as cursor:
+        cursor.execute(ONE, [key])
+        return _versions(tuple(cursor.fetchall()))[0]
+
+
+@lru_cache(maxsize=64)
 def _versions(current: tuple[tuple[int, str, str], ...]) -> list[PolicyVersion]:
     found = PolicyVersion.objects.select_related("policy").in_bulk([key for key, _, _ in current])
     return [found[key] for key, _, _ in current]

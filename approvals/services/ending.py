@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from approvals.models import Category, Channel, DeciderKind, Decision, Priority, Status, Text, User
+from approvals.models import Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
+from approvals.queries.policies import version_of
 from audit.log import Actor, Subject, record, text_digest
 
 CHANNEL = "hitl_outbox"
@@ -95,8 +96,8 @@ def locked(decision_id: UUID) -> Decision:
 
     A waiting caller reads the row as the winner left it, so every rule after this sees the truth.
     """
-    return (
-        Decision.objects.select_for_update(of=("self",))
-        .select_related("patch__producer", "policy_version__policy")
-        .get(decision_id=decision_id)
-    )
+    decision = Decision.objects.select_for_update().get(decision_id=decision_id)
+    # Read one by one: composing and planning one wide join took three times as long as the rest of a verdict's reads.
+    decision.patch = Patch.objects.select_related("producer").get(pk=decision.patch_id)
+    decision.policy_version = version_of(decision.policy_version_id)
+    return decision

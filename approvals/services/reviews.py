@@ -22,10 +22,10 @@ from approvals.models import (
     User,
     Verdict,
 )
-from approvals.policy.quorum import missing
+from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, refusal
 from approvals.queries.case import case, current, outcome
-from approvals.queries.people import approvers, person
+from approvals.queries.people import approvers, memberships, person
 from audit.log import Actor, record
 
 from .ending import commitment, end, locked, policy_ref, subject
@@ -173,7 +173,8 @@ def _review(
         opened=PatchView.objects.filter(patch=decision.patch_id, user=user).exists(),
         bulk=seen.channel == Channel.BULK,
     )
-    if sentence := refusal(case(decision, live), person(user, actor.authn), intent, now):
+    now_in = memberships({user.pk, *(given.reviewer_id for given in live)})
+    if sentence := refusal(case(decision, live), person(user, actor.authn, now_in), intent, now):
         raise _as_error(sentence, decision)
     body = Text.objects.create(body=text) if text else None
     given = Review.objects.create(
@@ -191,7 +192,8 @@ def _review(
     )
     _record_review(decision, given, actor, now)
     if verdict == Verdict.APPROVE:
-        _count_approval(decision, [*live, given], user, actor, seen, now)
+        approved = {each.reviewer_id for each in [*live, given] if each.verdict == Verdict.APPROVE}
+        _count_approval(decision, approvers(approved, now_in), user, actor, seen, now)
     else:
         status = Status.REJECTED if verdict == Verdict.REJECT else Status.CHANGES_REQUESTED
         end(
@@ -210,10 +212,9 @@ def _review(
 
 
 def _count_approval(
-    decision: Decision, live: list[Review], user: User, actor: Actor, seen: Seen, now: datetime
+    decision: Decision, people: list[Approver], user: User, actor: Actor, seen: Seen, now: datetime
 ) -> None:
-    """End the decision when the approvals on this digest, by people who may still decide, reach the quorum."""
-    people = approvers(given.reviewer_id for given in live if given.verdict == Verdict.APPROVE)
+    """End the decision when the approvals on this digest, by these people who may still decide, reach the quorum."""
     decision.approvals = len(people)
     lacking = missing(people, decision.required_approvals, decision.required_groups)
     if lacking:
