@@ -17,14 +17,28 @@ from .kinds import Kept, acting
 
 SWITCHES = ("name", "position", "enabled")
 CLOCKS = (
-    "sla_warn_seconds", "sla_due_seconds", "escalate_after_seconds", "expire_after_seconds", "expire_action"
+    "sla_warn_seconds", "sla_due_seconds", "escalate_after_seconds", "escalation", "reminder_percents",
+    "expire_after_seconds", "expire_action",
 )  # fmt: skip
+AUTOMATIC = ("auto_approval", "auto_approve_threshold", "spot_check_percent")
+PEOPLE = ("required_approvals", "required_groups", "decider_groups", "deny_threshold", "step_up")
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
 
 def term(name: str, **options: Any) -> Any:
     """Return the form field of a version's column."""
     return PolicyVersion._meta.get_field(name).formfield(**options)  # type: ignore[union-attr]
+
+
+def groups(name: str) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]
+    """Return the form field of a column that lists groups by name."""
+    return forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"),
+        to_field_name="name",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=PolicyVersion._meta.get_field(name).help_text,  # type: ignore[union-attr]
+    )
 
 
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,16 +49,16 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     auto_approval = term("auto_approval")
     auto_approve_threshold = term("auto_approve_threshold")
     required_approvals = term("required_approvals")
-    required_groups = forms.ModelMultipleChoiceField(
-        Group.objects.order_by("name"),
-        to_field_name="name",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text="At least one approval must come from each of these groups.",
-    )
+    required_groups = groups("required_groups")
+    decider_groups = groups("decider_groups")
+    deny_threshold = term("deny_threshold")
+    step_up = term("step_up")
+    spot_check_percent = term("spot_check_percent")
     sla_warn_seconds = term("sla_warn_seconds")
     sla_due_seconds = term("sla_due_seconds")
     escalate_after_seconds = term("escalate_after_seconds")
+    escalation = term("escalation", widget=forms.Textarea(attrs={"rows": 3, "cols": 80, "spellcheck": "false"}))
+    reminder_percents = term("reminder_percents")
     expire_after_seconds = term("expire_after_seconds")
     expire_action = term("expire_action")
 
@@ -59,6 +73,12 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_required_groups(self) -> list[str]:
         return sorted(group.name for group in self.cleaned_data["required_groups"])
+
+    def clean_decider_groups(self) -> list[str]:
+        return sorted(group.name for group in self.cleaned_data["decider_groups"])
+
+    def clean_escalation(self) -> list[dict[str, Any]]:
+        return self.cleaned_data["escalation"] or []
 
     def clean(self) -> dict[str, Any]:
         """Show at its field what the services would refuse."""
@@ -100,8 +120,7 @@ class VersionInline(admin.TabularInline):  # type: ignore[type-arg]
     model = PolicyVersion
     verbose_name_plural = "versions, the newest first"
     fields = (
-        "version", "created_at", "created_by", "match", "auto_approval", "auto_approve_threshold",
-        "required_approvals", "required_groups", *CLOCKS, "sha256",
+        "version", "created_at", "created_by", "match", *AUTOMATIC, *PEOPLE, *CLOCKS, "sha256",
     )  # fmt: skip
     extra = max_num = 0
     can_delete = False
@@ -156,8 +175,8 @@ class PolicyAdmin(Kept):
         return (
             place,
             ("Covers", {"fields": ("match",)}),
-            ("Automatic approval", {"fields": ("auto_approval", "auto_approve_threshold")}),
-            ("Approval by people", {"fields": ("required_approvals", "required_groups")}),
+            ("Automatic approval", {"fields": AUTOMATIC}),
+            ("Approval by people", {"fields": PEOPLE}),
             ("Clocks", {"fields": CLOCKS, "description": COUNTED_FROM}),
         )
 

@@ -95,6 +95,8 @@ class Decision(models.Model):
     sla_warn_at = models.DateTimeField(default=NO_DEADLINE)
     sla_due_at = models.DateTimeField(default=NO_DEADLINE)
     escalate_at = models.DateTimeField(default=NO_DEADLINE)
+    remind_at = models.DateTimeField(default=NO_DEADLINE)
+    reminders = models.PositiveSmallIntegerField(default=0, help_text="How many reminders were given.")
     expire_at = models.DateTimeField(default=NO_DEADLINE)
     expire_action = models.CharField(max_length=8, default="expire")
     escalation_level = models.PositiveSmallIntegerField(default=0)
@@ -157,6 +159,7 @@ class Decision(models.Model):
                 "confidence", "id", name="queue_by_confidence", condition=Q(status="pending")
             ),  # sort=confidence
             models.Index("expire_at", name="queue_by_expiry", condition=Q(status="pending")),  # the expiry timer
+            models.Index("remind_at", name="queue_by_reminder", condition=Q(status="pending")),  # the reminder timer
             models.Index("escalate_at", name="queue_by_escalation", condition=Q(status="pending")),  # escalation timer
             models.Index("created_at", name="decision_by_arrival"),  # summary of a period: queue tiles, analytics
             models.Index(  # history pages and analytics of a period

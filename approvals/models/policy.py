@@ -10,10 +10,13 @@ from django.db import models
 class AutoApproval(models.TextChoices):
     OFF = "off", "Off"
     SHADOW = "shadow", "Shadow: record what it would have done"
+    ENFORCE = "enforce", "Enforce: approve without a person what meets every condition"
 
 
 class ExpireAction(models.TextChoices):
     EXPIRE = "expire", "Expire"
+    ESCALATE = "escalate", "Escalate once more, then expire"
+    APPROVE = "approve", "Approve (low severity only)"
 
 
 class Policy(models.Model):
@@ -50,7 +53,7 @@ class PolicyVersion(models.Model):
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="versions")
     version = models.PositiveIntegerField()
     match = models.TextField(help_text="A CEL condition over the patch facts, for example: priority == 'critical'.")
-    auto_approval = models.CharField(max_length=6, choices=AutoApproval, default=AutoApproval.SHADOW)
+    auto_approval = models.CharField(max_length=7, choices=AutoApproval, default=AutoApproval.SHADOW)
     auto_approve_threshold = models.DecimalField(
         max_digits=4,
         decimal_places=3,
@@ -67,9 +70,40 @@ class PolicyVersion(models.Model):
         blank=True,
         help_text="At least one approval must come from each of these groups.",
     )
+    decider_groups = ArrayField(
+        models.CharField(max_length=150),
+        default=list,
+        blank=True,
+        help_text="Only members of one of these groups decide; none means every reviewer.",
+    )
+    deny_threshold = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        help_text="How many people must reject before the patch is rejected.",
+    )
+    step_up = models.BooleanField(
+        default=False, help_text="Approving asks for the password, a second factor or a fresh sign-in."
+    )
+    spot_check_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Share of the patches that could be approved automatically that a person decides all the same.",
+    )
     sla_warn_seconds = models.PositiveIntegerField(null=True, blank=True)
     sla_due_seconds = models.PositiveIntegerField(null=True, blank=True)
     escalate_after_seconds = models.PositiveIntegerField(null=True, blank=True)
+    escalation = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Further levels after the first: after_seconds, groups, people, and unopened (only while nobody "
+        "has opened the patch).",
+    )
+    reminder_percents = ArrayField(
+        models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(99)]),
+        default=list,
+        blank=True,
+        help_text="Remind when these shares of the time to expiry have passed, in percent.",
+    )
     expire_after_seconds = models.PositiveIntegerField(null=True, blank=True)
     expire_action = models.CharField(max_length=8, choices=ExpireAction, default=ExpireAction.EXPIRE)
     sha256 = models.CharField(max_length=64)
@@ -81,6 +115,8 @@ class PolicyVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["policy", "version"], name="policy_version_once"),
             models.CheckConstraint(condition=models.Q(required_approvals__gte=1), name="policy_asks_for_somebody"),
+            models.CheckConstraint(condition=models.Q(deny_threshold__gte=1), name="policy_one_can_deny"),
+            models.CheckConstraint(condition=models.Q(spot_check_percent__lte=100), name="policy_spot_check_range"),
             models.CheckConstraint(
                 condition=models.Q(auto_approve_threshold__gte=Decimal("0.5"), auto_approve_threshold__lte=1),
                 name="policy_threshold_range",

@@ -40,7 +40,7 @@ def new_policy(**changes):
     fields = {
         "name": "sql", "position": "5", "enabled": "on", "match": "'CWE-89' in cwe_ids", "auto_approval": "off",
         "auto_approve_threshold": "0.95", "required_approvals": "2", "required_groups": ["security-leads"],
-        "expire_action": "expire",
+        "expire_action": "expire", "deny_threshold": "1", "spot_check_percent": "0", "escalation": "[]",
     }  # fmt: skip
     return {**inline, **fields, **changes}
 
@@ -124,7 +124,7 @@ def test_adding_a_policy_places_it_and_publishes_its_first_version(admin_page, e
         ({"required_approvals": "11"}, "required_approvals", "10"),
         ({"expire_after_seconds": "99999999999"}, "expire_after_seconds", "less than or equal"),
         ({"required_groups": ["nobody"]}, "required_groups", "nobody"),
-        ({"auto_approval": "enforce"}, "auto_approval", "valid choice"),
+        ({"auto_approval": "always"}, "auto_approval", "valid choice"),
     ],
 )
 def test_a_policy_that_cannot_be_enforced_is_refused_at_its_field(admin_page, entries, changes, field, words):
