@@ -203,6 +203,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # api.md: a body of 8 MiB at most
 # --- Rules --------------------------------------------------------------------------------------------------------
 AUTO_APPROVE_ENABLED = env_bool("AUTO_APPROVE_ENABLED", True)
 AUTO_APPROVE_THRESHOLD = env_as("AUTO_APPROVE_THRESHOLD", "0.95", probability, "a number from 0.5 to 1")
+SECOND_PERSON_REQUIRED = env_bool("SECOND_PERSON_REQUIRED", True)
 RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000, 0, 10_000_000)
 
 # --- Application --------------------------------------------------------------------------------------------------

@@ -1,17 +1,17 @@
 """Policies in the admin: saving publishes a new version, rearranges, or both; versions are only read."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from approvals.errors import Invalid
-from approvals.models import Policy, PolicyVersion
-from approvals.services import policies
+from approvals.models import Policy, PolicyVersion, User
+from approvals.services import policies, second_person
 
 from .kinds import Kept, acting
 
@@ -61,6 +61,12 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     reminder_percents = term("reminder_percents")
     expire_after_seconds = term("expire_after_seconds")
     expire_action = term("expire_action")
+    reason = forms.CharField(
+        required=False,
+        max_length=2_000,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 80}),
+        help_text="Needed for a change that loosens the policy, which then waits for a second person.",
+    )
 
     class Meta:
         model = Policy
@@ -96,6 +102,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             PolicyVersion(**self.terms()).clean_fields(exclude=others)
             policies.check_terms(self.instance, self.terms())
             policies.check_place(self._as_asked())
+            second_person.check_change(self._as_asked(), self.terms(), values["reason"])
         except ValidationError as error:
             self.add_error(None, error)
         except Invalid as error:
@@ -174,6 +181,7 @@ class PolicyAdmin(Kept):
             return ((None, {"fields": SWITCHES}),)
         return (
             place,
+            ("Why", {"fields": ("reason",)}),
             ("Covers", {"fields": ("match",)}),
             ("Automatic approval", {"fields": AUTOMATIC}),
             ("Approval by people", {"fields": PEOPLE}),
@@ -181,6 +189,7 @@ class PolicyAdmin(Kept):
         )
 
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:
-        who_and_when = acting(request)
-        policies.arrange(obj, **who_and_when)
-        policies.publish(obj, form.terms(), **who_and_when)
+        user = cast(User, request.user)
+        reason = form.cleaned_data["reason"]
+        if second_person.change_policy(obj, form.terms(), reason=reason, user=user, **acting(request)):
+            messages.warning(request, "This loosens the policy: it waits on the Policies page for a second person.")

@@ -16,6 +16,7 @@ from .decision import (
 from .idempotency import KeptAnswer
 from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severity, Strategy, Wargaming
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
+from .proposal import KillSwitch, Proposal
 from .review import Comment, Displayed, Review, Verdict
 from .text import Text
 from .user import Theme, User
@@ -40,6 +41,7 @@ __all__ = [
     "Heartbeat",
     "KeptAnswer",
     "KeyFigures",
+    "KillSwitch",
     "KnownExploited",
     "Patch",
     "PatchContent",
@@ -50,6 +52,7 @@ __all__ = [
     "Presence",
     "Priority",
     "Producer",
+    "Proposal",
     "Review",
     "Revocation",
     "RiskLevel",

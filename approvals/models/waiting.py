@@ -44,6 +44,11 @@ class Waiting(models.Model):
         verbose_name_plural = "waiting"
         indexes = [
             models.Index(fields=["priority"], name="waiting_by_priority"),  # the counts of the tabs
+            models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'
+            models.Index(fields=["sha256"], name="waiting_by_digest"),  # search by a digest's beginning
+            models.Index(  # queue filter 'escalated'
+                fields=["escalation_level"], name="waiting_by_escalation", condition=models.Q(escalation_level__gt=0)
+            ),
             GinIndex(fields=["cwe_ids"], name="waiting_by_cwe", fastupdate=False),  # queue filter 'CWE class'
             GinIndex(fields=["cve_ids"], name="waiting_by_cve", fastupdate=False),  # queue filter 'CVE'
             GinIndex(

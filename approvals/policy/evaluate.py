@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from approvals.models import AutoApproval, PolicyVersion, Severity, Wargaming
 
@@ -29,8 +29,9 @@ class Situation:
     trusted_for_wargaming: bool
     other_candidates: int
     paths: tuple[str, ...]
-    enabled: bool
+    stopped_by: str  # 'setting' or a person's name; '' while automatic approval runs
     floor: Decimal
+    drawn: bool = False  # for a spot check
 
 
 class Judged(Protocol):
@@ -58,6 +59,10 @@ class Judged(Protocol):
     def vulnerable_locations(self) -> list[dict[str, Any]]: ...
 
 
+AT_LEAST = "ML confidence is at least"
+SWITCHED_ON = "Automatic approval is switched on"
+ENFORCED = "The policy is enforced"
+SPOT_CHECK = "Not drawn for a spot check"
 KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outcome": "fail"}
 """The trace's row once the CVE is in the catalogue of known exploited vulnerabilities."""
 
@@ -70,26 +75,41 @@ def covering(versions: Iterable[PolicyVersion], facts: dict[str, Any]) -> Policy
     raise LookupError("No policy matches; the default policy is missing.")
 
 
-def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -> tuple[list[Condition], bool]:
-    """Return the trace of every condition for approval without a person, and whether all of them hold but the
-    mode: that is what a policy in shadow mode would have done. Missing is never a pass."""
+class Verdict(NamedTuple):
+    """What the conditions come to: the trace, whether a policy in shadow mode would have approved, and whether an
+    enforced one does."""
+
+    trace: list[Condition]
+    would: bool
+    does: bool
+
+
+def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -> Verdict:
+    """Judge a patch by every condition for approval without a person. Missing is never a pass."""
     conditions = [
         *_evidence(patch, max(situation.floor, version.auto_approve_threshold), situation),
         *_risk(patch),
         _none_waiting(situation.other_candidates),
         _content(patch),
         _scope(patch, situation.paths),
-        _met("Automatic approval is switched on", "on" if situation.enabled else "off", situation.enabled),
+        _switch(situation.stopped_by),
     ]
-    would = all(condition.outcome == "pass" for condition in conditions)
+    if version.spot_check_percent:
+        share = f"{version.spot_check_percent} % are drawn"
+        conditions.append(_met(SPOT_CHECK, share, not situation.drawn))
+    meets = all(condition.outcome == "pass" for condition in conditions)
     mode = AutoApproval(version.auto_approval)
-    conditions.append(Condition("The policy is enforced", str(mode), "fail"))
-    return conditions, would and mode == AutoApproval.SHADOW
+    conditions.append(_met(ENFORCED, str(mode), mode == AutoApproval.ENFORCE))
+    return Verdict(conditions, meets and mode == AutoApproval.SHADOW, meets and mode == AutoApproval.ENFORCE)
 
 
 def as_rows(conditions: list[Condition]) -> list[dict[str, str]]:
     """Return the trace as it is stored and sent: a list of {text, value, outcome}."""
     return [asdict(condition) for condition in conditions]
+
+
+def _switch(stopped_by: str) -> Condition:
+    return _met(SWITCHED_ON, f"stopped by {stopped_by}" if stopped_by else "on", not stopped_by)
 
 
 def _met(text: str, value: str, holds: bool) -> Condition:
@@ -102,12 +122,12 @@ def _evidence(patch: Judged, threshold: Decimal, situation: Situation) -> list[C
     scored = prediction is not None and confidence is not None
     passed = patch.wargaming == Wargaming.PASSED
     concluded = passed or patch.wargaming == Wargaming.FAILED
-    at_least = f"ML confidence is at least {threshold.normalize():f}"
+    at_least = f"{AT_LEAST} {threshold.normalize():f}"
     return [
         _met("ML predicts success", "SUCCESS" if prediction else "FAIL", bool(prediction))
         if scored
         else Condition("ML predicts success", "not scored", "absent"),
-        _met(at_least, f"{confidence:g}", Decimal(repr(confidence)) >= threshold)
+        _met(at_least, _distance(Decimal(repr(confidence)), threshold), Decimal(repr(confidence)) >= threshold)
         if scored
         else Condition(at_least, "not scored", "absent"),
         _met("Wargaming passed in both phases", Wargaming(patch.wargaming).label.lower(), passed)
@@ -123,6 +143,12 @@ def _evidence(patch: Judged, threshold: Decimal, situation: Situation) -> list[C
             situation.trusted_for_wargaming,
         ),
     ]
+
+
+def _distance(confidence: Decimal, threshold: Decimal) -> str:
+    """Return the confidence and how far it is from the threshold, such as `0.93, 0.02 short`."""
+    away = abs(confidence - threshold).normalize()
+    return f"{confidence.normalize():f}, {away:f} {'above' if confidence >= threshold else 'short'}"
 
 
 def _risk(patch: Judged) -> list[Condition]:

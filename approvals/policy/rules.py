@@ -41,6 +41,7 @@ class Case:
     expire_at: datetime
     people: dict[str, str] = field(default_factory=dict)
     reviewers: frozenset[int] = frozenset()
+    decider_groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,13 @@ def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) ->
     if "approvals.review_decision" in person.permissions:
         return None
     return "Only reviewers and security leads decide; your groups do not include either."
+
+
+def not_a_decider(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Where the policy names groups, only their members decide; membership is looked at now."""
+    if not case.decider_groups or case.decider_groups & person.groups:
+        return None
+    return f"Only members of {' or '.join(sorted(case.decider_groups))} decide under this policy."
 
 
 def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
@@ -128,7 +136,7 @@ def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) 
     return None
 
 
-WHO: Sequence[Rule] = (not_a_reviewer, own_patch, personal_token_on_critical, critical_in_bulk, unopened)
+WHO: Sequence[Rule] = (not_a_reviewer, not_a_decider, own_patch, personal_token_on_critical, critical_in_bulk, unopened)
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
 REVIEW: Sequence[Rule] = (*WHO, *WHEN)
 

@@ -44,18 +44,20 @@ def person(user: User, authn: str = "session", among: list[Membership] | None = 
     )
 
 
-def approvers(user_ids: Iterable[int], among: list[Membership] | None = None) -> list[Approver]:
+def approvers(
+    user_ids: Iterable[int], among: list[Membership] | None = None, deciders: Collection[str] = ()
+) -> list[Approver]:
     """Return those of these people who may still review, with their present groups; `among` as for `person`.
 
-    Somebody who left the reviewers or was switched off since they approved counts no longer.
+    Somebody who left the reviewers, or the groups that decide under the policy, or was switched off since they gave
+    their verdict counts no longer.
     """
     wanted = set(user_ids)
     found = [each for each in (memberships(wanted) if among is None else among) if each[0] in wanted]
     may = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
-    return [
-        Approver(user_id, frozenset(group for member, group, _ in found if member == user_id))
-        for user_id in sorted(may)
-    ]
+    groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in may}
+    people = [Approver(user_id, groups[user_id]) for user_id in sorted(may)]
+    return [each for each in people if not deciders or each.groups & set(deciders)]
 
 
 def named(text: str) -> QuerySet[User]:

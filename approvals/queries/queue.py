@@ -11,7 +11,18 @@ from uuid import UUID
 from django.db.models import Case as CaseWhen
 from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value, When
 
-from approvals.models import NO_DEADLINE, Decision, PatchView, Priority, Review, Status, User, Verdict, Waiting
+from approvals.models import (
+    NO_DEADLINE,
+    Decision,
+    PatchView,
+    PolicyVersion,
+    Priority,
+    Review,
+    Status,
+    User,
+    Verdict,
+    Waiting,
+)
 from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, refusal
 
@@ -143,12 +154,18 @@ def _in_sla_state(state: str, now: datetime) -> Q:
 
 
 def needs_approval_of(person: Person, at: str = "waiting__") -> Q:
-    """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, and did not submit it."""
+    """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, did not submit it, and am in one
+    of the groups that decide under its policy."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
     mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
     names = [Q(**{f"{at}submitted_by__iexact": name}) for name in (person.email, person.username)]
-    return ~Exists(mine) & ~(names[0] | names[1])
+    asked = ~Exists(mine) & ~(names[0] | names[1])
+    # Few policies name groups; mostly this asks once and joins nothing.
+    closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
+    if shut := list(closed.values_list("pk", flat=True)):
+        asked &= ~Q(**{("" if at else "decision__") + "policy_version__in": shut})
+    return asked
 
 
 def without(filters: Filters, name: str) -> Filters:
@@ -249,7 +266,10 @@ def who_can(decision: Decision) -> Sequence[User]:
     people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
         pk__in=[reviewer for reviewer, _ in live]
     )
-    given = approvers(reviewer for reviewer, verdict in live if verdict == Verdict.APPROVE)
+    deciders = decision.policy_version.decider_groups
+    given = approvers((reviewer for reviewer, verdict in live if verdict == Verdict.APPROVE), deciders=deciders)
+    if deciders:
+        people = people.filter(pk__in=User.objects.filter(groups__name__in=deciders))
     if only := must_come_from(given, decision.required_approvals, decision.required_groups):
         people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
     for role in ROLES:

@@ -11,6 +11,12 @@ from django.apps.registry import Apps
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
+POLICY_RIGHTS = [
+    ("approvals", "policy", "view_policy"),
+    ("approvals", "policy", "add_policy"),
+    ("approvals", "policy", "change_policy"),
+    ("approvals", "policyversion", "view_policyversion"),
+]
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "viewer": [("approvals", "decision", "view_decision"), ("approvals", "decision", "view_analytics")],
     "reviewer": [
@@ -27,15 +33,13 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("approvals", "decision", "comment_decision"),
         ("approvals", "decision", "review_decision"),
         ("approvals", "decision", "lead_decision"),
+        *POLICY_RIGHTS,
         ("audit", "entry", "view_entry"),
     ],
     "policy-admin": [
         ("approvals", "decision", "view_decision"),
         ("approvals", "decision", "view_analytics"),
-        ("approvals", "policy", "view_policy"),
-        ("approvals", "policy", "add_policy"),
-        ("approvals", "policy", "change_policy"),
-        ("approvals", "policyversion", "view_policyversion"),
+        *POLICY_RIGHTS,
         ("audit", "entry", "view_entry"),
     ],
     "auditor": [
@@ -99,6 +103,12 @@ def _groups(apps: Apps) -> None:
         group, created = group_model.objects.get_or_create(name=name)
         if created:
             group.permissions.set([_permission(apps, *wanted) for wanted in permissions])
+
+
+def let_leads_change_policies(apps: Apps) -> None:
+    """Give an existing install's leads what a new one's have."""
+    if leads := apps.get_model("auth", "Group").objects.filter(name="security-leads").first():
+        leads.permissions.add(*(_permission(apps, *wanted) for wanted in POLICY_RIGHTS))
 
 
 def _permission(apps: Apps, app: str, model: str, codename: str) -> Any:

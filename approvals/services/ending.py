@@ -40,8 +40,9 @@ def end(
     text: Text | None = None,
     category: Category | str = "",
     data: dict[str, Any] | None = None,
+    wake: bool = True,
 ) -> None:
-    """Move a locked pending decision to its end and record it.
+    """Move a locked pending decision to its end and record it. `wake=False` on the intake path: see CHANNEL.
 
     The WHERE repeats the state, so that a caller who forgot the lock loses instead of overwriting.
     """
@@ -77,7 +78,8 @@ def end(
         policy=policy_ref(decision),
         data=details | (data or {}),
     )
-    wake_sequencer()
+    if wake:
+        wake_sequencer()
 
 
 def commitment(text: Text) -> dict[str, str | int]:

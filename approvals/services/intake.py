@@ -25,15 +25,18 @@ from approvals.models import (
     Status,
 )
 from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering
+from approvals.policy.sampling import drawn
 from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
 from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
 from audit.log import Actor, Subject, record
 
+from .automatic import approve_by_policy
 from .clocks import CLOCKS
 from .clocks import clocks as clocks_of
 from .insertion import insert
+from .killswitch import stopped_by
 from .lifecycle import supersede
 
 REVISIONS_A_DAY = 20
@@ -73,7 +76,9 @@ class Known:
     decisions: dict[str, list[Decision]]
     cves: dict[str, CveFacts]
     versions: list[PolicyVersion]
+    stopped_by: str
     aliases: set[str] = field(default_factory=set)
+    approved: set[UUID] = field(default_factory=set)  # by an enforced policy, without a person
 
 
 def submit(
@@ -144,7 +149,7 @@ def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Kno
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [[*ids, *aliases], [producer.pk] * len(ids) + [EVERY_PRODUCER] * len(aliases)])
     cves = cve_facts({cve for submission in submissions for cve in submission.columns["cve_ids"]})
-    return Known(_earlier(ids, producer), cves, current_versions(), used_names(aliases))
+    return Known(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases))
 
 
 def _earlier(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
@@ -282,7 +287,8 @@ def _decision(
         requested=patch.requested_priority or None,
     )
     version = covering(known.versions, condition_facts(patch, producer.name, urgency))
-    trace, would = auto_approval(
+    decision_id = UUID(str(uuid6.uuid7()))
+    judged = auto_approval(
         patch,
         version,
         Situation(
@@ -290,19 +296,20 @@ def _decision(
             trusted_for_wargaming=producer.trusted_for_wargaming,
             other_candidates=_others(patch, known, waiting),
             paths=tuple(submission.facts["paths"]),
-            enabled=settings.AUTO_APPROVE_ENABLED,
+            stopped_by=known.stopped_by,
             floor=settings.AUTO_APPROVE_THRESHOLD,
+            drawn=drawn(patch.sha256, version.spot_check_percent),
         ),
     )
     decision = Decision(
-        decision_id=UUID(str(uuid6.uuid7())),
+        decision_id=decision_id,
         alias=submission.alias,
         patch=patch,
         priority=urgency,
         confidence=-1 if patch.ml_confidence is None else patch.ml_confidence,
         policy_version=version,
-        trace=as_rows(trace),
-        would_auto_approve=would,
+        trace=as_rows(judged.trace),
+        would_auto_approve=judged.would,
         required_approvals=version.required_approvals,
         required_groups=version.required_groups,
         created_at=now,
@@ -311,6 +318,8 @@ def _decision(
     )
     if waiting:
         _inherit(decision, waiting)
+    if judged.does:
+        known.approved.add(decision_id)
     return decision
 
 
@@ -343,6 +352,8 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
     insert([decision for _, _, decision in rows])
     for submission, patch, decision in rows:
         _record(submission, patch, decision, actor, now)
+        if decision.decision_id in known.approved:
+            approve_by_policy(decision, now=now)
 
 
 def _record(submission: Submission, patch: Patch, decision: Decision, actor: Actor, now: datetime) -> None:

@@ -42,13 +42,13 @@ def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetim
         Policy.objects.select_for_update().get(pk=policy.pk)
         current = PolicyVersion.objects.filter(current_of=policy).first()
         old = terms_of(current) if current else None
-        if current and old == _plain(terms):
+        if current and old == plain(terms):
             return current
         number = (policy.versions.aggregate(last=Max("version"))["last"] or 0) + 1
         version = PolicyVersion.objects.create(
             policy=policy,
             version=number,
-            sha256=version_digest({"name": policy.name, "version": number, **_plain(terms)}),
+            sha256=version_digest({"name": policy.name, "version": number, **plain(terms)}),
             created_by=actor.label,
             created_at=now,
             **terms,
@@ -70,12 +70,12 @@ def arrange(policy: Policy, *, actor: Actor, now: datetime) -> None:
     check_place(policy)
     with transaction.atomic():
         old = Policy.objects.select_for_update().filter(pk=policy.pk).first()
-        before = _switches(old) if old else None
-        if before == _switches(policy):
+        before = place_of(old) if old else None
+        if before == place_of(policy):
             return
         # Never `current`: somebody may have published since this object was read.
         policy.save(update_fields=["name", "position", "enabled"] if old else None)
-        _record(policy, before, _switches(policy), actor, now)
+        _record(policy, before, place_of(policy), actor, now)
 
 
 def check_place(policy: Policy) -> None:
@@ -113,17 +113,23 @@ def check_terms(policy: Policy, terms: dict[str, Any]) -> None:
 
 
 def terms_of(version: PolicyVersion) -> dict[str, Any]:
-    return _plain({name: getattr(version, name) for name in TERMS})
+    return plain({name: getattr(version, name) for name in TERMS})
 
 
-def _plain(terms: dict[str, Any]) -> dict[str, Any]:
+def from_plain(terms: dict[str, Any]) -> dict[str, Any]:
+    """Return terms as a version's columns hold them."""
+    return terms | {"auto_approve_threshold": Decimal(terms["auto_approve_threshold"])}
+
+
+def plain(terms: dict[str, Any]) -> dict[str, Any]:
     """Return the terms as entries and digests hold them: decimals as text, so that 0.95 and 0.950 are one."""
     return {
         name: f"{value.normalize():f}" if isinstance(value := terms.get(name), Decimal) else value for name in TERMS
     }
 
 
-def _switches(policy: Policy) -> dict[str, Any]:
+def place_of(policy: Policy) -> dict[str, Any]:
+    """Return a policy's name, position and switch."""
     return {"name": policy.name, "position": policy.position, "enabled": policy.enabled}
 
 

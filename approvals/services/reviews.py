@@ -25,7 +25,7 @@ from approvals.models import (
 from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, refusal
 from approvals.queries.case import case, current, outcome
-from approvals.queries.people import approvers, memberships, person
+from approvals.queries.people import Membership, approvers, memberships, person
 from audit.log import Actor, record
 
 from .ending import commitment, end, locked, policy_ref, subject
@@ -127,7 +127,10 @@ def withdraw(
             raise Conflict("You have no review here to withdraw.", current=current(decision))
         mine.withdrawn_at = now
         mine.save(update_fields=["withdrawn_at"])
-        left = approvers(given.reviewer_id for given in live if given.pk != mine.pk)
+        left = approvers(
+            (given.reviewer_id for given in live if given.pk != mine.pk and given.verdict == Verdict.APPROVE),
+            deciders=decision.policy_version.decider_groups,
+        )
         decision.approvals = len(left)
         decision.save(update_fields=["approvals"])
         text = Text.objects.create(body=reason.strip())
@@ -192,10 +195,13 @@ def _review(
     )
     _record_review(decision, given, actor, now)
     if verdict == Verdict.APPROVE:
-        approved = {each.reviewer_id for each in [*live, given] if each.verdict == Verdict.APPROVE}
-        _count_approval(decision, approvers(approved, now_in), user, actor, seen, now)
-    else:
+        _count_approval(decision, _standing(verdict, [*live, given], decision, now_in), user, actor, seen, now)
+        return decision
+    rejections = len(_standing(Verdict.REJECT, [*live, given], decision, now_in))
+    asked = decision.policy_version.deny_threshold
+    if verdict == Verdict.REQUEST_CHANGES or rejections >= asked:
         status = Status.REJECTED if verdict == Verdict.REJECT else Status.CHANGES_REQUESTED
+        refusal_ends = "One refusal ends it" if asked == 1 else f"{rejections} of {asked} rejections"
         end(
             decision,
             status,
@@ -203,12 +209,18 @@ def _review(
             now=now,
             kind=DeciderKind.HUMAN,
             channel=seen.channel,
-            cause="One refusal ends it" if verdict == Verdict.REJECT else "A reviewer asked for another revision",
+            cause=refusal_ends if verdict == Verdict.REJECT else "A reviewer asked for another revision",
             user=user,
             text=body,
             category=given.category,
         )
     return decision
+
+
+def _standing(verdict: Verdict, live: list[Review], decision: Decision, now_in: list[Membership]) -> list[Approver]:
+    """Return the people whose live review gives this verdict and who may still decide."""
+    given = {each.reviewer_id for each in live if each.verdict == verdict}
+    return approvers(given, now_in, decision.policy_version.decider_groups)
 
 
 def _count_approval(

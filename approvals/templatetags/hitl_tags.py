@@ -235,6 +235,9 @@ ACTION_MARKS = {
     "ended": ("logout", ""),
     "imported": ("download", ""),
     "made": ("download", "info"),
+    "applied": ("policy", "warning"),
+    "stopped": ("ban", "danger"),
+    "started": ("spark", "violet"),
 }
 
 

@@ -51,6 +51,7 @@ def panel(
         "refusal": no_approval if is_open else None,
         "who_can": _names(decision) if is_open and no_approval else "",
         "missing": _missing(decision, live) if is_open else [],
+        "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
         "may_comment": "approvals.comment_decision" in person.permissions,
@@ -62,7 +63,10 @@ def panel(
 
 
 def _missing(decision: Decision, live: list[Review]) -> list[str]:
-    given = approvers(review.reviewer_id for review in live if review.verdict == Verdict.APPROVE)
+    given = approvers(
+        (review.reviewer_id for review in live if review.verdict == Verdict.APPROVE),
+        deciders=decision.policy_version.decider_groups,
+    )
     return missing(given, decision.required_approvals, decision.required_groups)
 
 

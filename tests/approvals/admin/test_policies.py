@@ -16,6 +16,12 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/approvals/policy/"
 
 
+@pytest.fixture(autouse=True)
+def alone(settings):
+    """An install with one lead; what needs a second person elsewhere is in services/test_second_person.py."""
+    settings.SECOND_PERSON_REQUIRED = False
+
+
 @pytest.fixture
 def high(db):
     return Policy.objects.get(name="high")
@@ -41,6 +47,7 @@ def new_policy(**changes):
         "name": "sql", "position": "5", "enabled": "on", "match": "'CWE-89' in cwe_ids", "auto_approval": "off",
         "auto_approve_threshold": "0.95", "required_approvals": "2", "required_groups": ["security-leads"],
         "expire_action": "expire", "deny_threshold": "1", "spot_check_percent": "0", "escalation": "[]",
+        "reason": "SQL injection needs a second look.",
     }  # fmt: skip
     return {**inline, **fields, **changes}
 
@@ -69,7 +76,7 @@ def test_saving_other_terms_publishes_a_version_and_is_one_entry(policy_admin, h
 
 
 def test_moving_and_renaming_a_policy_is_one_entry_and_no_version(policy_admin, high, entries, resend):
-    resend(policy_admin, page_of(high), name="high and kev", position="15")
+    resend(policy_admin, page_of(high), name="high and kev", position="15", reason="Earlier.")
     high.refresh_from_db()
     assert (high.name, high.position, high.current.version) == ("high and kev", 15, 1)
     assert entries() == [
@@ -81,7 +88,7 @@ def test_moving_and_renaming_a_policy_is_one_entry_and_no_version(policy_admin, 
 
 
 def test_switching_a_policy_off_is_one_entry(policy_admin, high, entries, resend):
-    resend(policy_admin, page_of(high), enabled=None)
+    resend(policy_admin, page_of(high), enabled=None, reason="Not needed.")
     high.refresh_from_db()
     assert not high.enabled
     (entry,) = entries()
@@ -101,8 +108,9 @@ def test_adding_a_policy_places_it_and_publishes_its_first_version(admin_page, e
     assert added.current
     assert added.current.version == 1
     assert terms_of(added)["match"] == "'CWE-89' in cwe_ids"
-    placed, published = entries()
-    assert placed == {"old": None, "new": {"name": "sql", "position": 5, "enabled": True}}
+    placed, published, switched_on = entries()
+    assert placed == {"old": None, "new": {"name": "sql", "position": 5, "enabled": False}}
+    assert (switched_on["old"]["enabled"], switched_on["new"]["enabled"]) == (False, True)
     assert published["old"] is None
     assert published["new"]["version"] == 1
 

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering
+from approvals.policy.sampling import drawn
 
-SHADOW = SimpleNamespace(auto_approval="shadow", auto_approve_threshold=Decimal("0.95"))
-OFF = SimpleNamespace(auto_approval="off", auto_approve_threshold=Decimal("0.95"))
+SHADOW, OFF, ENFORCE = (
+    SimpleNamespace(auto_approval=mode, auto_approve_threshold=Decimal("0.95"), spot_check_percent=0)
+    for mode in ("shadow", "off", "enforce")
+)
 
 
 @dataclass(frozen=True)
@@ -34,28 +38,30 @@ AROUND = Situation(
     trusted_for_wargaming=True,
     other_candidates=0,
     paths=("app.py",),
-    enabled=True,
+    stopped_by="",
     floor=Decimal("0.95"),
 )
 
 
 def lacking(patch: Perfect | None = None, around: Situation = AROUND, version: Any = SHADOW) -> dict[str, str]:
     """Return the conditions that do not pass, but for the mode."""
-    conditions, would = auto_approval(patch or Perfect(), version, around)
+    conditions, would, does = auto_approval(patch or Perfect(), version, around)
     open_ones: dict[str, str] = {
         c.text: c.outcome for c in conditions if c.outcome != "pass" and c.text != "The policy is enforced"
     }
     assert would == (not open_ones and version is SHADOW)
+    assert does == (not open_ones and version is ENFORCE)
     return open_ones
 
 
 def test_a_perfect_patch_would_be_approved_where_the_policy_watches():
     assert lacking() == {}
-    assert not auto_approval(Perfect(), OFF, AROUND)[1]
+    assert not auto_approval(Perfect(), OFF, AROUND).would
 
 
 def test_nothing_is_approved_without_a_person_in_shadow_mode():
-    conditions, _ = auto_approval(Perfect(), SHADOW, AROUND)
+    conditions, _, does = auto_approval(Perfect(), SHADOW, AROUND)
+    assert not does
     assert [(c.text, c.value, c.outcome) for c in conditions if c.outcome != "pass"] == [
         ("The policy is enforced", "shadow", "fail")
     ]
@@ -105,7 +111,7 @@ def test_each_condition_alone_keeps_a_person_in(change, expected):
         ({"trusted_for_wargaming": False}, "The producer is trusted for wargaming"),
         ({"other_candidates": 1}, "No other candidate for the CVE waits"),
         ({"paths": ("app.py", "ci.yml")}, "Only declared locations are changed"),
-        ({"enabled": False}, "Automatic approval is switched on"),
+        ({"stopped_by": "setting"}, "Automatic approval is switched on"),
     ],
 )
 def test_each_circumstance_alone_keeps_a_person_in(change, text):
@@ -119,15 +125,45 @@ def test_the_borders_are_inside(change):
 
 def test_the_settings_threshold_is_a_floor_under_the_policys():
     assert lacking(around=replace(AROUND, floor=Decimal("0.98"))) == {"ML confidence is at least 0.98": "fail"}
-    strict = SimpleNamespace(auto_approval="shadow", auto_approve_threshold=Decimal("0.990"))
-    conditions, would = auto_approval(Perfect(), strict, AROUND)
+    strict = SimpleNamespace(auto_approval="shadow", auto_approve_threshold=Decimal("0.990"), spot_check_percent=0)
+    conditions, would, _ = auto_approval(Perfect(), strict, AROUND)
     assert not would
     assert "ML confidence is at least 0.99" in [condition.text for condition in conditions]
 
 
+def test_an_enforced_policy_approves_what_meets_every_condition():
+    assert auto_approval(Perfect(), ENFORCE, AROUND).does
+    assert not auto_approval(Perfect(), ENFORCE, AROUND).would, "that is for shadow mode"
+    assert lacking(Perfect(ml_confidence=None), version=ENFORCE)
+    assert lacking(around=replace(AROUND, stopped_by="Lena"), version=ENFORCE) == {
+        "Automatic approval is switched on": "fail"
+    }
+
+
+def test_a_patch_that_is_drawn_goes_to_a_person():
+    checked = SimpleNamespace(auto_approval="enforce", auto_approve_threshold=Decimal("0.950"), spot_check_percent=10)
+    assert auto_approval(Perfect(), checked, AROUND).does
+    trace, _, does = auto_approval(Perfect(), checked, replace(AROUND, drawn=True))
+    assert not does
+    assert ("Not drawn for a spot check", "10 % are drawn", "fail") in [(c.text, c.value, c.outcome) for c in trace]
+
+
+def test_the_draw_follows_the_digest_and_its_share():
+    digests = [sha256(str(number).encode()).hexdigest() for number in range(4_000)]
+    assert not any(drawn(digest, 0) for digest in digests)
+    assert all(drawn(digest, 100) for digest in digests)
+    assert 300 < sum(drawn(digest, 10) for digest in digests) < 500
+    assert drawn(digests[0], 10) == drawn(digests[0], 10)
+
+
+def test_the_trace_says_how_far_a_score_is_from_the_threshold():
+    rows = {row["text"]: row["value"] for row in as_rows(auto_approval(Perfect(ml_confidence=0.93), SHADOW, AROUND)[0])}
+    assert rows["ML confidence is at least 0.95"] == "0.93, 0.02 short"
+
+
 def test_the_trace_shows_the_value_beside_the_question():
     rows = {row["text"]: row["value"] for row in as_rows(auto_approval(Perfect(), SHADOW, AROUND)[0])}
-    assert rows["ML confidence is at least 0.95"] == "0.97"
+    assert rows["ML confidence is at least 0.95"] == "0.97, 0.02 above"
     assert rows["No other candidate for the CVE waits"] == "0 waiting"
     assert rows["The diff is not empty and parses"] == "1 file"
 

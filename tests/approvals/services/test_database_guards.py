@@ -10,10 +10,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from approvals.models import Decision, Patch, Status, Text, Verdict
-from approvals.services import lifecycle, reviews
+from approvals.models import Decision, Patch, Policy, Status, Text, Verdict
+from approvals.services import lifecycle, policies, reviews
 from approvals.services.dispatch import dispatch
-from tests.cast import actor_for
+from tests.cast import SYSTEM, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -48,10 +48,19 @@ def refused(sql: str, *parameters: Any) -> psycopg.Error:
 def end_sql(status: str) -> str:
     """Return the UPDATE that makes a decision end lawfully but for where it comes from."""
     kind = {"auto_approved": "policy", "expired": "timer", "superseded": "service"}.get(status, "human")
+    channel = "intake" if status == "auto_approved" else "api"
     return (
         f"update approvals_decision set status = '{status}', decided_by_kind = '{kind}', decided_by = 'x',"
-        " decided_at = now(), channel = 'api', cause = 'x', reason_id = %s where id = %s"
+        f" decided_at = now(), channel = '{channel}', cause = 'x', reason_id = %s where id = %s"
     )
+
+
+@pytest.fixture(autouse=True)
+def enforced(db):
+    """Let every policy approve without a person, so that each transition is refused for its own sake."""
+    for policy in Policy.objects.select_related("current"):
+        terms = policies.terms_of(policy.current) | {"auto_approval": "enforce"}
+        policies.publish(policy, policies.from_plain(terms), actor=SYSTEM, now=timezone.now())
 
 
 @pytest.fixture
@@ -119,7 +128,11 @@ def test_an_end_without_who_when_and_why_is_refused(make_patch, status, missing)
     start = sql.index(f"{name} = ")
     end = sql.index(",", start)
     error = refused(sql[:start] + missing + sql[end:], text.pk, make_patch().pk)
-    assert error.diag.constraint_name in {"decision_end_has_who_when_why", *BY_WHOM.values()}
+    assert error.diag.constraint_name in {
+        "decision_end_has_who_when_why",
+        "decision_auto_approval_enforced",
+        *BY_WHOM.values(),
+    }
 
 
 @pytest.mark.parametrize("status", ["rejected", "changes_requested", "cancelled"])

@@ -1,0 +1,74 @@
+"""The kill switch, and changes that wait for a second person."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from .policy import Policy
+from .text import Text
+
+
+class KillSwitch(models.Model):
+    """Whether automatic approval is stopped, for every policy at once. One row, made by the migration."""
+
+    stopped = models.BooleanField(default=False)
+    changed_by = models.CharField(max_length=150, blank=True)
+    changed_at = models.DateTimeField(null=True)
+    reason = models.ForeignKey(Text, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "kill switch"
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="kill_switch_is_one")]
+
+    def __str__(self) -> str:
+        return "stopped" if self.stopped else "running"
+
+
+class Proposal(models.Model):
+    """A change that loosens the rules, as one person asked for it. A second person makes it so or refuses it.
+
+    `payload` is the whole change and `base` what it was compared with: when that has moved on, it must be asked again.
+    """
+
+    class Kind(models.TextChoices):
+        POLICY = "policy", "Policy"
+        KILL_SWITCH = "switch", "Automatic approval back on"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Waits for a second person"
+        APPLIED = "applied", "Applied"
+        REFUSED = "refused", "Refused"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    kind = models.CharField(max_length=6, choices=Kind)
+    policy = models.ForeignKey(Policy, models.PROTECT, null=True, related_name="proposals")
+    payload = models.JSONField(default=dict)
+    base = models.CharField(max_length=64, blank=True)
+    loosens = models.JSONField(default=list, help_text="Why this needs a second person, one sentence each.")
+    reason = models.ForeignKey(Text, models.PROTECT, related_name="+")
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    state = models.CharField(max_length=9, choices=State, default=State.OPEN)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="open", decided_by=None, decided_at=None)
+                | (~Q(state="open") & Q(decided_by__isnull=False, decided_at__isnull=False)),
+                name="proposal_end_has_who_and_when",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="applied") | ~Q(decided_by=models.F("proposed_by")),
+                name="proposal_needs_a_second_person",
+            ),
+            models.UniqueConstraint(fields=["policy"], condition=Q(state="open"), name="proposal_one_a_policy"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(state="open", kind="switch"), name="proposal_one_for_the_switch"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} by {self.proposed_by}"

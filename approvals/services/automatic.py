@@ -1,0 +1,29 @@
+"""Approval without a person, under a policy that is enforced."""
+
+from datetime import datetime
+
+from approvals.models import Channel, DeciderKind, Decision, Status
+from audit.log import Actor
+from audit.models import ActorKind
+
+from .ending import end
+from .killswitch import runs_now
+
+
+def approve_by_policy(decision: Decision, *, now: datetime) -> None:
+    """End a decision that was just inserted and meets every condition; it waits for a person when the switch was
+    thrown since its trace was made."""
+    if not runs_now():
+        return
+    version = decision.policy_version
+    end(
+        decision,
+        Status.AUTO_APPROVED,
+        actor=Actor(f"policy:{version.policy_id}", ActorKind.POLICY, str(version)),
+        now=now,
+        kind=DeciderKind.POLICY,
+        channel=Channel.INTAKE,
+        cause=f"Every condition of {version} is met",
+        data={"trace": decision.trace},
+        wake=False,
+    )

@@ -1,0 +1,58 @@
+"""Stop automatic approval for every policy at once, and read whether it is stopped. The only writer of the switch."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from approvals.models import KillSwitch, Text, User
+from audit.log import Actor, Subject, record
+
+from .ending import commitment
+
+SUBJECT = Subject("kill_switch", "1", "Automatic approval")
+
+
+def stopped_by() -> str:
+    """Return who stopped automatic approval: a name, 'setting', or '' while it runs. For what is shown."""
+    if not settings.AUTO_APPROVE_ENABLED:
+        return "setting"
+    with connection.cursor() as cursor:  # plain SQL: every patch that comes in asks this
+        cursor.execute("select changed_by from approvals_killswitch where stopped")
+        row = cursor.fetchone()
+    return row[0] if row else ""
+
+
+def runs_now() -> bool:
+    """Return whether automatic approval may happen in this transaction.
+
+    The row stays locked against the button until the transaction ends: once the button has answered, nothing that
+    read the switch before it can still be committed.
+    """
+    if not settings.AUTO_APPROVE_ENABLED:
+        return False
+    return not KillSwitch.objects.raw("select * from approvals_killswitch for share")[0].stopped
+
+
+def stop(reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
+    """Send every patch to people from now on, in every process. Return False when it was stopped already."""
+    return turn(True, reason, user=user, actor=actor, now=now)
+
+
+@transaction.atomic
+def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
+    """Set the switch with its entry and return whether it changed."""
+    switch = KillSwitch.objects.select_for_update().get()
+    if switch.stopped == stopped:
+        return False
+    text = Text.objects.create(body=reason)
+    switch.stopped, switch.changed_by, switch.changed_at, switch.reason = stopped, str(user), now, text
+    switch.save()
+    record(
+        "kill_switch.stopped" if stopped else "kill_switch.started",
+        actor=actor,
+        at=now,
+        subject=SUBJECT,
+        data={"reason": commitment(text)},
+    )
+    return True

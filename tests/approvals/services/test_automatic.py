@@ -1,0 +1,146 @@
+"""Approval without a person: only under an enforced policy, only with every condition, never past the switch."""
+
+import json
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from approvals.models import Decision, FeedEntry, Policy, Producer, Status
+from approvals.policy.sampling import drawn
+from approvals.services import access, killswitch, policies
+from approvals.services.dispatch import dispatch
+from audit.models import Entry
+from tests.cast import DIFF, SYSTEM, Api, actor_for, document
+
+pytestmark = pytest.mark.django_db
+
+EVIDENCE = {
+    "ml_prediction": {"confidence": 0.97, "prediction": True},
+    "wargaming_result": {"phase1_success": True, "phase2_success": True, "validation_passed": True},
+    "risk_level": "low",
+    "severity": "low",
+    "vulnerable_locations": [{"file": "app.py"}],
+}
+BAD = "The model went bad."
+
+
+@pytest.fixture
+def trusted(producer):
+    producer.trusted_for_ml = producer.trusted_for_wargaming = True
+    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    return Producer.objects.get()
+
+
+@pytest.fixture
+def enforce(db):
+    """Return a function that enforces automatic approval in the policy that covers low severity."""
+
+    def make(**terms):
+        policy = Policy.objects.select_related("current").get(name="low")
+        wanted = policies.from_plain(policies.terms_of(policy.current) | {"auto_approval": "enforce", **terms})
+        return policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+
+    return make
+
+
+def test_an_enforced_policy_approves_what_meets_every_condition(enforce, trusted, make_patch):
+    version = enforce()
+    decision = Decision.objects.get(pk=make_patch(by=trusted, **EVIDENCE).pk)
+    assert (decision.status, decision.decided_by_kind, decision.channel) == ("auto_approved", "policy", "intake")
+    assert decision.decided_by == "low v2"
+    assert "low v2" in decision.cause
+    entries = Entry.objects.filter(object_id=str(decision.decision_id)).order_by("id")
+    assert [(entry.type, entry.object_n) for entry in entries] == [
+        ("patch.submitted", 1),
+        ("decision.auto_approved", 2),
+    ]
+    said = json.loads(bytes(entries[1].body))
+    assert said["actor"]["kind"] == "policy"
+    assert said["policy"]["sha256"] == version.sha256
+    assert {row["outcome"] for row in said["data"]["trace"]} == {"pass"}
+
+
+def test_the_producer_and_the_deployer_hear_of_it(enforce, trusted, token_for):
+    enforce()
+    api = Api(token_for("producer"))
+    answer = api.post("/hitl/patches", document(**EVIDENCE)).json()
+    assert answer["status"] == "auto_approved"
+    dispatch()
+    assert FeedEntry.objects.get().status == "auto_approved"
+    assert api.get(f"/hitl/decisions/{answer['decision_id']}").json()["status"] == "auto_approved"
+
+
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        {"ml_prediction": None},
+        {"ml_prediction": {"confidence": 0.94, "prediction": True}},
+        {"wargaming_result": None},
+        {"severity": "unknown"},
+        {"risk_level": "high"},
+        {"kev": True},
+        {"requires_manual_review": True},
+        {"vulnerable_locations": [{"file": "other.py"}]},
+    ],
+)
+def test_one_condition_that_is_missing_sends_it_to_a_person(enforce, trusted, make_patch, weaker):
+    enforce(match="true")
+    Policy.objects.filter(name="low").update(position=1)
+    decision = make_patch(by=trusted, **(EVIDENCE | weaker))
+    assert decision.status == Status.PENDING
+    assert [row for row in decision.trace if row["outcome"] != "pass"]
+
+
+def test_an_untrusted_producer_is_never_believed(enforce, producer, make_patch):
+    enforce()
+    assert make_patch(**EVIDENCE).status == Status.PENDING
+
+
+def test_the_switch_sends_everything_to_people_at_once(enforce, trusted, make_patch, lena):
+    enforce()
+    killswitch.stop(BAD, user=lena, actor=actor_for(lena), now=timezone.now())
+    decision = make_patch(by=trusted, **EVIDENCE)
+    assert decision.status == Status.PENDING
+    switch = {"text": "Automatic approval is switched on", "value": "stopped by Lena", "outcome": "fail"}
+    assert switch in decision.trace
+
+
+def test_a_switch_thrown_after_the_trace_was_made_still_stops_it(enforce, trusted, make_patch, monkeypatch, lena):
+    enforce()
+    killswitch.stop(BAD, user=lena, actor=actor_for(lena), now=timezone.now())
+    monkeypatch.setattr("approvals.services.intake.stopped_by", lambda: "")
+    assert make_patch(by=trusted, **EVIDENCE).status == Status.PENDING
+
+
+def test_the_database_refuses_it_while_the_switch_is_off_or_the_policy_only_watches(make_patch, lena):
+    decision = make_patch(severity="low")
+    end = {
+        "status": "auto_approved",
+        "decided_by_kind": "policy",
+        "decided_by": "x",
+        "decided_at": timezone.now(),
+        "channel": "intake",
+        "cause": "x",
+    }
+    with pytest.raises(IntegrityError, match="approves nothing without a person"), transaction.atomic():
+        Decision.objects.filter(pk=decision.pk).update(**end)
+    killswitch.stop(BAD, user=lena, actor=actor_for(lena), now=timezone.now())
+    with pytest.raises(IntegrityError, match="stopped"), transaction.atomic():
+        Decision.objects.filter(pk=decision.pk).update(**end)
+
+
+def test_a_share_is_drawn_for_people(enforce, trusted, make_patch):
+    enforce(spot_check_percent=50)
+    statuses = {}
+    for number in range(12):
+        made = make_patch(by=trusted, diff=DIFF.replace("%s", f"%s{number}"), **EVIDENCE)
+        statuses[made.patch.sha256] = made.status
+    wanted = {sha256: Status.PENDING if drawn(sha256, 50) else Status.AUTO_APPROVED for sha256 in statuses}
+    assert statuses == wanted
+    assert len(set(statuses.values())) == 2
+
+
+def test_shadow_mode_still_only_watches(trusted, make_patch):
+    decision = make_patch(by=trusted, **EVIDENCE)
+    assert (decision.status, decision.would_auto_approve) == (Status.PENDING, True)
