@@ -9,6 +9,8 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from approvals.models import Category, Priority, Severity, Status, Verdict, Wargaming
+from approvals.policy.conditions import FACTS, BadCondition
+from approvals.policy.operators import OPERATORS, written
 from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
 
@@ -172,3 +174,28 @@ def _midnight(day: Any, days: int = 0) -> datetime | None:
     if day is None:
         return None
     return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min))
+
+
+class ConditionForm(forms.Form):
+    """A field, an operator and a value, which become one more line of a policy's condition."""
+
+    field = forms.ChoiceField(choices=[(name, name) for name in sorted(FACTS)])
+    operator = forms.ChoiceField(choices=list(OPERATORS.items()))
+    value = forms.CharField(max_length=200)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors:
+            try:
+                values["condition"] = written(values["field"], values["operator"], values["value"])
+            except BadCondition as error:
+                self.add_error("value", str(error))
+        return values
+
+    def joined_to(self, match: str) -> str:
+        """Return the condition so far and this one, both of which must hold."""
+        so_far = match.strip()
+        new: str = self.cleaned_data["condition"]
+        if so_far in {"", "true"}:
+            return new
+        return f"{f'({so_far})' if '||' in so_far else so_far} && {new}"

@@ -3,7 +3,19 @@
 from django.urls import path
 
 from approvals.analytics.views import analytics
-from approvals.views import account, bulk, export, facets, history, lifecycle, patch, queue, updates, workbench
+from approvals.views import (
+    account,
+    bulk,
+    export,
+    facets,
+    history,
+    lifecycle,
+    patch,
+    policies,
+    queue,
+    updates,
+    workbench,
+)
 
 patches = "patches/<uuid:decision_id>"
 
@@ -19,6 +31,13 @@ urlpatterns = [
     path("history", history.history, name="history"),
     path("history.csv", export.history_csv, name="history-csv"),
     path("analytics", analytics, name="analytics"),
+    # /policies
+    path("policies", policies.index, name="policies"),
+    path("policies/new", policies.edit, name="policy-new"),
+    path("policies/switch", policies.switch, name="policy-switch"),
+    path("policies/proposals/<int:proposal_id>/<slug:answer>", policies.decide, name="proposal-decide"),
+    path("policies/<int:policy_id>", policies.detail, name="policy-detail"),
+    path("policies/<int:policy_id>/edit", policies.edit, name="policy-edit"),
     # /patches/<decision_id>
     path(patches, patch.detail, name="patch-detail"),
     path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),

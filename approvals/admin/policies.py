@@ -101,8 +101,8 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             others = {field.name for field in PolicyVersion._meta.fields} - set(policies.TERMS)
             PolicyVersion(**self.terms()).clean_fields(exclude=others)
             policies.check_terms(self.instance, self.terms())
-            policies.check_place(self._as_asked())
-            second_person.check_change(self._as_asked(), self.terms(), values["reason"])
+            policies.check_place(self.as_asked())
+            second_person.check_change(self.as_asked(), self.terms(), values["reason"])
         except ValidationError as error:
             self.add_error(None, error)
         except Invalid as error:
@@ -116,7 +116,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
         """Return the columns of the version these words make."""
         return {name: self.cleaned_data[name] for name in policies.TERMS}
 
-    def _as_asked(self) -> Policy:
+    def as_asked(self) -> Policy:
         switches = {name: self.cleaned_data[name] for name in SWITCHES}
         return Policy(pk=self.instance.pk, is_default=self.instance.is_default, **switches)
 

@@ -78,4 +78,23 @@ class Migration(migrations.Migration):
                 name="waiting_by_escalation",
             ),
         ),
+        migrations.RemoveIndex(model_name="waiting", name="waiting_by_priority"),
+        migrations.AddIndex(
+            model_name="waiting",
+            index=models.Index(fields=["priority", "sla_due_at", "sla_warn_at"], name="waiting_by_priority"),
+        ),
+        migrations.AddIndex(
+            model_name="waiting",
+            index=models.Index(fields=["policy", "priority"], name="waiting_by_policy"),
+        ),
+        migrations.AddIndex(
+            model_name="decision",
+            index=models.Index(
+                models.OrderBy(models.F("priority"), descending=True),
+                "sla_due_at",
+                "id",
+                condition=models.Q(("escalation_level__gt", 0), ("status", "pending")),
+                name="queue_escalated",
+            ),
+        ),
     ]

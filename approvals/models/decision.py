@@ -153,6 +153,13 @@ class Decision(models.Model):
             models.Index(
                 models.F("priority").desc(), "sla_due_at", "id", name="queue_by_priority", condition=Q(status="pending")
             ),
+            models.Index(  # queue filter 'escalated'
+                models.F("priority").desc(),
+                "sla_due_at",
+                "id",
+                name="queue_escalated",
+                condition=Q(status="pending", escalation_level__gt=0),
+            ),
             models.Index("created_at", "id", name="queue_by_age", condition=Q(status="pending")),  # sort=age
             models.Index("sla_due_at", "id", name="queue_by_sla", condition=Q(status="pending")),  # sort=sla, breaches
             models.Index(

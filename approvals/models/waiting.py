@@ -43,7 +43,12 @@ class Waiting(models.Model):
     class Meta:
         verbose_name_plural = "waiting"
         indexes = [
-            models.Index(fields=["priority"], name="waiting_by_priority"),  # the counts of the tabs
+            models.Index(  # the counts of the tabs, with and without an SLA state
+                fields=["priority", "sla_due_at", "sla_warn_at"], name="waiting_by_priority"
+            ),
+            models.Index(
+                fields=["policy", "priority"], name="waiting_by_policy"
+            ),  # queue filter 'policy' and its counts
             models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'
             models.Index(fields=["sha256"], name="waiting_by_digest"),  # search by a digest's beginning
             models.Index(  # queue filter 'escalated'

@@ -1,10 +1,11 @@
 """The policies in force."""
 
 from functools import lru_cache
+from typing import Any
 
 from django.db import connection
 
-from approvals.models import PolicyVersion
+from approvals.models import AutoApproval, ExpireAction, PolicyVersion
 
 CURRENT = """
 select version.id, version.sha256, policy.name
@@ -41,3 +42,41 @@ def version_of(key: int) -> PolicyVersion:
 def _versions(current: tuple[tuple[int, str, str], ...]) -> list[PolicyVersion]:
     found = PolicyVersion.objects.select_related("policy").in_bulk([key for key, _, _ in current])
     return [found[key] for key, _, _ in current]
+
+
+def described(version: PolicyVersion) -> dict[str, str]:
+    """Return what a version says as label and words, in the order a page shows it."""
+    threshold = f"at {version.auto_approve_threshold.normalize():f} or above"
+    mode = AutoApproval(version.auto_approval)
+    return {
+        "Covers": version.match,
+        "Automatic approval": mode.label.split(":")[0] + ("" if mode == AutoApproval.OFF else f", {threshold}"),
+        "Spot checks": f"{version.spot_check_percent} %" if version.spot_check_percent else "none",
+        "Approvals": str(version.required_approvals),
+        "One from each of": ", ".join(version.required_groups) or "no group",
+        "Who decides": ", ".join(version.decider_groups) or "every reviewer",
+        "Rejections that end it": str(version.deny_threshold),
+        "Fresh sign-in to approve": "asked for" if version.step_up else "not asked for",
+        "SLA warning": span(version.sla_warn_seconds),
+        "SLA breach": span(version.sla_due_seconds),
+        "Escalates to the leads": span(version.escalate_after_seconds),
+        "Further levels": "; ".join(_level(level) for level in version.escalation) or "none",
+        "Reminders": ", ".join(f"{percent} %" for percent in version.reminder_percents) or "none",
+        "Ends": span(version.expire_after_seconds),
+        "When time ends": ExpireAction(version.expire_action).label,
+    }
+
+
+def _level(level: dict[str, Any]) -> str:
+    asked = ", ".join([*level.get("groups", []), *level.get("people", [])])
+    return f"after {span(level.get('after_seconds'))} {asked}" + (" while unopened" if level.get("unopened") else "")
+
+
+def span(seconds: int | None) -> str:
+    """Return a length of time in its largest whole unit, such as `10 min`; `never` for none."""
+    if seconds is None:
+        return "never"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

@@ -44,31 +44,41 @@ def change_policy(
             policies.arrange(policy, actor=actor, now=now)
             policies.publish(policy, terms, actor=actor, now=now)
         kept = Policy.objects.select_related("current").get(pk=policy.pk)
-        if why and settings.SECOND_PERSON_REQUIRED:
+        if why and required():
             payload = {"terms": policies.plain(terms), "place": place}
             return _propose(Proposal.Kind.POLICY, kept, payload, why, reason, user, actor, now)
         _apply_policy(kept, terms, place, actor, now)
     return None
 
 
+def required() -> bool:
+    """Return whether this install asks for a second person."""
+    return bool(settings.SECOND_PERSON_REQUIRED)
+
+
 def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str]:
     """Return why these terms and this place loosen the policy; raise Invalid when they do and no reason is given."""
+    why = why_it_loosens(policy, terms)
+    if why:
+        _check_reason(reason)
+    return why
+
+
+def why_it_loosens(policy: Policy, terms: dict[str, Any]) -> list[str]:
+    """Return why these terms, at the place set on the object, let more through than what is kept."""
     kept = Policy.objects.select_related("current").filter(pk=policy.pk).first() if policy.pk else None
     if kept and kept.current:
         before, old_place = policies.terms_of(kept.current), policies.place_of(kept)
     else:  # new: nothing is covered until it is switched on
         before, old_place = policies.plain(terms), {**policies.place_of(policy), "enabled": False}
-    why = loosens(before, policies.plain(terms), old_place, policies.place_of(policy))
-    if why:
-        _check_reason(reason)
-    return why
+    return loosens(before, policies.plain(terms), old_place, policies.place_of(policy))
 
 
 def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
     """Ask that automatic approval runs again; without a second person in this install it does at once."""
     _demand_lead(user, actor, "Only security leads switch automatic approval on.")
     _check_reason(reason)
-    if not settings.SECOND_PERSON_REQUIRED:
+    if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
         return None
     why = ["Automatic approval runs again for every policy that is enforced."]

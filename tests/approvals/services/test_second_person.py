@@ -1,6 +1,7 @@
 """What loosens the rules waits for a second person; what tightens them does not; the kill switch stops at once."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -8,7 +9,7 @@ from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
-from approvals.models import KillSwitch, Policy, Proposal
+from approvals.models import KillSwitch, Policy, Proposal, User
 from approvals.services import killswitch, policies, second_person
 from audit.models import Entry
 from tests.cast import actor_for
@@ -29,7 +30,7 @@ def luis(bob):
     return bob
 
 
-def acting(user):
+def acting(user: User) -> Any:
     return {"user": user, "actor": actor_for(user), "now": timezone.now()}
 
 

@@ -1,0 +1,72 @@
+"""What a policy would have done to the patches people have decided: its history, before it is enforced."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+
+from approvals.models import Decision, PolicyVersion, Priority, Status
+from approvals.policy.conditions import holds
+from approvals.policy.evaluate import AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON
+
+from .facts import condition_facts
+
+MOST = 2_000
+ENOUGH = 30  # cases of history; below, a reason is what an enforcement stands on
+PEOPLE = {Status.APPROVED, Status.REJECTED, Status.CHANGES_REQUESTED, Status.REVOKED}
+REFUSED = {Status.REJECTED, Status.CHANGES_REQUESTED, Status.REVOKED}
+ASKED_AGAIN = (AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What a policy would have done: patches looked at, covered, approved without a person, and what people said of
+    those: `agreed` approved them, `against` rejected them, asked for changes or took the approval back."""
+
+    looked_at: int
+    covered: int
+    would: int
+    agreed: int
+    against: list[Decision]
+
+    @property
+    def enough(self) -> bool:
+        return self.would >= ENOUGH
+
+
+def backtest(version: PolicyVersion) -> Backtest:
+    """Judge the newest decided patches by a version's condition and threshold; everything else of automatic approval
+    stands in each decision's trace as it was judged when the patch came. Two queries."""
+    rows = list(_decided())
+    covered = [row for row in rows if holds(version.match, _facts(row))]
+    would = [row for row in covered if _would(row, version)]
+    return Backtest(
+        looked_at=len(rows),
+        covered=len(covered),
+        would=len(would),
+        agreed=sum(row.status == Status.APPROVED for row in would),
+        against=[row for row in would if row.status in REFUSED],
+    )
+
+
+def _decided() -> Iterable[Decision]:
+    return (
+        Decision.objects.filter(status__in=PEOPLE)
+        .select_related("patch__producer")
+        .defer("patch__wargaming_log", "patch__description", "patch__cve_description", "patch__search_text")
+        .order_by("-decided_at", "-id")[:MOST]
+    )
+
+
+def _facts(decision: Decision) -> dict[str, object]:
+    return condition_facts(decision.patch, decision.patch.producer.name, Priority(decision.priority))
+
+
+def _would(decision: Decision, version: PolicyVersion) -> bool:
+    confidence = decision.patch.ml_confidence
+    threshold = max(settings.AUTO_APPROVE_THRESHOLD, version.auto_approve_threshold)
+    if confidence is None or Decimal(repr(confidence)) < threshold:
+        return False
+    asked = [row for row in decision.trace if not row["text"].startswith(ASKED_AGAIN)]
+    return bool(asked) and all(row["outcome"] == "pass" for row in asked)

@@ -1,0 +1,268 @@
+"""The Policies page: what covers what, what it would have done, who changed it; the kill switch and open proposals."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import QuerySet
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, Select, Textarea
+from django.forms.widgets import Input
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from approvals.actors import person_actor
+from approvals.admin.policies import AUTOMATIC, CLOCKS, PEOPLE, SWITCHES, PolicyForm
+from approvals.errors import Refusal
+from approvals.forms import ConditionForm
+from approvals.models import Policy, PolicyVersion, Proposal
+from approvals.policy.conditions import BadCondition, check
+from approvals.queries.backtest import backtest
+from approvals.queries.policies import described
+from approvals.services import killswitch, policies, second_person
+
+from .access import person_of
+
+READ, CHANGE = "approvals.view_policy", "approvals.change_policy"
+LEAD = "approvals.lead_decision"
+
+
+class PageForm(PolicyForm):
+    """The admin's form in the page's dress: sections of fields, with our classes on the widgets."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.many = isinstance(field.widget, CheckboxSelectMultiple)  # type: ignore[attr-defined]
+            if isinstance(field.widget, Textarea):
+                field.widget.attrs["class"] = "textarea"
+            elif isinstance(field.widget, Select):
+                field.widget.attrs["class"] = "select"
+            elif isinstance(field.widget, Input) and not isinstance(field.widget, CheckboxInput):
+                field.widget.attrs["class"] = "input"
+
+    def section(self, names: tuple[str, ...]) -> list[BoundField]:
+        return [self[name] for name in names]
+
+    switches = property(lambda self: self.section(SWITCHES))
+    automatic = property(lambda self: self.section(AUTOMATIC))
+    people = property(lambda self: self.section(PEOPLE))
+    clocks = property(lambda self: self.section(CLOCKS))
+
+
+def readers(view: Any) -> Any:
+    return login_required(permission_required(READ, raise_exception=True)(view))
+
+
+def changers(view: Any) -> Any:
+    return login_required(permission_required(CHANGE, raise_exception=True)(view))
+
+
+@require_safe
+@readers
+def index(request: HttpRequest) -> HttpResponse:
+    """Every policy in the order it is asked, the kill switch, and what waits for a second person."""
+    rows = Policy.objects.select_related("current").order_by("position")
+    return render(
+        request,
+        "approvals/policies.html",
+        {
+            "active": "policies",
+            "policies": [_row(policy) for policy in rows],
+            "stopped_by": killswitch.stopped_by(),
+            "proposals": _dressed(_open_proposals(), request),
+            "may_switch": request.user.has_perm(LEAD),
+            "second_person": second_person.required(),
+        },
+    )
+
+
+@require_safe
+@readers
+def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
+    """One policy: its terms, what it would have done to history, and the difference between two versions."""
+    policy = get_object_or_404(Policy.objects.select_related("current"), pk=policy_id)
+    current = cast(PolicyVersion, policy.current)
+    versions = list(policy.versions.order_by("-version"))
+    return render(
+        request,
+        "approvals/policy_detail.html",
+        {
+            "active": "policies",
+            "policy": policy,
+            "row": _row(policy),
+            "terms": described(current).items(),
+            "history": backtest(current),
+            "versions": versions,
+            "difference": _difference(request, versions),
+            "proposals": _dressed(_open_proposals().filter(policy=policy), request),
+        },
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@changers
+def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
+    """Write a policy: add conditions by form, try it on history, publish it. Nothing is saved before the last."""
+    policy = get_object_or_404(Policy.objects.select_related("current"), pk=policy_id) if policy_id else None
+    posted = request.POST.copy() if request.method == "POST" else None
+    adding = ConditionForm(posted if posted and posted.get("act") == "add" else None)
+    if posted and adding.is_bound and adding.is_valid():
+        posted["match"] = adding.joined_to(posted.get("match", ""))
+        adding = ConditionForm()
+    form = PageForm(posted, instance=policy or _next()) if posted else PageForm(instance=policy or _next())
+    act = posted.get("act") if posted else None
+    history = None
+    if act in {"try", "publish"} and form.is_valid():
+        history = backtest(PolicyVersion(**form.terms()))
+        if act == "publish" and (done := _publish(request, form)):
+            return done
+    why = _why_a_second_person(form) if act in {"try", "publish"} else []
+    context = {"active": "policies", "policy": policy, "form": form, "adding": adding, "history": history, "why": why}
+    status = 422 if act and (form.errors if act != "add" else adding.errors) else 200
+    return render(request, "approvals/policy_edit.html", context, status=status)
+
+
+@require_POST
+@readers
+def switch(request: HttpRequest) -> HttpResponse:
+    """Stop automatic approval, or ask that it runs again."""
+    user, reason = person_of(request), request.POST.get("reason", "")
+    actor, now = person_actor(request, user), timezone.now()
+    try:
+        if request.POST.get("to") == "stop":
+            second_person.stop(reason=reason, user=user, actor=actor, now=now)
+            messages.success(request, "Automatic approval is stopped. Every patch goes to people from now on.")
+        elif second_person.start_again(reason=reason, user=user, actor=actor, now=now):
+            messages.warning(request, "Automatic approval stays stopped until a second lead agrees.")
+        else:
+            messages.success(request, "Automatic approval runs again.")
+    except Refusal as error:
+        messages.error(request, error.detail)
+    return redirect("policies")
+
+
+@require_POST
+@readers
+def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
+    """Agree to somebody's proposal, refuse it, or take back one's own."""
+    acts = {"agree": second_person.agree, "refuse": second_person.refuse}
+    if answer not in acts:
+        raise Http404
+    user = person_of(request)
+    try:
+        done = acts[answer](proposal_id, user=user, actor=person_actor(request, user), now=timezone.now())
+        messages.success(request, f"{done}: {done.get_state_display().lower()}.")
+    except Refusal as error:
+        messages.error(request, error.detail)
+    return redirect("policies")
+
+
+def _publish(request: HttpRequest, form: PolicyForm) -> HttpResponse | None:
+    """Publish or propose what the form says; None when it was refused, with the sentence at the form."""
+    user = person_of(request)
+    try:
+        proposal = second_person.change_policy(
+            form.instance,
+            form.terms(),
+            reason=form.cleaned_data["reason"],
+            user=user,
+            actor=person_actor(request, user),
+            now=timezone.now(),
+        )
+    except Refusal as error:
+        form.add_error(None, error.detail)
+        return None
+    if proposal:
+        messages.warning(request, "This loosens the rules: it waits for a second person, and nothing has changed yet.")
+    else:
+        messages.success(request, "Published.")
+    return redirect("policy-detail", form.instance.pk)
+
+
+def _why_a_second_person(form: PolicyForm) -> list[str]:
+    if form.errors and set(form.errors) != {"reason"}:
+        return []
+    try:
+        return second_person.why_it_loosens(form.as_asked(), form.terms())
+    except KeyError:  # a field that another error has emptied
+        return []
+
+
+def _next() -> Policy:
+    """Return a new policy's place: before all others but where people put it."""
+    first = Policy.objects.order_by("position").values_list("position", flat=True).first() or 10
+    return Policy(position=max(1, first - 5), enabled=True)
+
+
+def _row(policy: Policy) -> dict[str, Any]:
+    version = cast(PolicyVersion, policy.current)
+    terms = described(version)
+    return {
+        "policy": policy,
+        "version": version,
+        "automatic": terms["Automatic approval"],
+        "sla": terms["SLA breach"],
+        "ends": terms["Ends"],
+        "broken": _broken(version),
+    }
+
+
+def _broken(version: PolicyVersion) -> str:
+    """Return why a version's condition can no longer be evaluated; it then covers nothing."""
+    try:
+        check(version.match)
+    except BadCondition as error:
+        return str(error)
+    return ""
+
+
+def _difference(request: HttpRequest, versions: list[PolicyVersion]) -> dict[str, Any] | None:
+    """Return the terms that differ between the versions asked for; by default the newest and the one before."""
+    by_number = {str(version.version): version for version in versions}
+    new = by_number.get(request.GET.get("to", ""), versions[0])
+    before = by_number.get(request.GET.get("from", ""), versions[1] if len(versions) > 1 else None)
+    if before is None or before == new:
+        return None
+    old_terms, new_terms = described(before), described(new)
+    rows = [(label, old_terms[label], words) for label, words in new_terms.items() if words != old_terms[label]]
+    return {"from": before, "to": new, "rows": rows}
+
+
+def _open_proposals() -> QuerySet[Proposal]:
+    open_ones = Proposal.objects.filter(state=Proposal.State.OPEN)
+    return open_ones.select_related("policy__current", "proposed_by", "reason").order_by("id")
+
+
+def _dressed(proposals: QuerySet[Proposal], request: HttpRequest) -> list[dict[str, Any]]:
+    """Return proposals with what they change and what this person may do with them."""
+    dressed = []
+    for proposal in proposals:
+        right = request.user.has_perm(CHANGE if proposal.policy else LEAD)
+        own = proposal.proposed_by_id == request.user.pk
+        dressed.append(
+            {
+                "proposal": proposal,
+                "changes": _changes(proposal),
+                "own": own,
+                "may_agree": right and not own,
+                "may_refuse": right or own,
+                "url": reverse("policy-detail", args=[proposal.policy_id]) if proposal.policy_id else "",
+            }
+        )
+    return dressed
+
+
+def _changes(proposal: Proposal) -> list[tuple[str, str, str]]:
+    if proposal.policy is None or proposal.policy.current is None:
+        return []
+    old = described(proposal.policy.current) | _place(policies.place_of(proposal.policy))
+    wanted = PolicyVersion(**policies.from_plain(proposal.payload["terms"]))
+    new = described(wanted) | _place(proposal.payload["place"])
+    return [(label, old[label], words) for label, words in new.items() if words != old[label]]
+
+
+def _place(place: dict[str, Any]) -> dict[str, str]:
+    return {"Name": place["name"], "Place": str(place["position"]), "Switched on": "yes" if place["enabled"] else "no"}

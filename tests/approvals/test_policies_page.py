@@ -1,0 +1,139 @@
+"""The Policies page: a lead writes a policy, sees what it would have done, publishes it with a second person."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
+from approvals.services import access, policies
+from tests.approvals.services.test_automatic import EVIDENCE
+from tests.cast import SYSTEM
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def low(db):
+    return Policy.objects.select_related("current").get(name="low")
+
+
+@pytest.fixture
+def luis(bob):
+    """A second lead."""
+    bob.groups.set(Group.objects.filter(name="security-leads"))
+    return bob
+
+
+def sent(policy, **changes):
+    """Return what the form sends for a policy as it is, but for the changes."""
+    terms = policies.terms_of(policy.current) | {"seen": policy.current.version, "escalation": "[]"}
+    fields = {**policies.place_of(policy), **terms, "reminder_percents": "", "reason": "", "act": "publish", **changes}
+    return {name: value for name, value in fields.items() if value is not None and value is not False}
+
+
+def text(response):
+    return " ".join(response.content.decode().split())
+
+
+def test_who_reads_policies_and_who_changes_them(sign_in, alice, audrey, lena, low):
+    assert sign_in(alice).get("/policies").status_code == 403
+    auditor = sign_in(audrey)
+    assert auditor.get("/policies").status_code == 200
+    assert auditor.get(f"/policies/{low.pk}").status_code == 200
+    assert auditor.get(f"/policies/{low.pk}/edit").status_code == 403
+    assert sign_in(lena).get(f"/policies/{low.pk}/edit").status_code == 200
+
+
+def test_the_list_says_what_covers_what_in_order(sign_in, lena):
+    page = text(sign_in(lena).get("/policies"))
+    names = ["critical-two-person", "high", "medium", "low", "default"]
+    places = [page.index(f">{name}</a>") for name in names]
+    assert places == sorted(places)
+    assert "Shadow, at 0.95 or above" in page
+
+
+def test_a_condition_is_added_without_writing_cel(sign_in, lena, low):
+    adding = {"act": "add", "match": "true", "field": "ecosystem", "operator": "equals", "value": "npm"}
+    page = text(sign_in(lena).post("/policies/new", sent(low, **adding)))
+    assert "(ecosystem != null &amp;&amp; ecosystem == &quot;npm&quot;)" in page
+    adding |= {"match": "kev || files > 3", "field": "severity", "operator": "in", "value": "low, medium"}
+    page = text(sign_in(lena).post("/policies/new", sent(low, **adding)))
+    assert "(kev || files &gt; 3) &amp;&amp; severity in [&quot;low&quot;, &quot;medium&quot;]" in page
+    wrong = sign_in(lena).post("/policies/new", sent(low, **(adding | {"operator": "greaterThan"})))
+    assert wrong.status_code == 422
+    assert "severity is no number" in text(wrong)
+    assert Policy.objects.count() == 5, "nothing is saved by adding"
+
+
+def test_it_says_what_it_would_have_done_before_it_is_saved(sign_in, lena, alice, low, producer, make_patch, approve):
+    producer.trusted_for_ml = producer.trusted_for_wargaming = True
+    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trusted = Producer.objects.get()
+    approve(make_patch(by=trusted, **EVIDENCE), alice)
+    approve(make_patch(by=trusted, title="A bad one", **EVIDENCE), alice, Verdict.REJECT)
+    approve(make_patch(by=trusted, **(EVIDENCE | {"ml_prediction": None})), alice)
+    client = sign_in(lena)
+    tried = client.post(f"/policies/{low.pk}/edit", sent(low, act="try", auto_approval="enforce", reason="r"))
+    page = text(tried)
+    assert "patches that people decided it covers <strong>3</strong>" in page
+    assert "it would have approved <strong>2</strong>" in page
+    assert "otherwise on <strong>1</strong>" in page
+    assert "A bad one" in page
+    assert "This loosens the rules" in page
+    low.refresh_from_db()
+    assert low.current.version == 1
+    assert "it would have approved <strong>2</strong>" in text(client.get(f"/policies/{low.pk}"))
+
+
+def test_enforcing_takes_two_people_and_shows_what_changes(sign_in, lena, luis, low):
+    mine, theirs = sign_in(lena), sign_in(luis)
+    enforce = sent(low, auto_approval="enforce", reason="Forty approvals in a row.")
+    page = text(mine.post(f"/policies/{low.pk}/edit", enforce, follow=True))
+    assert "waits for a second person" in page
+    assert "Agree, and make it so" not in page
+    waiting = text(theirs.get("/policies"))
+    assert "Forty approvals in a row." in waiting
+    assert "<td>Shadow, at 0.95 or above</td>" in waiting
+    theirs.post(f"/policies/proposals/{Proposal.objects.get().pk}/agree")
+    low.refresh_from_db()
+    assert (low.current.auto_approval, low.current.version) == ("enforce", 2)
+    detail = text(mine.get(f"/policies/{low.pk}"))
+    assert "<del>Shadow, at 0.95 or above</del>" in detail
+    assert "<ins>Enforce, at 0.95 or above</ins>" in detail
+
+
+def test_a_loosening_without_a_reason_is_told_at_its_field(sign_in, lena, low):
+    answer = sign_in(lena).post(f"/policies/{low.pk}/edit", sent(low, auto_approval="enforce"))
+    assert answer.status_code == 422
+    assert "This loosens the rules" in text(answer)
+    assert not Proposal.objects.exists()
+
+
+def test_a_new_policy_waits_switched_off(sign_in, lena, low):
+    new = sent(low, name="npm", position=35, match="ecosystem == 'npm'", seen="", reason="Ours alone.")
+    sign_in(lena).post("/policies/new", new)
+    assert not Policy.objects.get(name="npm").enabled
+    assert Proposal.objects.get().policy.name == "npm"
+
+
+def test_one_lead_stops_automatic_approval_from_the_page(sign_in, lena, luis, alice):
+    assert sign_in(alice).post("/policies/switch", {"to": "stop", "reason": "x"}).status_code == 403
+    client = sign_in(lena)
+    assert "a reason is required" in text(client.post("/policies/switch", {"to": "stop"}, follow=True))
+    assert "Stopped by Lena" in text(
+        client.post("/policies/switch", {"to": "stop", "reason": "Bad model."}, follow=True)
+    )
+    asked = text(client.post("/policies/switch", {"to": "start", "reason": "Fixed."}, follow=True))
+    assert "Stopped by Lena" in asked
+    sign_in(luis).post(f"/policies/proposals/{Proposal.objects.get().pk}/agree")
+    assert not KillSwitch.objects.get().stopped
+
+
+def test_a_condition_that_no_longer_evaluates_is_named(sign_in, lena, low):
+    wanted = policies.terms_of(low.current) | {"match": "nonsense == 1"}
+    broken = low.versions.create(
+        version=2, sha256="0" * 64, created_by="x", created_at=timezone.now(), **policies.from_plain(wanted)
+    )
+    Policy.objects.filter(pk=low.pk).update(current=broken)
+    assert "Its condition cannot be evaluated" in text(sign_in(lena).get(f"/policies/{low.pk}"))
+    assert "cannot be evaluated, covers nothing" in text(sign_in(lena).get("/policies"))
