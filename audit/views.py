@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -74,6 +75,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
         "previous_url": _address(request, after=newer),
         "shown": len(shown),
         "total": "",
+        "second_person": settings.SECOND_PERSON_REQUIRED,
     }
     response = render(request, "audit/entry_list.html", context)
     response["Cache-Control"] = "no-store"

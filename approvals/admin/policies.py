@@ -25,6 +25,28 @@ PEOPLE = ("required_approvals", "required_groups", "decider_groups", "deny_thres
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
 
+LABELS = {
+    "match": "Condition (CEL)",
+    "auto_approval": "Mode",
+    "auto_approve_threshold": "Least ML confidence",
+    "spot_check_percent": "Spot checks, percent",
+    "required_approvals": "Approvals",
+    "required_groups": "At least one from each of",
+    "decider_groups": "Who decides",
+    "deny_threshold": "Rejections that end it",
+    "step_up": "Ask for a fresh sign-in to approve",
+    "sla_warn_seconds": "SLA warning",
+    "sla_due_seconds": "SLA breach",
+    "escalate_after_seconds": "Escalate to the leads",
+    "escalation": "Further levels (JSON)",
+    "reminder_percents": "Reminders, percent of the time to its end",
+    "expire_after_seconds": "End",
+    "expire_action": "When the time ends",
+    "position": "Place, the lowest is asked first",
+    "enabled": "Switched on",
+}
+
+
 def term(name: str, **options: Any) -> Any:
     """Return the form field of a version's column."""
     return PolicyVersion._meta.get_field(name).formfield(**options)  # type: ignore[union-attr]
@@ -74,6 +96,9 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name, words in LABELS.items():
+            if name in self.fields:
+                self.fields[name].label = words
         if current := self.instance.current:
             self.initial.update({name: getattr(current, name) for name in policies.TERMS}, seen=current.version)
 

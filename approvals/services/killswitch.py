@@ -49,7 +49,7 @@ def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime)
     switch.stopped, switch.changed_by, switch.changed_at, switch.reason = stopped, str(user), now, text
     switch.save()
     record(
-        "kill_switch.stopped" if stopped else "kill_switch.started",
+        "automation.stopped" if stopped else "automation.started",
         actor=actor,
         at=now,
         subject=SUBJECT,

@@ -137,3 +137,11 @@ def test_a_condition_that_no_longer_evaluates_is_named(sign_in, lena, low):
     Policy.objects.filter(pk=low.pk).update(current=broken)
     assert "Its condition cannot be evaluated" in text(sign_in(lena).get(f"/policies/{low.pk}"))
     assert "cannot be evaluated, covers nothing" in text(sign_in(lena).get("/policies"))
+
+
+def test_an_install_without_a_second_person_says_so_to_leads_and_auditors(sign_in, lena, audrey, settings):
+    said = "This install loosens policies without a second person"
+    assert said not in text(sign_in(audrey).get("/audit/"))
+    settings.SECOND_PERSON_REQUIRED = False
+    for client, path in ((sign_in(lena), "/policies"), (sign_in(audrey), "/audit/"), (sign_in(audrey), "/policies")):
+        assert said in text(client.get(path))
