@@ -58,6 +58,9 @@ class Judged(Protocol):
     def vulnerable_locations(self) -> list[dict[str, Any]]: ...
 
 
+GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
+"""The one line of a workflow gate's trace: there is nothing to score, so a person decides."""
+
 KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outcome": "fail"}
 """The trace's row once the CVE is in the catalogue of known exploited vulnerabilities."""
 

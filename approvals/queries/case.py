@@ -55,7 +55,7 @@ def current(decision: Decision) -> dict[str, object]:
 
 
 def case(decision: Decision, live: Iterable[Review]) -> Case:
-    """Return the rules' view of a decision and its live reviews; no query."""
+    """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     return Case(
         status=decision.status,
         outcome=outcome(decision),
@@ -64,4 +64,5 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         expire_at=decision.expire_at,
         people={role: getattr(decision.patch, role) for role in ROLES},
         reviewers=frozenset(review.reviewer_id for review in live),
+        allowed=frozenset(decision.patch.gate.allowed_approvers) if decision.patch.is_gate else frozenset(),
     )
