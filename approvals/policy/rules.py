@@ -147,7 +147,14 @@ def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) 
     return None
 
 
-WHO: Sequence[Rule] = (not_a_reviewer, not_on_the_list, own_patch, personal_token_on_critical, critical_in_bulk, unopened)
+WHO: Sequence[Rule] = (
+    not_a_reviewer,
+    not_on_the_list,
+    own_patch,
+    personal_token_on_critical,
+    critical_in_bulk,
+    unopened,
+)
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
 REVIEW: Sequence[Rule] = (*WHO, *WHEN)
 

@@ -343,10 +343,10 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
     if not rows:
         return
     insert([patch for _, patch, _ in rows])
-    contents = [PatchContent(patch=patch, diff=submission.diff) for submission, patch, _ in rows if not patch.is_gate]
-    gates = [as_row(submission.gate, patch) for submission, patch, _ in rows if submission.gate]
-    for kept in filter(None, [contents, gates]):
-        insert(kept)
+    if contents := [PatchContent(patch=patch, diff=sent.diff) for sent, patch, _ in rows if not sent.gate]:
+        insert(contents)
+    if gates := [as_row(sent.gate, patch) for sent, patch, _ in rows if sent.gate]:
+        insert(gates)
     for _, patch, decision in rows:
         decision.patch = patch  # again, now that the patch has its key
         history = known.decisions.get(patch.patch_id)
