@@ -84,6 +84,7 @@ class PendingQuery(ListQuery):
         Literal["low", "medium", "high", "critical", "unknown"] | None,
         Field(description="the row's `effective_severity`, which may be above the one sent"),
     ] = None
+    kind: Literal["patch", "gate"] | None = None
     cwe: str = ""
     cve: str = ""
     package: str = ""

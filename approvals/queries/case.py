@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import prefetch_related_objects
+
 from approvals.errors import moment
-from approvals.models import Decision, Review, Status, User
+from approvals.models import Decision, Patch, Review, Status, User
 from approvals.policy.rules import ROLES, Case
 
 
@@ -52,6 +54,11 @@ def current(decision: Decision) -> dict[str, object]:
         "channel": change.channel or None,
         "patch_sha256": decision.patch.sha256,
     }
+
+
+def read_gates(patches: Iterable[Patch]) -> None:
+    """Read what was asked of those of these patches that are gates; one query, none where there is no gate."""
+    prefetch_related_objects([patch for patch in patches if patch.is_gate], "gate")
 
 
 def case(decision: Decision, live: Iterable[Review]) -> Case:

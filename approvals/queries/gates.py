@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, F, Model, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Avg, Count, F, Prefetch, Q, QuerySet
 
 from approvals.errors import NotFound
-from approvals.models import NO_DEADLINE, DeciderKind, Decision, Patch, Producer, Review, Status, Verdict
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, Producer, Review, Status, Verdict
 from approvals.policy.rules import Person
 
 from .decisions import by_id
@@ -72,13 +72,6 @@ def part(rows: QuerySet[Decision], first: int, size: int) -> tuple[list[Decision
     related = rows.select_related("patch__producer", "patch__gate", "policy_version__policy", "reason", "revocation")
     given = Review.objects.filter(withdrawn_at=None).select_related("reviewer", "text").order_by("id")
     return list(related.prefetch_related(Prefetch("reviews", given))[first : first + size]), total
-
-
-def read_with(patches: list[Patch]) -> None:
-    """Read the gates of those of these patches that are gates; one query, none where there is no gate among them."""
-    found: list[Model] = [patch for patch in patches if patch.is_gate]
-    if found:
-        prefetch_related_objects(found, "gate")
 
 
 def figures(rows: QuerySet[Decision]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import rfc8785
@@ -31,14 +32,14 @@ def asked(api: Api, status: int = 201, **changes):
     return answer.json()
 
 
-def wrong(api: Api, **changes) -> list[dict]:
+def wrong(api: Api, **changes) -> Any:
     answer = api.post(PATH, gate_request(**changes))
     assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json"), answer.content
     assert not Patch.objects.exists()
     return answer.json()["errors"]
 
 
-def act(api: Api, gate: dict, verb: str, **body):
+def act(api: Api, gate: Any, verb: str, **body):
     return api.post(f"{PATH}/{gate['id']}/{verb}", {"digest": gate["digest"], **body})
 
 
