@@ -22,7 +22,7 @@ class GateAnswer(Answer):
     digest: str = Field(description="SHA-256 of the request as canonical JSON; an act names it")
     patch_id: str
     revision: int
-    url: str = Field(description="the page on which people decide")
+    url: str = Field(description="path of the page on which people decide")
     requested_by: str = Field(description="the producer")
     requested_at: datetime
     title: str

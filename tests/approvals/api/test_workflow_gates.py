@@ -9,8 +9,8 @@ import pytest
 import rfc8785
 from django.utils import timezone
 
-from approvals.models import NO_DEADLINE, Decision, ExpireAction, Gate, Patch, PatchKind, Status
-from approvals.services import access, lifecycle
+from approvals.models import NO_DEADLINE, Decision, ExpireAction, Gate, Patch, PatchKind, Policy, Status
+from approvals.services import access, lifecycle, policies
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from audit.queries import body_of
@@ -199,6 +199,28 @@ def test_no_policy_lets_time_approve_a_gate(producer_api, monkeypatch):
     version.expire_action = ExpireAction.APPROVE
     gate = asked(producer_api, execution_id="run-2")
     assert gate["on_expiry"] == "expire"
+
+
+def test_a_policy_of_its_own_covers_gates_alone_and_only_the_stricter_counts(producer_api, make_patch):
+    now = timezone.now()
+    policy = Policy(name="gates", position=1)
+    policies.arrange(policy, actor=SYSTEM, now=now)
+    default = Policy.objects.get(is_default=True).current
+    assert default is not None
+    terms = {
+        **policies.terms_of(default),
+        "match": "kind == 'gate'",
+        "required_approvals": 3,
+        "expire_after_seconds": 600,
+    }
+    policies.publish(policy, terms, actor=SYSTEM, now=now)
+    gate = asked(producer_api, require_min_approvers=2, timeout_ms=3_600_000)
+    assert (gate["policy"]["name"], gate["required_approvals"]) == ("gates", 3)
+    row = Decision.objects.get(decision_id=gate["id"])
+    assert row.expire_at - row.created_at == timedelta(minutes=10)
+    assert make_patch().policy_version.policy.name != "gates"
+    refused = producer_api.post(PATH, gate_request(execution_id="run-2", allowed_approvers=["patchgen"]))
+    assert "3 approvals are required (policy gates), and 0 of these names" in refused.json()["detail"]
 
 
 def test_more_people_may_be_asked_for_never_fewer(producer_api, api_of, alice, bob):

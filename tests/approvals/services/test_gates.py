@@ -1,6 +1,8 @@
 """What the database itself refuses of workflow gates, and races of those who ask and decide."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -9,9 +11,16 @@ from django.utils import timezone
 from approvals.api.gate_documents import GateRequest, submission_of
 from approvals.errors import Invalid
 from approvals.models import DeciderKind, Decision, Gate, Patch, PatchContent, Status
+from approvals.services import lifecycle
 from approvals.services.intake import submit
 from audit.models import Entry
-from tests.cast import SYSTEM, gate_request
+from tests.cast import SYSTEM, Api, gate_request
+from tests.races.together import at_once
+
+
+def act(api: Api, decision: Decision) -> int:
+    path = f"/api/approvals/{decision.decision_id}/approve"
+    return int(api.post(path, {"digest": decision.patch.sha256}).status_code)
 
 
 def refused(act) -> str:
@@ -59,6 +68,20 @@ def test_a_refused_request_leaves_no_trace(make_gate):
         make_gate(allowed_approvers=["ghost"])
     assert (Patch.objects.count(), Gate.objects.count()) == (0, 0)
     assert not Entry.objects.filter(type="patch.submitted").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_approvals_at_the_same_moment_all_count_and_time_changes_none(make_gate, alice, bob, lena):
+    now = timezone.now()
+    decision = make_gate(require_min_approvers=3, timeout_ms=60_000, now=now)
+    answers = at_once(
+        *[partial(act, Api(user=user), decision) for user in (alice, bob, lena)],
+        *[partial(act, Api(user=user), decision) for user in (alice, bob)],  # a second click
+    )
+    assert sorted(answers) == [200, 200, 200, 409, 409]
+    decision.refresh_from_db()
+    assert (decision.status, decision.approvals, decision.reviews.count()) == (Status.APPROVED, 3, 3)
+    assert lifecycle.expire_due(now + timedelta(hours=1)) == 0
 
 
 @pytest.mark.django_db(transaction=True)
