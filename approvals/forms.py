@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
-from approvals.models import Category, Priority, Severity, Status, Verdict, Wargaming
+from approvals.models import Category, PatchKind, Priority, Severity, Status, Verdict, Wargaming
 from approvals.policy.conditions import FACTS, BadCondition
 from approvals.policy.operators import OPERATORS, written
 from approvals.queries.history import HistoryFilters
@@ -47,6 +47,7 @@ class QueueForm(forms.Form):
     severity = forms.ChoiceField(
         required=False, choices=ANY + list(reversed(Severity.choices)), widget=forms.RadioSelect
     )
+    kind = forms.ChoiceField(required=False, choices=ANY + PatchKind.choices)
     cwe = forms.CharField(required=False, max_length=255, label="CWE")
     package = forms.CharField(required=False, max_length=255)
     ecosystem = forms.CharField(required=False, max_length=255)

@@ -7,7 +7,7 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from approvals.api import acting, analytics, decisions, events, patches
+from approvals.api import acting, analytics, decisions, events, patches, workflow_gates
 from approvals.api.description import DescribedAPI
 from approvals.api.documents import BodyParser
 from approvals.api.problems import field_errors, problem, refused
@@ -22,16 +22,17 @@ api = DescribedAPI(
     version=VERSION,
     urls_namespace="hitl-api",
     description="The gate between machines that write security patches and the systems that deploy them.",
-    docs_url="/docs",
-    openapi_url="/openapi.json",
+    docs_url="/hitl/docs",
+    openapi_url="/hitl/openapi.json",
     parser=BodyParser(),
 )
-api.add_router("/patches", patches.router)
-api.add_router("/patches", acting.router)
-api.add_router("/admin", patches.admin_router)
-api.add_router("/decisions", decisions.router)
-api.add_router("/analytics", analytics.router)
-api.add_router("/events", events.router)
+api.add_router("/hitl/patches", patches.router)
+api.add_router("/hitl/patches", acting.router)
+api.add_router("/hitl/admin", patches.admin_router)
+api.add_router("/hitl/decisions", decisions.router)
+api.add_router("/hitl/analytics", analytics.router)
+api.add_router("/hitl/events", events.router)
+api.add_router("/api/approvals", workflow_gates.router)
 
 
 @api.exception_handler(Refusal)

@@ -6,12 +6,12 @@ from django.urls import include, path
 from hitl.api import api
 
 urlpatterns = [
-    # /hitl: JSON for producers, deployers and everybody else's programs
-    path("hitl/", api.urls),
     # Pages
     path("audit/", include("audit.urls")),
     path("admin/", admin.site.urls),
     path("", include("approvals.urls")),
+    # /hitl and, for workflow gates, /api/approvals: JSON for producers, deployers and everybody else's programs
+    path("", api.urls),
 ]
 
 handler403 = "approvals.views.errors.forbidden"

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from approvals.api import gate_documents
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import ApiToken, Channel, Decision, Displayed, Producer, TokenKind, User, Verdict
@@ -34,6 +35,12 @@ def document(**changes: Any) -> dict[str, Any]:
     for name, value in changes.items():
         (top if name in fields else metadata)[name] = value
     return {**top, "patch_metadata": {**metadata, **top.pop("patch_metadata", {})}}  # type: ignore[dict-item]
+
+
+def gate_request(**changes: Any) -> dict[str, Any]:
+    """Return what a workflow sends to ask for an approval."""
+    least = {"title": "Deploy to production", "workflow_id": "deploy", "job_id": "approve", "execution_id": "run-1"}
+    return {**least, **changes}
 
 
 def _person(name: str, *groups: str) -> User:
@@ -140,6 +147,22 @@ def make_patch(producer: Producer) -> Callable[..., Decision]:
         submission = submission_of(IntakeDocument.model_validate(document(**changes)))
         taken = submit(submission, producer=by or producer, actor=SYSTEM, now=now or timezone.now(), clocks=clocks)
         return taken.decision
+
+    return make
+
+
+@pytest.fixture
+def make_gate(producer: Producer) -> Callable[..., Decision]:
+    """Return a function that takes in a workflow gate and returns its decision; each call is a run of its own."""
+    count = 0
+
+    def make(*, now: datetime | None = None, by: Producer | None = None, **changes: Any) -> Decision:
+        nonlocal count
+        count += 1
+        changes.setdefault("execution_id", f"run-{count}")
+        request = gate_documents.GateRequest.model_validate(gate_request(**changes))
+        submission = gate_documents.submission_of(request)
+        return submit(submission, producer=by or producer, actor=SYSTEM, now=now or timezone.now()).decision
 
     return make
 

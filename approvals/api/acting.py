@@ -82,7 +82,7 @@ def request_changes(request: HttpRequest, patch_id: str, body: Reason) -> dict[s
 )
 def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
-    _demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
     done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "approvals": done.approvals}
@@ -100,7 +100,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
     caller.check_identity(body.user)
     decision = _addressed(patch_id, body.decision_id)
     if body.patch_sha256 is not None:
-        _demand_seen(decision, body.patch_sha256)
+        demand_seen(decision, body.patch_sha256)
     added = reviews.comment(
         decision.decision_id,
         body.comment,
@@ -122,7 +122,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
 )
 def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
-    _demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
     done = lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
@@ -138,7 +138,7 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
     if caller.person or caller.owns(decision.patch.producer_id):  # to anybody else the service says why not, first
-        _demand_seen(decision, body.patch_sha256)
+        demand_seen(decision, body.patch_sha256)
     done = lifecycle.cancel(
         decision.decision_id, body.reason, user=caller.user, producer=caller.producer, **_acting(caller)
     )
@@ -154,7 +154,7 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
 )
 def revoke(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
-    _demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256)
     assert caller.user is not None
     done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id}
@@ -187,7 +187,7 @@ def _demand_same(ours: str, patch_id: str) -> None:
         )
 
 
-def _demand_seen(decision: Decision, sha256: str) -> None:
+def demand_seen(decision: Decision, sha256: str) -> None:
     """Refuse an act on content that is not the item's. Needs no lock: what a decision is about never changes."""
     if sha256 != decision.patch.sha256:
         raise Conflict(

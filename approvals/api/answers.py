@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from approvals.models import Severity, Status, Wargaming
+from approvals.models import PatchKind, Severity, Status, Wargaming
 
 PriorityWord = Literal["low", "medium", "high", "critical"]
 
@@ -81,6 +81,7 @@ class Intake(Answer):
 class PendingRow(Answer):
     decision_id: UUID
     patch_id: str
+    kind: PatchKind
     revision: int
     patch_sha256: str
     apv_id: str
@@ -110,6 +111,7 @@ class FeedItem(Answer):
     position: int = Field(description="consecutive from 1, the same for every reader")
     decision_id: UUID
     patch_id: str
+    kind: PatchKind
     revision: int
     producer: str
     patch_sha256: str
@@ -184,6 +186,7 @@ class Record(Answer):
     decision_id: UUID
     alias: str | None
     patch_id: str
+    kind: PatchKind
     revision: int
     producer: str
     patch_sha256: str

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router, Status
 
-from approvals.errors import NotAllowed
+from approvals.errors import NotAllowed, NotFound
 from approvals.models import Decision, PatchContent
 from approvals.queries import decisions as find
 from approvals.queries import queue
@@ -84,6 +84,7 @@ class PendingQuery(ListQuery):
         Literal["low", "medium", "high", "critical", "unknown"] | None,
         Field(description="the row's `effective_severity`, which may be above the one sent"),
     ] = None
+    kind: Literal["patch", "gate"] | None = None
     cwe: str = ""
     cve: str = ""
     package: str = ""
@@ -189,7 +190,9 @@ def diff(request: HttpRequest, patch_id: str, revision: int | None = None, produ
 
 
 def raw_diff(decision: Decision) -> HttpResponse:
-    """Return the stored bytes as text that no browser renders."""
+    """Return the stored bytes as text that no browser renders. Raise NotFound for a workflow gate."""
+    if decision.patch.is_gate:
+        raise NotFound("A workflow gate has no diff.")
     content = PatchContent.objects.get(patch=decision.patch_id)
     return HttpResponse(
         bytes(content.diff),

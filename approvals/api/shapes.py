@@ -57,6 +57,7 @@ def pending_row(decision: Decision, now: datetime) -> dict[str, Any]:
     return {
         "decision_id": decision.decision_id,
         "patch_id": patch.patch_id,
+        "kind": patch.kind,
         "revision": patch.revision,
         "patch_sha256": patch.sha256,
         "apv_id": patch.apv_id,
@@ -128,6 +129,7 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "decision_id": decision.decision_id,
         "alias": decision.alias,
         "patch_id": patch.patch_id,
+        "kind": patch.kind,
         "revision": patch.revision,
         "producer": patch.producer.name,
         "patch_sha256": patch.sha256,
@@ -185,6 +187,7 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
         "position": entry.position,
         "decision_id": decision.decision_id,
         "patch_id": decision.patch.patch_id,
+        "kind": decision.patch.kind,
         "revision": decision.patch.revision,
         "producer": decision.patch.producer.name,
         "patch_sha256": decision.patch.sha256,

@@ -13,6 +13,7 @@ from .decision import (
     Revocation,
     Status,
 )
+from .gate import Gate
 from .idempotency import KeptAnswer
 from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severity, Strategy, Wargaming
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
@@ -38,6 +39,7 @@ __all__ = [
     "Displayed",
     "ExpireAction",
     "FeedEntry",
+    "Gate",
     "Heartbeat",
     "KeptAnswer",
     "KeyFigures",

@@ -28,6 +28,7 @@ class Wargaming(models.TextChoices):
 
 class PatchKind(models.TextChoices):
     PATCH = "patch", "Patch"
+    GATE = "gate", "Workflow gate"
 
 
 class Strategy(models.TextChoices):
@@ -133,6 +134,7 @@ class Patch(models.Model):
         verbose_name_plural = "patches"
         constraints = [
             models.UniqueConstraint(fields=["producer", "patch_id", "revision"], name="patch_revision_once"),
+            models.CheckConstraint(condition=Q(kind__in=PatchKind.values), name="patch_kind"),
             models.CheckConstraint(
                 condition=Q(ml_confidence__isnull=True) | Q(ml_confidence__gte=0, ml_confidence__lte=1),
                 name="patch_confidence_range",
@@ -171,6 +173,17 @@ class Patch(models.Model):
             return self.title
         versions = f" {self.current_version} to {self.target_version}" if self.target_version else ""
         return f"{self.package_name or self.repository}{versions}"
+
+    @property
+    def is_gate(self) -> bool:
+        """Return whether this is a workflow gate: no diff, and what was sent stands in its `Gate`."""
+        return self.kind == PatchKind.GATE
+
+    @property
+    def label(self) -> str:
+        """Return the few words by which the audit log names it."""
+        named = [self.cve_id, self.package_name or self.repository, self.current_version]
+        return " ".join(filter(None, named)) or self.patch_id
 
     @property
     def wargaming_passed(self) -> bool | None:

@@ -63,6 +63,9 @@ AT_LEAST = "ML confidence is at least"
 SWITCHED_ON = "Automatic approval is switched on"
 ENFORCED = "The policy is enforced"
 SPOT_CHECK = "Not drawn for a spot check"
+GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
+"""The one line of a workflow gate's trace: there is nothing to score, so a person decides."""
+
 KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outcome": "fail"}
 """The trace's row once the CVE is in the catalogue of known exploited vulnerabilities."""
 

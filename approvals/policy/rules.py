@@ -32,7 +32,8 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The decision as the rules see it. `people` maps a role on the patch to the e-mail given for it."""
+    """The decision as the rules see it. `people` maps a role on the patch to the e-mail given for it; `allowed` are
+    the names, folded, of those who alone may approve a workflow gate (none: nobody is left out)."""
 
     status: str
     outcome: str
@@ -42,6 +43,7 @@ class Case:
     people: dict[str, str] = field(default_factory=dict)
     reviewers: frozenset[int] = frozenset()
     decider_groups: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ ROLES = {
 }
 
 
+NAMES_SHOWN = 5
+
+
+def names_of(person: Person) -> frozenset[str]:
+    """Return what may name a person on a patch or a gate, folded: e-mail address and user name."""
+    return frozenset(name.casefold() for name in (person.email, person.username) if name)
+
+
 def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     if "approvals.review_decision" in person.permissions:
         return None
@@ -78,10 +88,19 @@ def not_a_decider(case: Case, person: Person, intent: Intent, now: datetime) -> 
     return f"Only members of {' or '.join(sorted(case.decider_groups))} decide under this policy."
 
 
+def not_on_the_list(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """A gate may name who approves it. Anybody whom the policy lets decide may still say no."""
+    if intent.verdict != Verdict.APPROVE or not case.allowed or names_of(person) & case.allowed:
+        return None
+    some = sorted(case.allowed)[:NAMES_SHOWN]
+    more = f" and {len(case.allowed) - len(some)} more" if len(case.allowed) > len(some) else ""
+    return f"Only the people this gate names may approve it: {', '.join(some)}{more}."
+
+
 def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     if intent.verdict != Verdict.APPROVE:
         return None
-    mine = {name.casefold() for name in (person.email, person.username) if name}
+    mine = names_of(person)
     for role, words in ROLES.items():
         named = case.people.get(role, "").strip().casefold()
         if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
@@ -136,7 +155,15 @@ def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) 
     return None
 
 
-WHO: Sequence[Rule] = (not_a_reviewer, not_a_decider, own_patch, personal_token_on_critical, critical_in_bulk, unopened)
+WHO: Sequence[Rule] = (
+    not_a_reviewer,
+    not_a_decider,
+    not_on_the_list,
+    own_patch,
+    personal_token_on_critical,
+    critical_in_bulk,
+    unopened,
+)
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
 REVIEW: Sequence[Rule] = (*WHO, *WHEN)
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import prefetch_related_objects
+
 from approvals.errors import moment
-from approvals.models import Decision, Review, Status, User
+from approvals.models import Decision, Patch, Review, Status, User
 from approvals.policy.rules import ROLES, Case
 
 
@@ -54,8 +56,13 @@ def current(decision: Decision) -> dict[str, object]:
     }
 
 
+def read_gates(patches: Iterable[Patch]) -> None:
+    """Read what was asked of those of these patches that are gates; one query, none where there is no gate."""
+    prefetch_related_objects([patch for patch in patches if patch.is_gate], "gate")
+
+
 def case(decision: Decision, live: Iterable[Review]) -> Case:
-    """Return the rules' view of a decision and its live reviews; no query."""
+    """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     return Case(
         status=decision.status,
         outcome=outcome(decision),
@@ -65,4 +72,5 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         people={role: getattr(decision.patch, role) for role in ROLES},
         reviewers=frozenset(review.reviewer_id for review in live),
         decider_groups=frozenset(decision.policy_version.decider_groups),
+        allowed=frozenset(decision.patch.gate.allowed_approvers) if decision.patch.is_gate else frozenset(),
     )

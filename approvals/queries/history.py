@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from approvals.models import NO_DEADLINE, DeciderKind, Decision, Priority, Review, Status, User
 
+from .case import read_gates
 from .people import named
 from .queue import COUNT_LIMIT, shown_count
 from .search import matching
@@ -63,7 +64,9 @@ def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:
 
 
 def dress(decisions: list[Decision]) -> list[Decision]:
-    """Set on each decision who decided it, how long it took and whether its SLA was missed; one query."""
+    """Set on each decision who decided it, how long it took and whether its SLA was missed; one query, one more where
+    there are gates."""
+    read_gates(decision.patch for decision in decisions)
     reviews: dict[int, list[User]] = {decision.pk: [] for decision in decisions}
     for review in (
         Review.objects.filter(decision__in=list(reviews), withdrawn_at=None).select_related("reviewer").order_by("id")

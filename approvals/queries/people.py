@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
-from django.db.models.functions import Concat
+from django.db.models.functions import Concat, Lower
 
 from approvals.models import User
 from approvals.policy.quorum import Approver
@@ -58,6 +58,14 @@ def approvers(
     groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in may}
     people = [Approver(user_id, groups[user_id]) for user_id in sorted(may)]
     return [each for each in people if not deciders or each.groups & set(deciders)]
+
+
+def ids_by_name(names: Collection[str]) -> dict[str, int]:
+    """Return which active person each of these names is: user names or e-mail addresses, folded; one query."""
+    spelled = User.objects.filter(is_active=True).annotate(address=Lower("email"), name=Lower("username"))
+    rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
+    wanted = set(names)
+    return {name: pk for pk, *spellings in rows for name in spellings if name in wanted}
 
 
 def named(text: str) -> QuerySet[User]:

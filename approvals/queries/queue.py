@@ -14,6 +14,8 @@ from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySe
 from approvals.models import (
     NO_DEADLINE,
     Decision,
+    Gate,
+    PatchKind,
     PatchView,
     PolicyVersion,
     Priority,
@@ -24,11 +26,11 @@ from approvals.models import (
     Waiting,
 )
 from approvals.policy.quorum import must_come_from
-from approvals.policy.rules import ROLES, Intent, Person, refusal
+from approvals.policy.rules import ROLES, Intent, Person, names_of, refusal
 
-from .case import case
+from .case import case, read_gates
 from .keyset import cursor_at, page
-from .people import approvers
+from .people import approvers, ids_by_name
 from .search import matching
 from .workbench import presence_of
 
@@ -60,6 +62,7 @@ class Filters:
 
     priority: str = ""
     severity: str = ""
+    kind: str = ""
     cwe: str = ""
     cve: str = ""
     package: str = ""
@@ -118,6 +121,9 @@ def _conditions(filters: Filters, now: datetime, at: str) -> Iterator[Q]:
         yield Q(confidence__gte=filters.confidence_min)
     if filters.confidence_max is not None:
         yield Q(confidence__gte=0, confidence__lte=filters.confidence_max)
+    if filters.kind:
+        gate = Exists(Gate.objects.filter(patch__decision=OuterRef("pk")))
+        yield Q(gate) if filters.kind == PatchKind.GATE else ~Q(gate)
     if filters.cwe:
         yield fact("cwe_ids__overlap", [filters.cwe, filters.cwe.upper()])
     if filters.cve:
@@ -154,13 +160,15 @@ def _in_sla_state(state: str, now: datetime) -> Q:
 
 
 def needs_approval_of(person: Person, at: str = "waiting__") -> Q:
-    """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, did not submit it, and am in one
-    of the groups that decide under its policy."""
+    """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, did not submit it, am in one of
+    the groups that decide under its policy, and a gate that names people names me."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
     mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
     names = [Q(**{f"{at}submitted_by__iexact": name}) for name in (person.email, person.username)]
-    asked = ~Exists(mine) & ~(names[0] | names[1])
+    named = Gate.objects.filter(patch__decision=OuterRef("pk"), allowed_approvers__len__gt=0)
+    others = named.exclude(allowed_approvers__overlap=sorted(names_of(person)))
+    asked = ~Exists(mine) & ~Exists(others) & ~(names[0] | names[1])
     # Few policies name groups; mostly this asks once and joins nothing.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
     if shut := list(closed.values_list("pk", flat=True)):
@@ -227,8 +235,9 @@ def sla_state(decision: Decision, now: datetime) -> str:
 
 def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Decision]:
     """Set on each decision what its card shows: approvers, open slots, whether this person may act, who else has its
-    page open; three queries."""
+    page open; three queries, one more where there are gates."""
     ids = [decision.pk for decision in decisions]
+    read_gates(decision.patch for decision in decisions)
     reviews: dict[int, list[Review]] = {pk: [] for pk in ids}
     for review in Review.objects.filter(decision__in=ids, withdrawn_at=None).select_related("reviewer").order_by("id"):
         reviews[review.decision_id].append(review)
@@ -261,7 +270,8 @@ def neighbours(
 
 def who_can(decision: Decision) -> Sequence[User]:
     """Return up to five active people whose approval helps: their groups let them review, they are not named on the
-    patch and, where only an approval from a group is missing, they are in it; members of required groups come first."""
+    patch, a gate that names approvers names them and, where only an approval from a group is missing, they are in it;
+    members of required groups come first."""
     live = list(Review.objects.filter(decision=decision, withdrawn_at=None).values_list("reviewer", "verdict"))
     people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
         pk__in=[reviewer for reviewer, _ in live]
@@ -272,6 +282,8 @@ def who_can(decision: Decision) -> Sequence[User]:
         people = people.filter(pk__in=User.objects.filter(groups__name__in=deciders))
     if only := must_come_from(given, decision.required_approvals, decision.required_groups):
         people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
+    if decision.patch.is_gate and (allowed := decision.patch.gate.allowed_approvers):
+        people = people.filter(pk__in=ids_by_name(allowed).values())
     for role in ROLES:
         if name := getattr(decision.patch, role):
             for alias in {name, parseaddr(name)[1] or name}:  # `Alice <alice@example.org>` is alice too

@@ -16,9 +16,7 @@ CHANNEL = "hitl_outbox"
 
 def subject(decision: Decision) -> Subject:
     """Return the audit subject of a decision whose row the caller holds locked."""
-    patch = decision.patch
-    label = " ".join(filter(None, [patch.cve_id, patch.package_name or patch.repository, patch.current_version]))
-    return Subject("decision", str(decision.decision_id), label, chained=True)
+    return Subject("decision", str(decision.decision_id), decision.patch.label, chained=True)
 
 
 def policy_ref(decision: Decision) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from audit.log import Actor, Subject, record
 from .automatic import approve_by_policy
 from .clocks import CLOCKS
 from .clocks import clocks as clocks_of
+from .gates import Asked, as_row, tighten
 from .insertion import insert
 from .killswitch import stopped_by
 from .lifecycle import supersede
@@ -46,7 +47,8 @@ REVISIONS_A_DAY = 20
 class Submission:
     """One validated intake document: the patch's columns as sent, the diff's bytes, and what we read in them.
 
-    `document_sha256` covers the whole document and the diff; equal digests are replays.
+    `document_sha256` covers the whole document and the diff; equal digests are replays. `gate` is what a workflow
+    gate asks beyond its policy; it has no diff, and it comes alone.
     """
 
     columns: dict[str, Any]
@@ -54,6 +56,7 @@ class Submission:
     facts: Summary
     document_sha256: str
     alias: str | None = None
+    gate: Asked | None = None
 
     @property
     def patch_id(self) -> str:
@@ -206,6 +209,9 @@ def _replay_of(submission: Submission, history: list[Decision]) -> Decision | No
 
 
 def _refusal(submission: Submission, history: list[Decision], known: Known, now: datetime) -> Refusal | None:
+    if history and history[-1].patch.is_gate != (submission.gate is not None):
+        named = "a workflow gate's" if history[-1].patch.is_gate else "a patch's"
+        return Invalid("patch_id is already used.", errors=[{"loc": ["body", "patch_id"], "msg": f"is {named}"}])
     if submission.alias and submission.alias in known.aliases:
         return Invalid("decision_id is already used.", errors=[{"loc": ["body", "decision_id"], "msg": "already used"}])
     day_ago = now - timedelta(days=1)
@@ -235,7 +241,7 @@ def _patch(
         revision=history[-1].patch.revision + 1 if history else 1,
         supersedes=history[-1].patch if history else None,
         document_sha256=submission.document_sha256,
-        size=len(submission.diff),
+        size=len(submission.gate.document if submission.gate else submission.diff),
         synthetic=synthetic,
         created_at=now,
         effective_severity=severity,
@@ -247,11 +253,11 @@ def _patch(
         deletions=facts["deletions"],
         parsed=facts["parsed"],
         parse_warnings=facts["warnings"],
-        search_text=search_text(columns, producer),
+        search_text=search_text(columns, producer, submission.gate.names if submission.gate else ()),
     )
 
 
-def search_text(columns: dict[str, Any], producer: Producer) -> str:
+def search_text(columns: dict[str, Any], producer: Producer, more: Iterable[str] = ()) -> str:
     """Return the words full-text search finds a patch by, letters and digits only, so that any part can be typed."""
     values = [
         columns["patch_id"],
@@ -264,6 +270,7 @@ def search_text(columns: dict[str, Any], producer: Producer) -> str:
         *columns["cve_ids"],
         *columns["aliases"],
         *columns["cwe_ids"],
+        *more,
     ]
     return words(" ".join(values))
 
@@ -316,6 +323,8 @@ def _decision(
         expire_action=version.expire_action,
         **(clocks_of(version, now) if clocks else {}),
     )
+    if submission.gate:
+        tighten(decision, submission.gate, now)
     if waiting:
         _inherit(decision, waiting)
     if judged.does:
@@ -343,7 +352,10 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
     if not rows:
         return
     insert([patch for _, patch, _ in rows])
-    insert([PatchContent(patch=patch, diff=submission.diff) for submission, patch, _ in rows])
+    if contents := [PatchContent(patch=patch, diff=sent.diff) for sent, patch, _ in rows if not sent.gate]:
+        insert(contents)
+    if gates := [as_row(sent.gate, patch) for sent, patch, _ in rows if sent.gate]:
+        insert(gates)
     for _, patch, decision in rows:
         decision.patch = patch  # again, now that the patch has its key
         history = known.decisions.get(patch.patch_id)
@@ -358,12 +370,11 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
 
 def _record(submission: Submission, patch: Patch, decision: Decision, actor: Actor, now: datetime) -> None:
     version = decision.policy_version
-    label = " ".join(filter(None, [patch.cve_id, patch.package_name or patch.repository, patch.current_version]))
     record(
         "patch.submitted",
         actor=actor,
         at=now,
-        subject=Subject("decision", str(decision.decision_id), label, new=True),
+        subject=Subject("decision", str(decision.decision_id), patch.label, new=True),
         patch_sha256=patch.sha256,
         policy={"version": f"{version.policy.name}@{version.version}", "sha256": version.sha256},
         data={
@@ -381,5 +392,6 @@ def _record(submission: Submission, patch: Patch, decision: Decision, actor: Act
             "trace": decision.trace,
             "would_auto_approve": decision.would_auto_approve,
             "synthetic": patch.synthetic,
+            **(submission.gate.recorded if submission.gate else {}),
         },
     )

@@ -14,7 +14,7 @@ from approvals.errors import Invalid, Refusal
 from approvals.forms import BulkForm
 from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
 from approvals.policy.rules import Intent, refusal
-from approvals.queries.case import case
+from approvals.queries.case import case, read_gates
 from approvals.queries.people import person
 from approvals.services import reviews
 
@@ -67,6 +67,7 @@ def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> lis
     """Return each ticked decision with the reason why it would be skipped, or None; a fixed number of queries."""
     seen = dict(items)
     decisions = list(Decision.objects.filter(decision_id__in=seen).select_related("patch__producer").order_by("id"))
+    read_gates(decision.patch for decision in decisions)
     live: dict[int, list[Review]] = {decision.pk: [] for decision in decisions}
     for review in Review.objects.filter(decision__in=decisions, withdrawn_at=None):
         live[review.decision_id].append(review)

@@ -25,12 +25,15 @@ from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
 
 from . import diff as diffs
-from . import listed
+from . import gate, listed
 from .access import person_of, varies, viewers
 from .panel import panel
 
 YEAR = 365 * 24 * 3600
 ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back to
+TEMPLATES = {True: "approvals/gate_detail.html", False: "approvals/patch_detail.html"}
+"""The page of a workflow gate, and of a patch."""
+
 STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_CHANGES: "changes"}
 LATE = {
     "decide": "Your verdict came after that decision.",
@@ -55,7 +58,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), person_of(request)
     reviews.open_page(decision.patch, user, timezone.now())
-    response = render(request, "approvals/patch_detail.html", _page(request, decision, user))
+    response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user))
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
     return response
@@ -66,7 +69,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @varies
 def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
-    decision, first = decision_or_404(decision_id), request.GET.get("from", "0")
+    decision, first = _with_diff(decision_id), request.GET.get("from", "0")
     first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
     reading = _reading(request, decision, person_of(request), _said(decision))
     shown = diffs.one_file(reading, key, first_line)
@@ -84,7 +87,7 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
 @varies
 def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
     """What changed from another revision of the same patch to this one."""
-    decision = decision_or_404(decision_id)
+    decision = _with_diff(decision_id)
     other = next((one for one in find.revisions(decision) if one.patch.revision == revision), None)
     if other is None:
         raise Http404
@@ -104,7 +107,7 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
 @viewers
 def raw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The exact bytes, for people whose groups may read diffs."""
-    decision = decision_or_404(decision_id)
+    decision = _with_diff(decision_id)
     if not person_of(request).has_perm("approvals.view_diff"):
         raise Http404
     return raw_diff(decision)
@@ -151,7 +154,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
             context = {"decision": decision, "comment_form": form, "anchor": anchor and anchor[0]}
             return render(request, "approvals/_line_composer.html", context, status=422)
         context = _page(request, decision, user) | {"comment_form": form}
-        return render(request, "approvals/patch_detail.html", context, status=422)
+        return render(request, TEMPLATES[decision.patch.is_gate], context, status=422)
     added = reviews.comment(
         decision_id,
         form.cleaned_data["text"],
@@ -186,6 +189,14 @@ def decision_or_404(decision_id: UUID) -> Decision:
         raise Http404 from error
 
 
+def _with_diff(decision_id: UUID) -> Decision:
+    """Return the decision of a patch; a workflow gate has no diff to look into."""
+    decision = decision_or_404(decision_id)
+    if decision.patch.is_gate:
+        raise Http404
+    return decision
+
+
 def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> dict[str, Any]:
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
     given, user, now = find.with_reviews(decision), person_of(request), timezone.now()
@@ -212,11 +223,20 @@ def _reading(request: HttpRequest, decision: Decision, user: User, said: list[Co
 
 
 def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
-    """Return the patch page's context."""
-    patch, said = decision.patch, _said(decision)
-    reading = _reading(request, decision, user, said)
+    """Return the context of the patch's or the gate's page."""
     return panel_context(request, decision, **changes) | {
         "active": "queue" if decision.status == Status.PENDING else "history",
+        "timeline": evidence.timeline(decision),
+        "revisions": [_revision(other, decision) for other in find.revisions(decision)],
+        **(gate.section(decision, _said(decision)) if decision.patch.is_gate else _evidence(request, decision, user)),
+    }
+
+
+def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str, Any]:
+    """Return what only a patch has: its diff, what speaks for it, and the other candidates."""
+    patch, said = decision.patch, _said(decision)
+    reading = _reading(request, decision, user, said)
+    return {
         "diff": diffs.section(reading) | {"raw_url": _raw_url(decision, user)},
         "policy": evidence.policy(decision),
         "ml": evidence.ml(patch, decision),
@@ -229,8 +249,6 @@ def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) 
             }
             for one in said
         ],
-        "timeline": evidence.timeline(decision),
-        "revisions": [_revision(other, decision) for other in find.revisions(decision)],
         "others": find.for_same_cves(decision),
     }
 
@@ -244,7 +262,8 @@ def _panel_or_page(
         answer = render(request, "approvals/_decision_panel.html", context, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#decision", "outerHTML"  # whoever asked, from wherever
         return answer
-    return render(request, "approvals/patch_detail.html", _page(request, decision, user, **changes), status=status)
+    context = _page(request, decision, user, **changes)
+    return render(request, TEMPLATES[decision.patch.is_gate], context, status=status)
 
 
 def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
@@ -319,7 +338,8 @@ def refused(request: HttpRequest, decision: Decision, error: Refusal, act: str) 
 
 
 def _sentence(decision: Decision, verdict: Verdict) -> str:
-    name = decision.patch.cve_id or decision.patch.patch_id
+    patch = decision.patch
+    name = patch.cve_id or (patch.title if patch.is_gate else patch.patch_id)
     if verdict == Verdict.APPROVE and decision.status == Status.PENDING:
         return f"Your approval of {name} counts: {decision.approvals} of {decision.required_approvals}."
     return f"{DONE[verdict]}: {name}."

@@ -12,11 +12,11 @@ import pytest
 from django.core.management import call_command
 from pydantic import TypeAdapter
 
-from approvals.api import answers
+from approvals.api import answers, gate_answers
 from approvals.models import Verdict
 from approvals.services.dispatch import dispatch
 from tests.approvals.api.test_intake import FULL
-from tests.cast import Api, document
+from tests.cast import Api, document, gate_request
 
 COMMITTED = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
 
@@ -60,13 +60,14 @@ def test_every_operation_says_what_it_does_and_who_may_call():
     assert (schemes["admin_token"]["in"], schemes["admin_token"]["name"]) == ("header", "X-Admin-Token")
     assert (schemes["csrf"]["in"], schemes["csrf"]["name"]) == ("header", "X-CSRFToken")
     assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "sessionid")
-    producers = {"/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision"}
+    intake = ("/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision", "/api/approvals")
+    producers = {("post", path) for path in intake}
     for method, path, operation in operations():
         assert operation["summary"], (method, path)
         ways = operation["security"]
         assert {"bearer": []} in ways
         assert ({"admin_token": []} in ways) == (path == "/hitl/admin/create-decision")
-        assert any("session" in way for way in ways) == (path not in producers)
+        assert any("session" in way for way in ways) == ((method, path) not in producers)
         assert all(("csrf" in way) == (method == "post") for way in ways if "session" in way)
 
 
@@ -190,6 +191,30 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
     feed = deployer_api.get("/hitl/decisions")
     assert len(feed.json()) == 4
     sent(list[answers.FeedItem], feed)
+
+
+@pytest.mark.django_db
+def test_what_is_sent_of_gates_is_what_is_described(producer_api, api_of, alice, lena):
+    sent(gate_answers.GateTaken, producer_api.post("/api/approvals", gate_request()))
+    asked = producer_api.post("/api/approvals", gate_request(context={"image": "shop:7"}))
+    sent(gate_answers.GateTaken, asked)
+    gate = asked.json()
+    act = {"digest": gate["digest"]}
+    sent(gate_answers.GateAnswer, api_of(alice).post(f"/api/approvals/{gate['id']}/approve", act))
+    for name, run in (("reject", "run-2"), ("cancel", "run-3")):
+        gate = producer_api.post("/api/approvals", gate_request(execution_id=run)).json()
+        act = {"digest": gate["digest"], "reason": "No."}
+        sent(gate_answers.GateAnswer, api_of(lena).post(f"/api/approvals/{gate['id']}/{name}", act))
+    sent(gate_answers.GateAnswer, producer_api.get(f"/api/approvals/{gate['id']}"))
+    producer_api.post("/api/approvals", gate_request(execution_id="run-4"))
+    for path in ("", "/pending", "/history"):
+        listed = api_of(alice).get(f"/api/approvals{path}")
+        assert listed.json()["approvals"]
+        sent(gate_answers.GateList, listed)
+    sent(gate_answers.GateStats, api_of(alice).get("/api/approvals/stats"))
+    sent(gate_answers.GateStats, producer_api.get("/api/approvals/stats"))
+    sent(answers.Record, producer_api.get(f"/hitl/decisions/{gate['id']}"))
+    sent(list[answers.PendingRow], producer_api.get("/hitl/patches/pending"))
 
 
 @pytest.mark.django_db

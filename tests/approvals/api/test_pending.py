@@ -27,6 +27,7 @@ def test_a_row_has_every_field_of_the_contract(producer_api, make_patch):
     assert list(row) == [
         "decision_id",
         "patch_id",
+        "kind",
         "revision",
         "patch_sha256",
         "apv_id",

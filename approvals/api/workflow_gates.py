@@ -1,0 +1,263 @@
+"""`/api/approvals`: S3's workflow gates over the same intake, rules and decisions as patches."""
+
+from typing import Annotated, Any, Literal
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Field, Query, Router
+from ninja import Status as Answered
+from pydantic import AwareDatetime
+
+from approvals.live import wait_until
+from approvals.models import Channel, Decision, Displayed, Status, Verdict
+from approvals.queries import decisions as find
+from approvals.queries import gates as queries
+from approvals.queries.queue import COUNT_LIMIT
+from approvals.services import lifecycle, reviews
+from approvals.services.intake import submit
+
+from . import gate_answers as answers
+from .acting import demand_seen
+from .caller import REVIEW, Caller, Needs, NeedsPerson, NeedsProducer
+from .description import documented
+from .gate_documents import GateApproval, GateReason, GateRejection, GateRequest, submission_of
+from .lists import ListQuery, wrong
+from .patches import caller_of
+
+router = Router(tags=["workflow gates"])
+
+MAX_OFFSET = 10_000
+EndWord = Literal["approved", "rejected", "changes_requested", "expired", "cancelled", "superseded", "revoked"]
+
+
+@router.post(
+    "",
+    auth=NeedsProducer("patches:submit"),
+    response={200: Any, 201: Any},
+    openapi_extra=documented(answers.GateTaken, 200, 201, headers=["Location"]),
+    summary="Ask for an approval",
+)
+def ask(request: HttpRequest, body: GateRequest, response: HttpResponse) -> Answered[dict[str, Any]]:
+    """One gate for each workflow_id, job_id and execution_id. The same request again is a replay (200), another one
+    is its next revision (201) and ends the pending one. What is asked may tighten the policy, never loosen it."""
+    caller = caller_of(request)
+    assert caller.producer is not None
+    taken = submit(submission_of(body), producer=caller.producer, actor=caller.actor, now=timezone.now())
+    decision = find.by_id(str(taken.decision.decision_id))
+    response["Location"] = reverse("hitl-api:gate", args=[decision.decision_id])
+    answer = _shown(decision, caller) | {
+        "newest_revision": taken.newest_revision,
+        "notes": answers.notes(decision),
+    }
+    return Answered(201 if taken.created else 200, answer)
+
+
+class Gates(ListQuery):
+    workflow_id: str = ""
+    job_id: str = ""
+    execution_id: str = ""
+    page: Annotated[int, Field(ge=1, le=MAX_OFFSET)] = 1
+    page_size: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class PendingGates(Gates):
+    mine: bool = False
+
+
+class PastGates(Gates):
+    status: EndWord | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+    def filters(self) -> queries.GateFilters:
+        return queries.GateFilters(
+            self.workflow_id, self.job_id, self.execution_id, self.status or "", self.since, self.until
+        )
+
+
+class AnyGates(PastGates, PendingGates):
+    type: Literal["pending", "history"] = "pending"
+
+
+@router.get(
+    "",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(answers.GateList),
+    summary="Gates that wait, or past ones",
+)
+def either(request: HttpRequest, query: Query[AnyGates]) -> dict[str, Any]:
+    """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, as S3 had them."""
+    if query.type == "history":
+        if query.mine:
+            raise wrong("mine", "Only the pending are anybody's.")
+        return _past(caller_of(request), query)
+    for name in ("status", "since", "until"):
+        if getattr(query, name):
+            raise wrong(name, "This narrows the history, not what is pending.")
+    return _pending(caller_of(request), query)
+
+
+@router.get(
+    "/pending",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(answers.GateList),
+    summary="Gates that wait, in queue order",
+)
+def pending(request: HttpRequest, query: Query[PendingGates]) -> dict[str, Any]:
+    """Of all producers, to a producer its own; `mine` are those that need the caller's approval."""
+    return _pending(caller_of(request), query)
+
+
+@router.get(
+    "/history",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(answers.GateList),
+    summary="Decided gates, newest first",
+)
+def history(request: HttpRequest, query: Query[PastGates]) -> dict[str, Any]:
+    """Of all producers, to a producer its own; `since` and `until` compare when a gate was asked for."""
+    return _past(caller_of(request), query)
+
+
+class Period(ListQuery):
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+@router.get(
+    "/stats",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(answers.GateStats),
+    summary="Gates in numbers",
+)
+def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
+    """Over gates asked for in the period (all by default), to a producer its own; a person gets their own part too."""
+    caller, now = caller_of(request), timezone.now()
+    rows = queries.gates(queries.GateFilters(since=query.since, until=query.until), caller.producer)
+    mine = queries.figures_of(caller.person, rows, now) if caller.person else None
+    return queries.figures(rows) | {"user_summary": mine}
+
+
+@router.get(
+    "/{gate_id}",
+    auth=Needs("decisions:read"),
+    response=Any,
+    openapi_extra=documented(answers.GateAnswer),
+    url_name="gate",
+    summary="One gate",
+)
+def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
+    """`wait` blocks until it is no longer pending, or for so many seconds."""
+    caller = caller_of(request)
+    decision = queries.one(gate_id, caller.producer)
+
+    def look() -> Decision | None:
+        found = queries.one(gate_id, caller.producer)
+        return found if found.status != Status.PENDING else None
+
+    if decision.status == Status.PENDING and wait:
+        decision = wait_until(look, wait) or queries.one(gate_id, caller.producer)
+    return _shown(decision, caller)
+
+
+@router.post(
+    "/{gate_id}/approve",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.GateAnswer),
+    summary="Approve the digest you saw",
+)
+def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str, Any]:
+    """`status` stays `pending` until the quorum is reached."""
+    return _review(request, gate_id, Verdict.APPROVE, body.digest, body.comment or "")
+
+
+@router.post(
+    "/{gate_id}/reject",
+    auth=NeedsPerson(REVIEW),
+    response=Any,
+    openapi_extra=documented(answers.GateAnswer),
+    summary="Reject it, with a reason",
+)
+def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str, Any]:
+    answer = _review(request, gate_id, Verdict.REJECT, body.digest, body.reason, body.category)
+    if body.comment and body.comment.strip():
+        caller = caller_of(request)
+        reviews.comment(answer["id"], body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
+    return answer
+
+
+@router.post(
+    "/{gate_id}/cancel",
+    auth=Needs("patches:cancel"),
+    response=Any,
+    openapi_extra=documented(answers.GateAnswer),
+    summary="Cancel it (its producer, or a lead)",
+)
+def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, Any]:
+    caller = caller_of(request)
+    decision = queries.one(gate_id, caller.producer)
+    demand_seen(decision, body.digest)
+    lifecycle.cancel(
+        decision.decision_id,
+        body.reason,
+        actor=caller.actor,
+        now=timezone.now(),
+        channel=Channel.API,
+        user=caller.user,
+        producer=caller.producer,
+    )
+    return _shown(queries.one(gate_id, caller.producer), caller)
+
+
+def _review(
+    request: HttpRequest, gate_id: str, verdict: Verdict, digest: str, text: str, category: str = ""
+) -> dict[str, Any]:
+    caller = caller_of(request)
+    assert caller.user is not None
+    reviews.review(
+        queries.one(gate_id, None).decision_id,
+        verdict,
+        user=caller.user,
+        actor=caller.actor,
+        seen=reviews.Seen(digest, Displayed.API, Channel.API),
+        now=timezone.now(),
+        text=text,
+        category=category,
+    )
+    return _shown(queries.one(gate_id, None), caller)
+
+
+def _shown(decision: Decision, caller: Caller) -> dict[str, Any]:
+    return answers.gate(decision, find.with_reviews(decision), caller)
+
+
+def _pending(caller: Caller, query: PendingGates) -> dict[str, Any]:
+    if query.mine and caller.person is None:
+        raise wrong("mine", "Only a person's approval is ever needed.")
+    rows = queries.gates(queries.GateFilters(query.workflow_id, query.job_id, query.execution_id), caller.producer)
+    return _page(queries.waiting(rows, caller.person if query.mine else None), caller, query)
+
+
+def _past(caller: Caller, query: PastGates) -> dict[str, Any]:
+    return _page(queries.ended(queries.gates(query.filters(), caller.producer)), caller, query)
+
+
+def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> dict[str, Any]:
+    first = (query.page - 1) * query.page_size
+    if first > MAX_OFFSET:
+        raise wrong("page", f"A list leads {MAX_OFFSET:,} rows far; narrow it.")
+    found, total = queries.part(rows, first, query.page_size)
+    return {
+        "approvals": [answers.gate(decision, list(decision.reviews.all()), caller) for decision in found],
+        "total": min(total, COUNT_LIMIT),
+        "total_is_exact": total <= COUNT_LIMIT,
+        "page": query.page,
+        "page_size": query.page_size,
+    }

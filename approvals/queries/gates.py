@@ -1,0 +1,109 @@
+"""Workflow gates: the decisions that have no diff, as lists, one by one, and in numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Avg, Count, F, Prefetch, Q, QuerySet
+
+from approvals.errors import NotFound
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, Producer, Review, Status, Verdict
+from approvals.policy.rules import Person
+
+from .decisions import by_id
+from .history import ORDER as NEWEST_FIRST
+from .queue import COUNT_LIMIT, ORDERS, needs_approval_of
+
+URGENT, EXPIRING = timedelta(minutes=15), timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class GateFilters:
+    """What a list of gates is narrowed to; '' and None mean 'any'."""
+
+    workflow_id: str = ""
+    job_id: str = ""
+    execution_id: str = ""
+    status: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def one(decision_id: str, producer: Producer | None) -> Decision:
+    """Return the decision of a gate; to a producer only its own are there. Raise NotFound."""
+    decision = by_id(decision_id)
+    if not decision.patch.is_gate or (producer and decision.patch.producer_id != producer.pk):
+        raise NotFound("There is no such gate.")
+    return decision
+
+
+def gates(filters: GateFilters, producer: Producer | None) -> QuerySet[Decision]:
+    """Return the decisions of the gates that match, of one producer or of all; lazily, in no order."""
+    rows = Decision.objects.filter(patch__gate__isnull=False)
+    if producer:
+        rows = rows.filter(patch__producer=producer)
+    for name in ("workflow_id", "job_id", "execution_id"):
+        if value := getattr(filters, name):
+            rows = rows.filter(**{f"patch__gate__{name}": value})
+    if filters.status:
+        rows = rows.filter(status=filters.status)
+    if filters.since:
+        rows = rows.filter(created_at__gte=filters.since)
+    if filters.until:
+        rows = rows.filter(created_at__lt=filters.until)
+    return rows
+
+
+def waiting(rows: QuerySet[Decision], person: Person | None = None) -> QuerySet[Decision]:
+    """Return those that wait, as the queue orders them; with a person those that need their approval."""
+    rows = rows.filter(status=Status.PENDING).order_by(*ORDERS["priority"])
+    return rows.filter(needs_approval_of(person)) if person else rows
+
+
+def ended(rows: QuerySet[Decision]) -> QuerySet[Decision]:
+    """Return those that are decided, the latest first."""
+    return rows.exclude(status=Status.PENDING).order_by(*NEWEST_FIRST)
+
+
+def part(rows: QuerySet[Decision], first: int, size: int) -> tuple[list[Decision], int]:
+    """Return one page of a list with what its answers show, and how many rows there are, counted up to one above a
+    thousand; three queries."""
+    total = len(rows.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    related = rows.select_related("patch__producer", "patch__gate", "policy_version__policy", "reason", "revocation")
+    given = Review.objects.filter(withdrawn_at=None).select_related("reviewer", "text").order_by("id")
+    return list(related.prefetch_related(Prefetch("reviews", given))[first : first + size]), total
+
+
+def figures(rows: QuerySet[Decision]) -> dict[str, Any]:
+    """Return how many gates there are in each state, and mean times in milliseconds (null with nothing to measure);
+    the time to decide is people's, the time given is that of gates with a deadline. One query."""
+    counts = {str(status): Count("pk", filter=Q(status=status)) for status in Status if status != Status.AUTO_APPROVED}
+    found = rows.aggregate(
+        total=Count("pk"),
+        escalated=Count("pk", filter=Q(status=Status.PENDING, escalation_level__gt=0)),
+        decided=Avg(F("decided_at") - F("created_at"), filter=Q(decided_by_kind=DeciderKind.HUMAN)),
+        given=Avg(F("expire_at") - F("created_at"), filter=Q(expire_at__lt=NO_DEADLINE)),
+        **counts,
+    )
+    decided, given = found.pop("decided"), found.pop("given")
+    return found | {"avg_decision_time_ms": _milliseconds(decided), "avg_timeout_ms": _milliseconds(given)}
+
+
+def figures_of(person: Person, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:
+    """Return how many gates wait for this person, how many of those end within an hour and within a quarter of one,
+    and how many they approved and rejected; two queries."""
+    mine = rows.filter(status=Status.PENDING).filter(needs_approval_of(person))
+    waits = mine.aggregate(
+        pending=Count("pk"),
+        expiring=Count("pk", filter=Q(expire_at__lte=now + EXPIRING)),
+        urgent=Count("pk", filter=Q(expire_at__lte=now + URGENT)),
+    )
+    given = Review.objects.filter(reviewer=person.id, withdrawn_at=None, decision__in=rows.values("pk"))
+    said = given.aggregate(
+        approved=Count("pk", filter=Q(verdict=Verdict.APPROVE)), rejected=Count("pk", filter=Q(verdict=Verdict.REJECT))
+    )
+    return waits | said
+
+
+def _milliseconds(mean: timedelta | None) -> int | None:
+    return None if mean is None else round(mean.total_seconds() * 1000)

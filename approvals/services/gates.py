@@ -1,0 +1,103 @@
+"""Workflow gates at intake: what a gate asks may tighten its policy, never loosen it. Intake does the rest."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from approvals.errors import Invalid
+from approvals.models import Decision, ExpireAction, Gate, Patch
+from approvals.policy.evaluate import GATE, as_rows
+from approvals.queries.people import ids_by_name
+
+SLA_WARNING = 0.8  # the share of a shortened SLA that has passed when the card begins to warn
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a workflow asks of the people who decide its gate. `document` is the whole request as canonical JSON;
+    `allowed` are user names and e-mail addresses, folded."""
+
+    workflow_id: str
+    job_id: str
+    execution_id: str
+    document: bytes
+    timeout: timedelta | None = None
+    escalates: bool = False
+    min_approvers: int = 1
+    all_approvers: bool = False
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        return self.workflow_id, self.job_id, self.execution_id
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Return what the audit entry of its submission says beside what it says of every patch."""
+        return {
+            "kind": "gate",
+            "workflow_id": self.workflow_id,
+            "job_id": self.job_id,
+            "execution_id": self.execution_id,
+            "named_approvers": len(self.allowed),
+        }
+
+
+def as_row(asked: Asked, patch: Patch) -> Gate:
+    """Return the row to insert beside its patch."""
+    return Gate(
+        patch=patch,
+        workflow_id=asked.workflow_id,
+        job_id=asked.job_id,
+        execution_id=asked.execution_id,
+        allowed_approvers=list(asked.allowed),
+        document=asked.document.decode(),
+    )
+
+
+def tighten(decision: Decision, asked: Asked, now: datetime) -> None:
+    """Put on a new decision what its gate asks beyond the policy: more people, less time.
+
+    Raise Invalid when the people it names could never approve it. A policy that lets time approve does not do so here.
+    """
+    decision.trace, decision.would_auto_approve = as_rows([GATE]), False
+    _ask_for_people(decision, asked)
+    if decision.expire_action == ExpireAction.APPROVE:
+        decision.expire_action = ExpireAction.EXPIRE
+    if asked.timeout is None:
+        return
+    end = now + asked.timeout
+    if asked.escalates:
+        decision.escalate_at = min(decision.escalate_at, end)
+    elif end < decision.expire_at:
+        decision.expire_at, decision.expire_action = end, ExpireAction.EXPIRE
+        _hurry(decision, now)
+
+
+def _ask_for_people(decision: Decision, asked: Asked) -> None:
+    decision.required_approvals = max(decision.required_approvals, asked.min_approvers)
+    if not asked.allowed:
+        return
+    known = ids_by_name(asked.allowed)
+    if asked.all_approvers:
+        if unknown := [name for name in asked.allowed if name not in known]:
+            raise _nobody(f"All of them must approve, and nobody here is called {', '.join(unknown)}.")
+        decision.required_approvals = max(decision.required_approvals, len(set(known.values())))
+    people = len(set(known.values()))
+    if people < decision.required_approvals:
+        policy = decision.policy_version.policy.name
+        raise _nobody(
+            f"{decision.required_approvals} approvals are required (policy {policy}), and {people} of these names "
+            f"{'is somebody' if people == 1 else 'are people'} here."
+        )
+
+
+def _hurry(decision: Decision, now: datetime) -> None:
+    """Let the SLA end with the time to decide, so that the card counts down to the earlier of the two."""
+    if decision.sla_due_at > decision.expire_at:
+        decision.sla_due_at = decision.expire_at
+        decision.sla_warn_at = min(decision.sla_warn_at, now + SLA_WARNING * (decision.expire_at - now))
+
+
+def _nobody(sentence: str) -> Invalid:
+    return Invalid(sentence, errors=[{"loc": ["body", "allowed_approvers"], "msg": sentence}])

@@ -1,0 +1,22 @@
+"""What the page of a workflow gate shows beside the decision panel: the request, and who decides."""
+
+from typing import Any
+
+from approvals.models import NO_DEADLINE, Comment, Decision
+from approvals.queries import evidence
+
+NOTIFY = {"notify_users": "Notify", "notify_roles": "Notify roles", "notify_channels": "Notify through"}
+
+
+def section(decision: Decision, said: list[Comment]) -> dict[str, Any]:
+    """Return the gate's part of its page's context; a comment belongs to the whole, for there are no lines."""
+    gate = decision.patch.gate
+    return {
+        "gate": gate,
+        "asked": gate.request,
+        "expires": decision.expire_at != NO_DEADLINE,
+        "escalate_to": ", ".join(gate.request["escalate_to_users"]),
+        "notify": [(label, ", ".join(gate.request[name])) for name, label in NOTIFY.items() if gate.request[name]],
+        "policy": evidence.policy(decision),
+        "comments": [{"comment": one, "outdated": False, "earlier": one.decision_id != decision.pk} for one in said],
+    }

@@ -1,0 +1,109 @@
+"""Every rule of `policy/rules.py` on the gate's channel: one that the gate's address misses fails here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from approvals.models import Channel, Decision, Displayed, Review, Status, Verdict
+from approvals.policy import rules
+from approvals.services import reviews
+from tests.cast import Api, actor_for
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What makes one rule speak: the gate asked for, who approves it and how, and what they are told."""
+
+    status: int
+    words: str
+    gate: dict[str, Any] = field(default_factory=dict)
+    by: str = "alice"
+    digest: str = ""
+    token: bool = False
+    bulk: bool = False
+    before: Callable[[Decision, Callable[..., Decision], Any], object] | None = None
+    priority: int | None = None
+
+
+def decided_by(name: str) -> Callable[[Decision, Callable[..., Decision], Any], object]:
+    return lambda decision, approve, people: approve(decision, people[name])
+
+
+ATTEMPTS: dict[str, Attempt] = {
+    "not_a_reviewer": Attempt(403, "Only reviewers", by="carol"),
+    "not_on_the_list": Attempt(403, "Only the people this gate names", gate={"allowed_approvers": ["bob"]}),
+    "own_patch": Attempt(403, "another person must approve", gate={"triggered_by": "Alice <alice@example.org>"}),
+    "personal_token_on_critical": Attempt(403, "not with a personal token", token=True, priority=4),
+    "critical_in_bulk": Attempt(403, "never in bulk", bulk=True, priority=4),
+    "unopened": Attempt(403, "Open the patch first", bulk=True),
+    "already_decided": Attempt(409, "Approved by bob", before=decided_by("bob")),
+    "changed_since_seen": Attempt(409, "You decided on digest", digest="0" * 64),
+    "out_of_time": Attempt(409, "The time to decide ended", gate={"timeout_ms": 1, "require_min_approvers": 2}),
+    "already_reviewed": Attempt(
+        409, "each person counts once", gate={"require_min_approvers": 2}, before=decided_by("alice")
+    ),
+}
+
+
+def test_no_rule_is_left_out():
+    assert {rule.__name__ for rule in rules.REVIEW} == set(ATTEMPTS)
+
+
+@pytest.fixture
+def people(alice, bob, carol):
+    return {"alice": alice, "bob": bob, "carol": carol}
+
+
+def prepared(attempt: Attempt, make_gate, approve, people):
+    early = timezone.now() - timedelta(seconds=5)
+    decision = make_gate(now=early, **attempt.gate)
+    if attempt.priority:
+        Decision.objects.filter(pk=decision.pk).update(priority=attempt.priority)
+    if attempt.before:
+        attempt.before(decision, approve, people)
+    return decision
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_each_rule_refuses_at_the_gates_address(name, make_gate, approve, people, token_for):
+    attempt = ATTEMPTS[name]
+    decision = prepared(attempt, make_gate, approve, people)
+    before = (Decision.objects.get().status, Review.objects.count())
+    user = people[attempt.by]
+    api = Api(token_for("personal", "mine", user=user)) if attempt.token else Api(user=user)
+    sha256 = attempt.digest or decision.patch.sha256
+    if attempt.bulk:
+        items = [{"decision_id": str(decision.decision_id), "patch_sha256": sha256}]
+        [answer] = api.post("/hitl/decisions/bulk", {"items": items, "verdict": "approve"}).json()
+    else:
+        answer = api.post(f"/api/approvals/{decision.decision_id}/approve", {"digest": sha256}).json()
+    assert (answer["status"], attempt.words in answer["detail"]) == (attempt.status, True), answer
+    assert (Decision.objects.get().status, Review.objects.count()) == before
+
+
+@pytest.mark.parametrize("channel", [Channel.PAGE, Channel.CARD, Channel.BULK, Channel.API])
+def test_who_is_named_counts_on_every_channel(channel, make_gate, alice, bob):
+    decision = make_gate(allowed_approvers=["bob@example.org"])
+    displayed = {Channel.API: Displayed.API, Channel.PAGE: Displayed.PAGE}.get(channel, Displayed.CARD)
+
+    def approve(user):
+        reviews.open_page(decision.patch, user, timezone.now())
+        return reviews.review(
+            decision.decision_id,
+            Verdict.APPROVE,
+            user=user,
+            actor=actor_for(user),
+            seen=reviews.Seen(decision.patch.sha256, displayed, channel),
+            now=timezone.now(),
+        )
+
+    with pytest.raises(reviews.NotAllowed, match="Only the people this gate names"):
+        approve(alice)
+    assert not Review.objects.exists()
+    assert approve(bob).status == Status.APPROVED
