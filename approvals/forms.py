@@ -154,6 +154,15 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
 
 
+PERIODS = [(3600, "1 hour"), (4 * 3600, "4 hours"), (86_400, "1 day"), (3 * 86_400, "3 days"), (7 * 86_400, "7 days")]
+
+
+class ExtendForm(ReasonForm):
+    """How much more time, in seconds, and why."""
+
+    seconds = forms.TypedChoiceField(coerce=int, choices=PERIODS, error_messages={"required": "Choose how long."})
+
+
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:
     """Return the query with shares of old links and saved views, 0 to 1 as the API has them, in percent."""
     old = {percent: str(data[share]) for share, percent in SHARES.items() if data.get(share) and not data.get(percent)}

@@ -29,6 +29,7 @@ urlpatterns = [
     path(f"{patches}/decide", patch.decide, name="patch-decide"),
     path(f"{patches}/comments", patch.comment, name="patch-comment"),
     path(f"{patches}/escalate", lifecycle.act, {"name": "escalate"}, name="patch-escalate"),
+    path(f"{patches}/extend", lifecycle.extend, name="patch-extend"),
     path(f"{patches}/cancel", lifecycle.act, {"name": "cancel"}, name="patch-cancel"),
     path(f"{patches}/revoke", lifecycle.act, {"name": "revoke"}, name="patch-revoke"),
     path(f"{patches}/withdraw", lifecycle.act, {"name": "withdraw"}, name="patch-withdraw"),

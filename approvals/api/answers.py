@@ -272,6 +272,12 @@ class Escalated(Answer):
     escalation_level: int
 
 
+class Extended(Answer):
+    status: Status
+    decision_id: UUID
+    expire_at: datetime
+
+
 class Commented(Answer):
     status: Literal["commented"]
     decision_id: UUID

@@ -100,6 +100,12 @@ class Decision(models.Model):
     expire_at = models.DateTimeField(default=NO_DEADLINE)
     expire_action = models.CharField(max_length=8, default="expire")
     escalation_level = models.PositiveSmallIntegerField(default=0)
+    escalation_next = models.PositiveSmallIntegerField(
+        default=0, help_text="Place of the level that comes next in the policy's further levels."
+    )
+    asked = ArrayField(
+        models.CharField(max_length=150), default=list, help_text="Groups and people the escalations asked so far."
+    )
 
     class Meta:
         permissions = [

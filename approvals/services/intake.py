@@ -31,7 +31,7 @@ from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
 from audit.log import Actor, Subject, record
 
-from .clocks import CLOCKS
+from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
 from .insertion import insert
 from .lifecycle import supersede
@@ -311,6 +311,7 @@ def _decision(
     )
     if waiting:
         _inherit(decision, waiting)
+    plan_reminders(decision, now)
     return decision
 
 
@@ -324,9 +325,10 @@ def _inherit(decision: Decision, waiting: Decision) -> None:
     """Keep the clocks of the revision replaced: a producer cannot restart a clock by sending again."""
     for clock in CLOCKS:
         setattr(decision, clock, min(getattr(decision, clock), getattr(waiting, clock)))
-    decision.escalation_level = waiting.escalation_level
+    decision.escalation_level, decision.asked = waiting.escalation_level, waiting.asked
+    decision.escalation_next = waiting.escalation_next
     if decision.escalation_level:
-        decision.escalate_at = NO_DEADLINE
+        decision.escalate_at = waiting.escalate_at  # that of the next level
 
 
 def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, actor: Actor, now: datetime) -> None:

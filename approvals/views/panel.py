@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from approvals.forms import VerdictForm
-from approvals.models import Decision, Review, Status, Verdict
+from approvals.models import NO_DEADLINE, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
 from approvals.policy.rules import Intent, Person, refusal
 from approvals.queries.case import case
@@ -56,6 +56,8 @@ def panel(
         "may_comment": "approvals.comment_decision" in person.permissions,
         "may_escalate": is_open and reviewer,
         "may_cancel": is_open and lead,
+        "may_extend": is_open and lead and now < decision.expire_at != NO_DEADLINE,
+        "ends": decision.expire_at if is_open and decision.expire_at != NO_DEADLINE else None,
         "may_withdraw": is_open and person.id in seen.reviewers,
         "may_revoke": lead and decision.status in {Status.APPROVED, Status.AUTO_APPROVED},
     }

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from approvals.actors import person_actor
 from approvals.api.patches import raw_diff
 from approvals.errors import Conflict, NotAllowed, NotFound, Refusal
-from approvals.forms import CommentForm, VerdictForm
+from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
 from approvals.queries import evidence
@@ -35,6 +35,7 @@ STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_C
 LATE = {
     "decide": "Your verdict came after that decision.",
     "escalate": "There is nothing left to escalate.",
+    "extend": "There is no more time to give.",
     "cancel": "Your cancellation came after that.",
     "revoke": "There is no approval left to revoke.",
     "withdraw": "Reviews of a decided patch stand, so yours was not withdrawn.",
@@ -196,6 +197,7 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "sha256": decision.patch.sha256,
         "reviews": given,
         "categories": Category.choices,
+        "periods": PERIODS,
         "newest": find.revisions(decision)[0] if replaced else None,
         "panel": panel(decision, given, person(user), now, **changes),
     } | listed.context(request, decision, now)

@@ -181,6 +181,7 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
     sent(list[answers.BulkResult], person.post("/hitl/decisions/bulk", {"items": [item], "verdict": "approve"}))
     twice = make_patch(patch_id="W", severity="critical")
     named = {"decision_id": str(twice.decision_id), "patch_sha256": twice.patch.sha256}
+    sent(answers.Extended, lead.post("/hitl/patches/W/extend", {**named, "reason": "Wait.", "seconds": 60}))
     sent(answers.Verdict, person.post("/hitl/patches/W/approve", named))
     sent(answers.Withdrawn, person.post("/hitl/patches/W/withdraw", {**named, "reason": "No."}))
     sent(answers.Summary, lead.get("/hitl/analytics/summary"))
