@@ -8,9 +8,10 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
-from approvals.models import Category, Priority, Severity, Status, Verdict, Wargaming
+from approvals.models import Category, PolicyVersion, Priority, Producer, Severity, Status, User, Verdict, Wargaming
 from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
+from approvals.queries.revocable import Approvals, reviewer_named
 
 ANY = [("", "Any")]
 REASON = 2_000  # characters
@@ -161,6 +162,57 @@ class ExtendForm(ReasonForm):
     """How much more time, in seconds, and why."""
 
     seconds = forms.TypedChoiceField(coerce=int, choices=PERIODS, error_messages={"required": "Choose how long."})
+
+
+class RevokeForm(forms.Form):
+    """Whose approvals are taken back, and of which days in the reader's time zone."""
+
+    model_version = forms.CharField(required=False, max_length=255, label="Model version")
+    policy_version = forms.ModelChoiceField(
+        PolicyVersion.objects.select_related("policy").order_by("policy__position", "-version"),
+        required=False,
+        empty_label="Any",
+        label="Policy version",
+    )
+    producer = forms.ModelChoiceField(Producer.objects.order_by("name"), required=False, empty_label="Any")
+    reviewer = forms.CharField(required=False, max_length=254)
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean_reviewer(self) -> User | None:
+        text = self.cleaned_data["reviewer"]
+        if text and reviewer_named(text) is None:
+            raise forms.ValidationError("Nobody has this user name or e-mail address.")
+        return reviewer_named(text) if text else None
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors and not self.approvals().named():
+            raise forms.ValidationError("Name a model version, a policy version, a producer or a reviewer.")
+        return values
+
+    def approvals(self) -> Approvals:
+        """Return what valid fields mean."""
+        given = {name: self.cleaned_data.get(name) for name in ("policy_version", "producer", "reviewer")}
+        return Approvals(
+            model_version=self.cleaned_data.get("model_version", ""),
+            since=_midnight(self.cleaned_data.get("since")),
+            until=_midnight(self.cleaned_data.get("until"), days=1),
+            **{name: row.pk if row else None for name, row in given.items()},
+        )
+
+    def criteria(self) -> dict[str, str]:
+        """Return what was given, in words, for the record; a person by their pseudonym."""
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        return {name: f"user:{value.pk}" if name == "reviewer" else str(value) for name, value in given.items()}
+
+
+class LookedForm(ReasonForm):
+    """The list that was looked at, as its page sends it back, and why it is revoked."""
+
+    digest = forms.RegexField(r"^[0-9a-f]{64}$")
+    count = forms.IntegerField(min_value=0)
+    shown_at = forms.DateTimeField()
 
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:

@@ -3,7 +3,19 @@
 from django.urls import path
 
 from approvals.analytics.views import analytics
-from approvals.views import account, bulk, export, facets, history, lifecycle, patch, queue, updates, workbench
+from approvals.views import (
+    account,
+    bulk,
+    export,
+    facets,
+    history,
+    lifecycle,
+    patch,
+    queue,
+    revocation,
+    updates,
+    workbench,
+)
 
 patches = "patches/<uuid:decision_id>"
 
@@ -18,6 +30,7 @@ urlpatterns = [
     path("views/<int:view_id>/delete", workbench.delete_view, name="view-delete"),
     path("history", history.history, name="history"),
     path("history.csv", export.history_csv, name="history-csv"),
+    path("revoke", revocation.revoke, name="revoke"),
     path("analytics", analytics, name="analytics"),
     # /patches/<decision_id>
     path(patches, patch.detail, name="patch-detail"),

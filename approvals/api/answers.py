@@ -178,6 +178,13 @@ class RevocationRow(Answer):
     reason: str | None
 
 
+class AcknowledgementRow(Answer):
+    deployer: str
+    position: int
+    status: Status = Field(description="of the item of the feed that was acted on")
+    acknowledged_at: datetime
+
+
 class Record(Answer):
     """One decision: S1's record and what it lacked."""
 
@@ -228,6 +235,7 @@ class Record(Answer):
     reviews: list[ReviewRow]
     comments: list[CommentRow]
     revocation: RevocationRow | None
+    acknowledgements: list[AcknowledgementRow]
 
 
 class RevisionRow(Answer):
@@ -258,6 +266,12 @@ class Reasoned(Answer):
 class Ended(Answer):
     status: Status
     decision_id: UUID
+
+
+class Acknowledged(Answer):
+    decision_id: UUID
+    status: Status = Field(description="as it is now, which may be later than the item acted on")
+    position: int
 
 
 class Withdrawn(Answer):

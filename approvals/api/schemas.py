@@ -324,6 +324,10 @@ class CommentBody(Strict):
         return body
 
 
+class Acknowledge(Strict):
+    position: Annotated[int, Field(strict=True, ge=1, le=2**62)]
+
+
 class BulkItem(Strict):
     decision_id: Name
     patch_sha256: Digest

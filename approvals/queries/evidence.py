@@ -156,6 +156,7 @@ STEPS: dict[str, tuple[str, str, str]] = {
     "decision.escalation_skipped": ("escalate", "", "passed over a level of escalation: {cause}"),
     "decision.reminded": ("clock", "warning", "reminded, {n} of {of}"),
     "decision.extended": ("clock", "", "gave more time, until {until}"),
+    "decision.acknowledged": ("check", "", "acted on position {position} of the feed: {status}"),
     "decision.priority_raised": ("arrow-up", "warning", "raised the priority from {from} to {to}: {cause}"),
     "decision.refused": ("lock", "", "was refused: {why}"),
 }

@@ -45,7 +45,7 @@ def escalate(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Ask the security leads to look; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(
@@ -70,7 +70,7 @@ def extend(
     channel: Channel = Channel.PAGE,
 ) -> Decision:
     """Give people that many more seconds to decide; only leads do. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(person(user, actor.authn).permissions, LEAD, "Only security leads give more time.")
@@ -120,7 +120,7 @@ def cancel(
     producer: Producer | None = None,
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
@@ -145,7 +145,7 @@ def revoke(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Take an approval back. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(person(user, actor.authn).permissions, LEAD, "Only security leads revoke an approval.")
@@ -262,7 +262,8 @@ def _raise_priority(
     )
 
 
-def _reason(text: str) -> str:
+def reason_words(text: str) -> str:
+    """Return a reason without the space around it. Raise Invalid."""
     if not text.strip():
         raise Invalid("Say why: a reason is required.", errors=[{"loc": ["body", "reason"], "msg": "required"}])
     if len(text) > MAX_REASON:

@@ -18,7 +18,7 @@ from approvals.errors import Conflict, NotAllowed, NotFound, Refusal
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
-from approvals.queries import evidence
+from approvals.queries import evidence, revocable
 from approvals.queries.case import outcome
 from approvals.queries.people import person
 from approvals.queries.workbench import earlier_comments, viewed_files
@@ -198,6 +198,8 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "reviews": given,
         "categories": Category.choices,
         "periods": PERIODS,
+        "acknowledged": revocable.acknowledged(decision),
+        "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
         "panel": panel(decision, given, person(user), now, **changes),
     } | listed.context(request, decision, now)

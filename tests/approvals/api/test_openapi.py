@@ -191,6 +191,9 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
     feed = deployer_api.get("/hitl/decisions")
     assert len(feed.json()) == 4
     sent(list[answers.FeedItem], feed)
+    path = f"/hitl/decisions/{decision.decision_id}"
+    sent(answers.Acknowledged, deployer_api.post(f"{path}/acknowledge", {"position": feed.json()[0]["position"]}))
+    sent(answers.Record, deployer_api.get(path))
 
 
 @pytest.mark.django_db
