@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -137,6 +138,7 @@ class VerdictForm(WordsForm):
             "invalid": "The digest is damaged; reload the page.",
         },
     )
+    in_name_of = forms.IntegerField(required=False)
     displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
     opened_at = forms.DateTimeField(required=False)
 
@@ -213,6 +215,26 @@ class LookedForm(ReasonForm):
     digest = forms.RegexField(r"^[0-9a-f]{64}$")
     count = forms.IntegerField(min_value=0)
     shown_at = forms.DateTimeField()
+
+
+class AbsenceForm(ReasonForm):
+    """Who stands in, on which days in the reader's time zone, and why."""
+
+    delegate = forms.ModelChoiceField(User.objects.none(), error_messages={"required": "Choose who stands in."})
+    starts = forms.DateField(label="From", error_messages={"required": "Choose the first day."})
+    ends = forms.DateField(label="To, this day too", error_messages={"required": "Choose the last day."})
+    field_order = ("delegate", "starts", "ends", "reason")
+
+    def __init__(self, data: QueryDict | None, people: QuerySet[User]) -> None:
+        super().__init__(data)
+        self.fields["delegate"].queryset = people  # type: ignore[attr-defined]
+
+    def period(self) -> tuple[datetime, datetime]:
+        """Return the first moment of the first day and the one after the last."""
+        first, last = _midnight(self.cleaned_data["starts"]), _midnight(self.cleaned_data["ends"], days=1)
+        assert first is not None
+        assert last is not None
+        return first, last
 
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from django.urls import path
 
 from approvals.analytics.views import analytics
 from approvals.views import (
+    absence,
     account,
     bulk,
     export,
@@ -53,5 +54,7 @@ urlpatterns = [
     path("accounts/login", account.SignIn.as_view(), name="login"),
     path("accounts/logout", account.sign_out, name="logout"),
     path("accounts/theme", account.theme, name="theme"),
+    path("accounts/absence", absence.absence, name="absence"),
+    path("accounts/absence/<int:delegation_id>/end", absence.end, name="absence-end"),
     path("accounts/keys", account.keys, name="keys"),
 ]

@@ -154,6 +154,7 @@ class Metadata(Answer):
 
 class ReviewRow(Answer):
     reviewer: str
+    in_name_of: str | None = Field(description="the absent person for whom the reviewer stood in")
     verdict: Literal["approve", "reject", "request_changes"]
     category: str | None
     text: str | None

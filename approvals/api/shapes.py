@@ -259,6 +259,7 @@ def _wargaming(patch: Patch, words: bool) -> dict[str, Any] | None:
 def _review(review: Review, words: bool) -> dict[str, Any]:
     return {
         "reviewer": review.reviewer.username,
+        "in_name_of": review.delegated_from.username if review.delegated_from else None,
         "verdict": review.verdict,
         "category": review.category or None,
         "text": review.text.body if review.text and words else None,

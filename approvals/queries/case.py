@@ -56,6 +56,7 @@ def current(decision: Decision) -> dict[str, object]:
 
 def case(decision: Decision, live: Iterable[Review]) -> Case:
     """Return the rules' view of a decision and its live reviews; no query."""
+    live = list(live)
     return Case(
         status=decision.status,
         outcome=outcome(decision),
@@ -64,4 +65,6 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         expire_at=decision.expire_at,
         people={role: getattr(decision.patch, role) for role in ROLES},
         reviewers=frozenset(review.reviewer_id for review in live),
+        voices=frozenset(review.delegated_from_id for review in live if review.delegated_from_id),
+        required_groups=frozenset(decision.required_groups),
     )

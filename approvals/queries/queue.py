@@ -11,7 +11,18 @@ from uuid import UUID
 from django.db.models import Case as CaseWhen
 from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value, When
 
-from approvals.models import NO_DEADLINE, Decision, PatchView, Priority, Review, Status, User, Verdict, Waiting
+from approvals.models import (
+    NO_DEADLINE,
+    Decision,
+    Delegation,
+    PatchView,
+    Priority,
+    Review,
+    Status,
+    User,
+    Verdict,
+    Waiting,
+)
 from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, refusal
 
@@ -143,12 +154,14 @@ def _in_sla_state(state: str, now: datetime) -> Q:
 
 
 def needs_approval_of(person: Person, at: str = "waiting__") -> Q:
-    """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, and did not submit it."""
+    """Return 'needs my approval' in SQL: I am a reviewer, neither I nor anybody in my name has a live review
+    here, and I did not submit it."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
     mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
     names = [Q(**{f"{at}submitted_by__iexact": name}) for name in (person.email, person.username)]
-    return ~Exists(mine) & ~(names[0] | names[1])
+    for_me = Review.objects.filter(decision=OuterRef("pk"), delegated_from_id=person.id, withdrawn_at=None)
+    return ~Exists(mine) & ~Exists(for_me) & ~(names[0] | names[1])
 
 
 def without(filters: Filters, name: str) -> Filters:
@@ -242,19 +255,23 @@ def neighbours(
     return before, after
 
 
-def who_can(decision: Decision) -> Sequence[User]:
+def who_can(decision: Decision, now: datetime) -> Sequence[User]:
     """Return up to five active people whose approval helps: their groups let them review, they are not named on the
-    patch and, where only an approval from a group is missing, they are in it; members of required groups come first."""
-    live = list(Review.objects.filter(decision=decision, withdrawn_at=None).values_list("reviewer", "verdict"))
+    patch nor stand in for who is and, where only an approval from a group is missing, they are in it; members of
+    required groups come first."""
+    live = list(decision.reviews.filter(withdrawn_at=None))
     people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
-        pk__in=[reviewer for reviewer, _ in live]
+        pk__in={review.reviewer_id for review in live} | {review.delegated_from_id for review in live} - {None}
     )
-    given = approvers(reviewer for reviewer, verdict in live if verdict == Verdict.APPROVE)
+    given = approvers(review.reviewer_id for review in live if review.verdict == Verdict.APPROVE)
+    running = Delegation.objects.filter(starts_at__lte=now, ends_at__gt=now, ended_at=None)
     if only := must_come_from(given, decision.required_approvals, decision.required_groups):
         people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
     for role in ROLES:
         if name := getattr(decision.patch, role):
             for alias in {name, parseaddr(name)[1] or name}:  # `Alice <alice@example.org>` is alice too
                 people = people.exclude(Q(email__iexact=alias) | Q(username__iexact=alias))
+                theirs = running.filter(Q(person__email__iexact=alias) | Q(person__username__iexact=alias))
+                people = people.exclude(pk__in=theirs.values("delegate"))
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
     return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]

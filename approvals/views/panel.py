@@ -49,7 +49,8 @@ def panel(
         "conflict": conflict,
         "act": act,
         "refusal": no_approval if is_open else None,
-        "who_can": _names(decision) if is_open and no_approval else "",
+        "absent": person.absent if is_open else (),
+        "who_can": _names(decision, now) if is_open and no_approval else "",
         "missing": _missing(decision, live) if is_open else [],
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
@@ -68,6 +69,6 @@ def _missing(decision: Decision, live: list[Review]) -> list[str]:
     return missing(given, decision.required_approvals, decision.required_groups)
 
 
-def _names(decision: Decision) -> str:
-    people = [str(user) for user in who_can(decision)]
+def _names(decision: Decision, now: datetime) -> str:
+    people = [str(user) for user in who_can(decision, now)]
     return f"Can approve: {', '.join(people)}." if people else "Nobody else can approve it at present."
