@@ -220,7 +220,9 @@ class LookedForm(ReasonForm):
 class AbsenceForm(ReasonForm):
     """Who stands in, on which days in the reader's time zone, and why."""
 
-    delegate = forms.ModelChoiceField(User.objects.none(), error_messages={"required": "Choose who stands in."})
+    delegate = forms.ModelChoiceField(
+        User.objects.none(), empty_label="Choose a reviewer", error_messages={"required": "Choose who stands in."}
+    )
     starts = forms.DateField(label="From", error_messages={"required": "Choose the first day."})
     ends = forms.DateField(label="To, this day too", error_messages={"required": "Choose the last day."})
     field_order = ("delegate", "starts", "ends", "reason")

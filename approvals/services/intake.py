@@ -16,6 +16,7 @@ from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import (
     NO_DEADLINE,
     Decision,
+    ExpireAction,
     Patch,
     PatchContent,
     PolicyVersion,
@@ -327,6 +328,8 @@ def _inherit(decision: Decision, waiting: Decision) -> None:
         setattr(decision, clock, min(getattr(decision, clock), getattr(waiting, clock)))
     decision.escalation_level, decision.asked = waiting.escalation_level, waiting.asked
     decision.escalation_next = waiting.escalation_next
+    if waiting.expire_action == ExpireAction.EXPIRE:  # a period that was used up is not had again by sending again
+        decision.expire_action = ExpireAction.EXPIRE
     if decision.escalation_level:
         decision.escalate_at = waiting.escalate_at  # that of the next level
 

@@ -163,6 +163,10 @@ DECISION = {
     "escalate_at": "%(never)s",
     "expire_at": "%(never)s",  # the worker must not end them while somebody measures
     "expire_action": "'expire'",
+    "remind_at": "%(never)s",
+    "reminders": "0",
+    "asked": "'{}'",
+    "escalation_next": "0",
     "escalation_level": "(r.waits and r.j < 0.02)::int",
 }
 WHO = "from bench_row r join approvals_user who on who.username = 'reviewer-' || mod(r.n, 3)"

@@ -194,6 +194,16 @@ def test_escalating_at_the_end_gives_one_more_period_once(make_patch, terms):
     assert again(decision).status == Status.EXPIRED
 
 
+def test_sending_again_gives_no_second_period(make_patch, terms):
+    terms(expire_action="escalate", expire_after_seconds=3600)
+    make_patch(now=NOW, patch_id="P")
+    run(timers.expire_due, NOW + HOUR)
+    newer = make_patch(now=NOW + 1.5 * HOUR, patch_id="P", diff=DIFF.replace("%s", "?"))
+    assert again(newer).expire_at == NOW + 2 * HOUR
+    run(timers.expire_due, NOW + 2 * HOUR)
+    assert again(newer).status == Status.EXPIRED
+
+
 @pytest.fixture
 def low(terms: Callable[..., None], make_patch: Callable[..., Decision]) -> Callable[..., Decision]:
     """Return a function that makes a low patch under a policy that approves it when the time ends."""
