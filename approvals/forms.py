@@ -5,14 +5,27 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from approvals.models import Category, PatchKind, Priority, Severity, Status, Verdict, Wargaming
+from approvals.models import (
+    Category,
+    PatchKind,
+    PolicyVersion,
+    Priority,
+    Producer,
+    Severity,
+    Status,
+    User,
+    Verdict,
+    Wargaming,
+)
 from approvals.policy.conditions import FACTS, BadCondition
 from approvals.policy.operators import OPERATORS, written
 from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
+from approvals.queries.revocable import Approvals, reviewer_named
 
 ANY = [("", "Any")]
 REASON = 2_000  # characters
@@ -139,6 +152,7 @@ class VerdictForm(WordsForm):
             "invalid": "The digest is damaged; reload the page.",
         },
     )
+    in_name_of = forms.IntegerField(required=False)
     displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
     opened_at = forms.DateTimeField(required=False)
 
@@ -155,6 +169,88 @@ class CommentForm(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
+
+
+PERIODS = [(3600, "1 hour"), (4 * 3600, "4 hours"), (86_400, "1 day"), (3 * 86_400, "3 days"), (7 * 86_400, "7 days")]
+
+
+class ExtendForm(ReasonForm):
+    """How much more time, in seconds, and why."""
+
+    seconds = forms.TypedChoiceField(coerce=int, choices=PERIODS, error_messages={"required": "Choose how long."})
+
+
+class RevokeForm(forms.Form):
+    """Whose approvals are taken back, and of which days in the reader's time zone."""
+
+    model_version = forms.CharField(required=False, max_length=255, label="Model version")
+    policy_version = forms.ModelChoiceField(
+        PolicyVersion.objects.select_related("policy").order_by("policy__position", "-version"),
+        required=False,
+        empty_label="Any",
+        label="Policy version",
+    )
+    producer = forms.ModelChoiceField(Producer.objects.order_by("name"), required=False, empty_label="Any")
+    reviewer = forms.CharField(required=False, max_length=254)
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean_reviewer(self) -> User | None:
+        text = self.cleaned_data["reviewer"]
+        if text and reviewer_named(text) is None:
+            raise forms.ValidationError("Nobody has this user name or e-mail address.")
+        return reviewer_named(text) if text else None
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors and not self.approvals().named():
+            raise forms.ValidationError("Name a model version, a policy version, a producer or a reviewer.")
+        return values
+
+    def approvals(self) -> Approvals:
+        """Return what valid fields mean."""
+        given = {name: self.cleaned_data.get(name) for name in ("policy_version", "producer", "reviewer")}
+        return Approvals(
+            model_version=self.cleaned_data.get("model_version", ""),
+            since=_midnight(self.cleaned_data.get("since")),
+            until=_midnight(self.cleaned_data.get("until"), days=1),
+            **{name: row.pk if row else None for name, row in given.items()},
+        )
+
+    def criteria(self) -> dict[str, str]:
+        """Return what was given, in words, for the record; a person by their pseudonym."""
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        return {name: f"user:{value.pk}" if name == "reviewer" else str(value) for name, value in given.items()}
+
+
+class LookedForm(ReasonForm):
+    """The list that was looked at, as its page sends it back, and why it is revoked."""
+
+    digest = forms.RegexField(r"^[0-9a-f]{64}$")
+    count = forms.IntegerField(min_value=0)
+    shown_at = forms.DateTimeField()
+
+
+class AbsenceForm(ReasonForm):
+    """Who stands in, on which days in the reader's time zone, and why."""
+
+    delegate = forms.ModelChoiceField(
+        User.objects.none(), empty_label="Choose a reviewer", error_messages={"required": "Choose who stands in."}
+    )
+    starts = forms.DateField(label="From", error_messages={"required": "Choose the first day."})
+    ends = forms.DateField(label="To, this day too", error_messages={"required": "Choose the last day."})
+    field_order = ("delegate", "starts", "ends", "reason")
+
+    def __init__(self, data: QueryDict | None, people: QuerySet[User]) -> None:
+        super().__init__(data)
+        self.fields["delegate"].queryset = people  # type: ignore[attr-defined]
+
+    def period(self) -> tuple[datetime, datetime]:
+        """Return the first moment of the first day and the one after the last."""
+        first, last = _midnight(self.cleaned_data["starts"]), _midnight(self.cleaned_data["ends"], days=1)
+        assert first is not None
+        assert last is not None
+        return first, last
 
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:

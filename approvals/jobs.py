@@ -3,7 +3,7 @@
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from approvals.services import figures, idempotency, lifecycle
+from approvals.services import figures, idempotency, timers
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is taken up again
 BATCH = 200
@@ -13,15 +13,23 @@ BATCH = 200
 @app.task(queueing_lock="expire", pass_context=False)
 def expire(timestamp: int) -> None:
     """End every decision whose time is over; looks at the whole table, never at its own tick."""
-    while lifecycle.expire_due(timezone.now(), BATCH) == BATCH:
+    while timers.expire_due(timezone.now(), BATCH):
         pass
 
 
 @app.periodic(cron="* * * * * */15", periodic_id="escalate")
 @app.task(queueing_lock="escalate", pass_context=False)
 def escalate(timestamp: int) -> None:
-    """Raise every decision that waited too long."""
-    while lifecycle.escalate_due(timezone.now(), BATCH) == BATCH:
+    """Raise every decision that waited too long, level by level."""
+    while timers.escalate_due(timezone.now(), BATCH):
+        pass
+
+
+@app.periodic(cron="* * * * * */15", periodic_id="remind")
+@app.task(queueing_lock="remind", pass_context=False)
+def remind(timestamp: int) -> None:
+    """Remind of every decision whose time runs out, one reminder after the other."""
+    while timers.remind_due(timezone.now(), BATCH):
         pass
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from approvals.analytics.views import analytics
 from approvals.views import (
+    absence,
     account,
     bulk,
     export,
@@ -13,6 +14,7 @@ from approvals.views import (
     patch,
     policies,
     queue,
+    revocation,
     updates,
     workbench,
 )
@@ -30,6 +32,7 @@ urlpatterns = [
     path("views/<int:view_id>/delete", workbench.delete_view, name="view-delete"),
     path("history", history.history, name="history"),
     path("history.csv", export.history_csv, name="history-csv"),
+    path("revoke", revocation.revoke, name="revoke"),
     path("analytics", analytics, name="analytics"),
     # /policies
     path("policies", policies.index, name="policies"),
@@ -48,6 +51,7 @@ urlpatterns = [
     path(f"{patches}/decide", patch.decide, name="patch-decide"),
     path(f"{patches}/comments", patch.comment, name="patch-comment"),
     path(f"{patches}/escalate", lifecycle.act, {"name": "escalate"}, name="patch-escalate"),
+    path(f"{patches}/extend", lifecycle.extend, name="patch-extend"),
     path(f"{patches}/cancel", lifecycle.act, {"name": "cancel"}, name="patch-cancel"),
     path(f"{patches}/revoke", lifecycle.act, {"name": "revoke"}, name="patch-revoke"),
     path(f"{patches}/withdraw", lifecycle.act, {"name": "withdraw"}, name="patch-withdraw"),
@@ -58,5 +62,7 @@ urlpatterns = [
     path("accounts/login", account.SignIn.as_view(), name="login"),
     path("accounts/logout", account.sign_out, name="logout"),
     path("accounts/theme", account.theme, name="theme"),
+    path("accounts/absence", absence.absence, name="absence"),
+    path("accounts/absence/<int:delegation_id>/end", absence.end, name="absence-end"),
     path("accounts/keys", account.keys, name="keys"),
 ]

@@ -1,9 +1,10 @@
-"""Write entries: `record()` is the only writer of the audit log."""
+"""Write entries: `record()` and, for many at once, `record_all()` are the only writers of the audit log."""
 
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,18 @@ class Subject:
     new: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of several that are written together."""
+
+    type: str
+    actor: Actor
+    subject: Subject
+    data: dict[str, Any] = field(default_factory=dict)
+    patch_sha256: str | None = None
+    policy: dict[str, Any] | None = None
+
+
 def text_digest(salt: bytes, body: str) -> str:
     """Return the hex SHA-256 by which an entry commits to free text that may be erased later."""
     return hashlib.sha256(bytes(salt) + body.encode()).hexdigest()
@@ -67,28 +80,67 @@ def record(
 
     Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with a float.
     """
-    TYPES[type]
-    entry_id = uuid6.uuid7()
     n, previous = _chain(subject)
+    entry_id = uuid6.uuid7()
+    line = Line(type, actor, subject, data or {}, patch_sha256, policy)
+    _insert(entry_id, type, actor, at, subject, n, _body(entry_id, line, at, n, previous))
+    return UUID(str(entry_id))
+
+
+def record_all(lines: Sequence[Line], *, at: datetime) -> None:
+    """Write entries about different objects, whose rows the caller holds locked, in two statements whatever their
+    number. Raise as `record` does, and ValueError for an object named twice: its chain has one next entry."""
+    if not lines:
+        return
+    if len({(line.subject.type, line.subject.id) for line in lines}) < len(lines):
+        raise ValueError("Entries written together are about different objects.")
+    last = _chains([line.subject for line in lines])
+    rows = []
+    for line in lines:
+        entry_id, subject, actor = uuid6.uuid7(), line.subject, line.actor
+        n, previous = last.get((subject.type, subject.id), (1, None)) if subject.chained else (None, None)
+        rows.append(
+            (
+                str(entry_id),
+                line.type,
+                actor.id,
+                str(actor.kind),
+                subject.type,
+                subject.id,
+                n,
+                _body(entry_id, line, at, n, previous),
+                actor.label[:150],
+                subject.label[:300],
+                actor.ip_address,
+                actor.user_agent[:300],
+            )
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_ALL, [*(list(column) for column in zip(*rows, strict=True)), at])
+
+
+def _body(entry_id: Any, line: Line, at: datetime, n: int | None, previous: str | None) -> bytes:
+    """Return the canonical body; raise KeyError or ValueError as `record` says."""
+    TYPES[line.type]
+    actor, subject = line.actor, line.subject
     body = rfc8785.dumps(
         {
             "v": VERSION,
             "id": str(entry_id),
-            "type": type,
+            "type": line.type,
             "at": timestamp(at),
             "nonce": base64.b64encode(os.urandom(16)).decode(),
             "actor": {"id": actor.id, "kind": str(actor.kind), "authn": actor.authn},
             "object": {"type": subject.type, "id": subject.id, "n": n, "prev": previous},
-            "patch": {"sha256": patch_sha256} if patch_sha256 else None,
-            "policy": policy,
-            "data": plain(data or {}),
+            "patch": {"sha256": line.patch_sha256} if line.patch_sha256 else None,
+            "policy": line.policy,
+            "data": plain(line.data),
             "request": {"id": actor.request_id} if actor.request_id else None,
         }
     )
     if len(body) > MAX_BODY:
         raise ValueError(f"An audit entry may have {MAX_BODY:,} bytes, not {len(body):,}.")
-    _insert(entry_id, type, actor, at, subject, n, body)
-    return UUID(str(entry_id))
+    return body
 
 
 def plain(value: Any) -> Any:
@@ -123,9 +175,26 @@ def _chain(subject: Subject) -> tuple[int | None, str | None]:
     return (last[0] + 1, bytes(last[1]).hex()) if last else (1, None)
 
 
+def _chains(subjects: Sequence[Subject]) -> dict[tuple[str, str], tuple[int, str]]:
+    """Return for each chained subject that has entries what `_chain` returns; one query."""
+    chained = [subject for subject in subjects if subject.chained]
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_OF_ALL, [[each.type for each in chained], [each.id for each in chained]])
+        return {(kind, key): (n + 1, bytes(leaf).hex()) for kind, key, n, leaf in cursor.fetchall()}
+
+
 LAST = """
 select object_n, leaf_hash from audit_entry
 where object_type = %s and object_id = %s and object_n is not null order by object_n desc limit 1
+"""
+LAST_OF_ALL = """
+select wanted.type, wanted.id, last.object_n, last.leaf_hash
+from unnest(%s::text[], %s::text[]) as wanted(type, id)
+cross join lateral (
+    select object_n, leaf_hash from audit_entry
+    where object_type = wanted.type and object_id = wanted.id and object_n is not null
+    order by object_n desc limit 1
+) last
 """
 # One statement for entry and side table: the intake path pays one round trip.
 INSERT = """
@@ -135,6 +204,20 @@ with entry as (
 )
 insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
 select id, %s, %s, %s, %s from entry
+"""
+INSERT_ALL = """
+with line as (
+    select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
+                         %s::text[], %s::text[], %s::inet[], %s::text[]) with ordinality
+        as line(uuid, type, actor_id, actor_kind, object_type, object_id, object_n, body,
+                actor_label, object_label, ip_address, user_agent, place)
+), entry as (
+    insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
+    select uuid, type, %s, actor_id, actor_kind, object_type, object_id, object_n, body from line order by place
+    returning id, uuid
+)
+insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
+select entry.id, actor_label, object_label, ip_address, user_agent from entry join line using (uuid)
 """
 
 

@@ -48,7 +48,45 @@ def _comment(data: Data) -> str:
 
 
 def _escalated(data: Data) -> str:
-    return f"to level {data.get('level', 1)}: {_text(data.get('cause'))}".rstrip(": ")
+    asked = f", asked {', '.join(data['asked'])}" if data.get("asked") else ""
+    return f"to level {data.get('level', 1)}{asked}: {_text(data.get('cause'))}".rstrip(": ")
+
+
+def _reminded(data: Data) -> str:
+    return f"{data.get('n', 1)} of {data.get('of', 1)}{_late(data)}"
+
+
+def _late(data: Data) -> str:
+    seconds = data.get("delay_seconds")
+    return f", {seconds:,} s late" if isinstance(seconds, int) and seconds >= 60 else ""
+
+
+def _extended(data: Data) -> str:
+    return f"by {data.get('seconds', 0):,} s, to {_text(data.get('to'))[:16].replace('T', ' ')} UTC"
+
+
+def _acknowledged(data: Data) -> str:
+    return f"position {data.get('position', '')} of the feed, {_plain(data.get('status'))}"
+
+
+def _ordered(data: Data) -> str:
+    return f"{data.get('approvals', 0):,} approvals: {_narrowed(data)}"
+
+
+def _revoked_many(data: Data) -> str:
+    return f"{data.get('revoked', 0):,} approvals: {_narrowed(data)}"
+
+
+def _narrowed(data: Data) -> str:
+    return ", ".join(f"{_plain(name)} {value}" for name, value in (data.get("criteria") or {}).items())
+
+
+def _delegated(data: Data) -> str:
+    return f"to {data.get('delegate', '')}, from {_day(data.get('starts_at'))} to {_day(data.get('ends_at'))}"
+
+
+def _day(value: Any) -> str:
+    return _text(value)[:10]
 
 
 def _raised(data: Data) -> str:
@@ -115,6 +153,13 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "review.recorded": _review,
     "comment.added": _comment,
     "decision.escalated": _escalated,
+    "decision.reminded": _reminded,
+    "decision.extended": _extended,
+    "decision.acknowledged": _acknowledged,
+    "revocation.ordered": _ordered,
+    "revocation.made": _revoked_many,
+    "delegation.started": _delegated,
+    "delegation.ended": _delegated,
     "decision.priority_raised": _raised,
     "decision.refused": _refused,
     "policy.changed": _policy,

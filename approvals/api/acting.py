@@ -18,7 +18,7 @@ from . import answers, shapes
 from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
 from .description import documented
 from .patches import caller_of
-from .schemas import Approve, CommentBody, Reason, Reject
+from .schemas import Approve, CommentBody, Extend, Reason, Reject
 
 router = Router(tags=["patches"])
 
@@ -126,6 +126,22 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
     assert caller.user is not None
     done = lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
+
+
+@router.post(
+    "/{patch_id}/extend",
+    auth=NeedsPerson(LEAD),
+    response=Any,
+    openapi_extra=documented(answers.Extended),
+    summary="Give more time to decide",
+)
+def extend(request: HttpRequest, patch_id: str, body: Extend) -> dict[str, Any]:
+    """Move the end by `seconds`; it may lie at most 30 days from now."""
+    caller, decision = _actor_and_item(request, patch_id, body)
+    demand_seen(decision, body.patch_sha256)
+    assert caller.user is not None
+    done = lifecycle.extend(decision.decision_id, body.seconds, body.reason, user=caller.user, **_acting(caller))
+    return {"status": done.status, "decision_id": done.decision_id, "expire_at": done.expire_at}
 
 
 @router.post(

@@ -156,6 +156,7 @@ class Metadata(Answer):
 
 class ReviewRow(Answer):
     reviewer: str
+    in_name_of: str | None = Field(description="the absent person for whom the reviewer stood in")
     verdict: Literal["approve", "reject", "request_changes"]
     category: str | None
     text: str | None
@@ -178,6 +179,13 @@ class RevocationRow(Answer):
     revoked_by: str
     revoked_at: datetime
     reason: str | None
+
+
+class AcknowledgementRow(Answer):
+    deployer: str
+    position: int
+    status: Status = Field(description="of the item of the feed that was acted on")
+    acknowledged_at: datetime
 
 
 class Record(Answer):
@@ -231,6 +239,7 @@ class Record(Answer):
     reviews: list[ReviewRow]
     comments: list[CommentRow]
     revocation: RevocationRow | None
+    acknowledgements: list[AcknowledgementRow]
 
 
 class RevisionRow(Answer):
@@ -263,6 +272,12 @@ class Ended(Answer):
     decision_id: UUID
 
 
+class Acknowledged(Answer):
+    decision_id: UUID
+    status: Status = Field(description="as it is now, which may be later than the item acted on")
+    position: int
+
+
 class Withdrawn(Answer):
     status: Status
     decision_id: UUID
@@ -273,6 +288,12 @@ class Escalated(Answer):
     status: Status
     decision_id: UUID
     escalation_level: int
+
+
+class Extended(Answer):
+    status: Status
+    decision_id: UUID
+    expire_at: datetime
 
 
 class Commented(Answer):

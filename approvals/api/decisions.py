@@ -11,14 +11,14 @@ from approvals.live import wait_until
 from approvals.models import Category, Channel, Decision, Displayed, FeedEntry, Status, Verdict
 from approvals.queries import decisions as find
 from approvals.queries import feed
-from approvals.services import reviews
+from approvals.services import reviews, revocations
 
 from . import answers, shapes
 from .caller import REVIEW, Needs, NeedsPerson
 from .description import documented
 from .lists import ListQuery
 from .patches import caller_of
-from .schemas import BulkDecision, BulkItem
+from .schemas import Acknowledge, BulkDecision, BulkItem
 
 router = Router(tags=["decisions"])
 
@@ -77,6 +77,21 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait) or find.by_id(decision_id)
     return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller)
+
+
+@router.post(
+    "/{decision_id}/acknowledge",
+    auth=Needs("outcomes:report"),
+    response=Any,
+    openapi_extra=documented(answers.Acknowledged),
+    summary="Say that you have acted on an item of the feed",
+)
+def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
+    """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
+    caller = caller_of(request)
+    ours, _ = find.ours_of(decision_id)
+    done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
+    return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
 
 
 def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, Any]:

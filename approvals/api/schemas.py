@@ -287,6 +287,10 @@ class Reason(Act):
     reason: Annotated[str, StringConstraints(max_length=2_000, min_length=1, strip_whitespace=True)]
 
 
+class Extend(Reason):
+    seconds: Annotated[int, Field(strict=True, ge=1, le=30 * 86_400)]
+
+
 CategoryWord = Literal[
     "wrong_root_cause",
     "breaks_behaviour",
@@ -318,6 +322,10 @@ class CommentBody(Strict):
         if isinstance(body, dict):
             refuse_unstorable(body)
         return body
+
+
+class Acknowledge(Strict):
+    position: Annotated[int, Field(strict=True, ge=1, le=2**62)]
 
 
 class BulkItem(Strict):

@@ -5,6 +5,7 @@ from typing import Any
 
 from approvals.models import (
     NO_DEADLINE,
+    Acknowledgement,
     Comment,
     DeciderKind,
     Decision,
@@ -16,6 +17,7 @@ from approvals.models import (
     Status,
     Wargaming,
 )
+from approvals.queries import revocable
 from approvals.queries.queue import sla_state
 
 from .caller import Caller
@@ -118,7 +120,8 @@ METADATA = (
 
 
 def record(decision: Decision, reviews: list[Review], comments: list[Comment], caller: Caller) -> dict[str, Any]:
-    """Return S1's record of a decision, with everything sent but the diff, reviews, discussion, trace and revocation.
+    """Return S1's record of a decision, with everything sent but the diff, reviews, discussion, trace, revocation and
+    what deployers acted on.
 
     Reasons, logs and other free text go to people, `diffs:read` and the producer whose patch it is.
     """
@@ -177,6 +180,7 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "reviews": [_review(review, words) for review in reviews],
         "comments": [_said(added, words) for added in comments],
         "revocation": _revocation(revocation, words) if revocation else None,
+        "acknowledgements": [_acknowledgement(said) for said in revocable.acknowledged(decision)],
     }
 
 
@@ -258,6 +262,7 @@ def _wargaming(patch: Patch, words: bool) -> dict[str, Any] | None:
 def _review(review: Review, words: bool) -> dict[str, Any]:
     return {
         "reviewer": review.reviewer.username,
+        "in_name_of": review.delegated_from.username if review.delegated_from else None,
         "verdict": review.verdict,
         "category": review.category or None,
         "text": review.text.body if review.text and words else None,
@@ -276,6 +281,15 @@ def _said(added: Comment, words: bool) -> dict[str, Any]:
         "file": added.file or None,
         "line": added.line,
         "text": added.text.body if words else None,
+    }
+
+
+def _acknowledgement(said: Acknowledgement) -> dict[str, Any]:
+    return {
+        "deployer": said.deployer,
+        "position": said.feed_entry_id,
+        "status": said.feed_entry.status,
+        "acknowledged_at": said.acknowledged_at,
     }
 
 

@@ -1,9 +1,11 @@
 """The data model, one noun a file."""
 
+from .absence import Delegation
 from .access import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
 from .cve import KnownExploited
 from .decision import (
     NO_DEADLINE,
+    Acknowledgement,
     Category,
     Channel,
     DeciderKind,
@@ -29,6 +31,7 @@ __all__ = [
     "EXTRA_SCOPES",
     "NO_DEADLINE",
     "SCOPES",
+    "Acknowledgement",
     "ApiToken",
     "AutoApproval",
     "Category",
@@ -36,6 +39,7 @@ __all__ = [
     "Comment",
     "DeciderKind",
     "Decision",
+    "Delegation",
     "Displayed",
     "ExpireAction",
     "FeedEntry",

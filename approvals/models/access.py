@@ -31,7 +31,7 @@ class TokenKind(models.TextChoices):
 
 SCOPES: dict[str, tuple[str, ...]] = {
     TokenKind.PRODUCER: ("patches:submit", "patches:cancel", "decisions:read"),
-    TokenKind.DEPLOYER: ("decisions:read", "diffs:read"),
+    TokenKind.DEPLOYER: ("decisions:read", "diffs:read", "outcomes:report"),
     TokenKind.AUDITOR: ("decisions:read", "diffs:read", "audit:read", "analytics:read"),
     TokenKind.MONITOR: ("metrics:read", "analytics:read"),
     TokenKind.PERSONAL: (),

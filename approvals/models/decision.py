@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from .access import ApiToken
 from .patch import Patch
 from .policy import PolicyVersion
 from .text import Text
@@ -100,6 +101,12 @@ class Decision(models.Model):
     expire_at = models.DateTimeField(default=NO_DEADLINE)
     expire_action = models.CharField(max_length=8, default="expire")
     escalation_level = models.PositiveSmallIntegerField(default=0)
+    escalation_next = models.PositiveSmallIntegerField(
+        default=0, help_text="Place of the level that comes next in the policy's further levels."
+    )
+    asked = ArrayField(
+        models.CharField(max_length=150), default=list, help_text="Groups and people the escalations asked so far."
+    )
 
     class Meta:
         permissions = [
@@ -209,3 +216,20 @@ class FeedEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.status}"
+
+
+class Acknowledgement(models.Model):
+    """A deployer's word that it has acted on one item of the feed. Append-only."""
+
+    feed_entry = models.ForeignKey(FeedEntry, models.PROTECT, related_name="acknowledgements")
+    deployer = models.CharField(max_length=100)
+    token = models.ForeignKey(ApiToken, models.PROTECT, related_name="+")
+    acknowledged_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["feed_entry", "deployer"], name="acknowledged_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.deployer} acted on {self.feed_entry_id}"

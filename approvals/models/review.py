@@ -25,6 +25,13 @@ class Review(models.Model):
 
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="reviews")
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="reviews")
+    delegated_from = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="The absent person in whose name it was given.",
+    )
     verdict = models.CharField(max_length=15, choices=Verdict)
     patch_sha256 = models.CharField(max_length=64)
     text = models.ForeignKey(Text, models.PROTECT, null=True, related_name="+")
@@ -41,6 +48,16 @@ class Review(models.Model):
             # N-of-M must mean N people: the database refuses a second live review by the same one.
             models.UniqueConstraint(
                 fields=["decision", "reviewer"], condition=Q(withdrawn_at__isnull=True), name="review_once_live"
+            ),
+            # The voice of an absent person counts once too, whoever stands in.
+            models.UniqueConstraint(
+                fields=["decision", "delegated_from"],
+                condition=Q(withdrawn_at__isnull=True, delegated_from__isnull=False),
+                name="review_once_in_a_name",
+            ),
+            models.CheckConstraint(
+                condition=~Q(delegated_from=models.F("reviewer")) | Q(delegated_from__isnull=True),
+                name="review_in_anothers_name",
             ),
             models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="review_verdict"),
         ]

@@ -19,8 +19,20 @@ class Stale(str):
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """Somebody who is away and asked a person to review in their name, with what they have at this moment."""
+
+    id: int
+    email: str
+    username: str
+    name: str
+    groups: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Who wants to decide, with the groups and permissions they have at this moment."""
+    """Who wants to decide, with the groups and permissions they have at this moment, and for whom they stand in."""
 
     id: int
     email: str
@@ -28,12 +40,14 @@ class Person:
     groups: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
     authn: str = "session"
+    absent: tuple[Absent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """The decision as the rules see it. `people` maps a role on the patch to the e-mail given for it; `allowed` are
-    the names, folded, of those who alone may approve a workflow gate (none: nobody is left out)."""
+    the names, folded, of those who alone may approve a workflow gate (none: nobody is left out); `voices` are the
+    absent people in whose names somebody reviewed."""
 
     status: str
     outcome: str
@@ -44,17 +58,20 @@ class Case:
     reviewers: frozenset[int] = frozenset()
     decider_groups: frozenset[str] = frozenset()
     allowed: frozenset[str] = frozenset()
+    voices: frozenset[int] = frozenset()
+    required_groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the person wants, and what they had before them."""
+    """What the person wants, what they had before them, and the id of the absent person in whose name they act."""
 
     verdict: str
     seen_sha256: str
     displayed: str = "page"
     opened: bool = True
     bulk: bool = False
+    in_name_of: int | None = None
 
 
 Rule = Callable[[Case, Person, Intent, datetime], str | None]
@@ -70,7 +87,7 @@ ROLES = {
 NAMES_SHOWN = 5
 
 
-def names_of(person: Person) -> frozenset[str]:
+def names_of(person: Person | Absent) -> frozenset[str]:
     """Return what may name a person on a patch or a gate, folded: e-mail address and user name."""
     return frozenset(name.casefold() for name in (person.email, person.username) if name)
 
@@ -98,13 +115,42 @@ def not_on_the_list(case: Case, person: Person, intent: Intent, now: datetime) -
 
 
 def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if intent.verdict != Verdict.APPROVE:
+    if intent.verdict == Verdict.APPROVE and (role := _role_of(case, person)):
+        return f"You {ROLES[role]}, so another person must approve it."
+    return None
+
+
+def patch_of_the_absent(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Whoever stands in for somebody approves nothing that person could not, in whichever name."""
+    for absent in person.absent if intent.verdict == Verdict.APPROVE else ():
+        if role := _role_of(case, absent):
+            words = ROLES[role].replace("own ", "owns ", 1)
+            return f"You stand in for {absent.name}, who {words}, so another person must approve it."
+    return None
+
+
+def not_standing_in(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    if intent.in_name_of is None:
         return None
-    mine = names_of(person)
-    for role, words in ROLES.items():
-        named = case.people.get(role, "").strip().casefold()
-        if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
-            return f"You {words}, so another person must approve it."
+    absent = _absent(person, intent)
+    if absent is None:
+        return "You do not stand in for this person at present; review in your own name."
+    if "approvals.review_decision" not in absent.permissions:
+        return f"{absent.name} does not review any more, so nobody does in their name."
+    return None
+
+
+def not_eligible_in_own_right(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """A group that the policy asks for is not handed over: whoever stands in must be in it too."""
+    absent = _absent(person, intent)
+    if absent is None or intent.verdict != Verdict.APPROVE:
+        return None
+    lacking = sorted((case.required_groups & absent.groups) - person.groups)
+    if lacking:
+        return (
+            f"This patch asks for {', '.join(lacking)}: {absent.name} is one of them and you are not, "
+            "so you cannot approve in their name."
+        )
     return None
 
 
@@ -152,7 +198,26 @@ def out_of_time(case: Case, person: Person, intent: Intent, now: datetime) -> st
 def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     if person.id in case.reviewers:
         return Stale("Your review of this revision is already recorded; each person counts once.")
+    if person.id in case.voices:
+        return Stale("Somebody reviewed this revision in your name; each person counts once.")
+    absent = _absent(person, intent)
+    if absent and absent.id in case.reviewers | case.voices:
+        return Stale(f"A review by {absent.name} or in their name is already recorded; each person counts once.")
     return None
+
+
+def _role_of(case: Case, person: Person | Absent) -> str | None:
+    """Return the first role on the patch under which this person is named."""
+    mine = names_of(person)
+    for role in ROLES:
+        named = case.people.get(role, "").strip().casefold()
+        if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
+            return role
+    return None
+
+
+def _absent(person: Person, intent: Intent) -> Absent | None:
+    return next((absent for absent in person.absent if absent.id == intent.in_name_of), None)
 
 
 WHO: Sequence[Rule] = (
@@ -160,6 +225,9 @@ WHO: Sequence[Rule] = (
     not_a_decider,
     not_on_the_list,
     own_patch,
+    patch_of_the_absent,
+    not_standing_in,
+    not_eligible_in_own_right,
     personal_token_on_critical,
     critical_in_bulk,
     unopened,

@@ -63,6 +63,7 @@ def read_gates(patches: Iterable[Patch]) -> None:
 
 def case(decision: Decision, live: Iterable[Review]) -> Case:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
+    live = list(live)
     return Case(
         status=decision.status,
         outcome=outcome(decision),
@@ -73,4 +74,6 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         reviewers=frozenset(review.reviewer_id for review in live),
         decider_groups=frozenset(decision.policy_version.decider_groups),
         allowed=frozenset(decision.patch.gate.allowed_approvers) if decision.patch.is_gate else frozenset(),
+        voices=frozenset(review.delegated_from_id for review in live if review.delegated_from_id),
+        required_groups=frozenset(decision.required_groups),
     )

@@ -75,7 +75,7 @@ def revisions(decision: Decision) -> list[Decision]:
 
 def with_reviews(decision: Decision) -> list[Review]:
     """Return every review of a decision, withdrawn ones too, oldest first."""
-    return list(decision.reviews.select_related("reviewer", "text").order_by("id"))
+    return list(decision.reviews.select_related("reviewer", "delegated_from", "text").order_by("id"))
 
 
 def comments(decision: Decision) -> list[Comment]:

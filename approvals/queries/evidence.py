@@ -2,12 +2,14 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q
 
+from approvals.errors import moment
 from approvals.models import Category, DeciderKind, Decision, Patch, Status, Verdict
 from audit.queries import EntryFilters, body_of, entries
 
@@ -143,14 +145,18 @@ STEPS: dict[str, tuple[str, str, str]] = {
     "review.withdrawn": ("undo", "", "withdrew their review"),
     "comment.added": ("comment", "", "commented"),
     "decision.approved": ("check-disc", "success", "approved: {cause}"),
-    "decision.auto_approved": ("spark", "violet", "approved automatically"),
+    "decision.auto_approved": ("spark", "violet", "approved automatically: {cause}"),
     "decision.rejected": ("x-disc", "danger", "rejected: {category}"),
     "decision.changes_requested": ("undo", "warning", "asked for another revision"),
-    "decision.expired": ("clock", "warning", "ended it: nobody decided in time"),
+    "decision.expired": ("clock", "warning", "ended it: {cause}"),
     "decision.cancelled": ("ban", "", "cancelled it"),
     "decision.superseded": ("layers", "", "sent revision {by_revision}, which took its place"),
     "decision.revoked": ("undo", "danger", "revoked the approval"),
-    "decision.escalated": ("escalate", "warning", "escalated to level {level}: {cause}"),
+    "decision.escalated": ("escalate", "warning", "escalated to level {level}{asked}: {cause}"),
+    "decision.escalation_skipped": ("escalate", "", "passed over a level of escalation: {cause}"),
+    "decision.reminded": ("clock", "warning", "reminded, {n} of {of}"),
+    "decision.extended": ("clock", "", "gave more time, until {until}"),
+    "decision.acknowledged": ("check", "", "acted on position {position} of the feed: {status}"),
     "decision.priority_raised": ("arrow-up", "warning", "raised the priority from {from} to {to}: {cause}"),
     "decision.refused": ("lock", "", "was refused: {why}"),
 }
@@ -173,6 +179,8 @@ def _step(entry: Any) -> dict[str, Any]:
     data = dict(body["data"])
     data["verdict"] = VERDICTS.get(data.get("verdict", ""), "")
     data["category"] = Category(data["category"]).label if data.get("category") else ""
+    data["asked"] = f" and asked {', '.join(data['asked'])}" if data.get("asked") else ""
+    data["until"] = moment(datetime.fromisoformat(data["to"])) if entry.type == "decision.extended" else ""
     leaf, context = getattr(entry, "leaf", None), getattr(entry, "context", None)
     digest = (body["patch"] or {}).get("sha256") or ""
     return {

@@ -14,6 +14,7 @@ from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySe
 from approvals.models import (
     NO_DEADLINE,
     Decision,
+    Delegation,
     Gate,
     PatchKind,
     PatchView,
@@ -160,15 +161,16 @@ def _in_sla_state(state: str, now: datetime) -> Q:
 
 
 def needs_approval_of(person: Person, at: str = "waiting__") -> Q:
-    """Return 'needs my approval' in SQL: I am a reviewer, have no live review here, did not submit it, am in one of
-    the groups that decide under its policy, and a gate that names people names me."""
+    """Return 'needs my approval' in SQL: I am a reviewer, neither I nor anybody in my name has a live review here, I
+    did not submit it, am in one of the groups that decide under its policy, and a gate that names people names me."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
     mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
     names = [Q(**{f"{at}submitted_by__iexact": name}) for name in (person.email, person.username)]
+    for_me = Review.objects.filter(decision=OuterRef("pk"), delegated_from_id=person.id, withdrawn_at=None)
     named = Gate.objects.filter(patch__decision=OuterRef("pk"), allowed_approvers__len__gt=0)
     others = named.exclude(allowed_approvers__overlap=sorted(names_of(person)))
-    asked = ~Exists(mine) & ~Exists(others) & ~(names[0] | names[1])
+    asked = ~Exists(mine) & ~Exists(for_me) & ~Exists(others) & ~(names[0] | names[1])
     # Few policies name groups; mostly this asks once and joins nothing.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
     if shut := list(closed.values_list("pk", flat=True)):
@@ -268,16 +270,17 @@ def neighbours(
     return before, after
 
 
-def who_can(decision: Decision) -> Sequence[User]:
+def who_can(decision: Decision, now: datetime) -> Sequence[User]:
     """Return up to five active people whose approval helps: their groups let them review, they are not named on the
-    patch, a gate that names approvers names them and, where only an approval from a group is missing, they are in it;
-    members of required groups come first."""
-    live = list(Review.objects.filter(decision=decision, withdrawn_at=None).values_list("reviewer", "verdict"))
+    patch nor stand in for who is, a gate that names approvers names them and, where only an approval from a group is
+    missing, they are in it; members of required groups come first."""
+    live = list(decision.reviews.filter(withdrawn_at=None))
     people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
-        pk__in=[reviewer for reviewer, _ in live]
+        pk__in={review.reviewer_id for review in live} | {review.delegated_from_id for review in live} - {None}
     )
     deciders = decision.policy_version.decider_groups
-    given = approvers((reviewer for reviewer, verdict in live if verdict == Verdict.APPROVE), deciders=deciders)
+    given = approvers((review.reviewer_id for review in live if review.verdict == Verdict.APPROVE), deciders=deciders)
+    running = Delegation.objects.filter(starts_at__lte=now, ends_at__gt=now, ended_at=None)
     if deciders:
         people = people.filter(pk__in=User.objects.filter(groups__name__in=deciders))
     if only := must_come_from(given, decision.required_approvals, decision.required_groups):
@@ -288,5 +291,7 @@ def who_can(decision: Decision) -> Sequence[User]:
         if name := getattr(decision.patch, role):
             for alias in {name, parseaddr(name)[1] or name}:  # `Alice <alice@example.org>` is alice too
                 people = people.exclude(Q(email__iexact=alias) | Q(username__iexact=alias))
+                theirs = running.filter(Q(person__email__iexact=alias) | Q(person__username__iexact=alias))
+                people = people.exclude(pk__in=theirs.values("delegate"))
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
     return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]

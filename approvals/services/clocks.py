@@ -1,8 +1,9 @@
-"""When a decision warns, breaches, escalates and expires under a policy version."""
+"""When a decision warns, breaches, reminds, escalates and expires under a policy version."""
 
 from datetime import datetime, timedelta
 
-from approvals.models import NO_DEADLINE, PolicyVersion
+from approvals.models import NO_DEADLINE, Decision, PolicyVersion
+from approvals.policy.timeouts import reminder_times
 
 CLOCKS = ("sla_warn_at", "sla_due_at", "escalate_at", "expire_at")
 
@@ -19,3 +20,15 @@ def clocks(version: PolicyVersion, now: datetime) -> dict[str, datetime]:
         "escalate_at": after(version.escalate_after_seconds),
         "expire_at": after(version.expire_after_seconds),
     }
+
+
+def is_timed(decision: Decision) -> bool:
+    """Return whether any clock runs; imported patches have none and get none."""
+    return any(getattr(decision, clock) != NO_DEADLINE for clock in CLOCKS)
+
+
+def plan_reminders(decision: Decision, now: datetime) -> None:
+    """Set the next reminder on a decision whose expiry is new; those whose time has passed are not given again."""
+    times = reminder_times(decision.created_at, decision.expire_at, decision.policy_version.reminder_percents)
+    decision.reminders = sum(at <= now for at in times)
+    decision.remind_at = times[decision.reminders] if decision.reminders < len(times) else NO_DEADLINE

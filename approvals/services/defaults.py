@@ -52,7 +52,9 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
     ],
 }
 
-# product.md, 'Defaults as shipped': SLA warns at 80 %.
+NOT_TERMS = {"name", "is_default"}
+REMINDERS = [50, 80, 95]
+# product.md, 'Defaults as shipped': SLA warns at 80 %, reminders at 50, 80 and 95 % of the time to expiry.
 POLICIES: list[dict[str, Any]] = [
     {
         "name": "critical-two-person",
@@ -63,6 +65,7 @@ POLICIES: list[dict[str, Any]] = [
         "sla_due_seconds": 5 * MINUTE,
         "escalate_after_seconds": HOUR,
         "expire_after_seconds": DAY,
+        "reminder_percents": REMINDERS,
     },
     {
         "name": "high",
@@ -71,6 +74,7 @@ POLICIES: list[dict[str, Any]] = [
         "sla_due_seconds": 10 * MINUTE,
         "escalate_after_seconds": 4 * HOUR,
         "expire_after_seconds": DAY,
+        "reminder_percents": REMINDERS,
     },
     {
         "name": "medium",
@@ -79,9 +83,21 @@ POLICIES: list[dict[str, Any]] = [
         "sla_due_seconds": 15 * MINUTE,
         "escalate_after_seconds": DAY,
         "expire_after_seconds": 7 * DAY,
+        "reminder_percents": REMINDERS,
     },
-    {"name": "low", "match": "priority == 'low'", "expire_after_seconds": 7 * DAY},
-    {"name": "default", "match": "true", "is_default": True, "expire_after_seconds": 7 * DAY},
+    {
+        "name": "low",
+        "match": "priority == 'low'",
+        "expire_after_seconds": 7 * DAY,
+        "reminder_percents": REMINDERS,
+    },
+    {
+        "name": "default",
+        "match": "true",
+        "is_default": True,
+        "expire_after_seconds": 7 * DAY,
+        "reminder_percents": REMINDERS,
+    },
 ]
 
 
@@ -122,10 +138,11 @@ def _permission(apps: Apps, app: str, model: str, codename: str) -> Any:
 
 def _policies(apps: Apps) -> None:
     policy_model, version_model = apps.get_model("approvals", "Policy"), apps.get_model("approvals", "PolicyVersion")
-    if policy_model.objects.exists():
-        return
+    known = {field.name for field in version_model._meta.get_fields()}
+    if policy_model.objects.exists() or not known >= {name for shipped in POLICIES for name in shipped} - NOT_TERMS:
+        return  # of an old migration's columns: one that has them all calls again
     for position, shipped in enumerate(POLICIES, start=1):
-        columns = {key: value for key, value in shipped.items() if key not in {"name", "is_default"}}
+        columns = {key: value for key, value in shipped.items() if key not in NOT_TERMS}
         last = shipped.get("is_default", False)
         policy = policy_model.objects.create(
             name=shipped["name"], position=1_000_000 if last else position * 10, is_default=last

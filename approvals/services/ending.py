@@ -1,5 +1,6 @@
 """The one way a decision leaves pending: row, text and audit entry in the caller's transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from django.db import connection
 
 from approvals.models import Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
 from approvals.queries.policies import version_of
-from audit.log import Actor, Subject, record, text_digest
+from audit.log import Actor, Line, Subject, record, text_digest
 
 CHANNEL = "hitl_outbox"
 """Decisions wake the sequencer; intake does not, since notifying commits would queue behind each other."""
@@ -78,6 +79,39 @@ def end(
     )
     if wake:
         wake_sequencer()
+
+
+def end_all(
+    decisions: Sequence[Decision],
+    status: Status,
+    *,
+    actor: Actor,
+    now: datetime,
+    kind: DeciderKind,
+    channel: Channel,
+    cause: str,
+    data: Sequence[dict[str, Any]],
+) -> list[Line]:
+    """Move locked pending decisions to the same end in one statement; return their entries for the caller to record."""
+    rows = Decision.objects.filter(pk__in=[decision.pk for decision in decisions], status=Status.PENDING)
+    written = rows.update(
+        status=status, decided_by_kind=kind, decided_by=actor.label, decided_at=now, channel=channel, cause=cause
+    )
+    if written != len(decisions):
+        raise RuntimeError("a decision ended although its row was locked")
+    wake_sequencer()
+    said = {"channel": str(channel), "cause": cause}
+    return [
+        Line(
+            f"decision.{status}",
+            actor,
+            subject(decision),
+            said | {"priority": Priority(decision.priority).name.lower()} | more,
+            decision.patch.sha256,
+            policy_ref(decision),
+        )
+        for decision, more in zip(decisions, data, strict=True)
+    ]
 
 
 def commitment(text: Text) -> dict[str, str | int]:

@@ -16,6 +16,7 @@ from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import (
     NO_DEADLINE,
     Decision,
+    ExpireAction,
     Patch,
     PatchContent,
     PolicyVersion,
@@ -33,12 +34,13 @@ from approvals.queries.policies import current_versions
 from audit.log import Actor, Subject, record
 
 from .automatic import approve_by_policy
-from .clocks import CLOCKS
+from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
 from .gates import Asked, as_row, tighten
 from .insertion import insert
 from .killswitch import stopped_by
 from .lifecycle import supersede
+from .search_words import search_text
 
 REVISIONS_A_DAY = 20
 
@@ -257,28 +259,6 @@ def _patch(
     )
 
 
-def search_text(columns: dict[str, Any], producer: Producer, more: Iterable[str] = ()) -> str:
-    """Return the words full-text search finds a patch by, letters and digits only, so that any part can be typed."""
-    values = [
-        columns["patch_id"],
-        columns["apv_id"],
-        columns["title"],
-        columns["package_name"],
-        columns["repository"],
-        columns["submitted_by"],
-        producer.name,
-        *columns["cve_ids"],
-        *columns["aliases"],
-        *columns["cwe_ids"],
-        *more,
-    ]
-    return words(" ".join(values))
-
-
-def words(text: str) -> str:
-    return " ".join("".join(char if char.isalnum() else " " for char in text.lower()).split())
-
-
 def _decision(
     submission: Submission,
     patch: Patch,
@@ -327,6 +307,7 @@ def _decision(
         tighten(decision, submission.gate, now)
     if waiting:
         _inherit(decision, waiting)
+    plan_reminders(decision, now)
     if judged.does:
         known.approved.add(decision_id)
     return decision
@@ -342,9 +323,12 @@ def _inherit(decision: Decision, waiting: Decision) -> None:
     """Keep the clocks of the revision replaced: a producer cannot restart a clock by sending again."""
     for clock in CLOCKS:
         setattr(decision, clock, min(getattr(decision, clock), getattr(waiting, clock)))
-    decision.escalation_level = waiting.escalation_level
+    decision.escalation_level, decision.asked = waiting.escalation_level, waiting.asked
+    decision.escalation_next = waiting.escalation_next
+    if waiting.expire_action == ExpireAction.EXPIRE:  # a period that was used up is not had again by sending again
+        decision.expire_action = ExpireAction.EXPIRE
     if decision.escalation_level:
-        decision.escalate_at = NO_DEADLINE
+        decision.escalate_at = waiting.escalate_at  # that of the next level
 
 
 def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, actor: Actor, now: datetime) -> None:

@@ -1,16 +1,17 @@
-"""What happens to a decision besides reviews: expire, escalate, cancel, supersede, revoke, new KEV data."""
+"""What happens to a decision besides reviews: escalate, extend, cancel, supersede, revoke, new KEV data."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 
-from approvals.errors import Conflict, Invalid, NotAllowed
+from approvals.errors import Conflict, Invalid, NotAllowed, moment
 from approvals.models import (
     NO_DEADLINE,
     Channel,
     DeciderKind,
     Decision,
+    ExpireAction,
     Patch,
     PolicyVersion,
     Priority,
@@ -27,61 +28,84 @@ from approvals.queries.case import current, outcome
 from approvals.queries.facts import condition_facts
 from approvals.queries.people import person
 from approvals.queries.policies import current_versions
-from audit.log import Actor, record
-from audit.models import ActorKind
+from audit.log import Actor, record, record_all
 
-from .clocks import CLOCKS, clocks
+from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
+from .escalation import RAISED, raise_level
 from .refusals import remembered
 from .reviews import MAX_REASON, find_locked
 
-TIMER = Actor(id="timer:expiry", kind=ActorKind.TIMER, label="expiry timer")
-ESCALATION = Actor(id="timer:escalation", kind=ActorKind.TIMER, label="escalation timer")
 LEAD = "approvals.lead_decision"
-
-
-def expire_due(now: datetime, limit: int = 200) -> int:
-    """End every pending decision whose time is over, up to `limit` in one transaction; return how many.
-
-    Rows that somebody is deciding right now are skipped: their answer or the next tick ends them.
-    """
-    with transaction.atomic():
-        due = list(_pending(expire_at__lte=now)[:limit])
-        for decision in due:
-            end(
-                decision,
-                Status.EXPIRED,
-                actor=TIMER,
-                now=now,
-                kind=DeciderKind.TIMER,
-                channel=Channel.TIMER,
-                cause="Nobody decided in time",
-                data={"expire_at": decision.expire_at},
-            )
-    return len(due)
-
-
-def escalate_due(now: datetime, limit: int = 200) -> int:
-    """Raise every pending decision that waited too long, up to `limit`; return how many."""
-    with transaction.atomic():
-        due = list(_pending(escalate_at__lte=now)[:limit])
-        for decision in due:
-            _raise_level(decision, ESCALATION, now, "Nobody decided within the escalation time")
-    return len(due)
+LONGEST = timedelta(days=30)
+"""How far from now an extended time may end."""
 
 
 def escalate(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Ask the security leads to look; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(
             person(user, actor.authn).permissions, "approvals.review_decision", "Only reviewers and leads escalate."
         )
         _demand_pending(decision)
-        _raise_level(decision, actor, now, "A person asked", Text.objects.create(body=words))
+        text = Text.objects.create(body=words)
+        line = raise_level(decision, actor, at=now, now=now, cause="A person asked", data={"reason": commitment(text)})
+        decision.save(update_fields=RAISED)
+        record_all([line], at=now)
+    return decision
+
+
+def extend(
+    decision_id: UUID,
+    seconds: int,
+    reason: str,
+    *,
+    user: User,
+    actor: Actor,
+    now: datetime,
+    channel: Channel = Channel.PAGE,
+) -> Decision:
+    """Give people that many more seconds to decide; only leads do. Raise NotFound, NotAllowed, Conflict or Invalid."""
+    words = reason_words(reason)
+    with remembered(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
+        decision = find_locked(decision_id)
+        _demand(person(user, actor.authn).permissions, LEAD, "Only security leads give more time.")
+        _demand_pending(decision)
+        before = decision.expire_at
+        if before == NO_DEADLINE:
+            raise Conflict("It has no time limit to extend. Nothing was changed.", current=current(decision))
+        if before <= now:
+            said = f"The time to decide ended at {moment(before)}. Nothing was changed."
+            raise Conflict(said, current=current(decision))
+        longest = int((now + LONGEST - before).total_seconds())
+        if not 1 <= seconds <= longest:
+            sentence = (
+                f"The time may end at most 30 days from now: add 1 to {longest:,} seconds."
+                if longest > 0
+                else "The time already ends in 30 days; it may not be longer."
+            )
+            raise Invalid(sentence, errors=[{"loc": ["body", "seconds"], "msg": sentence}])
+        decision.expire_at = before + timedelta(seconds=seconds)
+        plan_reminders(decision, now)
+        decision.save(update_fields=["expire_at", "remind_at", "reminders"])
+        record(
+            "decision.extended",
+            actor=actor,
+            at=now,
+            subject=subject(decision),
+            patch_sha256=decision.patch.sha256,
+            policy=policy_ref(decision),
+            data={
+                "from": before,
+                "to": decision.expire_at,
+                "seconds": seconds,
+                "reason": commitment(Text.objects.create(body=words)),
+            },
+        )
     return decision
 
 
@@ -96,7 +120,7 @@ def cancel(
     producer: Producer | None = None,
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
@@ -121,7 +145,7 @@ def revoke(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Take an approval back. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
-    words = _reason(reason)
+    words = reason_words(reason)
     with remembered(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(person(user, actor.authn).permissions, LEAD, "Only security leads revoke an approval.")
@@ -169,7 +193,13 @@ def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
     with transaction.atomic():
         Patch.objects.filter(cve_ids__overlap=cve_ids, known_exploited=False).update(known_exploited=True)
         versions = current_versions()
-        for decision in _pending(skip_locked=False, patch__cve_ids__overlap=cve_ids):  # nobody looks here again
+        waiting = (
+            Decision.objects.select_for_update(of=("self",))  # waits for locks: nobody looks here again
+            .select_related("patch__producer", "policy_version__policy")
+            .filter(status=Status.PENDING, patch__cve_ids__overlap=cve_ids)
+            .order_by("id")
+        )
+        for decision in waiting:
             patch = decision.patch
             wanted = priority_of(
                 Severity(patch.effective_severity), known_exploited=True, requested=patch.requested_priority or None
@@ -178,30 +208,6 @@ def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
                 _raise_priority(decision, wanted, versions, actor, now)
                 raised += 1
     return raised
-
-
-def _pending(*, skip_locked: bool = True, **due: object):  # type: ignore[no-untyped-def]  # the plugin's private class
-    return (
-        Decision.objects.select_for_update(of=("self",), skip_locked=skip_locked)
-        .select_related("patch__producer", "policy_version__policy")
-        .filter(status=Status.PENDING, **due)
-        .order_by("id")
-    )
-
-
-def _raise_level(decision: Decision, actor: Actor, now: datetime, cause: str, text: Text | None = None) -> None:
-    decision.escalation_level += 1
-    decision.escalate_at = NO_DEADLINE
-    decision.save(update_fields=["escalation_level", "escalate_at"])
-    record(
-        "decision.escalated",
-        actor=actor,
-        at=now,
-        subject=subject(decision),
-        patch_sha256=decision.patch.sha256,
-        policy=policy_ref(decision),
-        data={"level": decision.escalation_level, "cause": cause, "reason": commitment(text) if text else None},
-    )
 
 
 def _raise_priority(
@@ -217,9 +223,13 @@ def _raise_priority(
     decision.trace = [
         {**row, **KNOWN_EXPLOITED} if row["text"] == KNOWN_EXPLOITED["text"] else row for row in decision.trace
     ]
-    if any(getattr(decision, clock) != NO_DEADLINE for clock in CLOCKS):
+    decision.escalation_next = 0
+    if ExpireAction.APPROVE in {decision.expire_action, version.expire_action}:  # never looser, and no period twice
+        decision.expire_action = version.expire_action if version.expire_action != ExpireAction.APPROVE else "expire"
+    if is_timed(decision):
         for clock, at in clocks(version, now).items():
             setattr(decision, clock, min(getattr(decision, clock), at))
+        plan_reminders(decision, now)
     decision.save(
         update_fields=[
             "priority",
@@ -228,6 +238,10 @@ def _raise_priority(
             "required_approvals",
             "required_groups",
             "trace",
+            "expire_action",
+            "escalation_next",
+            "remind_at",
+            "reminders",
             *CLOCKS,
         ]
     )
@@ -248,7 +262,8 @@ def _raise_priority(
     )
 
 
-def _reason(text: str) -> str:
+def reason_words(text: str) -> str:
+    """Return a reason without the space around it. Raise Invalid."""
     if not text.strip():
         raise Invalid("Say why: a reason is required.", errors=[{"loc": ["body", "reason"], "msg": "required"}])
     if len(text) > MAX_REASON:

@@ -4,12 +4,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Max
 
 from approvals.errors import Invalid
-from approvals.models import Policy, PolicyVersion
+from approvals.models import ExpireAction, Policy, PolicyVersion, User
 from approvals.policy.conditions import BadCondition, check
+from approvals.policy.terms import named_in, wrong_end, wrong_levels, wrong_reminders
 from audit.log import Actor, Subject, record
 
 from .defaults import version_digest
@@ -110,6 +112,32 @@ def check_terms(policy: Policy, terms: dict[str, Any]) -> None:
             "The SLA warning comes before its breach.",
             errors=[{"loc": ["sla_warn_seconds"], "msg": "after the breach"}],
         )
+    _check_time(terms)
+
+
+def _check_time(terms: dict[str, Any]) -> None:
+    """Raise Invalid for reminders, levels or an end of the time that could not be kept; each at its field."""
+    levels, action = terms.get("escalation") or [], terms.get("expire_action", ExpireAction.EXPIRE)
+    found = {
+        "escalation": wrong_levels(levels, terms.get("escalate_after_seconds")),
+        "reminder_percents": wrong_reminders(terms.get("reminder_percents") or []),
+        "expire_action": wrong_end(action, terms.get("expire_after_seconds"), terms["match"]),
+    }
+    found["escalation"] = found["escalation"] or _not_there(levels)
+    for field, sentence in found.items():
+        if sentence:
+            raise Invalid(sentence, errors=[{"loc": [field], "msg": sentence}])
+
+
+def _not_there(levels: list[dict[str, Any]]) -> str | None:
+    """Return which group or person that a level asks does not exist."""
+    groups, people = named_in(levels, "groups"), named_in(levels, "people")
+    if lost := sorted(groups - set(Group.objects.filter(name__in=groups).values_list("name", flat=True))):
+        return f"There is no group {', '.join(lost)}."
+    known = User.objects.filter(username__in=people, is_active=True).values_list("username", flat=True)
+    if lost := sorted(people - set(known)):
+        return f"There is no active person with the user name {', '.join(lost)}."
+    return None
 
 
 def terms_of(version: PolicyVersion) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """People's verdicts and comments: the only writer of reviews, whatever the channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -25,7 +25,8 @@ from approvals.models import (
 from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, refusal
 from approvals.queries.case import case, current, outcome
-from approvals.queries.people import Membership, approvers, memberships, person
+from approvals.queries.delegations import present
+from approvals.queries.people import Membership, approvers, memberships
 from audit.log import Actor, record
 
 from .ending import commitment, end, locked, policy_ref, subject
@@ -55,15 +56,17 @@ def review(
     now: datetime,
     text: str = "",
     category: Category | str = "",
+    in_name_of: int | None = None,
 ) -> Decision:
-    """Record one person's verdict and, when the policy's quorum is reached, end the decision.
+    """Record one person's verdict and, when the policy's quorum is reached, end the decision. With `in_name_of` it is
+    given for the absent person of that key, who asked for it; the record has both names.
 
     Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
     Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
     """
     check_text(verdict, text, category)
     with remembered(decision_id, verdict, actor=actor, now=now, channel=seen.channel), transaction.atomic():
-        return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category)
+        return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category, in_name_of)
 
 
 def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
@@ -166,6 +169,7 @@ def _review(
     now: datetime,
     text: str,
     category: Category | str,
+    in_name_of: int | None,
 ) -> Decision:
     decision = find_locked(decision_id)
     live = list(decision.reviews.filter(withdrawn_at=None))
@@ -175,14 +179,20 @@ def _review(
         displayed=seen.displayed,
         opened=PatchView.objects.filter(patch=decision.patch_id, user=user).exists(),
         bulk=seen.channel == Channel.BULK,
+        in_name_of=in_name_of,
     )
     now_in = memberships({user.pk, *(given.reviewer_id for given in live)})
-    if sentence := refusal(case(decision, live), person(user, actor.authn, now_in), intent, now):
+    who = present(user, now, actor.authn, now_in)
+    if sentence := refusal(case(decision, live), who, intent, now):
         raise _as_error(sentence, decision)
+    if in_name_of is not None:
+        absent = next(each for each in who.absent if each.id == in_name_of)
+        actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
     given = Review.objects.create(
         decision=decision,
         reviewer=user,
+        delegated_from_id=in_name_of,
         verdict=verdict,
         patch_sha256=seen.sha256,
         text=body,
@@ -255,6 +265,7 @@ def _record_review(decision: Decision, given: Review, actor: Actor, now: datetim
         policy=policy_ref(decision),
         data={
             "verdict": given.verdict,
+            "in_name_of": f"user:{given.delegated_from_id}" if given.delegated_from_id else None,
             "category": given.category or None,
             "text": commitment(given.text) if given.text else None,
             "displayed": given.displayed,

@@ -237,14 +237,23 @@ ACTION_MARKS = {
     "made": ("download", "info"),
     "applied": ("policy", "warning"),
     "stopped": ("ban", "danger"),
-    "started": ("spark", "violet"),
+    "escalation_skipped": ("escalate", ""),
+    "reminded": ("hourglass", "warning"),
+    "extended": ("clock", "info"),
+    "acknowledged": ("check", "info"),
+    "ordered": ("shield-x", "danger"),
+    "started": ("user", "info"),
+    # Where the last word is another type's too.
+    "revocation.made": ("shield-x", "danger"),
+    "delegation.ended": ("user", ""),
+    "automation.started": ("spark", "violet"),
 }
 
 
 @register.simple_tag
 def action_badge(type: str, kind: str = "") -> SafeString:
     """Return the badge of an audit entry's type; `kind` overrides its colour."""
-    icon_name, usual = ACTION_MARKS.get(type.rpartition(".")[2], ("audit", ""))
+    icon_name, usual = ACTION_MARKS.get(type) or ACTION_MARKS.get(type.rpartition(".")[2], ("audit", ""))
     return badge(kind or usual, icon_name, type.replace(".", " ").replace("_", " "))
 
 

@@ -15,7 +15,7 @@ from approvals.forms import BulkForm
 from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
 from approvals.policy.rules import Intent, refusal
 from approvals.queries.case import case, read_gates
-from approvals.queries.people import person
+from approvals.queries.delegations import present
 from approvals.services import reviews
 
 from .access import person_of, varies, viewers
@@ -74,7 +74,8 @@ def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> lis
     opened = set(
         PatchView.objects.filter(user=user, patch__decision__in=decisions).values_list("patch__decision", flat=True)
     )
-    who, now = person(user), timezone.now()
+    now = timezone.now()
+    who = present(user, now)
     return [
         {
             "decision": decision,

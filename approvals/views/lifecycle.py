@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from approvals.actors import person_actor
-from approvals.errors import Invalid, Refusal
-from approvals.forms import ReasonForm
+from approvals.errors import Invalid, Refusal, moment
+from approvals.forms import ExtendForm, ReasonForm
 from approvals.models import Channel
 from approvals.services import lifecycle, reviews
 
@@ -43,4 +43,28 @@ def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
     except Refusal as error:
         return refused(request, decision_or_404(decision_id), error, name)
     messages.success(request, sentence)
+    return go_to(request, reverse("patch-detail", args=[decision_id]))
+
+
+@require_POST
+@viewers
+@varies
+def extend(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Give more time, and say on the page until when."""
+    decision, user, form = decision_or_404(decision_id), person_of(request), ExtendForm(request.POST)
+    if not form.is_valid():
+        wrong = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
+        return refused(request, decision, Invalid(wrong), "extend")
+    try:
+        done = lifecycle.extend(
+            decision_id,
+            form.cleaned_data["seconds"],
+            form.cleaned_data["reason"],
+            user=user,
+            actor=person_actor(request, user),
+            now=timezone.now(),
+        )
+    except Refusal as error:
+        return refused(request, decision_or_404(decision_id), error, "extend")
+    messages.success(request, f"Open until {moment(done.expire_at)}.")
     return go_to(request, reverse("patch-detail", args=[decision_id]))

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from approvals.forms import VerdictForm
-from approvals.models import Decision, Review, Status, Verdict
+from approvals.models import NO_DEADLINE, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
 from approvals.policy.rules import Intent, Person, refusal
 from approvals.queries.case import case
@@ -49,7 +49,8 @@ def panel(
         "conflict": conflict,
         "act": act,
         "refusal": no_approval if is_open else None,
-        "who_can": _names(decision) if is_open and no_approval else "",
+        "absent": person.absent if is_open else (),
+        "who_can": _names(decision, now) if is_open and no_approval else "",
         "missing": _missing(decision, live) if is_open else [],
         "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
         "may_approve": is_open and no_approval is None,
@@ -57,6 +58,8 @@ def panel(
         "may_comment": "approvals.comment_decision" in person.permissions,
         "may_escalate": is_open and reviewer,
         "may_cancel": is_open and lead,
+        "may_extend": is_open and lead and now < decision.expire_at != NO_DEADLINE,
+        "ends": decision.expire_at if is_open and decision.expire_at != NO_DEADLINE else None,
         "may_withdraw": is_open and person.id in seen.reviewers,
         "may_revoke": lead and decision.status in {Status.APPROVED, Status.AUTO_APPROVED},
     }
@@ -70,6 +73,6 @@ def _missing(decision: Decision, live: list[Review]) -> list[str]:
     return missing(given, decision.required_approvals, decision.required_groups)
 
 
-def _names(decision: Decision) -> str:
-    people = [str(user) for user in who_can(decision)]
+def _names(decision: Decision, now: datetime) -> str:
+    people = [str(user) for user in who_can(decision, now)]
     return f"Can approve: {', '.join(people)}." if people else "Nobody else can approve it at present."

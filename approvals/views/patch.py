@@ -15,12 +15,12 @@ from django.views.decorators.http import require_POST, require_safe
 from approvals.actors import person_actor
 from approvals.api.patches import raw_diff
 from approvals.errors import Conflict, NotAllowed, NotFound, Refusal
-from approvals.forms import CommentForm, VerdictForm
+from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
-from approvals.queries import evidence
+from approvals.queries import evidence, revocable
 from approvals.queries.case import outcome
-from approvals.queries.people import person
+from approvals.queries.delegations import present
 from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
 
@@ -38,6 +38,7 @@ STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_C
 LATE = {
     "decide": "Your verdict came after that decision.",
     "escalate": "There is nothing left to escalate.",
+    "extend": "There is no more time to give.",
     "cancel": "Your cancellation came after that.",
     "revoke": "There is no approval left to revoke.",
     "withdraw": "Reviews of a decided patch stand, so yours was not withdrawn.",
@@ -133,6 +134,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
             now=now,
             text=form.cleaned_data["text"],
             category=form.cleaned_data["category"],
+            in_name_of=form.cleaned_data["in_name_of"],
         )
     except Refusal as error:
         return _again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
@@ -207,8 +209,11 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "sha256": decision.patch.sha256,
         "reviews": given,
         "categories": Category.choices,
+        "periods": PERIODS,
+        "acknowledged": revocable.acknowledged(decision),
+        "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
-        "panel": panel(decision, given, person(user), now, **changes),
+        "panel": panel(decision, given, present(user, now), now, **changes),
     } | listed.context(request, decision, now)
 
 
@@ -269,7 +274,7 @@ def _panel_or_page(
 def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
     """Return the context of one action on a card."""
     opened = PatchView.objects.filter(patch=decision.patch_id, user=user).exists()
-    given = find.with_reviews(decision)
+    given, now = find.with_reviews(decision), timezone.now()
     return {
         "active": "queue",
         "action": action,
@@ -278,7 +283,7 @@ def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[s
         "sha256": decision.patch.sha256,
         "categories": Category.choices,
         "panel": panel(
-            decision, given, person(user), timezone.now(), step=action, opened=opened, displayed="card", **changes
+            decision, given, present(user, now), now, step=action, opened=opened, displayed="card", **changes
         ),
     }
 

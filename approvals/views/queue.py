@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 from approvals.forms import PRIORITIES, QueueForm
 from approvals.policy.rules import Person
 from approvals.queries import queue as queries
+from approvals.queries.delegations import present
 from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
-from approvals.queries.people import person
 from approvals.queries.workbench import saved_views
 
 from . import listed
@@ -34,7 +34,8 @@ SORTS = [
 @varies
 def queue(request: HttpRequest) -> HttpResponse:
     """The page, or for htmx its list with filters."""
-    now, who, form = timezone.now(), person(person_of(request)), QueueForm(request.GET)
+    now, form = timezone.now(), QueueForm(request.GET)
+    who = present(person_of(request), now)
     rows = queries.pending(form.filters(), now, who)
     try:
         shown = page(rows, queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE)

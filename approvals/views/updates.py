@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from approvals.forms import QueueForm
 from approvals.models import Decision, Status
 from approvals.queries import queue as queries
-from approvals.queries.people import person
+from approvals.queries.delegations import present
 
 from .access import person_of, varies, viewers
 from .links import queue_address
@@ -33,7 +33,7 @@ def cards(request: HttpRequest) -> HttpResponse:
     )
     waiting = [decision for decision in rows if decision.status == Status.PENDING]
     gone = [decision for decision in rows if decision.status != Status.PENDING]
-    context = {"decisions": queries.dress(waiting, person(user), now), "gone": gone}
+    context = {"decisions": queries.dress(waiting, present(user, now), now), "gone": gone}
     return render(request, "approvals/_cards_again.html", context)
 
 
@@ -42,7 +42,8 @@ def cards(request: HttpRequest) -> HttpResponse:
 @varies
 def counts(request: HttpRequest) -> HttpResponse:
     """The counts under the present filters, and how many patches arrived since the list was drawn."""
-    now, who, form = timezone.now(), person(person_of(request)), QueueForm(request.GET)
+    now, form = timezone.now(), QueueForm(request.GET)
+    who = present(person_of(request), now)
     filters = form.filters()
     tabs = priority_tabs(request, filters, who, now)
     rows = queries.pending(filters, now, who)

@@ -161,10 +161,12 @@ DECISION = {
     "sla_due_at": "r.due",
     "sla_warn_at": "case when r.due = %(never)s then r.due else r.due - interval '2 hours' end",
     "escalate_at": "%(never)s",
-    "remind_at": "%(never)s",
-    "reminders": "0",
     "expire_at": "%(never)s",  # the worker must not end them while somebody measures
     "expire_action": "'expire'",
+    "remind_at": "%(never)s",
+    "reminders": "0",
+    "asked": "'{}'",
+    "escalation_next": "0",
     "escalation_level": "(r.waits and r.j < 0.02)::int",
 }
 WHO = "from bench_row r join approvals_user who on who.username = 'reviewer-' || mod(r.n, 3)"

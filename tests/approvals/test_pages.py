@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import Decision, PatchView, Status, Verdict
-from approvals.services import lifecycle
+from approvals.services import lifecycle, timers
 from audit.models import Entry
 from tests.cast import PASSWORD, actor_for
 
@@ -317,7 +317,7 @@ def test_an_expired_patch_cannot_be_approved_before_the_worker_wrote_it(sign_in,
     answer = decide(sign_in(alice), decision)
     assert answer.status_code == 409
     assert "time to decide ended" in answer.content.decode()
-    assert lifecycle.expire_due(timezone.now()) == 1
+    assert timers.expire_due(timezone.now()) == 1
     assert Decision.objects.get(pk=decision.pk).status == Status.EXPIRED
 
 

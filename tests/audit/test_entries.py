@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -9,7 +10,7 @@ import rfc8785
 from django.db import transaction
 
 from approvals.models import Text, Verdict
-from audit.log import MAX_BODY, Actor, Subject, plain, record, text_digest, timestamp
+from audit.log import MAX_BODY, Actor, Line, Subject, plain, record, record_all, text_digest, timestamp
 from audit.models import ActorKind, Context, Entry, Pending
 from audit.queries import body_of
 from audit.types import TYPES
@@ -186,3 +187,42 @@ def test_what_does_not_fit_the_side_table_is_cut_not_lost():
     record("login.failed", actor=actor, at=NOW, subject=Subject("user", "unknown", "z" * 500))
     context = Context.objects.get()
     assert (len(context.actor_label), len(context.object_label), len(context.user_agent)) == (150, 300, 300)
+
+
+def lines(*names: str, chained: bool = True) -> list[Line]:
+    return [
+        Line("decision.expired", ACTOR, Subject("decision", name, f"label {name}", chained=chained), {"name": name})
+        for name in names
+    ]
+
+
+@pytest.mark.django_db
+def test_entries_written_together_are_each_the_next_link_of_their_object():
+    first = write("decision.escalated", Subject("decision", "b", "label", chained=True))
+    record_all(lines("a", "b", "c"), at=NOW)
+    written = list(Entry.objects.exclude(pk=first.pk).order_by("id"))
+    assert [(entry.object_id, entry.object_n) for entry in written] == [("a", 1), ("b", 2), ("c", 1)]
+    assert body_of(written[1])["object"]["prev"] == bytes(first.leaf_hash).hex()
+    assert [body_of(entry)["data"]["name"] for entry in written] == ["a", "b", "c"]
+    assert written[2].context.object_label == "label c"
+    assert (written[2].context.actor_label, written[2].context.ip_address) == ("alice", "192.0.2.7")
+    assert Pending.objects.count() == 4
+
+
+@pytest.mark.django_db
+def test_entries_written_together_take_two_statements(django_assert_num_queries):
+    with django_assert_num_queries(2):
+        record_all(lines(*"abcdefgh"), at=NOW)
+    with django_assert_num_queries(0):
+        record_all([], at=NOW)
+    record_all(lines("x", chained=False), at=NOW)
+    assert Entry.objects.get(object_id="x").object_n is None
+
+
+@pytest.mark.django_db
+def test_an_object_is_not_named_twice_in_entries_written_together():
+    with pytest.raises(ValueError, match="different objects"):
+        record_all(lines("a", "a"), at=NOW)
+    with pytest.raises(KeyError):
+        record_all([replace(lines("a")[0], type="decision.unheard")], at=NOW)
+    assert not Entry.objects.exists()

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from approvals.models import Decision, Review, Status
-from approvals.services import lifecycle, reviews
+from approvals.services import reviews, timers
 from audit.models import Entry
 
 from .crowd import Member, Told, assert_settled, sixteen_reviewers
@@ -77,7 +77,7 @@ def play(crowd: list[Member], decision: Decision, acts: list[Act], timer_delay: 
         return acts[number % len(acts)](member, decision, VERDICTS[number % len(VERDICTS)])
 
     def timer() -> int:
-        return lifecycle.expire_due(timezone.now() + TIMER_OVERTAKES)
+        return timers.expire_due(timezone.now() + TIMER_OVERTAKES)
 
     people = [partial(person, number, member) for number, member in enumerate(crowd)]
     *told, expired = at_once(*people, after(timer_delay, timer))

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals.models import Decision, Patch, Priority, Producer, Review, Revocation, Status
-from approvals.services import lifecycle
+from approvals.services import timers
 from approvals.services.kev import import_catalogue
 from audit.models import Entry
 from tests.cast import DIFF, SYSTEM, Api, document
@@ -119,7 +119,7 @@ def test_two_workers_expire_the_same_decisions_once(make_patch: MakePatch) -> No
     for _ in range(3):
         due = [make_patch().pk for _ in range(12)]
         later = timezone.now() + timedelta(days=30)
-        ended = at_once(*[partial(lifecycle.expire_due, later)] * 3)
+        ended = at_once(*[partial(timers.expire_due, later)] * 3)
         assert sum(ended) == len(due)  # each by exactly one of them
         assert set(Decision.objects.filter(pk__in=due).values_list("status", flat=True)) == {Status.EXPIRED}
         assert_settled()
@@ -157,7 +157,7 @@ def test_a_late_vote_and_the_timer_agree_on_the_clock(make_patch: MakePatch, app
         now: datetime = timezone.now()
         told, _ = at_once(partial(alice.by_api, decision, "approve"), partial(expire, now))
         assert told.code == 409
-        assert Decision.objects.get(pk=decision.pk).status == Status.EXPIRED or lifecycle.expire_due(now) == 1
+        assert Decision.objects.get(pk=decision.pk).status == Status.EXPIRED or timers.expire_due(now) == 1
         assert not Review.objects.filter(decision=decision).exists()
         assert_settled()
 
@@ -180,7 +180,7 @@ def of_member(one: Member) -> Api:
 
 
 def expire(now: datetime) -> Told:
-    return Told(lifecycle.expire_due(now), "", "")
+    return Told(timers.expire_due(now), "", "")
 
 
 def test_the_catalogue_waits_for_a_decision_that_somebody_holds(make_patch: MakePatch) -> None:

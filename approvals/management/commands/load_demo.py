@@ -24,7 +24,7 @@ from approvals.demo.steps import Act, Arrival, Cancellation, Escalation, Key, Re
 from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Patch, Producer, Status, User
 from approvals.models import Verdict as Word
-from approvals.services import access, lifecycle, reviews
+from approvals.services import access, lifecycle, reviews, timers
 from approvals.services.intake import Taken, submit_all
 from audit.log import Actor
 from audit.models import ActorKind
@@ -141,7 +141,7 @@ def _top_up(producer: Producer, now: datetime) -> list[Refusal]:
 
     What ran out while nothing was running is ended first: it would count as waiting and pass on its clocks.
     """
-    lifecycle.expire_due(now)
+    timers.expire_due(now)
     newest = {
         decision.patch.patch_id: decision
         for decision in Decision.objects.filter(

@@ -182,6 +182,7 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
     sent(list[answers.BulkResult], person.post("/hitl/decisions/bulk", {"items": [item], "verdict": "approve"}))
     twice = make_patch(patch_id="W", severity="critical")
     named = {"decision_id": str(twice.decision_id), "patch_sha256": twice.patch.sha256}
+    sent(answers.Extended, lead.post("/hitl/patches/W/extend", {**named, "reason": "Wait.", "seconds": 60}))
     sent(answers.Verdict, person.post("/hitl/patches/W/approve", named))
     sent(answers.Withdrawn, person.post("/hitl/patches/W/withdraw", {**named, "reason": "No."}))
     sent(answers.Summary, lead.get("/hitl/analytics/summary"))
@@ -191,6 +192,9 @@ def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, m
     feed = deployer_api.get("/hitl/decisions")
     assert len(feed.json()) == 4
     sent(list[answers.FeedItem], feed)
+    path = f"/hitl/decisions/{decision.decision_id}"
+    sent(answers.Acknowledged, deployer_api.post(f"{path}/acknowledge", {"position": feed.json()[0]["position"]}))
+    sent(answers.Record, deployer_api.get(path))
 
 
 @pytest.mark.django_db

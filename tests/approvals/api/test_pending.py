@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Policy
 from approvals.queries import queue
-from approvals.services import lifecycle, policies
+from approvals.services import policies, timers
 from tests.cast import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -197,7 +197,7 @@ def test_a_clock_that_never_ends_is_null(producer_api, make_patch):
 def test_escalated_shows_what_was_escalated(producer_api, make_patch):
     make_patch(patch_id="new")
     make_patch(patch_id="old", now=timezone.now() - timedelta(days=2))
-    lifecycle.escalate_due(timezone.now())
+    timers.escalate_due(timezone.now())
     assert ids(producer_api.get(PENDING, escalated="true")) == ["old"]
     assert set(ids(producer_api.get(PENDING, escalated="false"))) == {"new", "old"}
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.errors import TooMany
 from approvals.models import Decision, Patch, Status, Verdict
-from approvals.services import lifecycle
+from approvals.services import timers
 from tests.cast import DIFF, Api, document
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +76,7 @@ def test_the_newest_may_be_sent_again_once_it_expired_or_was_cancelled(producer_
     now = timezone.now()
     old = make_patch(patch_id="P", now=now - timedelta(days=30))
     if end == "expired":
-        assert lifecycle.expire_due(now) == 1
+        assert timers.expire_due(now) == 1
     else:
         body = {"decision_id": str(old.decision_id), "patch_sha256": old.patch.sha256, "reason": "Not needed."}
         assert producer_api.post("/hitl/patches/P/cancel", body).status_code == 200
@@ -135,11 +135,11 @@ def test_a_more_urgent_revision_has_the_earlier_clock(make_patch):
 def test_an_escalation_goes_on_with_the_next_revision(make_patch):
     arrival = timezone.now() - timedelta(days=2)
     old = make_patch(patch_id="P", now=arrival)
-    assert lifecycle.escalate_due(timezone.now()) == 1
+    assert timers.escalate_due(timezone.now()) == 1
     new = make_patch(patch_id="P", title="other")
     assert Decision.objects.get(pk=old.pk).escalation_level == 1
     assert new.escalation_level == 1
-    assert lifecycle.escalate_due(timezone.now()) == 0
+    assert timers.escalate_due(timezone.now()) == 0
 
 
 def test_two_producers_may_use_one_patch_id(producer_api, token_for):

@@ -6,7 +6,7 @@ import pytest
 
 from approvals.models import Channel, Verdict
 from approvals.queries.summary import summary
-from approvals.services import lifecycle
+from approvals.services import lifecycle, timers
 from tests.cast import SYSTEM, Api, actor_for
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_decision_times_are_of_people_who_decided(make_patch, approve, alice, le
         tidied.decision_id, "No.", actor=actor_for(lena), now=START + minutes(900), channel=Channel.API, user=lena
     )
     expired = make_patch(now=START)
-    assert lifecycle.expire_due(expired.expire_at) == 1
+    assert timers.expire_due(expired.expire_at) == 1
     numbers = summary(None, None, START + timedelta(days=30))
     assert numbers["avg_decision_time_seconds"] == pytest.approx(4 * 60)
     assert numbers["median_decision_time_seconds"] == pytest.approx(2.5 * 60)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
-from approvals.policy.rules import ROLES, Case, Intent, Person, Stale, refusal
+from approvals.policy.rules import ROLES, Absent, Case, Intent, Person, Stale, refusal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SHA = "a" * 64
@@ -111,3 +111,48 @@ def test_who_asks_is_judged_before_what_became_of_the_item():
     ended = replace(CASE, status=Status.REJECTED, outcome="x", people={"submitted_by": "alice"}, sha256="b" * 64)
     sentence = refusal(ended, PERSON, APPROVE, NOW)
     assert not isinstance(sentence, Stale)
+
+
+DANA = Absent(7, "dana@example.org", "dana", "Dana", frozenset({"leads"}), frozenset({"approvals.review_decision"}))
+FOR_DANA = Intent(Verdict.APPROVE, SHA, in_name_of=7)
+STANDING_IN = replace(PERSON, absent=(DANA,))
+
+
+def test_who_stands_in_may_decide_in_both_names():
+    assert refusal(CASE, STANDING_IN, FOR_DANA, NOW) is None
+    assert refusal(CASE, STANDING_IN, APPROVE, NOW) is None
+
+
+def test_nobody_decides_in_the_name_of_somebody_who_did_not_ask():
+    assert "You do not stand in" in refusal(CASE, PERSON, FOR_DANA, NOW)
+    gone = replace(STANDING_IN, absent=(replace(DANA, permissions=frozenset()),))
+    assert "Dana does not review any more" in refusal(CASE, gone, FOR_DANA, NOW)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("intent", [APPROVE, FOR_DANA], ids=["own name", "in her name"])
+def test_who_stands_in_approves_nothing_the_absent_person_could_not(role, intent):
+    case = replace(CASE, people={role: "Dana <DANA@example.org>"})
+    sentence = refusal(case, STANDING_IN, intent, NOW)
+    assert sentence is not None
+    assert sentence.startswith("You stand in for Dana, who ")
+    assert " own " not in sentence
+    assert refusal(case, STANDING_IN, replace(intent, verdict=Verdict.REJECT), NOW) is None
+
+
+def test_a_required_group_is_not_handed_over():
+    case = replace(CASE, required_groups=frozenset({"leads", "others"}))
+    assert "asks for leads: Dana is one of them" in refusal(case, STANDING_IN, FOR_DANA, NOW)
+    assert refusal(case, STANDING_IN, APPROVE, NOW) is None
+    assert refusal(case, replace(STANDING_IN, groups=frozenset({"leads"})), FOR_DANA, NOW) is None
+    assert refusal(case, STANDING_IN, replace(FOR_DANA, verdict=Verdict.REJECT), NOW) is None
+
+
+@pytest.mark.parametrize("field", ["reviewers", "voices"])
+def test_each_voice_counts_once(field):
+    used = replace(CASE, **{field: frozenset({7})})
+    assert isinstance(refusal(used, STANDING_IN, FOR_DANA, NOW), Stale)
+    assert refusal(used, STANDING_IN, APPROVE, NOW) is None
+    mine = replace(CASE, **{field: frozenset({1})})
+    assert isinstance(refusal(mine, STANDING_IN, APPROVE, NOW), Stale)
+    assert isinstance(refusal(mine, STANDING_IN, FOR_DANA, NOW), Stale)

@@ -1,6 +1,7 @@
 """What the database refuses in raw SQL, whoever asks: transitions, changed content, lost history."""
 
 import re
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from approvals.models import Decision, Patch, Policy, Status, Text, Verdict
+from approvals.models import Decision, Delegation, Patch, Policy, Status, Text, Verdict
 from approvals.services import lifecycle, policies, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import SYSTEM, actor_for
@@ -29,7 +30,19 @@ BY_WHOM = {
     "changes_requested": "decision_refused_by_person",
     "expired": "decision_expired_by_timer",
 }
-TABLES = ["patch", "patchcontent", "decision", "review", "comment", "text", "revocation", "feedentry", "policyversion"]
+TABLES = [
+    "patch",
+    "patchcontent",
+    "decision",
+    "review",
+    "comment",
+    "text",
+    "revocation",
+    "feedentry",
+    "policyversion",
+    "acknowledgement",
+    "delegation",
+]
 
 
 def execute(sql: str, *parameters: Any) -> None:
@@ -283,13 +296,22 @@ def test_the_diff_never_changes(make_patch):
 
 
 @pytest.fixture
-def everything(make_patch, approve, alice, lena):
+def everything(make_patch, approve, alice, lena, bob, deployer_api):
     """Put a row into every guarded table."""
     decision = make_patch()
     reviews.comment(decision.decision_id, "Hello.", user=alice, actor=actor_for(alice), now=timezone.now())
     approve(decision, alice, text="Fine.")
     lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     dispatch()
+    assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", {"position": 1}).status_code == 200
+    Delegation.objects.create(
+        person=alice,
+        delegate=bob,
+        starts_at=timezone.now(),
+        ends_at=timezone.now() + timedelta(days=1),
+        reason=Text.objects.create(body="Away."),
+        created_at=timezone.now(),
+    )
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -314,7 +336,9 @@ def test_every_guarded_table_has_a_trigger_against_truncate_that_always_fires(ta
         assert cursor.fetchone() == (True,)
 
 
-@pytest.mark.parametrize("table", ["patchcontent", "comment", "revocation", "feedentry", "policyversion"])
+@pytest.mark.parametrize(
+    "table", ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement"]
+)
 def test_what_is_append_only_is_never_updated(everything, table):
     with connection.cursor() as cursor:
         cursor.execute(
@@ -360,3 +384,23 @@ def test_the_guards_hold_for_a_decision_in_a_session_that_plays_replica(put):
         cursor.execute("set local session_replication_role = replica")
     error = refused("update approvals_decision set status = 'approved' where id = %s", decision.pk)
     assert error.diag.constraint_name == "decision_transition"
+
+
+@pytest.mark.parametrize(
+    "change", ["delegate_id = person_id", "ends_at = now() + interval '9 days'", "ended_at = null"]
+)
+def test_a_delegation_is_ended_once_and_never_changed(everything, change):
+    if change == "ended_at = null":
+        execute("update approvals_delegation set ended_at = now()")
+    assert refused(f"update approvals_delegation set {change}").sqlstate == "42501"
+
+
+def test_nobody_reviews_in_the_name_of_somebody_who_did_not_ask(make_patch, approve, alice, lena):
+    approve(make_patch(severity="critical"), alice)
+    columns = "decision_id, verdict, patch_sha256, category, displayed, channel, authn, created_at"
+    error = refused(
+        f"insert into approvals_review (reviewer_id, delegated_from_id, {columns}) "
+        f"select %s, reviewer_id, {columns} from approvals_review",
+        lena.pk,
+    )
+    assert error.diag.constraint_name == "review_delegated"

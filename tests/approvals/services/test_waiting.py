@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from approvals.models import Decision, Status, Verdict, Waiting
-from approvals.services import lifecycle
+from approvals.services import lifecycle, timers
 from approvals.services.kev import import_catalogue
 from tests.cast import SYSTEM, actor_for
 
@@ -51,7 +51,7 @@ def test_it_goes_when_the_decision_ends(make_patch, approve, alice, lena, end):
         approve(decision, alice, Verdict(end))
     elif end == "expire":
         Decision.objects.filter(pk=decision.pk).update(expire_at=timezone.now() - timedelta(seconds=1))
-        lifecycle.expire_due(timezone.now())
+        timers.expire_due(timezone.now())
     elif end == "cancel":
         acting = {"user": lena, "actor": actor_for(lena), "now": timezone.now(), "channel": "page"}
         lifecycle.cancel(decision.decision_id, "Off.", **acting)
@@ -69,7 +69,7 @@ def test_it_follows_clocks_levels_priorities_and_what_we_derive(make_patch, appr
     listed = {"cveID": "CVE-2024-0001", "vulnerabilityName": "x", "dateAdded": "2026-11-19"}
     import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
     Decision.objects.filter(pk=decision.pk).update(escalate_at=timezone.now() - timedelta(seconds=1))
-    lifecycle.escalate_due(timezone.now())
+    timers.escalate_due(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("update approvals_patch set effective_severity = 'critical', search_text = 'anew'")
     row = Waiting.objects.get(pk=decision.pk)

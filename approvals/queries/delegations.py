@@ -1,0 +1,65 @@
+"""Who stands in for whom at a moment, and people as the rules see them with that."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from approvals.models import Delegation, User
+from approvals.policy.rules import Absent, Person
+
+from .people import Membership, memberships, person
+
+# Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
+ABSENT = """
+select absent.id, absent.email, absent.username,
+       coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username)
+from approvals_delegation delegation join approvals_user absent on absent.id = delegation.person_id
+where delegate_id = %s and starts_at <= %s and ends_at > %s and ended_at is null order by absent.username
+"""
+PAST = 10
+
+
+def present(user: User, now: datetime, authn: str = "session", among: list[Membership] | None = None) -> Person:
+    """Return what the rules need to know of a user, with whom they stand in for; `among` as for `people.person`."""
+    return replace(person(user, authn, among), absent=absent_for(user, now))
+
+
+def absent_for(user: User, now: datetime) -> tuple[Absent, ...]:
+    """Return the people who asked this one to review in their name now, with their present groups; one query, a
+    second where there are some."""
+    with connection.cursor() as cursor:
+        cursor.execute(ABSENT, [user.pk, now, now])
+        rows = cursor.fetchall()
+    theirs = memberships([row[0] for row in rows]) if rows else []
+    return tuple(
+        Absent(
+            key,
+            email,
+            username,
+            name,
+            groups=frozenset(group for member, group, _ in theirs if member == key),
+            permissions=frozenset(granted for member, _, granted in theirs if member == key and granted),
+        )
+        for key, email, username, name in rows
+    )
+
+
+def given_by(user: User, now: datetime) -> list[Delegation]:
+    """Return a person's delegations: those that run or come, then the latest that are over."""
+    rows = Delegation.objects.filter(person=user).select_related("delegate", "reason")
+    live = Q(ended_at=None, ends_at__gt=now)
+    return [*rows.filter(live).order_by("starts_at"), *rows.exclude(live).order_by("-ends_at")[:PAST]]
+
+
+def asked_of(user: User, now: datetime) -> list[Delegation]:
+    """Return the delegations to a person that run or come."""
+    rows = Delegation.objects.filter(delegate=user, ended_at=None, ends_at__gt=now)
+    return list(rows.select_related("person", "reason").order_by("starts_at"))
+
+
+def may_stand_in(user: User) -> QuerySet[User]:
+    """Return the active reviewers other than this person."""
+    people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision")
+    return people.exclude(pk=user.pk).order_by("first_name", "username").distinct()

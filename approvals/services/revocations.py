@@ -1,0 +1,146 @@
+"""Take many approvals back at once, and remember which deployers have acted on what: after the decision."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import uuid6
+from django.db import transaction
+
+from approvals.errors import Conflict, Invalid, NotAllowed
+from approvals.models import Acknowledgement, ApiToken, Decision, Revocation, Status, Text, TokenKind, User
+from approvals.queries.people import person
+from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since, item, listed
+from audit.log import Actor, Line, Subject, record, record_all
+
+from .ending import commitment, policy_ref, subject, wake_sequencer
+from .lifecycle import LEAD, reason_words
+from .reviews import find_locked
+
+CHUNK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the lead had before them: the digest of the list, how many it had, and when it was shown."""
+
+    digest: str
+    count: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What came of it: the name of the whole, how many were revoked, and how many somebody else had revoked first."""
+
+    id: UUID
+    revoked: int
+    skipped: int
+
+
+def revoke_all(
+    wanted: Approvals, reason: str, *, looked: Looked, criteria: dict[str, Any], user: User, actor: Actor, now: datetime
+) -> Revoked:
+    """Take back every approval on the list that was looked at, in transactions of CHUNK, each with its entry.
+
+    `criteria` says in words what the list was narrowed to, for the record. Raise NotAllowed, Invalid (no reason,
+    nobody named, too many) or Conflict (the list is no longer what was looked at); then nothing is revoked.
+    """
+    if LEAD not in person(user, actor.authn).permissions:
+        raise NotAllowed("Only security leads revoke approvals.")
+    words = reason_words(reason)
+    if not wanted.named():
+        raise Invalid("Name a model version, a policy version, a producer or a reviewer.")
+    found = listed(wanted)
+    if len(found.keys) > MOST:
+        raise Invalid(f"At most {MOST:,} approvals are revoked at once; choose a shorter time.")
+    if found.digest != looked.digest:
+        raise Conflict(_changed(wanted, looked, len(found.keys)))
+    if not found.keys:
+        raise Invalid("There is no approval to revoke.")
+    batch, revoked = UUID(str(uuid6.uuid7())), 0
+    with transaction.atomic():
+        text = Text.objects.create(body=words)
+        said = commitment(text)
+        record(
+            "revocation.ordered",
+            actor=actor,
+            at=now,
+            subject=Subject("revocation", str(batch), "revocation"),
+            data={"approvals": len(found.keys), "list_sha256": found.digest, "criteria": criteria, "reason": said},
+        )
+    for start in range(0, len(found.keys), CHUNK):
+        with transaction.atomic():
+            revoked += _revoke(found.keys[start : start + CHUNK], text, batch, user=user, actor=actor, now=now)
+    done = Revoked(batch, revoked, len(found.keys) - revoked)
+    with transaction.atomic():
+        record(
+            "revocation.made",
+            actor=actor,
+            at=now,
+            subject=Subject("revocation", str(batch), "revocation"),
+            data={"revoked": done.revoked, "already_revoked": done.skipped, "criteria": criteria, "reason": said},
+        )
+    return done
+
+
+def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, actor: Actor, now: datetime) -> Decision:
+    """Keep a deployer's word that it has acted on one item of the feed; saying it again changes nothing.
+
+    Raise NotFound, NotAllowed (no deployer) or Invalid (the position is not of this decision).
+    """
+    if token is None or token.kind != TokenKind.DEPLOYER:
+        raise NotAllowed("Only a deployer acknowledges what it has acted on.")
+    with transaction.atomic():
+        decision = find_locked(decision_id)
+        entry = item(decision, position)
+        if entry is None:
+            sentence = f"Position {position} of the feed is not about this decision."
+            raise Invalid(sentence, errors=[{"loc": ["body", "position"], "msg": sentence}])
+        _, new = Acknowledgement.objects.get_or_create(
+            feed_entry=entry, deployer=token.name, defaults={"token": token, "acknowledged_at": now}
+        )
+        if new:
+            record(
+                "decision.acknowledged",
+                actor=actor,
+                at=now,
+                subject=subject(decision),
+                patch_sha256=decision.patch.sha256,
+                data={"position": position, "status": entry.status},
+            )
+    return decision
+
+
+def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: Actor, now: datetime) -> int:
+    """Revoke those of these approvals that still stand; waits for whoever holds one."""
+    rows = list(
+        Decision.objects.select_for_update(of=("self",))
+        .select_related("patch", "policy_version__policy")
+        .defer("patch__wargaming_log")  # up to 1 MiB a row
+        .filter(pk__in=keys, status__in=APPROVED)
+        .order_by("id")
+    )
+    Revocation.objects.bulk_create(
+        Revocation(decision=row, revoked_by=actor.label, revoked_by_user=user, reason=text, revoked_at=now)
+        for row in rows
+    )
+    Decision.objects.filter(pk__in=[row.pk for row in rows]).update(status=Status.REVOKED)
+    data = {"reason": commitment(text), "revocation": str(batch)}
+    record_all(
+        [Line("decision.revoked", actor, subject(row), data, row.patch.sha256, policy_ref(row)) for row in rows], at=now
+    )
+    wake_sequencer()
+    return len(rows)
+
+
+def _changed(wanted: Approvals, looked: Looked, count: int) -> str:
+    """Return what is different from the list that was looked at, in words."""
+    came, gone = changed_since(wanted, looked.at)
+    parts = [f"You looked at {looked.count:,} approvals, now {count:,} match."]
+    for rows, what in ((came, "Approved since"), (gone, "Revoked since")):
+        if rows:
+            parts.append(f"{what}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")
+    return " ".join([*parts, "Nothing was revoked; look at the list as it is now."])
