@@ -140,6 +140,10 @@ class VerdictForm(WordsForm):
     opened_at = forms.DateTimeField(required=False)
 
 
+class ConfirmForm(forms.Form):
+    password = forms.CharField(max_length=4_096, strip=False, error_messages={"required": "Enter your password."})
+
+
 class BulkForm(WordsForm):
     """One verdict on many cards; the ticked items come beside it."""
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from approvals.analytics.views import analytics
-from approvals.views import account, bulk, export, facets, history, lifecycle, patch, queue, updates, workbench
+from approvals.views import account, bulk, confirm, export, facets, history, lifecycle, patch, queue, updates, workbench
 
 patches = "patches/<uuid:decision_id>"
 
@@ -38,6 +38,7 @@ urlpatterns = [
     # /accounts
     path("accounts/login", account.SignIn.as_view(), name="login"),
     path("accounts/logout", account.sign_out, name="logout"),
+    path("accounts/confirm", confirm.confirm, name="confirm"),
     path("accounts/theme", account.theme, name="theme"),
     path("accounts/keys", account.keys, name="keys"),
 ]

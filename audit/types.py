@@ -24,6 +24,7 @@ TYPES: dict[str, str] = {
     "group.changed": "A group's permissions or members changed",
     "login.succeeded": "A person signed in",
     "login.failed": "A sign-in was refused",
+    "login.confirmed": "A signed-in person proved again who they are",
     "login.ended": "A person signed out",
     "export.made": "Somebody took a list out of the product",
     "kev.imported": "The catalogue of known exploited vulnerabilities was imported",

@@ -27,7 +27,7 @@ LAYERS = [
     {"policy", "diff"},
     {"queries"},
     {"services"},
-    {"forms", "actors", "backends", "api.schemas", "templatetags"},
+    {"forms", "actors", "backends", "sessions", "api.schemas", "templatetags"},
     {"live", "jobs", "metrics", "sequencer"},
     {"api", "admin"},
     {"views"},

@@ -1,6 +1,6 @@
 """The data model, one noun a file."""
 
-from .access import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
+from .access import EXTRA_SCOPES, SCOPES, ApiToken, Attempt, Producer, TokenKind
 from .cve import KnownExploited
 from .decision import (
     NO_DEADLINE,
@@ -28,6 +28,7 @@ __all__ = [
     "NO_DEADLINE",
     "SCOPES",
     "ApiToken",
+    "Attempt",
     "AutoApproval",
     "Category",
     "Channel",

@@ -1,11 +1,12 @@
 """Who may decide: pure functions that return None or the sentence the person reads.
 
-The page shows the same lists the services enforce. A `Stale` sentence answers 409 (the item moved on), any other 403.
+The page shows the same lists the services enforce. A `Stale` sentence answers 409 (the item moved on), any other 403;
+a `StepUp` sentence says in its problem's `type` that the person must prove again who they are.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 
 from approvals.errors import moment
@@ -14,6 +15,12 @@ from approvals.models import NO_DEADLINE, Priority, Status, Verdict
 
 class Stale(str):
     """A refusal because the item changed or ended, not because of who asks."""
+
+    __slots__ = ()
+
+
+class StepUp(str):
+    """A refusal that a fresh password, second factor or sign-in takes away, on the patch's page."""
 
     __slots__ = ()
 
@@ -41,20 +48,24 @@ class Case:
     expire_at: datetime
     people: dict[str, str] = field(default_factory=dict)
     reviewers: frozenset[int] = frozenset()
+    step_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the person wants, and what they had before them."""
+    """What the person wants, what they had before them, and when they last proved who they are."""
 
     verdict: str
     seen_sha256: str
     displayed: str = "page"
     opened: bool = True
     bulk: bool = False
+    authenticated_at: datetime | None = None
 
 
 Rule = Callable[[Case, Person, Intent, datetime], str | None]
+
+FRESH = timedelta(minutes=5)
 
 ROLES = {
     "submitted_by": "submitted this patch",
@@ -79,6 +90,15 @@ def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str 
         if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
             return f"You {words}, so another person must approve it."
     return None
+
+
+def step_up_elsewhere(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Only the page can ask for a password again: an API call, a card and a bulk tick cannot."""
+    if not case.step_up or intent.verdict != Verdict.APPROVE:
+        return None
+    if intent.displayed == "page" and not intent.bulk and person.authn != "token":
+        return None
+    return StepUp("Its policy asks who you are at the moment of approval: approve this patch on its page.")
 
 
 def personal_token_on_critical(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
@@ -128,9 +148,27 @@ def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) 
     return None
 
 
-WHO: Sequence[Rule] = (not_a_reviewer, own_patch, personal_token_on_critical, critical_in_bulk, unopened)
+def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """An open session is not enough where the policy says so: somebody else may sit at the screen by now."""
+    if not case.step_up or intent.verdict != Verdict.APPROVE:
+        return None
+    at = intent.authenticated_at
+    if at is not None and now - FRESH <= at <= now:
+        return None
+    return StepUp("Approving asks for your password again: more than five minutes have passed since you gave it.")
+
+
+WHO: Sequence[Rule] = (
+    not_a_reviewer,
+    own_patch,
+    step_up_elsewhere,
+    personal_token_on_critical,
+    critical_in_bulk,
+    unopened,
+)
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
-REVIEW: Sequence[Rule] = (*WHO, *WHEN)
+REVIEW: Sequence[Rule] = (*WHO, *WHEN, step_up)
+"""`step_up` is last: nobody types a password to learn that the patch is decided."""
 
 
 def refusal(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:

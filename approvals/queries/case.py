@@ -64,4 +64,5 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         expire_at=decision.expire_at,
         people={role: getattr(decision.patch, role) for role in ROLES},
         reviewers=frozenset(review.reviewer_id for review in live),
+        step_up=decision.policy_version.step_up,
     )

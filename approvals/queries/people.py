@@ -58,6 +58,11 @@ def approvers(user_ids: Iterable[int], among: list[Membership] | None = None) ->
     ]
 
 
+def account_of(text: str) -> User | None:
+    """Return the account that signs in under this user name or e-mail address."""
+    return User.objects.filter(Q(email__iexact=text) | Q(username__iexact=text)).order_by("id").first()
+
+
 def named(text: str) -> QuerySet[User]:
     """Return the people a filter means: by user name or e-mail address, or by a part of their full name."""
     full_name = Concat("first_name", Value(" "), "last_name")

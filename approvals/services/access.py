@@ -9,9 +9,11 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from approvals.errors import Invalid
+from approvals.errors import Invalid, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, Theme, TokenKind, User
 from audit.log import Actor, Subject, record
+
+from . import guessing
 
 MAX_NAME = 100
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -192,7 +194,10 @@ def group_facts(group: Group) -> dict[str, Any]:
     return {"name": group.name, "permissions": sorted(f"{app}.{codename}" for app, codename in names)}
 
 
+@transaction.atomic
 def record_sign_in(user: User, *, actor: Actor, now: datetime) -> None:
+    """Record that a person signed in; their tries until then are forgotten."""
+    guessing.succeeded(user)
     record("login.succeeded", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
 
 
@@ -204,6 +209,21 @@ def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> 
     """Record a refused sign-in; what was typed is never kept, it may be a password."""
     subject = Subject("user", f"user:{user.pk}", user.username) if user else Subject("user", "unknown", "")
     record("login.failed", actor=actor, at=now, subject=subject)
+
+
+def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
+    """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    try:
+        guessing.attempt(user, "", actor.ip_address, now=now)
+        if not user.check_password(password):
+            raise _invalid("password", "The password is wrong.")
+    except (Invalid, TooMany):
+        record("login.failed", actor=actor, at=now, subject=subject, data={"confirming": True})
+        raise
+    with transaction.atomic():
+        guessing.succeeded(user)
+        record("login.confirmed", actor=actor, at=now, subject=subject)
 
 
 def _producer_facts(producer: Producer) -> dict[str, Any]:
