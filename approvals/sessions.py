@@ -1,27 +1,50 @@
 """What a browser's session remembers of its person: when they proved who they are, and words they have not sent."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
 from django.http import HttpRequest
 
-AUTHENTICATED = "authenticated_at"
+from approvals.models import User
+
 WORDS = "words_not_sent"
 
 
-def remember_authentication(request: HttpRequest, now: datetime) -> None:
-    """Keep that the session's person just gave a password or second factor, or came from their provider."""
-    request.session[AUTHENTICATED] = now.isoformat()
+def remember_password(request: HttpRequest, user: User) -> None:
+    """Keep that the session's person just gave their password again."""
+    record_authentication(request, user, method="password", reauthenticated=True)
+
+
+def remember_provider(request: HttpRequest, auth_time: Any) -> None:
+    """Keep when the provider says that it last asked this person (`auth_time`, seconds; OpenID Connect Core 2).
+
+    The provider may have answered from a session of its own, of any age; one that does not say when proves nothing.
+    """
+    records = list(request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, ()))
+    if records and records[-1]["method"] == "socialaccount":
+        records[-1]["at"] = min(records[-1]["at"], auth_time) if isinstance(auth_time, int | float) else 0
+        request.session[AUTHENTICATION_METHODS_SESSION_KEY] = records
 
 
 def authenticated_at(request: HttpRequest) -> datetime | None:
-    """Return when this session's person last proved who they are; None where the session does not say."""
-    at = request.session.get(AUTHENTICATED)
-    return datetime.fromisoformat(at) if at else None
+    """Return when this session's person last proved who they are; None where the session does not say.
+
+    Each password, second factor and sign-in at the provider counts.
+    """
+    records = _records(request)
+    return datetime.fromtimestamp(max(record["at"] for record in records), UTC) if records else None
+
+
+def methods(request: HttpRequest) -> list[str]:
+    """Return by what this session's person proved who they are, in order: password, mfa, socialaccount."""
+    return [record["method"] for record in _records(request)]
 
 
 def keep_words(request: HttpRequest, decision_id: UUID, text: str) -> None:
-    """Keep what was typed about one decision while its writer gives a password."""
+    """Keep what was typed about one decision while its writer proves who they are."""
     if text:
         request.session[WORDS] = {"decision": str(decision_id), "text": text}
 
@@ -33,3 +56,10 @@ def give_words_back(request: HttpRequest, decision_id: UUID) -> str:
         return ""
     del request.session[WORDS]
     return str(kept["text"])
+
+
+def _records(request: HttpRequest) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = get_authentication_records(
+        request, request.user if isinstance(request.user, User) else None
+    )
+    return records

@@ -1,6 +1,7 @@
 """The pages' addresses."""
 
-from django.urls import path
+from allauth.account.views import account_inactive, signup
+from django.urls import include, path
 
 from approvals.analytics.views import analytics
 from approvals.views import account, bulk, confirm, export, facets, history, lifecycle, patch, queue, updates, workbench
@@ -35,10 +36,16 @@ urlpatterns = [
     path(f"{patches}/viewed", workbench.tick, name="patch-viewed"),
     path(f"{patches}/presence", workbench.presence, name="patch-presence"),
     path(f"{patches}/<str:action>", patch.card_action, name="card-action"),
-    # /accounts
+    # /accounts; allauth reaches ours by the names it knows
     path("accounts/login", account.SignIn.as_view(), name="login"),
     path("accounts/logout", account.sign_out, name="logout"),
+    path("accounts/login", account.SignIn.as_view(), name="account_login"),
+    path("accounts/logout", account.sign_out, name="account_logout"),
+    path("accounts/inactive", account_inactive, name="account_inactive"),
+    path("accounts/signup", signup, name="account_signup"),
     path("accounts/confirm", confirm.confirm, name="confirm"),
+    path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/theme", account.theme, name="theme"),
     path("accounts/keys", account.keys, name="keys"),
 ]

@@ -208,12 +208,20 @@ RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000,
 # --- Application --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "hitl",
+    # Before ours, whose admin takes theirs off: it would write without entries.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "approvals",
     "audit",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",  # allauth's pages
     "django.contrib.messages",
     "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
@@ -240,6 +248,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 ROOT_URLCONF = "hitl.urls"
@@ -266,6 +275,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+ACCOUNT_ADAPTER = "approvals.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators and the provider vouch for addresses
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # policy.rules.FRESH, for changes of one's second factors
+ACCOUNT_RATE_LIMITS = False  # services.guessing counts for all processes
+MFA_ADAPTER = "approvals.adapters.SecondFactors"
+MFA_FORMS = {
+    "authenticate": "approvals.views.second_factor.CodeForm",
+    "reauthenticate": "approvals.views.second_factor.CodeAgainForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "HITL"
+MFA_TOTP_TOLERANCE = 1  # half a minute of a phone's clock
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers themselves refuse it but for localhost
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = "login"
@@ -276,6 +299,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"  # the pool's connections too, else log times follow the machine
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS.append("django.forms")
+
+# allauth remembers here which code of an authenticator app was used: in the database, so that it is used once in all
+# processes.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "approvals_cache"}}
 
 # --- Static files: hashed names once collectstatic has run (the image), straight from static/ before that ---------
 STATIC_URL = "static/"

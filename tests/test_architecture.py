@@ -28,7 +28,7 @@ LAYERS = [
     {"queries"},
     {"services"},
     {"forms", "actors", "backends", "sessions", "api.schemas", "templatetags"},
-    {"live", "jobs", "metrics", "sequencer"},
+    {"live", "jobs", "metrics", "sequencer", "adapters"},
     {"api", "admin"},
     {"views"},
     {"analytics"},

@@ -195,10 +195,17 @@ def group_facts(group: Group) -> dict[str, Any]:
 
 
 @transaction.atomic
-def record_sign_in(user: User, *, actor: Actor, now: datetime) -> None:
-    """Record that a person signed in; their tries until then are forgotten."""
+def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: datetime) -> None:
+    """Record that a person signed in, and by what; their tries until then are forgotten."""
     guessing.succeeded(user)
-    record("login.succeeded", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
+
+
+def record_second_factor(user: User, change: str, *, actor: Actor, now: datetime) -> None:
+    """Record what became of a person's second factors; call in the request that changed them."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("second_factor.changed", actor=actor, at=now, subject=subject, data={"change": change})
 
 
 def record_sign_out(user: User, *, actor: Actor, now: datetime) -> None:
@@ -213,17 +220,27 @@ def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> 
 
 def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
     """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany."""
-    subject = Subject("user", f"user:{user.pk}", user.username)
     try:
         guessing.attempt(user, "", actor.ip_address, now=now)
         if not user.check_password(password):
             raise _invalid("password", "The password is wrong.")
     except (Invalid, TooMany):
-        record("login.failed", actor=actor, at=now, subject=subject, data={"confirming": True})
+        record_failed_confirmation(user, actor=actor, now=now)
         raise
-    with transaction.atomic():
-        guessing.succeeded(user)
-        record("login.confirmed", actor=actor, at=now, subject=subject)
+    record_confirmation(user, actor=actor, now=now)
+
+
+@transaction.atomic
+def record_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
+    """Record that a signed-in person proved again who they are; their tries until then are forgotten."""
+    guessing.succeeded(user)
+    record("login.confirmed", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+
+
+def record_failed_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
+    """Record a refused password or code of somebody whose session or password was right."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("login.failed", actor=actor, at=now, subject=subject, data={"confirming": True})
 
 
 def _producer_facts(producer: Producer) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
 from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
@@ -16,7 +18,6 @@ from approvals.errors import TooMany
 from approvals.models import Theme, User
 from approvals.queries.people import account_of
 from approvals.services import access, guessing
-from approvals.sessions import remember_authentication
 
 from .access import way_back
 
@@ -45,7 +46,7 @@ class SignInForm(AuthenticationForm):
 
 
 class SignIn(LoginView):
-    """Django's sign-in with an entry for each attempt."""
+    """Django's sign-in page over allauth's steps, with an entry for each attempt."""
 
     template_name = "registration/login.html"
     authentication_form = SignInForm
@@ -53,11 +54,10 @@ class SignIn(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.get_user()
-        now = timezone.now()
-        access.record_sign_in(user, actor=person_actor(self.request, user), now=now)
-        response = super().form_valid(form)
-        remember_authentication(self.request, now)
-        return response
+        login = Login(user=user, redirect_url=self.get_success_url())
+        # Asks those for their second factor who have one.
+        answer: HttpResponse = perform_password_login(self.request, {}, login)
+        return answer
 
     def form_invalid(self, form: Any) -> HttpResponse:
         typed = form.data.get("username", "")[:254]

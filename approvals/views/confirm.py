@@ -1,5 +1,8 @@
 """Proving again who one is, where a policy asks for it; then back to the page that asked."""
 
+from urllib.parse import urlencode
+
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -13,9 +16,14 @@ from approvals.actors import person_actor
 from approvals.errors import Invalid, TooMany
 from approvals.forms import ConfirmForm
 from approvals.services import access
-from approvals.sessions import remember_authentication
+from approvals.sessions import remember_password
 
 from .access import person_of, way_back
+
+SECOND_FACTORS = {
+    "mfa_reauthenticate": "Use a code of your authenticator app",
+    "mfa_reauthenticate:webauthn": "Use a security key",
+}
 
 
 @sensitive_post_parameters("password")
@@ -40,9 +48,21 @@ def confirm(request: HttpRequest) -> HttpResponse:
 def _confirmed(request: HttpRequest, password: str) -> HttpResponse:
     user, now = person_of(request), timezone.now()
     access.confirm_password(user, password, actor=person_actor(request, user), now=now)
-    remember_authentication(request, now)
+    remember_password(request, user)
     return redirect(way_back(request))
 
 
 def _page(request: HttpRequest, form: forms.Form, status: int) -> HttpResponse:
-    return render(request, "registration/confirm.html", {"form": form, "next": way_back(request)}, status=status)
+    context = {"form": form, "next": way_back(request), "others": _others(request)}
+    return render(request, "registration/confirm.html", context, status=status)
+
+
+def _others(request: HttpRequest) -> list[dict[str, str]]:
+    """Return the person's second factors, each with the page of allauth's that takes it and leads back."""
+    back = urlencode({"next": way_back(request)})
+    ways = get_adapter().get_reauthentication_methods(person_of(request))
+    return [
+        {"url": f"{way['url']}?{back}", "words": SECOND_FACTORS[way["id"]]}
+        for way in ways
+        if way["id"] in SECOND_FACTORS
+    ]

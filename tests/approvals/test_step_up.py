@@ -10,7 +10,6 @@ from django.utils import timezone
 from approvals.models import Decision, PatchView, Policy, PolicyVersion, Status, TokenKind
 from approvals.policy.rules import FRESH
 from approvals.services import policies
-from approvals.sessions import AUTHENTICATED
 from audit.models import Entry
 from tests.cast import PASSWORD, SYSTEM, Api
 
@@ -46,8 +45,11 @@ def status_of(decision):
 
 
 def age(client, minutes):
+    """Let the session say that its person gave a password so long ago."""
     session = client.session
-    session[AUTHENTICATED] = (timezone.now() - timedelta(minutes=minutes)).isoformat()
+    record = {"method": "password", "at": (timezone.now() - timedelta(minutes=minutes)).timestamp()}
+    session["account_authentication_methods"] = [record]
+    session["account_authentication_methods_user"] = session["_auth_user_id"]
     session.save()
 
 
