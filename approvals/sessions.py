@@ -24,9 +24,10 @@ def remember_provider(request: HttpRequest, auth_time: Any) -> None:
     The provider may have answered from a session of its own, of any age; one that does not say when proves nothing.
     """
     records = list(request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, ()))
-    if records and records[-1]["method"] == "socialaccount":
-        records[-1]["at"] = min(records[-1]["at"], auth_time) if isinstance(auth_time, int | float) else 0
-        request.session[AUTHENTICATION_METHODS_SESSION_KEY] = records
+    for record in records:
+        if record["method"] == "socialaccount":
+            record["at"] = min(record["at"], auth_time) if isinstance(auth_time, int | float) else 0
+    request.session[AUTHENTICATION_METHODS_SESSION_KEY] = records
 
 
 def authenticated_at(request: HttpRequest) -> datetime | None:
@@ -56,6 +57,17 @@ def give_words_back(request: HttpRequest, decision_id: UUID) -> str:
         return ""
     del request.session[WORDS]
     return str(kept["text"])
+
+
+def carry_words(request: HttpRequest) -> None:
+    """Take the kept words out of a session that ends because its person comes back from the provider."""
+    request.words_not_sent = request.session.get(WORDS)  # type: ignore[attr-defined]
+
+
+def put_words_down(request: HttpRequest) -> None:
+    """Put carried words into the session that follows."""
+    if words := getattr(request, "words_not_sent", None):
+        request.session[WORDS] = words
 
 
 def _records(request: HttpRequest) -> list[dict[str, Any]]:

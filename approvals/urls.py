@@ -1,6 +1,7 @@
 """The pages' addresses."""
 
 from allauth.account.views import account_inactive, signup
+from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
 from approvals.analytics.views import analytics
@@ -46,6 +47,9 @@ urlpatterns = [
     path("accounts/confirm", confirm.confirm, name="confirm"),
     path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
+    path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),
+    path("accounts/oidc/error", login_error, name="socialaccount_login_error"),
     path("accounts/theme", account.theme, name="theme"),
     path("accounts/keys", account.keys, name="keys"),
 ]

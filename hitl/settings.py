@@ -93,6 +93,25 @@ def env_origins(name: str, default: str = "") -> list[str]:
     )
 
 
+def issuer(text: str) -> str:
+    """Return an OpenID Connect issuer without a slash at its end; plain http for this machine only."""
+    parts = urlsplit(text)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if text and (
+        not parts.hostname or parts.query or parts.scheme != "https" and not (local and parts.scheme == "http")
+    ):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def group_pairs(text: str) -> dict[str, str]:
+    """Return the provider's groups with ours, from `theirs=ours` pairs; theirs may hold an equals sign."""
+    pairs = [item.strip().rpartition("=") for item in text.split(",") if item.strip()]
+    if not all(theirs.strip() and ours.strip() for theirs, _, ours in pairs):
+        raise ValueError
+    return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
+
+
 def probability(text: str) -> Decimal:
     value = Decimal(text)
     if not Decimal("0.5") <= value <= 1:
@@ -184,6 +203,18 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_SSL_REDIRECT = False  # the proxy's business; probes arrive by plain http
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+OIDC_ISSUER = env_as("OIDC_ISSUER", "", issuer, "the provider's address such as https://id.example.org/realms/staff")
+OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env("OIDC_CLIENT_ID"), env("OIDC_CLIENT_SECRET")
+if len({bool(OIDC_ISSUER), bool(OIDC_CLIENT_ID), bool(OIDC_CLIENT_SECRET)}) > 1:
+    raise ImproperlyConfigured("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.")
+OIDC_GROUPS_CLAIM = env("OIDC_GROUPS_CLAIM", "groups")
+OIDC_GROUPS = env_as(
+    "OIDC_GROUPS", "", group_pairs, "pairs such as sec-leads=security-leads, separated by commas, theirs before ours"
+)
+# Browsers hold form-action against every address that signing in passes through, not only the first.
+OIDC_ORIGINS = env_origins(
+    "OIDC_ORIGINS", "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER)) if OIDC_ISSUER else ""
+)
 CSRF_FAILURE_VIEW = "approvals.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -193,7 +224,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *OIDC_ORIGINS],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     }
@@ -281,6 +312,23 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators and the provider vouch for
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # policy.rules.FRESH, for changes of one's second factors
 ACCOUNT_RATE_LIMITS = False  # services.guessing counts for all processes
 MFA_ADAPTER = "approvals.adapters.SecondFactors"
+SOCIALACCOUNT_ADAPTER = "approvals.adapters.Provider"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": "Single sign-on",
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
 MFA_FORMS = {
     "authenticate": "approvals.views.second_factor.CodeForm",
     "reauthenticate": "approvals.views.second_factor.CodeAgainForm",

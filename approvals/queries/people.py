@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
+from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
@@ -44,23 +45,66 @@ def person(user: User, authn: str = "session", among: list[Membership] | None = 
     )
 
 
+IDENTITIES = """
+select id, 'address:' || lower(email) from approvals_user where id = any(%(ids)s) and email <> ''
+union select user_id, 'address:' || lower(email) from account_emailaddress where verified and user_id = any(%(ids)s)
+union select user_id, 'subject:' || provider || ' ' || uid from socialaccount_socialaccount where user_id = any(%(ids)s)
+"""
+
+
+def one_person_once(people: list[Approver]) -> list[Approver]:
+    """Return these people with those accounts put together that have a provider's subject or an address in common.
+
+    The database lets no two accounts have the same subject or the same address of their own; what is left is an
+    account whose own address the provider has verified for somebody who signs in to another. The lower id counts.
+    """
+    if len(people) < 2:
+        return people
+    with connection.cursor() as cursor:
+        cursor.execute(IDENTITIES, {"ids": [one.id for one in people]})
+        rows = cursor.fetchall()
+    keys = {one.id: {key for user_id, key in rows if user_id == one.id} for one in people}
+    distinct: list[tuple[Approver, set[str]]] = []
+    for one in people:
+        same = [other for other in distinct if other[1] & keys[one.id]]
+        distinct = [other for other in distinct if other not in same]
+        parts = [*(approver for approver, _ in same), one]
+        merged = Approver(min(part.id for part in parts), frozenset().union(*(part.groups for part in parts)))
+        distinct.append((merged, keys[one.id].union(*(known for _, known in same))))
+    return sorted((approver for approver, _ in distinct), key=lambda approver: approver.id)
+
+
 def approvers(user_ids: Iterable[int], among: list[Membership] | None = None) -> list[Approver]:
     """Return those of these people who may still review, with their present groups; `among` as for `person`.
 
-    Somebody who left the reviewers or was switched off since they approved counts no longer.
+    Somebody who left the reviewers or was switched off since they approved counts no longer, and one person with two
+    accounts counts once.
     """
     wanted = set(user_ids)
     found = [each for each in (memberships(wanted) if among is None else among) if each[0] in wanted]
     may = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
-    return [
-        Approver(user_id, frozenset(group for member, group, _ in found if member == user_id))
-        for user_id in sorted(may)
-    ]
+    return one_person_once(
+        [
+            Approver(user_id, frozenset(group for member, group, _ in found if member == user_id))
+            for user_id in sorted(may)
+        ]
+    )
 
 
 def account_of(text: str) -> User | None:
     """Return the account that signs in under this user name or e-mail address."""
     return User.objects.filter(Q(email__iexact=text) | Q(username__iexact=text)).order_by("id").first()
+
+
+def owners_of(address: str) -> list[User]:
+    """Return the accounts with this e-mail address, as their own or as one that the provider verified."""
+    verified = Q(emailaddress__email__iexact=address, emailaddress__verified=True)
+    return list(User.objects.filter(Q(email__iexact=address) | verified).distinct().order_by("id"))
+
+
+def comes_from_provider(user: User) -> bool:
+    """Return whether this person may sign in at the single sign-on provider."""
+    return bool(SocialAccount.objects.filter(user=user).exists())
 
 
 def named(text: str) -> QuerySet[User]:

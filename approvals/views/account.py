@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
@@ -51,6 +52,9 @@ class SignIn(LoginView):
     template_name = "registration/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(single_sign_on=bool(settings.OIDC_ISSUER), **context)
 
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.get_user()

@@ -4,9 +4,11 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -15,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from approvals.actors import person_actor
 from approvals.errors import Invalid, TooMany
 from approvals.forms import ConfirmForm
+from approvals.queries.people import comes_from_provider
 from approvals.services import access
 from approvals.sessions import remember_password
 
@@ -53,8 +56,19 @@ def _confirmed(request: HttpRequest, password: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: forms.Form, status: int) -> HttpResponse:
-    context = {"form": form, "next": way_back(request), "others": _others(request)}
+    context = {"form": form, "next": way_back(request), "others": _others(request), "provider": _provider(request)}
     return render(request, "registration/confirm.html", context, status=status)
+
+
+def _provider(request: HttpRequest) -> str:
+    """Return the address that asks the provider for a fresh sign-in of somebody it sent; '' for others.
+
+    What the browser sends the provider is its person's to change, so when it asked them is read in its answer.
+    """
+    if not settings.OIDC_ISSUER or not comes_from_provider(person_of(request)):
+        return ""
+    asked = {"process": "login", "next": way_back(request), "auth_params": "prompt=login&max_age=0"}
+    return f"{reverse('openid_connect_login', args=['sso'])}?{urlencode(asked)}"
 
 
 def _others(request: HttpRequest) -> list[dict[str, str]]:
