@@ -1,16 +1,40 @@
 """What a browser's session remembers of its person: when they proved who they are, and words they have not sent."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
+from django.conf import settings
 from django.http import HttpRequest
 
 from approvals.models import User
+from approvals.services import identity
 
 WORDS = "words_not_sent"
+BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
+TICK = 60  # seconds: a busy page must not write its session at each request
+BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
+"""What open pages ask by themselves: it keeps no session alive, nobody may be there."""
+
+
+def over_limit(request: HttpRequest, now: datetime) -> str:
+    """Return why this session is over, or '' and remember that its person was there.
+
+    A session from before the limits begins with its first request.
+    """
+    session, moment = request.session, int(now.timestamp())
+    began, seen = session.get(BEGAN, moment), session.get(SEEN, moment)
+    if moment - began >= settings.SESSION_ABSOLUTE_HOURS * 3600:
+        return "the longest time of a session was over"
+    if moment - seen >= settings.SESSION_IDLE_MINUTES * 60:
+        return "nobody used it"
+    if SEEN not in session or (moment - seen >= TICK and not BACKGROUND.search(request.path)):
+        session[BEGAN], session[SEEN] = began, moment
+        identity.seen(session.session_key, now)
+    return ""
 
 
 def remember_password(request: HttpRequest, user: User) -> None:

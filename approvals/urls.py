@@ -5,7 +5,20 @@ from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
 from approvals.analytics.views import analytics
-from approvals.views import account, bulk, confirm, export, facets, history, lifecycle, patch, queue, updates, workbench
+from approvals.views import (
+    account,
+    bulk,
+    confirm,
+    export,
+    facets,
+    history,
+    lifecycle,
+    mine,
+    patch,
+    queue,
+    updates,
+    workbench,
+)
 
 patches = "patches/<uuid:decision_id>"
 
@@ -38,6 +51,11 @@ urlpatterns = [
     path(f"{patches}/presence", workbench.presence, name="patch-presence"),
     path(f"{patches}/<str:action>", patch.card_action, name="card-action"),
     # /accounts; allauth reaches ours by the names it knows
+    path("accounts/", mine.page, name="account"),
+    path("accounts/sign-out-everywhere", mine.sign_out_everywhere, name="sign-out-everywhere"),
+    path("accounts/sessions/<int:pk>/end", mine.end_session, name="session-end"),
+    path("accounts/tokens", mine.issue_token, name="token-issue"),
+    path("accounts/tokens/<int:pk>/revoke", mine.revoke_token, name="token-revoke"),
     path("accounts/login", account.SignIn.as_view(), name="login"),
     path("accounts/logout", account.sign_out, name="logout"),
     path("accounts/login", account.SignIn.as_view(), name="account_login"),

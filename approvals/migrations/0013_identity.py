@@ -1,4 +1,4 @@
-"""Tries at passwords and codes, and the cache in which a used code of an authenticator app is remembered."""
+"""Tries at passwords and codes, signing out everywhere, and the cache that remembers an app's used codes."""
 
 from django.db import migrations, models
 
@@ -15,6 +15,11 @@ class Migration(migrations.Migration):
     dependencies = [("approvals", "0012_rules")]
     operations = [
         migrations.RunSQL(CACHE, "drop table approvals_cache"),
+        migrations.AddField(
+            model_name="user",
+            name="signed_out_everywhere",
+            field=models.PositiveIntegerField(default=0, editable=False, help_text="How often."),
+        ),
         migrations.CreateModel(
             name="Attempt",
             fields=[

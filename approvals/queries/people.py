@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
 
-from approvals.models import User
+from approvals.models import ApiToken, TokenKind, User
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Person
 
@@ -105,6 +106,20 @@ def owners_of(address: str) -> list[User]:
 def comes_from_provider(user: User) -> bool:
     """Return whether this person may sign in at the single sign-on provider."""
     return bool(SocialAccount.objects.filter(user=user).exists())
+
+
+FACTORS = {"totp": "an authenticator app", "webauthn": "a security key", "recovery_codes": "recovery codes"}
+
+
+def second_factors(user: User) -> list[str]:
+    """Return in words by what a person proves who they are beside a password."""
+    types = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
+    return [words for type, words in FACTORS.items() if type in types]
+
+
+def tokens_of(user: User) -> QuerySet[ApiToken]:
+    """Return a person's own tokens that are not revoked, the newest first."""
+    return ApiToken.objects.filter(user=user, kind=TokenKind.PERSONAL, revoked_at=None).order_by("-id")
 
 
 def named(text: str) -> QuerySet[User]:

@@ -208,8 +208,10 @@ def record_second_factor(user: User, change: str, *, actor: Actor, now: datetime
     record("second_factor.changed", actor=actor, at=now, subject=subject, data={"change": change})
 
 
-def record_sign_out(user: User, *, actor: Actor, now: datetime) -> None:
-    record("login.ended", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+def record_sign_out(user: User, why: str = "signed out", *, actor: Actor, now: datetime) -> None:
+    """Record that a session ended, by its person or by a limit."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("login.ended", actor=actor, at=now, subject=subject, data={"why": why})
 
 
 def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> None:

@@ -7,15 +7,17 @@ from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
+from django.db.models import F
 
 from approvals.errors import NotAllowed
 from approvals.models import User
 from approvals.queries.people import account_of, owners_of
 from audit.log import Actor
 
-from .access import record_user_change, user_facts
+from .access import record_sign_out, record_user_change, user_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,36 @@ def arrive(claims: Claims, mapping: Mapping[str, str], *, actor: Actor, now: dat
         _keep_address(user, claims)
         _set_groups(user, mapping, claims.groups, actor, now)
     return user
+
+
+def seen(session_key: str | None, now: datetime) -> None:
+    """Remember when a session was last used; not an entry, it decides nothing."""
+    UserSession.objects.filter(session_key=session_key).update(last_seen_at=now)
+
+
+def sessions_of(user: User) -> list[UserSession]:
+    """Return the sessions in which a person is signed in, the last used first; those that are over are forgotten."""
+    sessions: list[UserSession] = UserSession.objects.purge_and_list(user)
+    return sorted(sessions, key=lambda session: session.last_seen_at, reverse=True)
+
+
+@transaction.atomic
+def end_session(user: User, pk: int, *, actor: Actor, now: datetime) -> bool:
+    """End one session of a person and return whether there was one."""
+    session = UserSession.objects.filter(user=user, pk=pk).first()
+    if session is None:
+        return False
+    session.end()
+    record_sign_out(user, "ended from the account page", actor=actor, now=now)
+    return True
+
+
+@transaction.atomic
+def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
+    """End every session of a person, also those that no list knows; their tokens stay."""
+    User.objects.filter(pk=user.pk).update(signed_out_everywhere=F("signed_out_everywhere") + 1)
+    UserSession.objects.filter(user=user).delete()
+    record_sign_out(user, "signed out everywhere", actor=actor, now=now)
 
 
 def _one_at_a_time(claims: Claims) -> None:

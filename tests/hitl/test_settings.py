@@ -46,6 +46,8 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("DATABASE_URL", "postgresql://u:geheim@h:99999/db"),
         ("HITL_DATA_DIR", "/proc/nothing/here"),
         ("SECRET_KEY_FILE", "/nowhere"),
+        ("SESSION_IDLE_MINUTES", "0"),
+        ("SESSION_ABSOLUTE_HOURS", "forever"),
         ("OIDC_ISSUER", "id.example.org"),
         ("OIDC_ISSUER", "http://id.example.org"),
         ("OIDC_GROUPS", "sec-leads"),
