@@ -25,7 +25,7 @@ TYPES: dict[str, str] = {
     "login.succeeded": "A person signed in",
     "login.failed": "A sign-in was refused",
     "login.confirmed": "A signed-in person proved again who they are",
-    "second_factor.changed": "A person's second factor was added, removed or renewed",
+    "factor.changed": "A person's second factor was added, removed or renewed",
     "login.ended": "A person signed out, or a session ended",
     "export.made": "Somebody took a list out of the product",
     "kev.imported": "The catalogue of known exploited vulnerabilities was imported",

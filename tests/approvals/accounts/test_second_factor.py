@@ -105,13 +105,13 @@ def test_what_is_stored_gives_nobody_a_code(enrolled, alice, settings):
 
 
 def test_each_change_of_a_factor_is_an_entry(enrolled, alice):
-    assert entries("second_factor.changed") == 1
+    assert entries("factor.changed") == 1
     client, _ = password()
     client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
     client.post(reverse("confirm"), {"password": PASSWORD})
     client.post(reverse("mfa_deactivate_totp"))
     assert not Authenticator.objects.filter(user=alice).exists()
-    assert entries("second_factor.changed") == 2
+    assert entries("factor.changed") == 2
 
 
 def test_a_code_is_enough_to_confirm_who_one_is(enrolled, alice):
