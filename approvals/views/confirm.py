@@ -24,7 +24,7 @@ from approvals.sessions import remember_password
 from .access import person_of, way_back
 
 SECOND_FACTORS = {
-    "mfa_reauthenticate": "Use a code of your authenticator app",
+    "mfa_reauthenticate": "Use a code of your app, or a recovery code",
     "mfa_reauthenticate:webauthn": "Use a security key",
 }
 

@@ -150,3 +150,11 @@ def test_the_admin_has_no_second_door_to_factors_and_sessions(client, django_use
     assert "/admin/mfa/" not in client.get("/admin/").content.decode()
     assert client.get("/admin/mfa/authenticator/").status_code == 404
     assert client.get("/admin/socialaccount/socialapp/").status_code == 404
+
+
+def test_the_audit_log_says_by_what_somebody_signed_in(enrolled, sign_in, audrey):
+    client, _ = password()
+    client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
+    text = sign_in(audrey).get(reverse("audit:entries")).content.decode()
+    assert "password, second factor" in text
+    assert "authenticator app added" in text
