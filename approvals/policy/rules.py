@@ -27,7 +27,10 @@ class StepUp(str):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who wants to decide, with the groups and permissions they have at this moment."""
+    """Who wants to decide, with the groups and permissions they have at this moment.
+
+    `addresses` are those that the single sign-on provider verified for them beside their account's own.
+    """
 
     id: int
     email: str
@@ -35,6 +38,7 @@ class Person:
     groups: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
     authn: str = "session"
+    addresses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) ->
 def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     if intent.verdict != Verdict.APPROVE:
         return None
-    mine = {name.casefold() for name in (person.email, person.username) if name}
+    mine = {name.casefold() for name in (person.email, person.username, *person.addresses) if name}
     for role, words in ROLES.items():
         named = case.people.get(role, "").strip().casefold()
         if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
@@ -33,7 +35,8 @@ Membership = tuple[int, str, str | None]
 def person(user: User, authn: str = "session", among: list[Membership] | None = None) -> Person:
     """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count.
 
-    `among` are memberships just read with theirs among them; without it one query.
+    `among` are memberships just read with theirs among them; without it one query. Where there is a provider of single
+    sign-on, one more.
     """
     mine = [each for each in (memberships([user.pk]) if among is None else among) if each[0] == user.pk]
     return Person(
@@ -43,7 +46,13 @@ def person(user: User, authn: str = "session", among: list[Membership] | None = 
         groups=frozenset(group for _, group, _ in mine),
         permissions=frozenset(permission for _, _, permission in mine if permission),
         authn=authn,
+        addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
     )
+
+
+def verified_addresses(user: User) -> frozenset[str]:
+    """Return the e-mail addresses that the single sign-on provider verified for a person."""
+    return frozenset(EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True))
 
 
 IDENTITIES = """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group
@@ -17,7 +18,7 @@ from approvals.models import User
 from approvals.queries.people import account_of, owners_of
 from audit.log import Actor
 
-from .access import record_sign_out, record_user_change, user_facts
+from .access import record_second_factor, record_sign_out, record_user_change, user_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,16 @@ def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
     User.objects.filter(pk=user.pk).update(signed_out_everywhere=F("signed_out_everywhere") + 1)
     UserSession.objects.filter(user=user).delete()
     record_sign_out(user, "signed out everywhere", actor=actor, now=now)
+
+
+@transaction.atomic
+def remove_factors(user: User, *, actor: Actor, now: datetime) -> bool:
+    """Take all second factors from a person who lost them, end their sessions, and return whether there were any."""
+    if not Authenticator.objects.filter(user=user).delete()[0]:
+        return False
+    record_second_factor(user, "all removed by an administrator", actor=actor, now=now)
+    sign_out_everywhere(user, actor=actor, now=now)
+    return True
 
 
 def _one_at_a_time(claims: Claims) -> None:

@@ -158,3 +158,16 @@ def test_the_audit_log_says_by_what_somebody_signed_in(enrolled, sign_in, audrey
     text = sign_in(audrey).get(reverse("audit:entries")).content.decode()
     assert "password, second factor" in text
     assert "authenticator app added" in text
+
+
+def test_an_administrator_removes_the_factors_of_somebody_who_lost_them(enrolled, alice, client, django_user_model):
+    root = django_user_model.objects.create_superuser("root", "root@example.org", PASSWORD)
+    alices, _ = password()
+    alices.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
+    Authenticator.objects.create(user=root, type="totp", data={"secret": get_adapter().encrypt(enrolled)})
+    client.force_login(root)
+    client.post("/admin/approvals/user/", {"action": "remove_factors", "_selected_action": [alice.pk, root.pk]})
+    assert [one.user for one in Authenticator.objects.all()] == [root]  # not one's own
+    assert alices.get(reverse("queue")).status_code == 302
+    assert Entry.objects.filter(type="factor.changed", actor_id=f"user:{root.pk}").count() == 1
+    assert password()[1]["Location"] == reverse("queue")

@@ -158,6 +158,18 @@ def test_the_providers_word_on_when_it_asked_is_what_counts(says, through_provid
     assert decision.status == Status.APPROVED
 
 
+def test_nobody_approves_what_they_submitted_under_the_address_of_the_provider(
+    says, through_provider, alice, make_patch
+):
+    says("subject-12", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-12")
+    says("subject-12", email="al@example.org", email_verified=True, groups=["sec-reviewers"])
+    browser = through_provider("subject-12").browser
+    decision = make_patch(submitted_by="Al@example.org")
+    text = browser.get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert "You submitted this patch, so another person must approve it." in text
+
+
 def test_two_accounts_of_one_person_count_once(says, through_provider, alice, bob, lena, make_patch, approve):
     says("subject-11", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
     through_provider("subject-11")

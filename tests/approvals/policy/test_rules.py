@@ -40,6 +40,11 @@ def test_nobody_approves_a_patch_they_stand_behind(role, spelling):
     assert refusal(case, PERSON, REJECT, NOW) is None
 
 
+def test_an_address_the_provider_knows_somebody_by_is_theirs_too():
+    case = replace(CASE, people={"submitted_by": "Al@Example.org"})
+    assert "You submitted" in refusal(case, replace(PERSON, addresses=frozenset({"al@example.org"})), APPROVE, NOW)
+
+
 @pytest.mark.parametrize("other", ["", " ", "bob@example.org", "alice@example.com", "notalice", "malice@example.org"])
 def test_other_people_on_the_patch_block_nobody(other):
     assert refusal(replace(CASE, people=dict.fromkeys(ROLES, other)), PERSON, APPROVE, NOW) is None
