@@ -25,6 +25,11 @@ def nobody(request: HttpRequest) -> Actor:
     return Actor("anonymous", ActorKind.HUMAN, "", "", **_origin(request))
 
 
+def provider(request: HttpRequest) -> Actor:
+    """Return the actor for what the single sign-on provider says of somebody, such as their groups."""
+    return Actor("provider:sso", ActorKind.SERVICE, "Single sign-on", "oidc", **_origin(request))
+
+
 def command(name: str) -> Actor:
     """Return the actor for a management command: whoever has a shell on the machine."""
     return Actor(f"command:{name}", ActorKind.SERVICE, f"manage.py {name}", "shell")

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.db.models import Q
 from django.http import HttpRequest
 
 from .models import User
+from .queries.people import account_of
 
 
 class EmailOrUsernameBackend(ModelBackend):
@@ -17,7 +17,7 @@ class EmailOrUsernameBackend(ModelBackend):
     ) -> User | None:
         if not username or password is None:
             return None
-        user = User.objects.filter(Q(email__iexact=username) | Q(username__iexact=username)).order_by("id").first()
+        user = account_of(username)
         if user is None:
             User().set_password(password)  # the same time as a wrong password, so that names cannot be probed
             return None

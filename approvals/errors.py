@@ -25,6 +25,13 @@ class NotAllowed(Refusal):
     title = "Not allowed"
 
 
+class StepUpRequired(NotAllowed):
+    """The caller may do it, once they have proved again who they are, on the patch's page."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, type="step_up_required")
+
+
 class NotFound(Refusal):
     """There is no such thing, or the caller may not know of it."""
 

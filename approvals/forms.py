@@ -157,6 +157,19 @@ class VerdictForm(WordsForm):
     opened_at = forms.DateTimeField(required=False)
 
 
+class TokenForm(forms.Form):
+    """A personal token: what its person calls it, and after how many days it ends."""
+
+    name = forms.CharField(max_length=100, strip=True, error_messages={"required": "Say what the token is for."})
+    days = forms.TypedChoiceField(
+        coerce=int, choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")], initial=30
+    )
+
+
+class ConfirmForm(forms.Form):
+    password = forms.CharField(max_length=4_096, strip=False, error_messages={"required": "Enter your password."})
+
+
 class BulkForm(WordsForm):
     """One verdict on many cards; the ticked items come beside it."""
 

@@ -3,7 +3,7 @@
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from approvals.services import figures, idempotency, timers
+from approvals.services import figures, guessing, idempotency, timers
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is taken up again
 BATCH = 200
@@ -51,8 +51,9 @@ async def tidy(timestamp: int) -> None:
 @app.periodic(cron="23 * * * *", periodic_id="forget")
 @app.task(queueing_lock="forget", pass_context=False)
 def forget(timestamp: int) -> None:
-    """Drop answers kept for retries once they are a day old."""
+    """Drop answers kept for retries once they are a day old, and tries at passwords no limit counts any more."""
     idempotency.forget(timezone.now())
+    guessing.forget_old(timezone.now())
 
 
 @app.periodic(cron="* * * * *", periodic_id="count_ahead")

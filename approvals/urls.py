@@ -1,16 +1,20 @@
 """The pages' addresses."""
 
-from django.urls import path
+from allauth.account.views import account_inactive, signup
+from allauth.socialaccount.views import login_cancelled, login_error
+from django.urls import include, path
 
 from approvals.analytics.views import analytics
 from approvals.views import (
     absence,
     account,
     bulk,
+    confirm,
     export,
     facets,
     history,
     lifecycle,
+    mine,
     patch,
     policies,
     queue,
@@ -58,9 +62,24 @@ urlpatterns = [
     path(f"{patches}/viewed", workbench.tick, name="patch-viewed"),
     path(f"{patches}/presence", workbench.presence, name="patch-presence"),
     path(f"{patches}/<str:action>", patch.card_action, name="card-action"),
-    # /accounts
+    # /accounts; allauth reaches ours by the names it knows
+    path("accounts/", mine.page, name="account"),
+    path("accounts/sign-out-everywhere", mine.sign_out_everywhere, name="sign-out-everywhere"),
+    path("accounts/sessions/<int:pk>/end", mine.end_session, name="session-end"),
+    path("accounts/tokens", mine.issue_token, name="token-issue"),
+    path("accounts/tokens/<int:pk>/revoke", mine.revoke_token, name="token-revoke"),
     path("accounts/login", account.SignIn.as_view(), name="login"),
     path("accounts/logout", account.sign_out, name="logout"),
+    path("accounts/login", account.SignIn.as_view(), name="account_login"),
+    path("accounts/logout", account.sign_out, name="account_logout"),
+    path("accounts/inactive", account_inactive, name="account_inactive"),
+    path("accounts/signup", signup, name="account_signup"),
+    path("accounts/confirm", confirm.confirm, name="confirm"),
+    path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
+    path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),
+    path("accounts/oidc/error", login_error, name="socialaccount_login_error"),
     path("accounts/theme", account.theme, name="theme"),
     path("accounts/absence", absence.absence, name="absence"),
     path("accounts/absence/<int:delegation_id>/end", absence.end, name="absence-end"),

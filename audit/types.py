@@ -38,7 +38,9 @@ TYPES: dict[str, str] = {
     "group.changed": "A group's permissions or members changed",
     "login.succeeded": "A person signed in",
     "login.failed": "A sign-in was refused",
-    "login.ended": "A person signed out",
+    "login.confirmed": "A signed-in person proved again who they are",
+    "factor.changed": "A person's second factor was added, removed or renewed",
+    "login.ended": "A person signed out, or a session ended",
     "export.made": "Somebody took a list out of the product",
     "kev.imported": "The catalogue of known exploited vulnerabilities was imported",
 }

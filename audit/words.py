@@ -136,8 +136,16 @@ def _kev(data: Data) -> str:
     return f"{data.get('new', 0)} new, {data.get('raised', 0)} waiting patches raised"
 
 
-def _nothing(data: Data) -> str:
-    return ""
+METHODS = {"password": "password", "mfa": "second factor", "socialaccount": "single sign-on"}
+
+
+def _methods(data: Data) -> str:
+    used = data.get("methods")
+    return ", ".join(METHODS.get(_text(one), _text(one)) for one in used) if isinstance(used, list) else ""
+
+
+def _confirming(data: Data) -> str:
+    return "by somebody whose password or session was right" if data.get("confirming") else ""
 
 
 def _text(value: Any) -> str:
@@ -169,5 +177,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "group.changed": _group,
     "export.made": _export,
     "kev.imported": _kev,
-    "login.succeeded": _nothing,
+    "login.succeeded": _methods,
+    "login.failed": _confirming,
+    "login.ended": lambda data: _text(data.get("why")),
+    "factor.changed": lambda data: _text(data.get("change")),
 }

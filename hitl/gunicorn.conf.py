@@ -16,7 +16,7 @@ from django.conf import settings  # noqa: E402 - the two lines above come first
 from django.db import connections  # noqa: E402
 
 from hitl import embedded_postgres  # noqa: E402
-from hitl.settings import env  # noqa: E402
+from hitl.environment import env  # noqa: E402
 
 # Loopback unless told: what a newcomer starts is nobody else's business. The image sets 0.0.0.0.
 bind = f"{env('HITL_BIND', '127.0.0.1')}:{settings.PORT}"

@@ -10,17 +10,20 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja.errors import AuthenticationError
 
+from approvals import sessions
+from approvals.actors import person_actor
 from approvals.api import caller
 from approvals.api.problems import problem, refused
 from approvals.errors import NotAllowed, Refusal
 from approvals.live import renew_idle_connections
-from approvals.services import idempotency
+from approvals.services import access, idempotency
 from approvals.views.errors import database_away
 from hitl import ops
 from hitl.logs import request_id
@@ -181,6 +184,20 @@ class ProblemMiddleware:
             response["Access-Control-Expose-Headers"] = "X-Total-Count, Link, Location, Retry-After, X-Request-ID"
         response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "Origin"]))
         return response
+
+
+class SessionLimitsMiddleware:
+    """End sessions nobody used for SESSION_IDLE_MINUTES, and each after SESSION_ABSOLUTE_HOURS, with an entry."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated and (why := sessions.over_limit(request, timezone.now())):
+            actor = person_actor(request, request.user)
+            access.record_sign_out(request.user, why, actor=actor, now=timezone.now())
+            logout(request)
+        return self.get_response(request)
 
 
 class TimeZoneMiddleware:

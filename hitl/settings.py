@@ -6,98 +6,29 @@ import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from hitl import embedded_postgres
+from hitl.environment import (
+    env,
+    env_as,
+    env_bool,
+    env_int,
+    env_list,
+    env_networks,
+    env_one_of,
+    env_origins,
+    group_pairs,
+    issuer,
+    probability,
+)
 
-T = TypeVar("T")
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
-
-
-def env(name: str, default: str = "") -> str:
-    """Return a setting from NAME or from the file that NAME_FILE points to."""
-    path = os.environ.get(f"{name}_FILE")
-    if path and name in os.environ:
-        raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
-    if path:
-        try:
-            return Path(path).read_text("utf-8").strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
-    return os.environ.get(name, default).strip()
-
-
-def env_as(name: str, default: str, convert: Callable[[str], T], what: str) -> T:
-    """Return a converted setting or stop with what it should have been."""
-    text = env(name, default)
-    try:
-        return convert(text)
-    except (ValueError, KeyError, InvalidOperation) as error:
-        raise ImproperlyConfigured(f"{name} must be {what}, not {text!r}.") from error
-
-
-def env_int(name: str, default: int, least: int, most: int) -> int:
-    def convert(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return env_as(name, str(default), convert, f"a whole number from {least} to {most}")
-
-
-def env_bool(name: str, default: bool) -> bool:
-    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    return env_as(name, str(default), lambda text: words[text.lower()], "true or false")
-
-
-def env_list(name: str, default: str = "") -> list[str]:
-    return [item.strip() for item in env(name, default).split(",") if item.strip()]
-
-
-def env_networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
-    return env_as(
-        name,
-        default,
-        lambda text: [ip_network(item.strip()) for item in text.split(",") if item.strip()],
-        "addresses or networks such as 10.0.0.0/8, separated by commas",
-    )
-
-
-def env_one_of(name: str, default: str, *allowed: str) -> str:
-    return env_as(name, default, {word: word for word in allowed}.__getitem__, f"one of {', '.join(allowed)}")
-
-
-def origin(text: str) -> str:
-    """Return an origin as browsers send it, scheme://host[:port]; raise ValueError for anything else."""
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
-        raise ValueError
-    return text
-
-
-def env_origins(name: str, default: str = "") -> list[str]:
-    return env_as(
-        name,
-        default,
-        lambda text: [origin(item.strip()) for item in text.split(",") if item.strip()],
-        "origins such as https://hitl.example.org, separated by commas, without a path",
-    )
-
-
-def probability(text: str) -> Decimal:
-    value = Decimal(text)
-    if not Decimal("0.5") <= value <= 1:
-        raise ValueError
-    return value
 
 
 def database(url: str) -> dict[str, Any]:
@@ -184,6 +115,18 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_SSL_REDIRECT = False  # the proxy's business; probes arrive by plain http
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+OIDC_ISSUER = env_as("OIDC_ISSUER", "", issuer, "the provider's address such as https://id.example.org/realms/staff")
+OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env("OIDC_CLIENT_ID"), env("OIDC_CLIENT_SECRET")
+if len({bool(OIDC_ISSUER), bool(OIDC_CLIENT_ID), bool(OIDC_CLIENT_SECRET)}) > 1:
+    raise ImproperlyConfigured("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.")
+OIDC_GROUPS_CLAIM = env("OIDC_GROUPS_CLAIM", "groups")
+OIDC_GROUPS = env_as(
+    "OIDC_GROUPS", "", group_pairs, "pairs such as sec-leads=security-leads, separated by commas, theirs before ours"
+)
+# Browsers hold form-action against every address that signing in passes through, not only the first.
+OIDC_ORIGINS = env_origins(
+    "OIDC_ORIGINS", "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER)) if OIDC_ISSUER else ""
+)
 CSRF_FAILURE_VIEW = "approvals.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -193,7 +136,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *OIDC_ORIGINS],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     }
@@ -209,12 +152,20 @@ RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000,
 # --- Application --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "hitl",
+    # Before ours, whose admin takes theirs off: it would write without entries.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "approvals",
     "audit",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",  # allauth's pages
     "django.contrib.messages",
     "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
@@ -236,11 +187,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hitl.middleware.SessionLimitsMiddleware",
     "hitl.middleware.TimeZoneMiddleware",
     "hitl.middleware.IdempotencyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 ROOT_URLCONF = "hitl.urls"
@@ -267,16 +220,53 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+ACCOUNT_ADAPTER = "approvals.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators and the provider vouch for addresses
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # policy.rules.FRESH, for changes of one's second factors
+ACCOUNT_RATE_LIMITS = False  # services.guessing counts for all processes
+MFA_ADAPTER = "approvals.adapters.SecondFactors"
+SOCIALACCOUNT_ADAPTER = "approvals.adapters.Provider"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": "Single sign-on",
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+MFA_FORMS = {
+    "authenticate": "approvals.views.second_factor.CodeForm",
+    "reauthenticate": "approvals.views.second_factor.CodeAgainForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "HITL"
+MFA_TOTP_TOLERANCE = 1  # half a minute of a phone's clock
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers themselves refuse it but for localhost
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = "login"
-SESSION_COOKIE_AGE = 12 * 3600  # a working day
+SESSION_IDLE_MINUTES = env_int("SESSION_IDLE_MINUTES", 480, 1, 43_200)
+SESSION_ABSOLUTE_HOURS = env_int("SESSION_ABSOLUTE_HOURS", 24, 1, 720)
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_HOURS * 3600  # middleware.SessionLimitsMiddleware counts from the sign-in
 LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"  # the pool's connections too, else log times follow the machine
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS.append("django.forms")
+
+# allauth remembers here which code of an authenticator app was used: in the database, so that it is used once in all
+# processes.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "approvals_cache"}}
 
 # --- Static files: hashed names once collectstatic has run (the image), straight from static/ before that ---------
 STATIC_URL = "static/"

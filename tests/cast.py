@@ -172,12 +172,14 @@ def approve() -> Callable[..., Decision]:
     """Return a function by which a person gives a verdict on the present digest."""
 
     def give(decision: Decision, user: User, verdict: Verdict = Verdict.APPROVE, **more: Any) -> Decision:
-        seen = reviews.Seen(more.pop("sha256", decision.patch.sha256), Displayed.PAGE, Channel.PAGE)
+        now = more.pop("now", timezone.now())
+        seen = reviews.Seen(
+            more.pop("sha256", decision.patch.sha256), Displayed.PAGE, Channel.PAGE, authenticated_at=now
+        )
         if verdict != Verdict.APPROVE:
             more.setdefault("text", "It misses the second call site.")
         if verdict == Verdict.REJECT:
             more.setdefault("category", "incomplete")
-        now = more.pop("now", timezone.now())
         return reviews.review(
             decision.decision_id, verdict, user=user, actor=actor_for(user), seen=seen, now=now, **more
         )

@@ -12,10 +12,11 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from approvals.models import Decision, PolicyVersion, Status, User
-from approvals.services import access
+from approvals.services import access, identity
 from approvals.services.defaults import GROUPS
 
 from .kinds import Kept, acting, signed_in
@@ -74,6 +75,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     filter_horizontal = ("groups",)
+    actions = ("remove_factors",)
     add_fieldsets = (
         (
             None,
@@ -109,6 +111,15 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         if obj is not None and obj.is_superuser and not signed_in(request).is_superuser:
             return False
         return super().has_change_permission(request, obj)
+
+    @admin.action(permissions=["change"], description="Remove the second factors of the selected people")
+    def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For those who lost phone, key and recovery codes; one's own go by proving them, on one's account page."""
+        may = [
+            user for user in queryset if user.pk != signed_in(request).pk and self.has_change_permission(request, user)
+        ]
+        done = sum(identity.remove_factors(user, **acting(request)) for user in may)
+        self.message_user(request, f"Second factors of {done} removed; they are signed out everywhere.")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Do nothing yet: `save_related` writes account, groups and entry together."""

@@ -43,6 +43,9 @@ def own_password(request: HttpRequest, extra_context: Any = None) -> HttpRespons
         return django_password_change(request, extra_context)
 
 
+# Factors, sessions and provider accounts have pages of their own, which write entries; these would not.
+for model in [model for model in admin.site._registry if model._meta.app_config.name.startswith("allauth.")]:
+    admin.site.unregister(model)
 admin.site.login = sign_in  # type: ignore[method-assign]
 admin.site.logout = sign_out  # type: ignore[method-assign, assignment]
 admin.site.password_change = own_password  # type: ignore[method-assign, assignment]

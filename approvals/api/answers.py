@@ -310,6 +310,7 @@ class BulkResult(BaseModel):
     decision: Status | None = None
     approvals: int | None = None
     required_approvals: int | None = None
+    type: str | None = Field(default=None, description="`step_up_required`: only the patch's page takes this approval")
     detail: str | None = None
     current: Current | None = None
 

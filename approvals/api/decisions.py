@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Query, Router
 
-from approvals.errors import Conflict, Refusal
+from approvals.errors import Conflict, Refusal, StepUpRequired
 from approvals.live import wait_until
 from approvals.models import Category, Channel, Decision, Displayed, FeedEntry, Status, Verdict
 from approvals.queries import decisions as find
@@ -110,6 +110,8 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
         )
     except Refusal as error:
         result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}
+        if isinstance(error, StepUpRequired):
+            result["type"] = error.type
         if isinstance(error, Conflict):
             result["current"] = error.current
         return result

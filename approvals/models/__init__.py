@@ -1,7 +1,7 @@
 """The data model, one noun a file."""
 
 from .absence import Delegation
-from .access import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
+from .access import EXTRA_SCOPES, SCOPES, ApiToken, Attempt, Producer, TokenKind
 from .cve import KnownExploited
 from .decision import (
     NO_DEADLINE,
@@ -33,6 +33,7 @@ __all__ = [
     "SCOPES",
     "Acknowledgement",
     "ApiToken",
+    "Attempt",
     "AutoApproval",
     "Category",
     "Channel",

@@ -68,3 +68,19 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (hitl_{self.prefix}…)"
+
+
+class Attempt(models.Model):
+    """One try at a password or code, counted by account and by address for as long as a limit looks back."""
+
+    key = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["key", "at"], name="attempt_by_key"),  # services.guessing.attempt
+            models.Index(fields=["at"], name="attempt_by_age"),  # services.guessing.forget_old
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} at {self.at:%H:%M:%S}"

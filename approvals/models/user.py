@@ -6,6 +6,9 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
+
+SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
 
 
 def known_time_zone(value: str) -> None:
@@ -26,6 +29,7 @@ class User(AbstractUser):
     theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[known_time_zone])
     single_keys = models.BooleanField("single-key shortcuts", default=True)
+    signed_out_everywhere = models.PositiveIntegerField(default=0, editable=False, help_text="How often.")
 
     class Meta:
         constraints = [
@@ -36,6 +40,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Django's, which ends every session at a new password, and at each time of signing out everywhere too."""
+        times = self.signed_out_everywhere or ""
+        return salted_hmac(SESSION_SALT, f"{self.password}{times}", secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def initials(self) -> str:

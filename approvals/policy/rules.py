@@ -1,11 +1,12 @@
 """Who may decide: pure functions that return None or the sentence the person reads.
 
-The page shows the same lists the services enforce. A `Stale` sentence answers 409 (the item moved on), any other 403.
+The page shows the same lists the services enforce. A `Stale` sentence answers 409 (the item moved on), any other 403;
+a `StepUp` sentence says in its problem's `type` that the person must prove again who they are.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 
 from approvals.errors import moment
@@ -14,6 +15,12 @@ from approvals.models import NO_DEADLINE, Priority, Status, Verdict
 
 class Stale(str):
     """A refusal because the item changed or ended, not because of who asks."""
+
+    __slots__ = ()
+
+
+class StepUp(str):
+    """A refusal that a fresh password, second factor or sign-in takes away, on the patch's page."""
 
     __slots__ = ()
 
@@ -32,7 +39,10 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who wants to decide, with the groups and permissions they have at this moment, and for whom they stand in."""
+    """Who wants to decide, with the groups and permissions they have at this moment, and for whom they stand in.
+
+    `addresses` are those that the single sign-on provider verified for them beside their account's own.
+    """
 
     id: int
     email: str
@@ -41,6 +51,7 @@ class Person:
     permissions: frozenset[str] = frozenset()
     authn: str = "session"
     absent: tuple[Absent, ...] = ()
+    addresses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +71,13 @@ class Case:
     allowed: frozenset[str] = frozenset()
     voices: frozenset[int] = frozenset()
     required_groups: frozenset[str] = frozenset()
+    step_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the person wants, what they had before them, and the id of the absent person in whose name they act."""
+    """What the person wants, what they had before them, the id of the absent person in whose name they act, and when
+    they last proved who they are."""
 
     verdict: str
     seen_sha256: str
@@ -72,9 +85,12 @@ class Intent:
     opened: bool = True
     bulk: bool = False
     in_name_of: int | None = None
+    authenticated_at: datetime | None = None
 
 
 Rule = Callable[[Case, Person, Intent, datetime], str | None]
+
+FRESH = timedelta(minutes=5)
 
 ROLES = {
     "submitted_by": "submitted this patch",
@@ -89,7 +105,8 @@ NAMES_SHOWN = 5
 
 def names_of(person: Person | Absent) -> frozenset[str]:
     """Return what may name a person on a patch or a gate, folded: e-mail address and user name."""
-    return frozenset(name.casefold() for name in (person.email, person.username) if name)
+    verified = person.addresses if isinstance(person, Person) else ()
+    return frozenset(name.casefold() for name in (person.email, person.username, *verified) if name)
 
 
 def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
@@ -154,6 +171,15 @@ def not_eligible_in_own_right(case: Case, person: Person, intent: Intent, now: d
     return None
 
 
+def step_up_elsewhere(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Only the page can ask for a password again: an API call, a card and a bulk tick cannot."""
+    if not case.step_up or intent.verdict != Verdict.APPROVE:
+        return None
+    if intent.displayed == "page" and not intent.bulk and person.authn != "token":
+        return None
+    return StepUp("Its policy asks who you are at the moment of approval: approve this patch on its page.")
+
+
 def personal_token_on_critical(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     if person.authn == "token" and case.priority == Priority.CRITICAL:
         return "Critical patches are decided on their page, not with a personal token."
@@ -206,6 +232,16 @@ def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) 
     return None
 
 
+def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """An open session is not enough where the policy says so: somebody else may sit at the screen by now."""
+    if not case.step_up or intent.verdict != Verdict.APPROVE:
+        return None
+    at = intent.authenticated_at
+    if at is not None and now - FRESH <= at <= now:
+        return None
+    return StepUp("Approving asks for your password again: more than five minutes have passed since you gave it.")
+
+
 def _role_of(case: Case, person: Person | Absent) -> str | None:
     """Return the first role on the patch under which this person is named."""
     mine = names_of(person)
@@ -228,12 +264,14 @@ WHO: Sequence[Rule] = (
     patch_of_the_absent,
     not_standing_in,
     not_eligible_in_own_right,
+    step_up_elsewhere,
     personal_token_on_critical,
     critical_in_bulk,
     unopened,
 )
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
-REVIEW: Sequence[Rule] = (*WHO, *WHEN)
+REVIEW: Sequence[Rule] = (*WHO, *WHEN, step_up)
+"""`step_up` is last: nobody types a password to learn that the patch is decided."""
 
 
 def refusal(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:

@@ -76,4 +76,5 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         allowed=frozenset(decision.patch.gate.allowed_approvers) if decision.patch.is_gate else frozenset(),
         voices=frozenset(review.delegated_from_id for review in live if review.delegated_from_id),
         required_groups=frozenset(decision.required_groups),
+        step_up=decision.policy_version.step_up,
     )

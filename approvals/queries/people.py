@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Iterable
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
-from approvals.models import User
+from approvals.models import ApiToken, TokenKind, User
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Person
 
@@ -31,7 +35,8 @@ Membership = tuple[int, str, str | None]
 def person(user: User, authn: str = "session", among: list[Membership] | None = None) -> Person:
     """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count.
 
-    `among` are memberships just read with theirs among them; without it one query.
+    `among` are memberships just read with theirs among them; without it one query. Where there is a provider of single
+    sign-on, one more.
     """
     mine = [each for each in (memberships([user.pk]) if among is None else among) if each[0] == user.pk]
     return Person(
@@ -41,7 +46,42 @@ def person(user: User, authn: str = "session", among: list[Membership] | None = 
         groups=frozenset(group for _, group, _ in mine),
         permissions=frozenset(permission for _, _, permission in mine if permission),
         authn=authn,
+        addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
     )
+
+
+def verified_addresses(user: User) -> frozenset[str]:
+    """Return the e-mail addresses that the single sign-on provider verified for a person."""
+    return frozenset(EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True))
+
+
+IDENTITIES = """
+select id, 'address:' || lower(email) from approvals_user where id = any(%(ids)s) and email <> ''
+union select user_id, 'address:' || lower(email) from account_emailaddress where verified and user_id = any(%(ids)s)
+union select user_id, 'subject:' || provider || ' ' || uid from socialaccount_socialaccount where user_id = any(%(ids)s)
+"""
+
+
+def one_person_once(people: list[Approver]) -> list[Approver]:
+    """Return these people with those accounts put together that have a provider's subject or an address in common.
+
+    The database lets no two accounts have the same subject or the same address of their own; what is left is an
+    account whose own address the provider has verified for somebody who signs in to another. The lower id counts.
+    """
+    if len(people) < 2:
+        return people
+    with connection.cursor() as cursor:
+        cursor.execute(IDENTITIES, {"ids": [one.id for one in people]})
+        rows = cursor.fetchall()
+    keys = {one.id: {key for user_id, key in rows if user_id == one.id} for one in people}
+    distinct: list[tuple[Approver, set[str]]] = []
+    for one in people:
+        same = [other for other in distinct if other[1] & keys[one.id]]
+        distinct = [other for other in distinct if other not in same]
+        parts = [*(approver for approver, _ in same), one]
+        merged = Approver(min(part.id for part in parts), frozenset().union(*(part.groups for part in parts)))
+        distinct.append((merged, keys[one.id].union(*(known for _, known in same))))
+    return sorted((approver for approver, _ in distinct), key=lambda approver: approver.id)
 
 
 def approvers(
@@ -50,14 +90,14 @@ def approvers(
     """Return those of these people who may still review, with their present groups; `among` as for `person`.
 
     Somebody who left the reviewers, or the groups that decide under the policy, or was switched off since they gave
-    their verdict counts no longer.
+    their verdict counts no longer, and one person with two accounts counts once.
     """
     wanted = set(user_ids)
     found = [each for each in (memberships(wanted) if among is None else among) if each[0] in wanted]
     may = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
     groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in may}
     people = [Approver(user_id, groups[user_id]) for user_id in sorted(may)]
-    return [each for each in people if not deciders or each.groups & set(deciders)]
+    return one_person_once([each for each in people if not deciders or each.groups & set(deciders)])
 
 
 def ids_by_name(names: Collection[str]) -> dict[str, int]:
@@ -66,6 +106,36 @@ def ids_by_name(names: Collection[str]) -> dict[str, int]:
     rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
     wanted = set(names)
     return {name: pk for pk, *spellings in rows for name in spellings if name in wanted}
+
+
+def account_of(text: str) -> User | None:
+    """Return the account that signs in under this user name or e-mail address."""
+    return User.objects.filter(Q(email__iexact=text) | Q(username__iexact=text)).order_by("id").first()
+
+
+def owners_of(address: str) -> list[User]:
+    """Return the accounts with this e-mail address, as their own or as one that the provider verified."""
+    verified = Q(emailaddress__email__iexact=address, emailaddress__verified=True)
+    return list(User.objects.filter(Q(email__iexact=address) | verified).distinct().order_by("id"))
+
+
+def comes_from_provider(user: User) -> bool:
+    """Return whether this person may sign in at the single sign-on provider."""
+    return bool(SocialAccount.objects.filter(user=user).exists())
+
+
+FACTORS = {"totp": "an authenticator app", "webauthn": "a security key", "recovery_codes": "recovery codes"}
+
+
+def second_factors(user: User) -> list[str]:
+    """Return in words by what a person proves who they are beside a password."""
+    types = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
+    return [words for type, words in FACTORS.items() if type in types]
+
+
+def tokens_of(user: User) -> QuerySet[ApiToken]:
+    """Return a person's own tokens that are not revoked, the newest first."""
+    return ApiToken.objects.filter(user=user, kind=TokenKind.PERSONAL, revoked_at=None).order_by("-id")
 
 
 def named(text: str) -> QuerySet[User]:

@@ -9,9 +9,11 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from approvals.errors import Invalid
+from approvals.errors import Invalid, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, Theme, TokenKind, User
 from audit.log import Actor, Subject, record
+
+from . import guessing
 
 MAX_NAME = 100
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -192,18 +194,55 @@ def group_facts(group: Group) -> dict[str, Any]:
     return {"name": group.name, "permissions": sorted(f"{app}.{codename}" for app, codename in names)}
 
 
-def record_sign_in(user: User, *, actor: Actor, now: datetime) -> None:
-    record("login.succeeded", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+@transaction.atomic
+def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: datetime) -> None:
+    """Record that a person signed in, and by what; their tries until then are forgotten."""
+    guessing.succeeded(user)
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
 
 
-def record_sign_out(user: User, *, actor: Actor, now: datetime) -> None:
-    record("login.ended", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+def record_second_factor(user: User, change: str, *, actor: Actor, now: datetime) -> None:
+    """Record what became of a person's second factors; call in the request that changed them."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("factor.changed", actor=actor, at=now, subject=subject, data={"change": change})
+
+
+def record_sign_out(user: User, why: str = "signed out", *, actor: Actor, now: datetime) -> None:
+    """Record that a session ended, by its person or by a limit."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("login.ended", actor=actor, at=now, subject=subject, data={"why": why})
 
 
 def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> None:
     """Record a refused sign-in; what was typed is never kept, it may be a password."""
     subject = Subject("user", f"user:{user.pk}", user.username) if user else Subject("user", "unknown", "")
     record("login.failed", actor=actor, at=now, subject=subject)
+
+
+def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
+    """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany."""
+    try:
+        guessing.attempt(user, "", actor.ip_address, now=now)
+        if not user.check_password(password):
+            raise _invalid("password", "The password is wrong.")
+    except (Invalid, TooMany):
+        record_failed_confirmation(user, actor=actor, now=now)
+        raise
+    record_confirmation(user, actor=actor, now=now)
+
+
+@transaction.atomic
+def record_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
+    """Record that a signed-in person proved again who they are; their tries until then are forgotten."""
+    guessing.succeeded(user)
+    record("login.confirmed", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
+
+
+def record_failed_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
+    """Record a refused password or code of somebody whose session or password was right."""
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record("login.failed", actor=actor, at=now, subject=subject, data={"confirming": True})
 
 
 def _producer_facts(producer: Producer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals.errors import Conflict, NotAllowed
+from approvals.errors import Conflict, NotAllowed, StepUpRequired
 from approvals.models import Channel, Decision
 from audit.log import Actor, Subject, record
 
@@ -25,6 +25,8 @@ def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, 
     try:
         yield
     except (NotAllowed, Conflict) as error:
+        if isinstance(error, StepUpRequired) and channel == Channel.PAGE:
+            raise  # the page asks for the password next: nobody was turned away
         decision = Decision.objects.select_related("patch").get(decision_id=decision_id)
         with transaction.atomic():
             record(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal
+from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.models import (
     Category,
     Channel,
@@ -23,7 +23,7 @@ from approvals.models import (
     Verdict,
 )
 from approvals.policy.quorum import Approver, missing
-from approvals.policy.rules import Intent, Stale, refusal
+from approvals.policy.rules import Intent, Stale, StepUp, refusal
 from approvals.queries.case import case, current, outcome
 from approvals.queries.delegations import present
 from approvals.queries.people import Membership, approvers, memberships
@@ -38,12 +38,13 @@ MAX_COMMENT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the reviewer had before them when they gave the verdict."""
+    """What the reviewer had before them when they gave the verdict, and when they last proved who they are."""
 
     sha256: str
     displayed: Displayed = Displayed.PAGE
     channel: Channel = Channel.PAGE
     opened_at: datetime | None = None
+    authenticated_at: datetime | None = None
 
 
 def review(
@@ -180,6 +181,7 @@ def _review(
         opened=PatchView.objects.filter(patch=decision.patch_id, user=user).exists(),
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
+        authenticated_at=seen.authenticated_at,
     )
     now_in = memberships({user.pk, *(given.reviewer_id for given in live)})
     who = present(user, now, actor.authn, now_in)
@@ -278,7 +280,7 @@ def _record_review(decision: Decision, given: Review, actor: Actor, now: datetim
 def _as_error(sentence: str, decision: Decision) -> Refusal:
     if isinstance(sentence, Stale):
         return Conflict(sentence, current=current(decision))
-    return NotAllowed(sentence)
+    return StepUpRequired(sentence) if isinstance(sentence, StepUp) else NotAllowed(sentence)
 
 
 def _seconds(opened_at: datetime | None, now: datetime) -> int | None:

@@ -231,6 +231,7 @@ ACTION_MARKS = {
     "changed": ("policy", "warning"),
     "issued": ("key", "info"),
     "succeeded": ("user", ""),
+    "confirmed": ("key", ""),
     "failed": ("error", "danger"),
     "ended": ("logout", ""),
     "imported": ("download", ""),

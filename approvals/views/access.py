@@ -10,6 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.models import User
 
@@ -40,6 +41,13 @@ def _came_from(request: HttpRequest) -> str:
     if sent_from.netloc != request.get_host():
         return reverse("queue")
     return sent_from._replace(scheme="", netloc="", fragment="").geturl()
+
+
+def way_back(request: HttpRequest) -> str:
+    """Return the page of ours that a form or link names as `next`, else the queue."""
+    back = request.POST.get("next", request.GET.get("next", ""))
+    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return back if safe else reverse("queue")
 
 
 def person_of(request: HttpRequest) -> User:

@@ -2,50 +2,74 @@
 
 from typing import Any
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
-from django.db.models import Q
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from approvals.actors import nobody, person_actor
+from approvals.errors import TooMany
 from approvals.models import Theme, User
-from approvals.services import access
+from approvals.queries.people import account_of
+from approvals.services import access, guessing
+
+from .access import way_back
 
 YEAR = 365 * 24 * 3600
 
 
 class SignInForm(AuthenticationForm):
-    """Django's form, which does not say whether it was the name or the password."""
+    """Django's form, which does not say whether it was the name or the password; each try is counted first."""
 
     error_messages = {
         **AuthenticationForm.error_messages,
         "invalid_login": "Email or password is wrong.",
     }
+    locked: TooMany | None = None
+
+    def clean(self) -> dict[str, Any]:
+        request, typed = self.request, self.cleaned_data.get("username")
+        assert request is not None
+        if typed and self.cleaned_data.get("password"):
+            try:
+                guessing.attempt(account_of(typed), typed, nobody(request).ip_address, now=timezone.now())
+            except TooMany as error:
+                self.locked = error
+                raise ValidationError(error.detail, code="locked") from error
+        return super().clean()
 
 
 class SignIn(LoginView):
-    """Django's sign-in with an entry for each attempt."""
+    """Django's sign-in page over allauth's steps, with an entry for each attempt."""
 
     template_name = "registration/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(single_sign_on=bool(settings.OIDC_ISSUER), **context)
+
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.get_user()
-        access.record_sign_in(user, actor=person_actor(self.request, user), now=timezone.now())
-        return super().form_valid(form)
+        login = Login(user=user, redirect_url=self.get_success_url())
+        # Asks those for their second factor who have one.
+        answer: HttpResponse = perform_password_login(self.request, {}, login)
+        return answer
 
     def form_invalid(self, form: Any) -> HttpResponse:
         typed = form.data.get("username", "")[:254]
-        user = User.objects.filter(Q(username__iexact=typed) | Q(email__iexact=typed)).first()
-        access.record_failed_sign_in(user, actor=nobody(self.request), now=timezone.now())
+        access.record_failed_sign_in(account_of(typed), actor=nobody(self.request), now=timezone.now())
         response = super().form_invalid(form)
         response.status_code = 422
+        if form.locked:
+            response.status_code, response["Retry-After"] = form.locked.status, str(form.locked.retry_after)
         return response
 
 
@@ -64,7 +88,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("theme", "")
     if wanted not in Theme.values:
         return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain")
-    response = redirect(_back(request))
+    response = redirect(way_back(request))
     if isinstance(request.user, User):
         access.set_theme(request.user, Theme(wanted))
     response.set_cookie("theme", wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
@@ -76,11 +100,4 @@ def keys(request: HttpRequest) -> HttpResponse:
     """Switch single-key shortcuts on or off for this person (WCAG 2.1.4); then go back."""
     if isinstance(request.user, User):
         access.set_single_keys(request.user, request.POST.get("single_keys") == "on")
-    return redirect(_back(request))
-
-
-def _back(request: HttpRequest) -> str:
-    """Return the page of ours that the form names, else the queue."""
-    back = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    return back if safe else resolve_url("queue")
+    return redirect(way_back(request))

@@ -66,7 +66,9 @@ def _items(request: HttpRequest) -> list[tuple[UUID, str]]:
 def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> list[dict[str, Any]]:
     """Return each ticked decision with the reason why it would be skipped, or None; a fixed number of queries."""
     seen = dict(items)
-    decisions = list(Decision.objects.filter(decision_id__in=seen).select_related("patch__producer").order_by("id"))
+    decisions = list(
+        Decision.objects.filter(decision_id__in=seen).select_related("patch__producer", "policy_version").order_by("id")
+    )
     read_gates(decision.patch for decision in decisions)
     live: dict[int, list[Review]] = {decision.pk: [] for decision in decisions}
     for review in Review.objects.filter(decision__in=decisions, withdrawn_at=None):

@@ -8,7 +8,7 @@ from django import forms
 from approvals.forms import VerdictForm
 from approvals.models import NO_DEADLINE, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
-from approvals.policy.rules import Intent, Person, refusal
+from approvals.policy.rules import Intent, Person, StepUp, refusal
 from approvals.queries.case import case
 from approvals.queries.people import approvers
 from approvals.queries.queue import who_can
@@ -26,6 +26,7 @@ def panel(
     opened: bool = True,
     displayed: str = "page",
     act: dict[str, str] | None = None,
+    authenticated_at: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the panel's context. The same rules that refuse a verdict say here why it would be refused.
 
@@ -35,11 +36,13 @@ def panel(
     seen = case(decision, live)
 
     def why_not(verdict: Verdict) -> str | None:
-        intent = Intent(verdict, decision.patch.sha256, displayed=displayed, opened=opened)
+        intent = Intent(verdict, decision.patch.sha256, displayed, opened, authenticated_at=authenticated_at)
         return refusal(seen, person, intent, now)
 
     is_open = decision.status == Status.PENDING
     no_approval, no_rejection = why_not(Verdict.APPROVE), why_not(Verdict.REJECT)
+    asks = displayed == "page" and isinstance(no_approval, StepUp)  # a password away, so the form stays
+    no_approval = None if asks else no_approval
     lead = "approvals.lead_decision" in person.permissions
     reviewer = "approvals.review_decision" in person.permissions
     return {
@@ -53,6 +56,7 @@ def panel(
         "who_can": _names(decision, now) if is_open and no_approval else "",
         "missing": _missing(decision, live) if is_open else [],
         "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
+        "asks": is_open and asks,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
         "may_comment": "approvals.comment_decision" in person.permissions,

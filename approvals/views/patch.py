@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from approvals.actors import person_actor
 from approvals.api.patches import raw_diff
-from approvals.errors import Conflict, NotAllowed, NotFound, Refusal
+from approvals.errors import Conflict, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
@@ -23,6 +24,7 @@ from approvals.queries.case import outcome
 from approvals.queries.delegations import present
 from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
+from approvals.sessions import authenticated_at, give_words_back, keep_words
 
 from . import diff as diffs
 from . import gate, listed
@@ -59,7 +61,9 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), person_of(request)
     reviews.open_page(decision.patch, user, timezone.now())
-    response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user))
+    words = give_words_back(request, decision_id)
+    form = VerdictForm(initial={"text": words}) if words else None
+    response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form))
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
     return response
@@ -130,13 +134,16 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
             Verdict(form.cleaned_data["verdict"]),
             user=user,
             actor=person_actor(request, user),
-            seen=_seen(form, card),
+            seen=_seen(request, form, card),
             now=now,
             text=form.cleaned_data["text"],
             category=form.cleaned_data["category"],
             in_name_of=form.cleaned_data["in_name_of"],
         )
     except Refusal as error:
+        if isinstance(error, StepUpRequired) and not card:
+            keep_words(request, decision_id, form.cleaned_data["text"])
+            return go_to(request, _confirmation(decision_id))
         return _again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
     messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
     return _onward(request, done, card)
@@ -213,7 +220,8 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "acknowledged": revocable.acknowledged(decision),
         "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
-        "panel": panel(decision, given, present(user, now), now, **changes),
+        "panel": panel(decision, given, present(user, now), now, authenticated_at=authenticated_at(request), **changes),
+        "confirmation": _confirmation(decision.decision_id),
     } | listed.context(request, decision, now)
 
 
@@ -350,13 +358,20 @@ def _sentence(decision: Decision, verdict: Verdict) -> str:
     return f"{DONE[verdict]}: {name}."
 
 
-def _seen(form: VerdictForm, card: bool) -> reviews.Seen:
+def _confirmation(decision_id: UUID) -> str:
+    """Return the page that asks who one is and leads back to this decision's panel."""
+    back = reverse("patch-detail", args=[decision_id]) + "#decision"
+    return f"{reverse('confirm')}?{urlencode({'next': back})}"
+
+
+def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:
     opened_at: datetime | None = form.cleaned_data["opened_at"]
     return reviews.Seen(
         form.cleaned_data["patch_sha256"],
         Displayed.CARD if card else Displayed.PAGE,
         Channel.CARD if card else Channel.PAGE,
         opened_at,
+        authenticated_at(request),
     )
 
 

@@ -46,6 +46,13 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("DATABASE_URL", "postgresql://u:geheim@h:99999/db"),
         ("HITL_DATA_DIR", "/proc/nothing/here"),
         ("SECRET_KEY_FILE", "/nowhere"),
+        ("SESSION_IDLE_MINUTES", "0"),
+        ("SESSION_ABSOLUTE_HOURS", "forever"),
+        ("OIDC_ISSUER", "id.example.org"),
+        ("OIDC_ISSUER", "http://id.example.org"),
+        ("OIDC_GROUPS", "sec-leads"),
+        ("OIDC_GROUPS", "=reviewer"),
+        ("OIDC_ORIGINS", "https://id.example.org/path"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_a_sentence(tmp_path: Path, name: str, value: str) -> None:
@@ -68,6 +75,29 @@ def test_a_value_may_come_from_a_file_but_not_from_both(tmp_path: Path) -> None:
     assert "SECRET_KEY = 'from-a-file'" in shown.stdout
     both = start(tmp_path, SECRET_KEY_FILE=str(secret), SECRET_KEY="x")
     assert both.stderr == "Set SECRET_KEY or SECRET_KEY_FILE, not both.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OIDC_ISSUER", "https://id.example.org"), ("OIDC_CLIENT_SECRET", "geheim")]
+)
+def test_half_a_provider_is_none(tmp_path: Path, name: str, value: str) -> None:
+    done = start(tmp_path, **{name: value})
+    sentence = "OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+
+
+def test_the_provider_is_in_the_policy_that_browsers_hold_forms_against(tmp_path: Path) -> None:
+    shown = start(
+        tmp_path,
+        "diffsettings",
+        OIDC_ISSUER="https://id.example.org/realms/staff/",
+        OIDC_CLIENT_ID="hitl",
+        OIDC_CLIENT_SECRET="s",
+        OIDC_GROUPS="cn=leads=security-leads, sec-reviewers = reviewer",
+    )
+    assert "'form-action': [\"'self'\", 'https://id.example.org']" in shown.stdout
+    assert "OIDC_ISSUER = 'https://id.example.org/realms/staff'" in shown.stdout
+    assert "OIDC_GROUPS = {'cn=leads': 'security-leads', 'sec-reviewers': 'reviewer'}" in shown.stdout
 
 
 def test_debug_is_refused_in_public(tmp_path: Path) -> None:

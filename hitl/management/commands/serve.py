@@ -21,7 +21,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
 from hitl import embedded_postgres
-from hitl.settings import env
+from hitl.environment import env
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
-from approvals.policy.rules import ROLES, Absent, Case, Intent, Person, Stale, refusal
+from approvals.policy.rules import FRESH, ROLES, Absent, Case, Intent, Person, Stale, StepUp, refusal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SHA = "a" * 64
@@ -38,6 +38,11 @@ def test_nobody_approves_a_patch_they_stand_behind(role, spelling):
     assert "another person must approve" in sentence
     assert not isinstance(sentence, Stale)
     assert refusal(case, PERSON, REJECT, NOW) is None
+
+
+def test_an_address_the_provider_knows_somebody_by_is_theirs_too():
+    case = replace(CASE, people={"submitted_by": "Al@Example.org"})
+    assert "You submitted" in refusal(case, replace(PERSON, addresses=frozenset({"al@example.org"})), APPROVE, NOW)
 
 
 @pytest.mark.parametrize("other", ["", " ", "bob@example.org", "alice@example.com", "notalice", "malice@example.org"])
@@ -81,6 +86,39 @@ def test_people_approve_what_they_opened(displayed, bulk, opened, priority, allo
     intent = replace(APPROVE, displayed=displayed, bulk=bulk, opened=opened)
     assert (refusal(replace(CASE, priority=priority), PERSON, intent, NOW) is None) == allowed
     assert refusal(replace(CASE, priority=priority), PERSON, replace(intent, verdict=Verdict.REJECT), NOW) is None
+
+
+ASKS = replace(CASE, step_up=True)
+
+
+@pytest.mark.parametrize(
+    ("ago", "allowed"),
+    [
+        (timedelta(0), True),
+        (FRESH, True),
+        (FRESH + timedelta(microseconds=1), False),
+        (timedelta(seconds=-1), False),  # a clock that was set back proves nothing
+        (None, False),
+    ],
+)
+def test_an_approval_needs_a_fresh_authentication_where_the_policy_says_so(ago, allowed):
+    intent = replace(APPROVE, authenticated_at=None if ago is None else NOW - ago)
+    sentence = refusal(ASKS, PERSON, intent, NOW)
+    assert sentence is None if allowed else isinstance(sentence, StepUp)
+    assert refusal(CASE, PERSON, intent, NOW) is None
+    assert refusal(ASKS, PERSON, replace(intent, verdict=Verdict.REJECT), NOW) is None
+
+
+@pytest.mark.parametrize("change", [{"displayed": "card"}, {"displayed": "api"}, {"bulk": True}])
+def test_step_up_is_for_the_page_only(change):
+    fresh = replace(APPROVE, authenticated_at=NOW)
+    assert isinstance(refusal(ASKS, PERSON, replace(fresh, **change), NOW), StepUp)
+    assert isinstance(refusal(ASKS, replace(PERSON, authn="token"), fresh, NOW), StepUp)
+
+
+def test_nobody_gives_a_password_for_what_is_decided():
+    ended = replace(ASKS, status=Status.REJECTED, outcome="x")
+    assert isinstance(refusal(ended, PERSON, APPROVE, NOW), Stale)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.PENDING])

@@ -1,0 +1,132 @@
+"""What allauth asks of us: sign-ins are entries, sign-up is closed, secrets are encrypted, who the provider sends."""
+
+import base64
+import logging
+import os
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base import AuthProcess
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from approvals.actors import nobody, person_actor, provider
+from approvals.errors import NotAllowed
+from approvals.services import access, identity
+from approvals.sessions import carry_words, methods, put_words_down, remember_provider
+
+log = logging.getLogger(__name__)
+
+SECOND_FACTOR_CHANGES = {
+    "mfa/email/totp_activated": "authenticator app added",
+    "mfa/email/totp_deactivated": "authenticator app removed",
+    "mfa/email/recovery_codes_generated": "recovery codes made",
+    "mfa/email/webauthn_added": "security key added",
+    "mfa/email/webauthn_removed": "security key removed",
+}
+"""What happened, by the notice that allauth would mail."""
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Accounts are made by administrators or come from the provider; every completed sign-in is an entry."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address as our middleware found it: a forwarded one counts from trusted proxies only."""
+        return getattr(request, "client_ip", None) or "0.0.0.0"  # noqa: S104 -- a column that cannot be empty
+
+    def post_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse:
+        """Called once all of it was right, the second factor too."""
+        response: HttpResponse = super().post_login(request, user, **login)
+        if came := (login.get("signal_kwargs") or {}).get("sociallogin"):
+            remember_provider(request, came.account.extra_data.get("id_token", {}).get("auth_time"))
+            put_words_down(request)
+        actor = person_actor(request, user)
+        access.record_sign_in(user, methods(request), actor=actor, now=timezone.now())
+        return response
+
+    def send_notification_mail(self, template_prefix: str, user: Any, *args: Any, **kwargs: Any) -> None:
+        """Write the entry of what allauth would mail about; it calls this once the change is committed."""
+        if change := SECOND_FACTOR_CHANGES.get(template_prefix):
+            access.record_second_factor(user, change, actor=person_actor(self.request, user), now=timezone.now())
+
+
+class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Single sign-on: who somebody is here is decided by `services.identity`, before allauth decides anything."""
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Give allauth an account that exists, or end the attempt with the sentence why not."""
+        actor, now = provider(request), timezone.now()
+        try:
+            if sociallogin.state.get("process") != AuthProcess.LOGIN:
+                raise NotAllowed("Accounts are tied to the provider when their people sign in, and in no other way.")
+            user = identity.arrive(claims_of(sociallogin), settings.OIDC_GROUPS, actor=actor, now=now)
+        except NotAllowed as error:
+            access.record_failed_sign_in(None, actor=nobody(request), now=now)
+            context = {"title": "You were not signed in", "sentence": error.detail}
+            raise ImmediateHttpResponse(render(request, "error.html", context, status=error.status)) from error
+        if request.user == user:
+            carry_words(request)
+        sociallogin.user = user
+
+    def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        access.record_failed_sign_in(None, actor=nobody(request), now=timezone.now())
+
+
+def claims_of(sociallogin: SocialLogin) -> identity.Claims:
+    """Return what the provider says, from its user info and the ID token, the former first. Raise NotAllowed.
+
+    The user info counts only for the subject of the ID token (OpenID Connect Core 5.3.2).
+    """
+    said = sociallogin.account.extra_data
+    token, info = said.get("id_token") or {}, said.get("userinfo") or {}
+    if token.get("sub") != info.get("sub"):
+        raise NotAllowed("The provider's answers are about two different people. Ask an administrator.")
+    claims = {**token, **info}
+    groups = claims.get(settings.OIDC_GROUPS_CLAIM) or []
+    return identity.Claims(
+        provider=sociallogin.account.provider,
+        subject=sociallogin.account.uid,
+        email=str(claims.get("email", "")) if claims.get("email_verified") is True else "",
+        username=str(claims.get("preferred_username", "")),
+        first_name=str(claims.get("given_name", "")),
+        last_name=str(claims.get("family_name", "")),
+        groups=frozenset(map(str, [groups] if isinstance(groups, str) else groups)),
+    )
+
+
+class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
+    """Shared secrets of authenticator apps and recovery codes, encrypted."""
+
+    def build_totp_svg(self, url: str) -> str:
+        """Return the QR code to stand in a page: allauth's without the declaration of a file."""
+        svg: str = super().build_totp_svg(url)
+        return svg[svg.index("<svg") :]
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        try:
+            return _cipher().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            # SECRET_KEY was changed, or the row written by hand. A random secret matches no code; an empty one would.
+            log.error("A second factor's secret cannot be read with this SECRET_KEY")
+            return base64.b32encode(os.urandom(20)).decode()
+
+
+def _cipher() -> Fernet:
+    """Return the cipher whose key comes from SECRET_KEY (HKDF, RFC 5869): a copy of the database gives no factor."""
+    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"hitl second factors").derive(settings.SECRET_KEY.encode())
+    return Fernet(base64.urlsafe_b64encode(key))

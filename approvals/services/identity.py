@@ -1,0 +1,161 @@
+"""Who the provider's people are here: accounts, groups and addresses. The only writer of what allauth keeps of them."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.db.models import F
+
+from approvals.errors import NotAllowed
+from approvals.models import User
+from approvals.queries.people import account_of, owners_of
+from audit.log import Actor
+
+from .access import record_second_factor, record_sign_out, record_user_change, user_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the provider says of one person. `email` is '' unless the provider has verified it."""
+
+    provider: str
+    subject: str
+    email: str = ""
+    username: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    groups: frozenset[str] = frozenset()
+
+
+def arrive(claims: Claims, mapping: Mapping[str, str], *, actor: Actor, now: datetime) -> User:
+    """Return the account of a person whom the provider sends, with the groups the provider gives them now.
+
+    The subject decides who it is; the first time a verified address ties it to the account that has it, and somebody
+    new gets an account when one of their groups is let in. `mapping` leads from a group of the provider to one of
+    ours; only groups it names are given and taken. Raise NotAllowed.
+    """
+    with transaction.atomic():
+        _one_at_a_time(claims)
+        user = _known(claims) or _tied(claims, actor, now) or _new(claims, mapping, actor, now)
+        _keep_address(user, claims)
+        _set_groups(user, mapping, claims.groups, actor, now)
+    return user
+
+
+def seen(session_key: str | None, now: datetime) -> None:
+    """Remember when a session was last used; not an entry, it decides nothing."""
+    UserSession.objects.filter(session_key=session_key).update(last_seen_at=now)
+
+
+def sessions_of(user: User) -> list[UserSession]:
+    """Return the sessions in which a person is signed in, the last used first; those that are over are forgotten."""
+    sessions: list[UserSession] = UserSession.objects.purge_and_list(user)
+    return sorted(sessions, key=lambda session: session.last_seen_at, reverse=True)
+
+
+@transaction.atomic
+def end_session(user: User, pk: int, *, actor: Actor, now: datetime) -> bool:
+    """End one session of a person and return whether there was one."""
+    session = UserSession.objects.filter(user=user, pk=pk).first()
+    if session is None:
+        return False
+    session.end()
+    record_sign_out(user, "ended from the account page", actor=actor, now=now)
+    return True
+
+
+@transaction.atomic
+def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
+    """End every session of a person, also those that no list knows; their tokens stay."""
+    User.objects.filter(pk=user.pk).update(signed_out_everywhere=F("signed_out_everywhere") + 1)
+    UserSession.objects.filter(user=user).delete()
+    record_sign_out(user, "signed out everywhere", actor=actor, now=now)
+
+
+@transaction.atomic
+def remove_factors(user: User, *, actor: Actor, now: datetime) -> bool:
+    """Take all second factors from a person who lost them, end their sessions, and return whether there were any."""
+    if not Authenticator.objects.filter(user=user).delete()[0]:
+        return False
+    record_second_factor(user, "all removed by an administrator", actor=actor, now=now)
+    sign_out_everywhere(user, actor=actor, now=now)
+    return True
+
+
+def _one_at_a_time(claims: Claims) -> None:
+    """Two browsers of one person who arrives the first time must not make two accounts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"]
+        )
+
+
+def _known(claims: Claims) -> User | None:
+    rows = SocialAccount.objects.select_related("user").filter(provider=claims.provider, uid=claims.subject)
+    return next((found.user for found in rows), None)
+
+
+def _tied(claims: Claims, actor: Actor, now: datetime) -> User | None:
+    """Tie the subject to the account that has its verified address, once for each account."""
+    owners = owners_of(claims.email) if claims.email else []
+    if not owners:
+        return None
+    if len(owners) > 1 or SocialAccount.objects.filter(user=owners[0], provider=claims.provider).exists():
+        raise NotAllowed("Another identity already uses the account with your address. Ask an administrator.")
+    user = User.objects.select_for_update().get(pk=owners[0].pk)
+    facts = user_facts(user)
+    _tie(user, claims)
+    record_user_change(user, facts, actor=actor, now=now, fields=["single sign-on"])
+    return user
+
+
+def _new(claims: Claims, mapping: Mapping[str, str], actor: Actor, now: datetime) -> User:
+    if not claims.groups & mapping.keys():
+        raise NotAllowed("You have no account here, and none of your groups is let in. Ask an administrator.")
+    if not claims.email:
+        raise NotAllowed("Your sign-in came without a verified e-mail address. Ask an administrator.")
+    user = User.objects.create_user(
+        _free_name(claims), claims.email, first_name=claims.first_name[:150], last_name=claims.last_name[:150]
+    )
+    _tie(user, claims)
+    record_user_change(user, None, actor=actor, now=now)
+    return user
+
+
+def _tie(user: User, claims: Claims) -> None:
+    SocialAccount.objects.create(user=user, provider=claims.provider, uid=claims.subject)
+
+
+def _free_name(claims: Claims) -> str:
+    """Return a user name that nobody has, as the provider writes it where that is free."""
+    digest = hashlib.sha256(claims.subject.encode()).hexdigest()[:16]
+    names = [claims.username, claims.email, f"sso-{digest}"]
+    return next(name for name in names if name and len(name) <= 150 and account_of(name) is None)
+
+
+def _keep_address(user: User, claims: Claims) -> None:
+    """Remember the verified address: it tells that two accounts are one person."""
+    if not claims.email or EmailAddress.objects.filter(email=claims.email.lower(), verified=True).exists():
+        return
+    EmailAddress.objects.filter(user=user).delete()
+    EmailAddress.objects.create(user=user, email=claims.email.lower(), verified=True, primary=True)
+
+
+def _set_groups(user: User, mapping: Mapping[str, str], given: Iterable[str], actor: Actor, now: datetime) -> None:
+    """Give and take the groups that the mapping names; others are an administrator's."""
+    User.objects.select_for_update().get(pk=user.pk)
+    managed, wanted = set(mapping.values()), {mapping[name] for name in given if name in mapping}
+    present = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
+    if present == wanted:
+        return
+    facts = user_facts(user)
+    user.groups.remove(*Group.objects.filter(name__in=present - wanted))
+    user.groups.add(*Group.objects.filter(name__in=wanted - present))
+    record_user_change(user, facts, actor=actor, now=now, fields=["groups"])

@@ -1,0 +1,101 @@
+"""What a browser's session remembers of its person: when they proved who they are, and words they have not sent."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
+from django.conf import settings
+from django.http import HttpRequest
+
+from approvals.models import User
+from approvals.services import identity
+
+WORDS = "words_not_sent"
+BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
+TICK = 60  # seconds: a busy page must not write its session at each request
+BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
+"""What open pages ask by themselves: it keeps no session alive, nobody may be there."""
+
+
+def over_limit(request: HttpRequest, now: datetime) -> str:
+    """Return why this session is over, or '' and remember that its person was there.
+
+    A session from before the limits begins with its first request.
+    """
+    session, moment = request.session, int(now.timestamp())
+    began, seen = session.get(BEGAN, moment), session.get(SEEN, moment)
+    if moment - began >= settings.SESSION_ABSOLUTE_HOURS * 3600:
+        return "the longest time of a session was over"
+    if moment - seen >= settings.SESSION_IDLE_MINUTES * 60:
+        return "nobody used it"
+    if SEEN not in session or (moment - seen >= TICK and not BACKGROUND.search(request.path)):
+        session[BEGAN], session[SEEN] = began, moment
+        identity.seen(session.session_key, now)
+    return ""
+
+
+def remember_password(request: HttpRequest, user: User) -> None:
+    """Keep that the session's person just gave their password again."""
+    record_authentication(request, user, method="password", reauthenticated=True)
+
+
+def remember_provider(request: HttpRequest, auth_time: Any) -> None:
+    """Keep when the provider says that it last asked this person (`auth_time`, seconds; OpenID Connect Core 2).
+
+    The provider may have answered from a session of its own, of any age; one that does not say when proves nothing.
+    """
+    records = list(request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, ()))
+    for record in records:
+        if record["method"] == "socialaccount":
+            record["at"] = min(record["at"], auth_time) if isinstance(auth_time, int | float) else 0
+    request.session[AUTHENTICATION_METHODS_SESSION_KEY] = records
+
+
+def authenticated_at(request: HttpRequest) -> datetime | None:
+    """Return when this session's person last proved who they are; None where the session does not say.
+
+    Each password, second factor and sign-in at the provider counts.
+    """
+    records = _records(request)
+    return datetime.fromtimestamp(max(record["at"] for record in records), UTC) if records else None
+
+
+def methods(request: HttpRequest) -> list[str]:
+    """Return by what this session's person proved who they are, in order: password, mfa, socialaccount."""
+    return [record["method"] for record in _records(request)]
+
+
+def keep_words(request: HttpRequest, decision_id: UUID, text: str) -> None:
+    """Keep what was typed about one decision while its writer proves who they are."""
+    if text:
+        request.session[WORDS] = {"decision": str(decision_id), "text": text}
+
+
+def give_words_back(request: HttpRequest, decision_id: UUID) -> str:
+    """Return the words kept for this decision, once."""
+    kept = request.session.get(WORDS) or {}
+    if kept.get("decision") != str(decision_id):
+        return ""
+    del request.session[WORDS]
+    return str(kept["text"])
+
+
+def carry_words(request: HttpRequest) -> None:
+    """Take the kept words out of a session that ends because its person comes back from the provider."""
+    request.words_not_sent = request.session.get(WORDS)  # type: ignore[attr-defined]
+
+
+def put_words_down(request: HttpRequest) -> None:
+    """Put carried words into the session that follows."""
+    if words := getattr(request, "words_not_sent", None):
+        request.session[WORDS] = words
+
+
+def _records(request: HttpRequest) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = get_authentication_records(
+        request, request.user if isinstance(request.user, User) else None
+    )
+    return records

@@ -1,0 +1,109 @@
+"""A person's own account: sessions, second factors, personal tokens."""
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from approvals.actors import person_actor
+from approvals.errors import Invalid
+from approvals.forms import TokenForm
+from approvals.models import ApiToken, TokenKind
+from approvals.policy.rules import FRESH
+from approvals.queries.people import comes_from_provider, second_factors, tokens_of
+from approvals.services import access, identity
+from approvals.sessions import authenticated_at
+
+from .access import person_of
+
+
+@never_cache
+@require_safe
+@login_required
+def page(request: HttpRequest) -> HttpResponse:
+    """What there is of this person's sessions, factors and tokens, with the buttons that end them."""
+    return _page(request, TokenForm())
+
+
+@never_cache
+@require_POST
+@login_required
+def issue_token(request: HttpRequest) -> HttpResponse:
+    """Make a personal token and show its secret, this once; an open session alone is not enough for one."""
+    user, form, now, at = person_of(request), TokenForm(request.POST), timezone.now(), authenticated_at(request)
+    if at is None or not now - FRESH <= at <= now:
+        return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    try:
+        token, secret = access.issue_token(
+            form.cleaned_data["name"],
+            TokenKind.PERSONAL,
+            actor=person_actor(request, user),
+            now=now,
+            user=user,
+            expires_at=now + timedelta(days=form.cleaned_data["days"]),
+        )
+    except Invalid as error:
+        form.add_error("name", error.detail)
+        return _page(request, form, status=422)
+    return _page(request, TokenForm(), issued=token, secret=secret)
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """End one of this person's own tokens."""
+    user = person_of(request)
+    token = tokens_of(user).filter(pk=pk).first()
+    if token is None:
+        raise Http404
+    access.revoke_token(token, actor=person_actor(request, user), now=timezone.now())
+    messages.success(request, f"The token {token.name} is revoked.")
+    return redirect("account")
+
+
+@require_POST
+@login_required
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    """End one of this person's own sessions."""
+    user = person_of(request)
+    if not identity.end_session(user, pk, actor=person_actor(request, user), now=timezone.now()):
+        raise Http404
+    messages.success(request, "That session is ended.")
+    return redirect("account")
+
+
+@require_POST
+@login_required
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """End every session of this person, this one too."""
+    user = person_of(request)
+    identity.sign_out_everywhere(user, actor=person_actor(request, user), now=timezone.now())
+    logout(request)
+    return redirect("login")
+
+
+def _page(
+    request: HttpRequest, form: TokenForm, *, status: int = 200, issued: ApiToken | None = None, secret: str = ""
+) -> HttpResponse:
+    user, now = person_of(request), timezone.now()
+    context = {
+        "sessions": identity.sessions_of(user),
+        "session_key": request.session.session_key,
+        "factors": second_factors(user),
+        "from_provider": comes_from_provider(user),
+        "tokens": [token for token in tokens_of(user) if token.expires_at is None or token.expires_at > now],
+        "form": form,
+        "issued": issued,
+        "secret": secret,
+    }
+    return render(request, "registration/account.html", context, status=status)

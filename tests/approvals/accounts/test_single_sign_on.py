@@ -1,0 +1,189 @@
+"""Single sign-on against a provider on this machine: who gets in, with which groups, and how fresh it was."""
+
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from allauth.socialaccount.models import SocialAccount
+from django.urls import reverse
+from django.utils import timezone
+
+from approvals.models import Policy, Status, User
+from approvals.queries.people import approvers
+from approvals.services import policies
+from audit.models import Entry
+from tests.cast import PASSWORD, SYSTEM
+
+pytestmark = pytest.mark.django_db
+
+VERIFIED = {"email": "dana@example.org", "email_verified": True, "preferred_username": "dana", "given_name": "Dana"}
+
+
+def groups(user):
+    return set(user.groups.values_list("name", flat=True))
+
+
+def entries(type):
+    return Entry.objects.filter(type=type).count()
+
+
+def test_somebody_new_with_a_group_that_is_let_in_gets_an_account(says, through_provider):
+    says("subject-1", **VERIFIED, groups=["sec-reviewers", "cooks"])
+    answer = through_provider("subject-1", next="/history")
+    assert answer["Location"] == "/history"
+    dana = User.objects.get(username="dana")
+    assert (dana.email, dana.first_name, groups(dana)) == ("dana@example.org", "Dana", {"reviewer"})
+    assert not dana.has_usable_password()
+    assert answer.browser.get(reverse("queue")).status_code == 200
+    assert entries("user.changed") == 2  # the account, and its groups
+    assert entries("login.succeeded") == 1
+    asked = parse_qs(urlsplit(answer.asked).query)
+    assert asked["code_challenge_method"] == ["S256"]  # PKCE
+
+
+def test_somebody_without_such_a_group_reads_why_not(says, through_provider):
+    says("subject-2", **VERIFIED, groups=["cooks"])
+    answer = through_provider("subject-2")
+    assert answer.status_code == 403
+    assert "none of your groups is let in" in answer.content.decode()
+    assert not User.objects.filter(email="dana@example.org").exists()
+    assert entries("login.failed") == 1
+
+
+def test_groups_follow_the_provider_at_each_sign_in_and_others_stay(says, through_provider):
+    says("subject-3", **VERIFIED, groups=["sec-reviewers"])
+    through_provider("subject-3")
+    dana = User.objects.get(username="dana")
+    dana.groups.add(*dana.groups.model.objects.filter(name="auditor"))
+    says("subject-3", **VERIFIED, groups=["sec-leads"])
+    before = entries("user.changed")
+    through_provider("subject-3")
+    assert groups(dana) == {"security-leads", "auditor"}
+    assert entries("user.changed") == before + 1
+    through_provider("subject-3")
+    assert entries("user.changed") == before + 1
+    says("subject-3", **VERIFIED)  # no claim at all
+    through_provider("subject-3")
+    assert groups(dana) == {"auditor"}
+
+
+def test_a_verified_address_leads_to_the_account_that_has_it_and_the_password_stays(says, through_provider, alice):
+    says("subject-4", email="Alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-4")
+    assert SocialAccount.objects.get(uid="subject-4").user == alice
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+    assert User.objects.count() == 1
+
+
+def test_an_address_the_provider_has_not_verified_leads_nowhere(says, through_provider, alice):
+    for number, verified in enumerate([{}, {"email_verified": False}, {"email_verified": "true"}]):
+        says(f"subject-5{number}", email="alice@example.org", groups=["sec-reviewers"], **verified)
+        answer = through_provider(f"subject-5{number}")
+        assert answer.status_code == 403
+        assert "without a verified e-mail address" in answer.content.decode()
+    assert not SocialAccount.objects.exists()
+
+
+def test_a_second_subject_with_the_same_address_is_refused(says, through_provider, alice):
+    for subject in ("subject-6", "subject-7"):
+        says(subject, email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-6")
+    answer = through_provider("subject-7")
+    assert answer.status_code == 403
+    assert "Another identity already uses" in answer.content.decode()
+    assert SocialAccount.objects.get().uid == "subject-6"
+
+
+def test_an_account_that_is_switched_off_stays_off(says, through_provider, alice):
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    says("subject-8", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    answer = through_provider("subject-8")
+    assert answer["Location"] == reverse("account_inactive")
+    assert answer.browser.get(reverse("queue")).status_code == 302
+
+
+def test_nobody_ties_a_subject_to_the_account_they_are_in(says, through_provider, sign_in, alice):
+    says("subject-9", **VERIFIED, groups=["sec-leads"])
+    answer = through_provider("subject-9", sign_in(alice), process="connect")
+    assert answer.status_code == 403
+    assert not SocialAccount.objects.exists()
+
+
+def test_the_sign_in_page_offers_it_where_it_is_set_up(client, single_sign_on):
+    text = client.get(reverse("login")).content.decode()
+    assert f'action="{reverse("openid_connect_login", args=["sso"])}"' in text
+
+
+def test_without_it_there_is_no_button_and_no_address(client, db):
+    assert "Single sign-on" not in client.get(reverse("login")).content.decode()
+    assert client.post(reverse("openid_connect_login", args=["sso"])).status_code == 404
+
+
+def test_a_cancelled_sign_in_leads_back_to_the_page(client, single_sign_on):
+    leaving = client.post(reverse("openid_connect_login", args=["sso"]), {"process": "login"})
+    state = parse_qs(urlsplit(leaving["Location"]).query)["state"][0]
+    back = client.get(reverse("openid_connect_callback", args=["sso"]), {"error": "access_denied", "state": state})
+    assert back["Location"] == reverse("socialaccount_login_cancelled")
+    assert "login__card" in client.get(back["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(("age", "fresh"), [(0, True), (600, False), (None, False)])
+def test_the_providers_word_on_when_it_asked_is_what_counts(says, through_provider, alice, make_patch, age, fresh):
+    policy = Policy.objects.get(name="medium")
+    terms = {name: getattr(policy.current, name) for name in policies.TERMS} | {"step_up": True}
+    policies.publish(policy, terms, actor=SYSTEM, now=timezone.now())
+    decision = make_patch(severity="medium")
+    page = reverse("patch-detail", args=[decision.decision_id])
+    claims = {"email": "alice@example.org", "email_verified": True, "groups": ["sec-reviewers"]}
+    says("subject-10", **claims, auth_time="unknown" if age is None else int(time.time()) - age)
+    browser = through_provider("subject-10").browser
+    body = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page", "text": "Read it."}
+    answer = browser.post(reverse("patch-decide", args=[decision.decision_id]), body)
+    decision.refresh_from_db()
+    assert (decision.status == Status.APPROVED) == fresh
+    if fresh:
+        return
+    form = browser.get(answer["Location"]).content.decode()
+    assert "Sign in again at your provider" in form
+    again = form.split('<form method="post" action="')[-1].split('"')[0].replace("&amp;", "&")
+    says("subject-10", **claims, auth_time=int(time.time()))
+    back = through_provider("subject-10", browser, again)
+    assert parse_qs(urlsplit(back.asked).query)["max_age"] == ["0"]
+    assert parse_qs(urlsplit(back.asked).query)["prompt"] == ["login"]
+    assert back["Location"].startswith(page)
+    assert "Read it." in browser.get(page).content.decode()
+    browser.post(reverse("patch-decide", args=[decision.decision_id]), body)
+    decision.refresh_from_db()
+    assert decision.status == Status.APPROVED
+
+
+def test_nobody_approves_what_they_submitted_under_the_address_of_the_provider(
+    says, through_provider, alice, make_patch
+):
+    says("subject-12", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-12")
+    says("subject-12", email="al@example.org", email_verified=True, groups=["sec-reviewers"])
+    browser = through_provider("subject-12").browser
+    decision = make_patch(submitted_by="Al@example.org")
+    text = browser.get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert "You submitted this patch, so another person must approve it." in text
+
+
+def test_two_accounts_of_one_person_count_once(says, through_provider, alice, bob, lena, make_patch, approve):
+    says("subject-11", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-11")
+    assert len(approvers([alice.pk, bob.pk])) == 2
+    # The provider has verified another address for alice since, and an administrator gave bob's account that address.
+    says("subject-11", email="al@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-11")
+    User.objects.filter(pk=bob.pk).update(email="AL@example.org")
+    assert [(one.id, one.groups) for one in approvers([alice.pk, bob.pk])] == [(alice.pk, {"reviewer"})]
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    approve(decision, User.objects.get(pk=bob.pk))
+    decision.refresh_from_db()
+    assert (decision.status, decision.approvals) == (Status.PENDING, 1)
+    approve(decision, lena)
+    decision.refresh_from_db()
+    assert (decision.status, decision.approvals) == (Status.APPROVED, 2)
