@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
-from approvals.models import Category, Priority, Severity, Status, Verdict, Wargaming
+from approvals.models import Category, Priority, Severity, Side, Status, Verdict, Wargaming
 from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
 
@@ -148,6 +148,7 @@ class CommentForm(forms.Form):
     text = forms.CharField(max_length=10_000, strip=True, error_messages={"required": "Write something first."})
     file = forms.CharField(required=False, max_length=1000)
     line = forms.IntegerField(required=False, min_value=0)
+    side = forms.TypedChoiceField(required=False, choices=Side.choices, coerce=Side, empty_value=Side.NEW)
 
 
 class ReasonForm(forms.Form):

@@ -68,7 +68,7 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
     decision, first = decision_or_404(decision_id), request.GET.get("from", "0")
     first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
-    reading = _reading(request, decision, person_of(request), _said(decision))
+    reading = _reading(request, decision, person_of(request), _said(decision), first_line)
     shown = diffs.one_file(reading, key, first_line)
     if shown is None:
         raise Http404
@@ -148,7 +148,8 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
     if not form.is_valid():
         if request.htmx:  # type: ignore[attr-defined]
-            context = {"decision": decision, "comment_form": form, "anchor": anchor and anchor[0]}
+            place = {name: form[name].value() for name in ("file", "line", "side")} | {"anchor": anchor and anchor[0]}
+            context = {"decision": decision, "comment_form": form, "place": place}
             return render(request, "approvals/_line_composer.html", context, status=422)
         context = _page(request, decision, user) | {"comment_form": form}
         return render(request, "approvals/patch_detail.html", context, status=422)
@@ -160,9 +161,10 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         now=timezone.now(),
         file=form.cleaned_data["file"],
         line=form.cleaned_data["line"],
+        side=form.cleaned_data["side"],
     )
     if request.htmx:  # type: ignore[attr-defined]
-        context = {"decision": decision, "comment": added, "said": len(_said(decision))}
+        context = {"decision": decision, "comment": added, "added": [added], "said": len(_said(decision))}
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
     return go_to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
@@ -206,9 +208,13 @@ def _said(decision: Decision) -> list[Comment]:
     return [*(earlier_comments(decision) if decision.patch.revision > 1 else []), *find.comments(decision)]
 
 
-def _reading(request: HttpRequest, decision: Decision, user: User, said: list[Comment]) -> diffs.Reading:
+def _reading(
+    request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
+) -> diffs.Reading:
     viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
-    return diffs.read(decision, said, viewed, diffs.layout_of(request), usual)
+    ask = f"?{f'from={first_line}&' if first_line else ''}at=" if user.has_perm("approvals.comment_decision") else ""
+    layout, composing = diffs.layout_of(request), request.GET.get("at", "")
+    return diffs.read(decision, said, viewed, layout, usual, composing=composing if ask else "", ask=ask)
 
 
 def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:

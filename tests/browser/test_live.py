@@ -100,15 +100,44 @@ def test_an_address_of_a_line_not_loaded_yet_marks_the_line(visit, alice, make_p
     assert row.evaluate("row => row.matches(':target')")
 
 
-def test_a_deleted_line_can_be_commented(visit, alice, make_patch):
+@pytest.mark.parametrize("view", ["unified", "split"])
+def test_a_deleted_line_can_be_commented(visit, alice, make_patch, view):
     decision = make_patch()
-    page = visit(alice, path_of(decision))
-    page.locator(".diff tr.is-del .diff__code").first.hover()
-    page.get_by_role("button", name="Comment on this deleted line, at line 1").click()
+    page = visit(alice, f"{path_of(decision)}?view={view}")
+    page.locator(".diff .is-del.diff__code, .diff .is-del > .diff__code").first.hover()
+    page.get_by_role("button", name="Comment on deleted line 1").click()
     page.keyboard.type("Why was it there?")
     page.locator(".composer--line").get_by_role("button", name="Comment").click()
-    expect(page.locator(".diff__thread")).to_contain_text("Why was it there?")
-    assert (Comment.objects.get().file, Comment.objects.get().line) == ("app.py", 1)
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Why was it there?")
+    said = Comment.objects.get()
+    assert (said.file, said.side, said.line) == ("app.py", "old", 1)
+    page.reload()
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Why was it there?")
+
+
+def test_a_file_that_goes_takes_comments_by_key(visit, alice, make_patch):
+    decision = make_patch(diff="--- a/app.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-import os\n")
+    page = visit(alice, path_of(decision))
+    page.locator(".dfile summary").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("c")
+    page.keyboard.type("Who needs it?")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Who needs it?")
+    expect(page.locator("tr[id$=-o1]")).to_be_focused()
+
+
+@pytest.mark.parametrize("view", ["unified", "split"])
+def test_without_script_each_line_has_a_link_to_a_form(visit, alice, make_patch, view):
+    decision = make_patch()
+    page = visit(alice, f"{path_of(decision)}?view={view}", java_script_enabled=False)
+    page.get_by_role("link", name="Comment on deleted line 1").click()
+    page.get_by_label("Comment on old line 1").fill("Why was it there?")
+    page.locator(".composer--line").get_by_role("button", name="Comment").click()
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Why was it there?")
+    page.get_by_role("link", name="Comment on line 2").click()
+    page.locator(".composer--line").get_by_role("link", name="Cancel").click()
+    expect(page.locator(".composer--line")).to_have_count(0)
 
 
 def test_slash_on_a_patch_leads_to_the_search(visit, alice, make_patch):
