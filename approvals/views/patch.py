@@ -244,10 +244,10 @@ def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) 
 def _panel_or_page(
     request: HttpRequest, decision: Decision, user: User, *, status: int, **changes: Any
 ) -> HttpResponse:
-    """Answer htmx with the panel alone and everybody else with the page."""
+    """Answer htmx with the panel and what else says the status, everybody else with the page."""
     if request.htmx:  # type: ignore[attr-defined]
         context = panel_context(request, decision, **changes)
-        answer = render(request, "approvals/_decision_panel.html", context, status=status)
+        answer = render(request, "approvals/_panel_answer.html", context, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#decision", "outerHTML"  # whoever asked, from wherever
         return answer
     return render(request, "approvals/patch_detail.html", _page(request, decision, user, **changes), status=status)

@@ -148,7 +148,7 @@ async function lookAgain() {
   const now = $("#decision"), next = $("#decision", pieces), notice = $("#live-notice", pieces);
   if (!now || now.dataset.state === next.dataset.state) return;
   const kept = take(panel()).written.length, words = $("strong", notice)?.textContent;
-  replace(notice);
+  for (const piece of [...pieces.children]) if (piece !== next) replace(piece);
   if (kept && $("#live-kept")) $("#live-kept").hidden = false;
   renew(now, next);
   if (words) say(`${words}.${kept ? " What you typed is still there." : ""}`);

@@ -42,6 +42,31 @@ def test_a_form_locks_with_its_words_when_somebody_else_decides(visit, alice, bo
     expect(page.locator("#decide-text")).to_be_focused()
 
 
+def test_the_head_and_the_phones_bar_say_the_outcome_too(visit, alice, bob, make_patch, approve):
+    decision, after = make_patch(severity="high"), make_patch()
+    page = visit(alice, path_of(decision), viewport={"width": 390, "height": 844})
+    live(page)
+    bar = page.locator(".actionbar")
+    expect(bar.get_by_role("link", name="Decide")).to_be_visible()
+    approve(decision, bob, Verdict.REJECT)
+    dispatch()
+    expect(page.locator(".patchhead")).to_contain_text("Rejected")
+    expect(bar.get_by_role("link", name="Decide")).to_have_count(0)
+    expect(bar.get_by_role("link", name="Next in queue")).to_have_attribute("href", path_of(after))
+
+
+def test_a_lost_race_shows_in_the_head_too(visit, alice, bob, make_patch, approve):
+    decision = make_patch()
+    page = visit(alice)
+    page.context.route("**/events*", lambda route: route.abort())  # a page that hears nothing
+    page.goto(path_of(decision))
+    approve(decision, bob, Verdict.REJECT)
+    page.get_by_role("button", name=re.compile("Approve revision")).first.click()
+    expect(page.locator("#decision")).to_contain_text("rejected by Bob")
+    expect(page.locator(".patchhead")).to_contain_text("Rejected")
+    expect(page.locator("#patch-status")).to_have_count(1)
+
+
 def test_a_replaced_revision_offers_the_new_one(visit, alice, make_patch):
     decision = make_patch(patch_id="P-1")
     page = visit(alice, path_of(decision))
