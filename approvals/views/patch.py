@@ -20,6 +20,7 @@ from approvals.models import Category, Channel, Comment, Decision, Displayed, Pa
 from approvals.queries import decisions as find
 from approvals.queries import evidence
 from approvals.queries.case import outcome
+from approvals.queries.differences import differences, grouped
 from approvals.queries.people import person
 from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
@@ -95,6 +96,7 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
         "patch": decision.patch,
         "older": older,
         "newer": newer,
+        "differences": grouped(differences(older, newer)),
         "comparison": diffs.comparison(older.patch, newer.patch),
     }
     return render(request, "approvals/compare.html", context)
@@ -119,7 +121,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision = decision_or_404(decision_id)
     card = request.POST.get("displayed") == Displayed.CARD
     if not form.is_valid():
-        return _again(request, decision, user, form, card, status=422)
+        return again(request, decision, user, form, card, status=422)
     try:
         done = reviews.review(
             decision_id,
@@ -132,7 +134,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
             category=form.cleaned_data["category"],
         )
     except Refusal as error:
-        return _again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
+        return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
     messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
     return _onward(request, done, card)
 
@@ -151,8 +153,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
             place = {name: form[name].value() for name in ("file", "line", "side")} | {"anchor": anchor and anchor[0]}
             context = {"decision": decision, "comment_form": form, "place": place}
             return render(request, "approvals/_line_composer.html", context, status=422)
-        context = _page(request, decision, user) | {"comment_form": form}
-        return render(request, "approvals/patch_detail.html", context, status=422)
+        return comment_again(request, decision, form, status=422)
     added = reviews.comment(
         decision_id,
         form.cleaned_data["text"],
@@ -168,6 +169,12 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
     return go_to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
+
+
+def comment_again(request: HttpRequest, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:
+    """Show the page with the discussion's form as it was sent, and what is wrong with it."""
+    context = _page(request, decision, person_of(request)) | {"comment_form": form}
+    return render(request, "approvals/patch_detail.html", context, status=status)
 
 
 @require_safe
@@ -270,7 +277,7 @@ def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[s
     }
 
 
-def _again(
+def again(
     request: HttpRequest,
     decision: Decision,
     user: User,

@@ -82,7 +82,7 @@ document.addEventListener("submit", ({ target }) => {
   sessionStorage.removeItem(KEY);
 }, true);
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.target?.id === "dialog") asked = detail.requestConfig.verb === "get" ? detail.requestConfig.path : "";
+  if (detail.target?.id === "dialog") asked = detail.requestConfig.verb === "get" ? detail.pathInfo.finalRequestPath : "";
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.xhr?.getResponseHeader("HX-Redirect")) return;
