@@ -168,7 +168,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         context = {"decision": decision, "comment": added, "added": [added], "said": len(_said(decision))}
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
-    return go_to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
+    return go_to(request, f"{listed.patch_address(request, decision_id)}#{anchor[0] if anchor else 'discussion'}")
 
 
 def comment_again(request: HttpRequest, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:
@@ -185,7 +185,7 @@ def card_action(request: HttpRequest, decision_id: UUID, action: str) -> HttpRes
     if action not in {"approve", "reject", "comment"}:
         raise Http404
     decision, user = decision_or_404(decision_id), person_of(request)
-    return render(request, "approvals/card_action.html", _card(decision, user, action))
+    return render(request, "approvals/card_action.html", _card(request, decision, user, action))
 
 
 def decision_or_404(decision_id: UUID) -> Decision:
@@ -219,7 +219,9 @@ def _reading(
     request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
 ) -> diffs.Reading:
     viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
-    ask = f"?{f'from={first_line}&' if first_line else ''}at=" if user.has_perm("approvals.comment_decision") else ""
+    start = f"&from={first_line}" if first_line else ""
+    ask = f"?{listed.parameter(request)['more']}{start}&at=".replace("?&", "?")
+    ask = ask if user.has_perm("approvals.comment_decision") else ""
     layout, composing = diffs.layout_of(request), request.GET.get("at", "")
     return diffs.read(decision, said, viewed, layout, usual, composing=composing if ask else "", ask=ask)
 
@@ -260,7 +262,7 @@ def _panel_or_page(
     return render(request, "approvals/patch_detail.html", _page(request, decision, user, **changes), status=status)
 
 
-def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
+def _card(request: HttpRequest, decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
     """Return the context of one action on a card."""
     opened = PatchView.objects.filter(patch=decision.patch_id, user=user).exists()
     given = find.with_reviews(decision)
@@ -271,6 +273,7 @@ def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[s
         "patch": decision.patch,
         "sha256": decision.patch.sha256,
         "categories": Category.choices,
+        "queue_url": listed.address(request),
         "panel": panel(
             decision, given, person(user), timezone.now(), step=action, opened=opened, displayed="card", **changes
         ),
@@ -294,7 +297,7 @@ def again(
     if error and not conflict:
         form.add_error(None, error.detail)
     if card:
-        context = _card(decision, user, step, form=form, conflict=conflict)
+        context = _card(request, decision, user, step, form=form, conflict=conflict)
         return render(request, "approvals/card_action.html", context, status=status)
     return _panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
 
@@ -310,9 +313,9 @@ def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpRespons
     if card:
         return go_to(request, listed.address(request))
     if decision.status == Status.PENDING:
-        return go_to(request, reverse("patch-detail", args=[decision.decision_id]))
+        return go_to(request, listed.patch_address(request, decision.decision_id))
     _, after = listed.around(request, decision, timezone.now())
-    return go_to(request, reverse("patch-detail", args=[after.decision_id]) if after else listed.address(request))
+    return go_to(request, listed.patch_address(request, after.decision_id) if after else listed.address(request))
 
 
 def go_to(request: HttpRequest, address: str) -> HttpResponse:

@@ -175,7 +175,7 @@ function renew(now, next) {
   if (back?.closest("#decision")) back.focus({ preventScroll: true });
   if (back?.matches("textarea")) back.setSelectionRange(from, to);
 }
-const cardsNow = (ids) => fragment(`${list().dataset.liveCards}?${ids.map((id) => `id=${id}`).join("&")}`);
+const cardsNow = (ids) => fragment(`${list().dataset.liveCards}&${ids.map((id) => `id=${id}`).join("&")}`);
 async function present() {
   if (document.hidden) return;
   if (panel()) return replace($("#presence", await fragment(panel().dataset.presence, { method: "POST" })));
