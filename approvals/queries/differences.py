@@ -184,7 +184,7 @@ def _place(location: Mapping[str, Any]) -> str:
 
 
 def _log(log: str) -> str:
-    return f"{len(log):,} characters, sha256 {sha256(log.encode()).hexdigest()[:12]}" if log else ""
+    return f"{len(log):,} characters in all, sha256 {sha256(log.encode()).hexdigest()[:12]}" if log else ""
 
 
 def grouped(found: Sequence[Difference]) -> list[tuple[str, list[Difference]]]:

@@ -25,17 +25,19 @@ const plus = document.createElement("button");
 plus.type = "button";
 plus.className = "diff__add is-shown";
 plus.textContent = "+";
-const LINE = /-([no])(\d+)$/;
 // What has the address of the line one is at: its row, or beside another line the number of a deleted one.
 export function placeOf(at) {
   const row = at.closest?.(".diff tr"), old = row && $("td[id]", row);
   return old && (!row.id || at.closest("td")?.cellIndex < 3) ? old : row?.id ? row : null;
 }
+const about = (place) => {
+  const [, side, line] = place.id.match(/-([no])(\d+)$/), old = side === "o";
+  return { line, side: old ? "old" : "new", words: `Comment on ${old ? "deleted " : ""}line ${line}` };
+};
 const show = ({ target }) => {
   const place = placeOf(target), cell = place && (place.cells ? $$(".diff__code", place).at(-1) : place.parentElement.cells[2]);
   if (!cell || cell.contains(plus)) return;
-  const [, side, line] = place.id.match(LINE);
-  plus.setAttribute("aria-label", `Comment on ${side === "o" ? "deleted " : ""}line ${line}`);
+  plus.setAttribute("aria-label", about(place).words);
   cell.append(plus);
 };
 function write(place) {
@@ -50,8 +52,10 @@ function write(place) {
   const cell = thread.insertCell();
   cell.colSpan = row.closest(".diff--split") ? 6 : 4;
   cell.append(form.content.cloneNode(true));
-  const { file, line, side, anchor } = $("form", cell).elements, [, which, number] = place.id.match(LINE);
-  [file.value, line.value, side.value, anchor.value] = [row.closest(".dfile").dataset.path, number, which === "o" ? "old" : "new", place.id];
+  const { words, ...where } = about(place);
+  $(".field__label", cell).textContent = words;
+  Object.assign(where, { file: row.closest(".dfile").dataset.path, anchor: place.id });
+  for (const name in where) $("form", cell).elements[name].value = where[name];
   last.after(thread);
   window.htmx?.process(thread);
   $("textarea", cell).focus();
