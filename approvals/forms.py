@@ -16,6 +16,7 @@ from approvals.models import (
     Priority,
     Producer,
     Severity,
+    Side,
     Status,
     User,
     Verdict,
@@ -121,22 +122,31 @@ class HistoryForm(forms.Form):
         )
 
 
+class TextField(forms.CharField):
+    """Words of several lines; a browser sends each line break as two characters and counts it as one, as we do."""
+
+    def to_python(self, value: Any) -> str | None:
+        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
+
+
 class WordsForm(forms.Form):
-    """A verdict with its words: a refusal needs some, a rejection also what is wrong; each error at its field."""
+    """A verdict with its words: a refusal needs some, a rejection also what is wrong; each error at its field.
+
+    One field serves every verdict, so all of them have room for a reason; more fits into a comment.
+    """
 
     verdict = forms.ChoiceField(choices=Verdict.choices, error_messages={"required": "Choose what you decide."})
-    text = forms.CharField(required=False, max_length=10_000, strip=True)
+    text = TextField(required=False, strip=True)
     category = forms.ChoiceField(required=False, choices=[("", "Choose what is wrong"), *Category.choices])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         verdict, text = values.get("verdict"), values.get("text", "")
-        if verdict in {Verdict.REJECT, Verdict.REQUEST_CHANGES}:
-            if "text" in values and not text:
-                what = "is wrong" if verdict == Verdict.REJECT else "should change"
-                self.add_error("text", f"Say what {what}; nothing was sent.")
-            elif len(text) > REASON:
-                self.add_error("text", f"A reason may have {REASON:,} characters, this has {len(text):,}.")
+        if verdict in {Verdict.REJECT, Verdict.REQUEST_CHANGES} and "text" in values and not text:
+            what = "is wrong" if verdict == Verdict.REJECT else "should change"
+            self.add_error("text", f"Say what {what}; nothing was sent.")
+        if len(text) > REASON:
+            self.add_error("text", f"There is room for {REASON:,} characters here, this has {len(text):,}.")
         if verdict == Verdict.REJECT and "category" in values and not values["category"]:
             self.add_error("category", "Choose what is wrong; nothing was sent.")
         return values
@@ -175,13 +185,14 @@ class BulkForm(WordsForm):
 
 
 class CommentForm(forms.Form):
-    text = forms.CharField(max_length=10_000, strip=True, error_messages={"required": "Write something first."})
+    text = TextField(max_length=10_000, strip=True, error_messages={"required": "Write something first."})
     file = forms.CharField(required=False, max_length=1000)
     line = forms.IntegerField(required=False, min_value=0)
+    side = forms.TypedChoiceField(required=False, choices=Side.choices, coerce=Side, empty_value=Side.NEW)
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
+    reason = TextField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
 
 
 PERIODS = [(3600, "1 hour"), (4 * 3600, "4 hours"), (86_400, "1 day"), (3 * 86_400, "3 days"), (7 * 86_400, "7 days")]

@@ -59,5 +59,5 @@ def forget(timestamp: int) -> None:
 @app.periodic(cron="* * * * *", periodic_id="count_ahead")
 @app.task(queueing_lock="count_ahead", pass_context=False)
 def count_ahead(timestamp: int) -> None:
-    """Count the figures of the last 30 days for the queue's tiles."""
+    """Count the figures of the last 30 days, and how they came about, for the queue's tiles."""
     figures.keep_month(timezone.now())

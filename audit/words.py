@@ -43,7 +43,8 @@ def _through(data: Data) -> str:
 
 
 def _comment(data: Data) -> str:
-    line = f", line {data['line']}" if isinstance(data.get("line"), int) else ""
+    old = "old " if data.get("side") == "old" else ""
+    line = f", {old}line {data['line']}" if isinstance(data.get("line"), int) else ""
     return f"on {data['file']}{line}" if data.get("file") else "on the whole patch"
 
 

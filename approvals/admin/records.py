@@ -80,13 +80,13 @@ class ReviewAdmin(Record):
 
 @admin.register(Comment)
 class CommentAdmin(Record):
-    list_display = ("decision", "author_label", "file", "line", "created_at")
+    list_display = ("decision", "author_label", "file", "line", "side", "created_at")
     list_filter = ("created_at",)
     list_select_related = ("decision",)
     unlisted = ("decision__trace",)
     search_fields = ("author", "decision")
     search_help_text = f"An author's user name or e-mail address. {WORDS}"
-    fields = readonly_fields = ("decision", "author", "author_label", "text", "file", "line", "created_at")
+    fields = readonly_fields = ("decision", "author", "author_label", "text", "file", "line", "side", "created_at")
     ordering = ("-id",)
 
     def found(self, rows: QuerySet[Comment], text: str) -> QuerySet[Comment]:

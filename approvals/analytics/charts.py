@@ -1,4 +1,4 @@
-"""Server-rendered SVG for analytics and key figures. Pure: numbers in, markup out.
+"""Server-rendered SVG for analytics. Pure: numbers in, markup out.
 
 No style attributes and no script, so a strict CSP holds. Horizontal positions are percentages and vertical ones
 pixels: text never scales.
@@ -21,28 +21,6 @@ HATCH = mark_safe(
     '<rect class="hatch-bg" width="5" height="5"/><line class="hatch-line" x1="0" x2="0" y1="0" y2="5"/></pattern>'
     "</defs>"
 )
-
-
-def sparkline(values: Sequence[float], kind: str = "quiet") -> SafeString:
-    """Return a small line without scale; '' for fewer than two values, which show no course."""
-    if len(values) < 2:
-        return mark_safe("")
-    low, high = min(values), max(values)
-    span = (high - low) or 1
-    points = [
-        (index * 100 / (len(values) - 1), 25 - 22 * (value - low) / span if high > low else 25.0)
-        for index, value in enumerate(values)
-    ]
-    line = " ".join(f"{_px(x)},{_px(y)}" for x, y in points)
-    return format_html(
-        '<svg class="spark spark--{kind}" aria-hidden="true" focusable="false">'
-        '<svg viewBox="0 0 100 28" preserveAspectRatio="none" width="100%" height="100%">'
-        '<polygon class="area" points="0,28 {line} 100,28"/><polyline class="line" points="{line}"/></svg>'
-        '<circle class="dot" cx="100%" cy="{dot}" r="2.5"/></svg>',
-        kind=kind,
-        line=line,
-        dot=_px(points[-1][1] * 26 / 28),
-    )
 
 
 def stacked(days: Sequence[str], series: Sequence[Series], labelled_by: str, height: int = HEIGHT) -> SafeString:

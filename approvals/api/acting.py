@@ -8,7 +8,7 @@ from django.utils import timezone
 from ninja import Router, Status
 
 from approvals.errors import Conflict, Invalid
-from approvals.models import Channel, Decision, Displayed, Verdict
+from approvals.models import Channel, Decision, Displayed, Side, Verdict
 from approvals.queries import decisions as find
 from approvals.queries.case import current
 from approvals.services import lifecycle, reviews
@@ -109,6 +109,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
         now=timezone.now(),
         file=body.file or "",
         line=body.line,
+        side=Side(body.side),
     )
     return Status(201, shapes.comment(added))
 

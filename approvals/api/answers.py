@@ -172,6 +172,7 @@ class CommentRow(Answer):
     created_at: datetime
     file: str | None
     line: int | None
+    side: Literal["old", "new"] | None = Field(description="which file has the line; null where there is no line")
     text: str | None = Field(description="null for other producers, and when it was erased")
 
 
@@ -300,6 +301,7 @@ class Commented(Answer):
     status: Literal["commented"]
     decision_id: UUID
     comment_id: int
+    side: Literal["old", "new"] | None = Field(description="which file has the line; null where there is no line")
 
 
 class BulkResult(BaseModel):

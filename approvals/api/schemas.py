@@ -315,6 +315,7 @@ class CommentBody(Strict):
     comment: Annotated[str, StringConstraints(max_length=10_000, min_length=1, strip_whitespace=True)]
     file: Annotated[str, StringConstraints(max_length=1000)] | None = None
     line: Count | None = None
+    side: Literal["old", "new"] = Field("new", description="which file has the line: `old` for a deleted one")
 
     @model_validator(mode="before")
     @classmethod

@@ -205,7 +205,12 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
 
 
 def comment(added: Comment) -> dict[str, Any]:
-    return {"status": "commented", "decision_id": added.decision.decision_id, "comment_id": added.pk}
+    return {
+        "status": "commented",
+        "decision_id": added.decision.decision_id,
+        "comment_id": added.pk,
+        "side": added.side_of_line,
+    }
 
 
 def _approval_words(reviews: list[Review]) -> str | None:
@@ -280,6 +285,7 @@ def _said(added: Comment, words: bool) -> dict[str, Any]:
         "created_at": added.created_at,
         "file": added.file or None,
         "line": added.line,
+        "side": added.side_of_line,
         "text": added.text.body if words else None,
     }
 

@@ -31,6 +31,11 @@ class Row:
     glyph: str
     html: str
 
+    @property
+    def place(self) -> str:
+        """Return where one speaks of this line: `n12` in the new file, `o12` for a deleted one, '' for neither."""
+        return f"n{self.new}" if self.new else f"o{self.old}" if self.old else ""
+
 
 Sides = tuple[Row | None, Row | None]
 

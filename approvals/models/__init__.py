@@ -20,7 +20,7 @@ from .idempotency import KeptAnswer
 from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severity, Strategy, Wargaming
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
 from .proposal import KillSwitch, Proposal
-from .review import Comment, Displayed, Review, Verdict
+from .review import Comment, Displayed, Review, Side, Verdict
 from .text import Text
 from .user import Theme, User
 from .waiting import Waiting
@@ -65,6 +65,7 @@ __all__ = [
     "RiskLevel",
     "SavedView",
     "Severity",
+    "Side",
     "Status",
     "Strategy",
     "Text",

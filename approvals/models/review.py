@@ -20,6 +20,11 @@ class Displayed(models.TextChoices):
     API = "api", "API"
 
 
+class Side(models.TextChoices):
+    OLD = "old", "Old file"
+    NEW = "new", "New file"
+
+
 class Review(models.Model):
     """One person's verdict on the exact digest they saw. Only `withdrawn_at` may change, once, while pending."""
 
@@ -67,7 +72,7 @@ class Review(models.Model):
 
 
 class Comment(models.Model):
-    """Words on a patch, optionally on a file and line; allowed in any state."""
+    """Words on a patch, optionally on a file and a line of its old or new content; allowed in any state."""
 
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="comments")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="comments")
@@ -75,10 +80,17 @@ class Comment(models.Model):
     text = models.OneToOneField(Text, models.PROTECT, related_name="comment")
     file = models.CharField(max_length=1000, blank=True)
     line = models.PositiveIntegerField(null=True)
+    side = models.CharField(max_length=3, choices=Side, default=Side.NEW, help_text="The file that has the line.")
     created_at = models.DateTimeField()
 
     class Meta:
+        constraints = [models.CheckConstraint(condition=Q(side__in=Side.values), name="comment_side")]
         indexes = [models.Index(fields=["decision", "created_at"], name="comment_by_decision")]  # the discussion
 
     def __str__(self) -> str:
         return f"comment {self.pk}"
+
+    @property
+    def side_of_line(self) -> str | None:
+        """Return which file's line is meant, or None where the comment is about no line."""
+        return None if self.line is None else self.side

@@ -1,7 +1,10 @@
 """Key figures as tiles: label, value, unit, change, alarm."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from django.db import connection
 
 from approvals.models import Decision, KeyFigures, Status
 
@@ -11,20 +14,44 @@ from .summary import summary
 Tile = dict[str, Any]
 
 MONTH = "month"
+DAYS, DAY, STEPS = timedelta(days=30), timedelta(days=1), 12
+TIME = "time"  # in its natural unit
+MONTH_WORDS = {"median_decision_time_seconds": TIME, "auto_approval_rate": "{:.1%}", "ml_accuracy": "{:.1%}"}
 FRESH = timedelta(minutes=5)  # the worker counts every minute; older figures mean that none runs
+
+# Whatever waits or was decided since, held against each moment; the rest of the table is not read.
+LAST_DAY = """
+select count(d.created_at), count(d.created_at) filter (where d.sla_due_at <= moment)
+from generate_series(%(since)s::timestamptz, %(now)s::timestamptz, interval '2 hours') moment left join (
+    select created_at, sla_due_at, 'infinity'::timestamptz as until from approvals_decision where status = 'pending'
+    union all
+    select created_at, sla_due_at, decided_at
+    from approvals_decision where status <> 'pending' and decided_at > %(since)s
+) d on d.created_at <= moment and d.until > moment
+group by moment order by moment
+"""
 
 
 def queue_kpis(now: datetime) -> list[Tile]:
-    """Return the five tiles over the queue: what waits, what is late, and the last 30 days."""
+    """Return the five tiles over the queue: what waits, what is late, and the last 30 days.
+
+    How each came about (its course, its change) is read of what the worker counted; without one there is none.
+    """
     waiting = Decision.objects.filter(status=Status.PENDING)
     late = counted(waiting.filter(sla_due_at__lte=now))
     month = kept_month(now) or count_month(now)
+    before, course = month.get("before", {}), month.get("course", {})
+
+    def month_tile(make: Callable[..., Tile], label: str, name: str, kind: str) -> Tile:
+        made = make(f"{label}, 30 days", month[name], before.get(name))
+        return made | _drawn([value for value in course.get(name, []) if value is not None], kind, MONTH_WORDS[name])
+
     return [
-        tile("Pending", counted(waiting)),
-        tile("SLA breached", late, alert=late != "0"),
-        time_tile("Median decision, 30 days", month["median_decision_time_seconds"]),
-        rate_tile("Auto-approved, 30 days", month["auto_approval_rate"]),
-        rate_tile("ML accuracy, 30 days", month["ml_accuracy"]),
+        day_tile("Pending", counted(waiting), course.get("pending", []), "cyan"),
+        day_tile("SLA breached", late, course.get("late", []), "alert", alert=late != "0"),
+        month_tile(time_tile, "Median decision", "median_decision_time_seconds", "accent"),
+        month_tile(rate_tile, "Auto-approved", "auto_approval_rate", "violet"),
+        month_tile(rate_tile, "ML accuracy", "ml_accuracy", "accent"),
     ]
 
 
@@ -36,8 +63,55 @@ def kept_month(now: datetime) -> dict[str, Any] | None:
 
 def count_month(now: datetime) -> dict[str, Any]:
     """Count what the queue's tiles show of the last 30 days; reads every patch of them."""
-    month = summary(now - timedelta(days=30), now, now)
-    return {name: month[name] for name in ("median_decision_time_seconds", "auto_approval_rate", "ml_accuracy")}
+    return _figures(now - DAYS, now, now)
+
+
+def count_course(now: datetime) -> dict[str, Any]:
+    """Count how the tiles came about: the 30 days before, the last 30 and the last day in steps; for the worker."""
+    step = DAYS / STEPS
+    parts = [_figures(now - DAYS + step * part, now - DAYS + step * (part + 1), now) for part in range(STEPS)]
+    pending, late = _last_day(now)
+    return {
+        "before": _figures(now - 2 * DAYS, now - DAYS, now),
+        "course": {name: [part[name] for part in parts] for name in MONTH_WORDS} | {"pending": pending, "late": late},
+    }
+
+
+def _figures(since: datetime, until: datetime, now: datetime) -> dict[str, Any]:
+    found = summary(since, until, now)
+    return {name: found[name] for name in MONTH_WORDS}
+
+
+def _last_day(now: datetime) -> tuple[list[int], list[int]]:
+    """Return how many waited, and how many of them were late, every two hours of the last day up to now."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_DAY, {"since": now - DAY, "now": now})
+        rows = cursor.fetchall()
+    return [waited for waited, _ in rows], [late for _, late in rows]
+
+
+def day_tile(label: str, value: str, course: Sequence[int], kind: str, *, alert: bool = False) -> Tile:
+    """Return a count of now with its course over the last day and what that came to."""
+    change = course[-1] - course[0] if course else 0
+    delta = f"{abs(change):,} in 24 h" if change else ""
+    return tile(label, value, delta=delta, direction=_direction(change, 0), alert=alert) | _drawn(
+        course, kind, "{:,.0f}", "24 hours"
+    )
+
+
+def _drawn(course: Sequence[float], kind: str, words: str, period: str = "30 days") -> Tile:
+    """Return a course for the page: the numbers, the colour, and for who does not see it where it went."""
+    if len(course) < 2:
+        return {}
+    first, last, low, high = (
+        " ".join(natural(value)) if words == TIME else words.format(value)
+        for value in (course[0], course[-1], min(course), max(course))
+    )
+    return {
+        "course": course,
+        "kind": kind,
+        "course_words": f"Over the last {period}: from {first} to {last}, lowest {low}, highest {high}.",
+    }
 
 
 def tile(label: str, value: str, unit: str = "", *, delta: str = "", direction: str = "", alert: bool = False) -> Tile:
@@ -47,7 +121,6 @@ def tile(label: str, value: str, unit: str = "", *, delta: str = "", direction: 
         "unit": unit,
         "delta": delta,
         "direction": direction,
-        "spark": "",
         "alert": alert,
     }
 

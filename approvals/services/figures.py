@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from approvals.models import KeyFigures
-from approvals.queries.kpis import MONTH, count_month
+from approvals.queries.kpis import MONTH, count_course, count_month
 
 
 def keep_month(now: datetime) -> None:
-    """Keep the queue's figures of the last 30 days, so that its page need not read every patch of them."""
-    KeyFigures.objects.update_or_create(name=MONTH, defaults={"value": count_month(now), "counted_at": now})
+    """Keep the queue's figures of the last 30 days and their course, so that its page reads neither."""
+    value = count_month(now) | count_course(now)
+    KeyFigures.objects.update_or_create(name=MONTH, defaults={"value": value, "counted_at": now})

@@ -17,6 +17,7 @@ from approvals.models import (
     Patch,
     PatchView,
     Review,
+    Side,
     Status,
     Text,
     User,
@@ -93,8 +94,9 @@ def comment(
     now: datetime,
     file: str = "",
     line: int | None = None,
+    side: Side = Side.NEW,
 ) -> Comment:
-    """Add words to a patch, in any state. Raise NotFound or Invalid."""
+    """Add words to a patch, in any state; `side` says which file's line is meant. Raise NotFound or Invalid."""
     if not body.strip():
         raise Invalid("Write something first.", errors=[_field("comment", "required")])
     if len(body) > MAX_COMMENT:
@@ -103,7 +105,14 @@ def comment(
         decision = find_locked(decision_id)
         text = Text.objects.create(body=body)
         added = Comment.objects.create(
-            decision=decision, author=user, author_label=actor.label, text=text, file=file, line=line, created_at=now
+            decision=decision,
+            author=user,
+            author_label=actor.label,
+            text=text,
+            file=file,
+            line=line,
+            side=side,
+            created_at=now,
         )
         record(
             "comment.added",
@@ -111,7 +120,7 @@ def comment(
             at=now,
             subject=subject(decision),
             patch_sha256=decision.patch.sha256,
-            data={"comment": commitment(text), "file": file or None, "line": line},
+            data={"comment": commitment(text), "file": file or None, "line": line, "side": added.side_of_line},
         )
     return added
 

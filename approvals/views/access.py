@@ -29,13 +29,13 @@ def viewers(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated or not (request.htmx or request.method == "POST"):  # type: ignore[attr-defined]
             return allowed(request, *args, **kwargs)
-        sign_in = redirect_to_login(_came_from(request))
+        sign_in = redirect_to_login(came_from(request))
         return HttpResponse(status=204, headers={"HX-Redirect": sign_in.url}) if request.htmx else sign_in  # type: ignore[attr-defined]
 
     return guarded  # type: ignore[return-value]
 
 
-def _came_from(request: HttpRequest) -> str:
+def came_from(request: HttpRequest) -> str:
     """Return the page of ours that sent this, as path and query; the queue when it does not say."""
     sent_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
     if sent_from.netloc != request.get_host():

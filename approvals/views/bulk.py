@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from approvals.actors import person_actor
 from approvals.errors import Invalid, Refusal
@@ -23,38 +23,48 @@ from .access import person_of, varies, viewers
 MOST = 200
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @viewers
 @varies
 def bulk(request: HttpRequest) -> HttpResponse:
-    """Show what the verdict would do to each ticked card; with `confirmed` do it and show what became of each."""
-    form, user = BulkForm(request.POST), person_of(request)
-    items = _items(request)
-    verdict = request.POST.get("verdict", "")
+    """Show what the verdict would do to each ticked card; with `confirmed` do it and show what became of each.
+
+    Looking is a GET, so that a sign-in in between leads back to the same cards.
+    """
+    asked = request.POST if request.method == "POST" else request.GET
+    form, items, verdict = BulkForm(asked), _items(asked), asked.get("verdict", "")
+    if not items or not request.POST.get("confirmed") or not form.is_valid():
+        return preview(request, asked, form, status=422 if request.POST.get("confirmed") else 200)
+    results = _carry_out(request, form, person_of(request), items)
+    done = sum(row["why_not"] is None for row in results)
+    counts = {"done": done, "refused": len(results) - done}
+    return render(
+        request, "approvals/bulk_results.html", {"active": "queue", "verdict": verdict, "results": results} | counts
+    )
+
+
+def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: int) -> HttpResponse:
+    """Show what the verdict would do to each, with the words typed so far."""
+    verdict, items = asked.get("verdict", ""), _items(asked)
+    context: dict[str, Any] = {"active": "queue", "form": form, "rows": []}
     if verdict not in Verdict.values or not items:
-        return render(request, "approvals/bulk.html", {"active": "queue", "rows": [], "form": form}, status=422)
-    context: dict[str, Any] = {
-        "active": "queue",
-        "form": form,
+        return render(request, "approvals/bulk.html", context, status=422)
+    rows = _preview(items, person_of(request), Verdict(verdict))
+    possible = sum(row["why_not"] is None for row in rows)
+    context |= {
         "verdict": verdict,
         "categories": Category.choices,
+        "rows": rows,
+        "possible": possible,
+        "skipped": len(rows) - possible,
     }
-    if request.POST.get("confirmed") and form.is_valid():
-        results = _carry_out(request, form, user, items)
-        done = sum(row["why_not"] is None for row in results)
-        context |= {"results": results, "done": done, "refused": len(results) - done}
-        return render(request, "approvals/bulk_results.html", context)
-    rows = _preview(items, user, Verdict(verdict))
-    possible = sum(row["why_not"] is None for row in rows)
-    context |= {"rows": rows, "possible": possible, "skipped": len(rows) - possible}
-    status = 422 if request.POST.get("confirmed") else 200
     return render(request, "approvals/bulk.html", context, status=status)
 
 
-def _items(request: HttpRequest) -> list[tuple[UUID, str]]:
+def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
     """Return what was ticked as (decision, digest seen); a damaged value is nobody's honest form."""
     items = []
-    for value in request.POST.getlist("items")[:MOST]:
+    for value in asked.getlist("items")[:MOST]:
         decision_id, _, sha256 = value.partition(":")
         try:
             items.append((UUID(decision_id), sha256))

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -12,12 +11,13 @@ from django.http import HttpRequest
 from approvals.diff.hostile import Mark, marks
 from approvals.diff.interdiff import FileComparison, compare, comparison_rows
 from approvals.diff.moved import Move, Moves, Respacing, moves
-from approvals.diff.parse import parse
 from approvals.diff.rows import LONGEST_SHOWN, HunkRows, Row, block_html, file_rows
 from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File
-from approvals.models import Comment, Decision, Patch, PatchContent
+from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
+
+from .places import Places, load, places
 
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
 OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
@@ -35,9 +35,11 @@ class Reading:
     diff: Diff
     marks: tuple[Mark, ...]
     moved: Moves
-    comments: dict[tuple[str, int], list[Comment]]
+    comments: Places
     viewed: set[str]
     layout: str
+    composing: str  # the address of the line somebody writes at without a script
+    ask: str  # the query that asks for a form at a line, up to that line's address; '' for who may not comment
 
     @property
     def split(self) -> bool:
@@ -46,17 +48,18 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row with what belongs to it: `notes` are (title, sentence), `css` the classes beyond its kind."""
+    """One row with what belongs to it: `notes` are (title, sentence), `css` the classes beyond its kind.
+
+    `before` are the comments on its old line, `comments` those on its new one; `composing` holds what
+    the form asked for here sends along.
+    """
 
     row: Row
     css: str
     notes: list[tuple[str, str]]
     comments: list[Comment]
-
-
-def load(patch: Patch) -> Diff:
-    """Return the parsed diff; reads and parses the content, so call it once a request."""
-    return parse(bytes(PatchContent.objects.get(patch=patch).diff))
+    before: list[Comment]
+    composing: dict[str, Any] | None
 
 
 def read(
@@ -65,6 +68,9 @@ def read(
     viewed: set[str],
     layout: str,
     usual: Sequence[UsualSize] = (),
+    *,
+    composing: str = "",
+    ask: str = "",
 ) -> Reading:
     """Return the diff of a decision with its marks, comments and ticks."""
     patch = decision.patch
@@ -78,6 +84,8 @@ def read(
         comments=places(diff, patch, comments),
         viewed=viewed,
         layout=layout,
+        composing=composing,
+        ask=ask,
     )
 
 
@@ -149,45 +157,6 @@ def attached(reading: Reading, comment: Comment) -> bool:
     return any(comment in said for said in reading.comments.values())
 
 
-def places(diff: Diff, patch: Patch, comments: Sequence[Comment]) -> dict[tuple[str, int], list[Comment]]:
-    """Return the comments by the path and new line at which they stand in this diff.
-
-    A comment on an earlier revision stays with its line wherever that went: at the only line of the file with the same
-    text, or at the nearest of several. Each earlier revision that has such comments is parsed once.
-    """
-    found: dict[tuple[str, int], list[Comment]] = defaultdict(list)
-    now = _texts(diff, {comment.file for comment in comments if comment.file})
-    before: dict[int, dict[str, dict[int, str]]] = {}
-    for comment in comments:
-        line = comment.line
-        if not comment.file or line is None:
-            continue
-        lines = now.get(comment.file, {})
-        if comment.decision.patch_id != patch.pk:
-            older = comment.decision.patch
-            if older.pk not in before:
-                before[older.pk] = _texts(load(older), {one.file for one in comments})
-            text = before[older.pk].get(comment.file, {}).get(line)
-            same = [number for number, words in lines.items() if words == text]
-            line = min(same, key=partial(_distance, line), default=-1)
-        if line in lines:
-            found[comment.file, line].append(comment)
-    return found
-
-
-def _distance(one: int, other: int) -> int:
-    return abs(one - other)
-
-
-def _texts(diff: Diff, paths: set[str]) -> dict[str, dict[int, str]]:
-    """Return the new lines of some files by their numbers."""
-    return {
-        file.path: {line.new_no: line.text for hunk in file.hunks for line in hunk.walk() if line.new_no is not None}
-        for file in diff.files
-        if file.path in paths
-    }
-
-
 def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict[str, Any]:
     """Return a file for the template: its head, and when opened the rows of a window that begins at a line."""
     found = [mark for mark in reading.marks if mark.key == file.key]
@@ -206,6 +175,7 @@ def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict
         "viewed": file.sha256 in reading.viewed,
         "open": opened,
         "split": reading.split,
+        "ask": reading.ask,
         "first": first,
         "next": after if opened and after < file.line_count else None,
         "left": min(OPEN_LINES, file.line_count - after),
@@ -264,7 +234,7 @@ def _plain(hunk: HunkRows) -> dict[str, Any]:
     return {
         "header": hunk.header,
         "heading": hunk.heading,
-        "rows": [Line(row, "", [], []) for row in hunk.rows],
+        "rows": [Line(row, "", [], [], [], None) for row in hunk.rows],
     }
 
 
@@ -330,8 +300,16 @@ def _line(
         css = " is-moved" if isinstance(item, Move) else " is-respaced"
         if (place[0], place[1] - 1) not in moved:  # said once, where the block begins
             notes.append(("moved" if isinstance(item, Move) else "blanks only", item.explanation))
-    said = reading.comments.get((file.path, int(row.new)), []) if row.new else []
-    return Line(row, css, notes, said)
+    said, before = (
+        reading.comments.get((file.path, side, int(number)), []) if number else []
+        for side, number in ((Side.NEW, row.new), (Side.OLD, row.old))
+    )
+    anchor = f"{file.key}-{row.place}"
+    here = None
+    if row.place and anchor == reading.composing:
+        side, line = (Side.NEW, row.new) if row.new else (Side.OLD, row.old)
+        here = {"file": file.path, "line": line, "side": side, "anchor": anchor}
+    return Line(row, css, notes, said, before, here)
 
 
 def _warns(mark: Mark) -> bool:

@@ -6,6 +6,8 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from .resend import form_again
+
 
 def page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpResponse:
     """Return an error page. Rendered without context processors: they ask the database, which may be what broke."""
@@ -14,9 +16,16 @@ def page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpRe
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Let a page of ours load itself again, which keeps what was typed; tell everybody else what to do."""
+    """Let a page of ours load itself again or show the form again, which keep what was typed; tell others what to do.
+
+    A form counts as ours when the browser names our origin, which the middleware has compared by then: words of
+    another site are never shown as somebody's own.
+    """
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    ours = "Origin" in request.headers and reason.startswith("CSRF ")
+    if ours and request.user.has_perm("approvals.view_decision") and (again := form_again(request)):
+        return again
     return page(
         request,
         403,

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -16,6 +15,7 @@ from approvals.forms import ExtendForm, ReasonForm
 from approvals.models import Channel
 from approvals.services import lifecycle, reviews
 
+from . import listed
 from .access import person_of, varies, viewers
 from .patch import decision_or_404, go_to, refused
 
@@ -43,7 +43,7 @@ def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
     except Refusal as error:
         return refused(request, decision_or_404(decision_id), error, name)
     messages.success(request, sentence)
-    return go_to(request, reverse("patch-detail", args=[decision_id]))
+    return go_to(request, listed.patch_address(request, decision_id))
 
 
 @require_POST
@@ -67,4 +67,4 @@ def extend(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     except Refusal as error:
         return refused(request, decision_or_404(decision_id), error, "extend")
     messages.success(request, f"Open until {moment(done.expire_at)}.")
-    return go_to(request, reverse("patch-detail", args=[decision_id]))
+    return go_to(request, listed.patch_address(request, decision_id))

@@ -1,7 +1,12 @@
-"""The list somebody came to a patch from: its patches lead to each other in its order, and back to it."""
+"""The list somebody came to a patch from: its patches lead to each other in its order, and back to it.
+
+It travels in the addresses, as `list`, so that two tabs have a list each; the whole queue needs no naming.
+"""
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
@@ -11,31 +16,55 @@ from approvals.models import Decision
 from approvals.queries.people import person
 from approvals.queries.queue import neighbours
 
-from .access import person_of
+from .access import came_from, person_of
 
-KEY = "list"  # in the session: it outlives a verdict's POST and needs no script
+NAME = "list"
 LONGEST = 2_000  # characters; a longer query is no list of ours
 
 
-def remember(request: HttpRequest) -> None:
-    """Keep the filters and the order of the list shown; where in it the page began does not matter."""
+def filters_of(request: HttpRequest) -> str:
+    """Return the filters and the order of the list, '' for the whole queue; where in it a page began does not matter.
+
+    A form is of the list it names, or of the page that sent it.
+    """
+    if NAME in request.POST:
+        return _kept(QueryDict(request.POST[NAME][:LONGEST]))
+    page = urlsplit(came_from(request) if request.method == "POST" else request.get_full_path())
+    asked = QueryDict(page.query[: 4 * LONGEST])  # quoted once more than the list itself
+    if page.path != reverse("queue"):
+        asked = QueryDict(asked.get(NAME, "")[:LONGEST])
+    return _kept(asked)
+
+
+def _kept(asked: QueryDict) -> str:
     query = QueryDict(mutable=True)
     for name in (*QueueForm.base_fields, *SHARES):
-        query.setlist(name, [value for value in request.GET.getlist(name) if value])
+        query.setlist(name, [value for value in asked.getlist(name) if value])
     kept = query.urlencode()
-    if len(kept) <= LONGEST and request.session.get(KEY, "") != kept:
-        request.session[KEY] = kept
+    return kept if len(kept) <= LONGEST else ""
+
+
+def parameter(request: HttpRequest) -> dict[str, str]:
+    """Return what names the list: its `value`, and in an address `only` where no query is yet, `more` where one is."""
+    kept = filters_of(request)
+    named = urlencode({NAME: kept}) if kept else ""
+    return {"value": kept, "only": named and f"?{named}", "more": named and f"&{named}"}
 
 
 def address(request: HttpRequest) -> str:
-    """Return the queue as it was last shown, filters and all."""
-    query = request.session.get(KEY, "")
+    """Return the queue as it was shown, filters and all."""
+    query = filters_of(request)
     return f"{reverse('queue')}?{query}" if query else reverse("queue")
+
+
+def patch_address(request: HttpRequest, decision_id: UUID) -> str:
+    """Return a patch's page in this list."""
+    return reverse("patch-detail", args=[decision_id]) + parameter(request)["only"]
 
 
 def around(request: HttpRequest, decision: Decision, now: datetime) -> tuple[Decision | None, Decision | None]:
     """Return the pending decisions before and after this one in that list."""
-    form = QueueForm(QueryDict(request.session.get(KEY, "")))
+    form = QueueForm(QueryDict(filters_of(request)))
     return neighbours(decision, form.filters(), form.order(), person(person_of(request)), now)
 
 

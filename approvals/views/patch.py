@@ -22,6 +22,7 @@ from approvals.queries import decisions as find
 from approvals.queries import evidence, revocable
 from approvals.queries.case import outcome
 from approvals.queries.delegations import present
+from approvals.queries.differences import differences, grouped
 from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
 from approvals.sessions import authenticated_at, give_words_back, keep_words
@@ -76,7 +77,7 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
     decision, first = _with_diff(decision_id), request.GET.get("from", "0")
     first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
-    reading = _reading(request, decision, person_of(request), _said(decision))
+    reading = _reading(request, decision, person_of(request), _said(decision), first_line)
     shown = diffs.one_file(reading, key, first_line)
     if shown is None:
         raise Http404
@@ -103,6 +104,7 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
         "patch": decision.patch,
         "older": older,
         "newer": newer,
+        "differences": grouped(differences(older, newer)),
         "comparison": diffs.comparison(older.patch, newer.patch),
     }
     return render(request, "approvals/compare.html", context)
@@ -127,7 +129,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision = decision_or_404(decision_id)
     card = request.POST.get("displayed") == Displayed.CARD
     if not form.is_valid():
-        return _again(request, decision, user, form, card, status=422)
+        return again(request, decision, user, form, card, status=422)
     try:
         done = reviews.review(
             decision_id,
@@ -144,7 +146,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         if isinstance(error, StepUpRequired) and not card:
             keep_words(request, decision_id, form.cleaned_data["text"])
             return go_to(request, _confirmation(decision_id))
-        return _again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
+        return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
     messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
     return _onward(request, done, card)
 
@@ -160,10 +162,10 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
     if not form.is_valid():
         if request.htmx:  # type: ignore[attr-defined]
-            context = {"decision": decision, "comment_form": form, "anchor": anchor and anchor[0]}
+            place = {name: form[name].value() for name in ("file", "line", "side")} | {"anchor": anchor and anchor[0]}
+            context = {"decision": decision, "comment_form": form, "place": place}
             return render(request, "approvals/_line_composer.html", context, status=422)
-        context = _page(request, decision, user) | {"comment_form": form}
-        return render(request, TEMPLATES[decision.patch.is_gate], context, status=422)
+        return comment_again(request, decision, form, status=422)
     added = reviews.comment(
         decision_id,
         form.cleaned_data["text"],
@@ -172,12 +174,19 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         now=timezone.now(),
         file=form.cleaned_data["file"],
         line=form.cleaned_data["line"],
+        side=form.cleaned_data["side"],
     )
     if request.htmx:  # type: ignore[attr-defined]
-        context = {"decision": decision, "comment": added, "said": len(_said(decision))}
+        context = {"decision": decision, "comment": added, "added": [added], "said": len(_said(decision))}
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
-    return go_to(request, reverse("patch-detail", args=[decision_id]) + f"#{anchor[0] if anchor else 'discussion'}")
+    return go_to(request, f"{listed.patch_address(request, decision_id)}#{anchor[0] if anchor else 'discussion'}")
+
+
+def comment_again(request: HttpRequest, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:
+    """Show the page with the discussion's form as it was sent, and what is wrong with it."""
+    context = _page(request, decision, person_of(request)) | {"comment_form": form}
+    return render(request, "approvals/patch_detail.html", context, status=status)
 
 
 @require_safe
@@ -188,7 +197,7 @@ def card_action(request: HttpRequest, decision_id: UUID, action: str) -> HttpRes
     if action not in {"approve", "reject", "comment"}:
         raise Http404
     decision, user = decision_or_404(decision_id), person_of(request)
-    return render(request, "approvals/card_action.html", _card(decision, user, action))
+    return render(request, "approvals/card_action.html", _card(request, decision, user, action))
 
 
 def decision_or_404(decision_id: UUID) -> Decision:
@@ -230,9 +239,15 @@ def _said(decision: Decision) -> list[Comment]:
     return [*(earlier_comments(decision) if decision.patch.revision > 1 else []), *find.comments(decision)]
 
 
-def _reading(request: HttpRequest, decision: Decision, user: User, said: list[Comment]) -> diffs.Reading:
+def _reading(
+    request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
+) -> diffs.Reading:
     viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
-    return diffs.read(decision, said, viewed, diffs.layout_of(request), usual)
+    start = f"&from={first_line}" if first_line else ""
+    ask = f"?{listed.parameter(request)['more']}{start}&at=".replace("?&", "?")
+    ask = ask if user.has_perm("approvals.comment_decision") else ""
+    layout, composing = diffs.layout_of(request), request.GET.get("at", "")
+    return diffs.read(decision, said, viewed, layout, usual, composing=composing if ask else "", ask=ask)
 
 
 def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
@@ -269,17 +284,17 @@ def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str,
 def _panel_or_page(
     request: HttpRequest, decision: Decision, user: User, *, status: int, **changes: Any
 ) -> HttpResponse:
-    """Answer htmx with the panel alone and everybody else with the page."""
+    """Answer htmx with the panel and what else says the status, everybody else with the page."""
     if request.htmx:  # type: ignore[attr-defined]
         context = panel_context(request, decision, **changes)
-        answer = render(request, "approvals/_decision_panel.html", context, status=status)
+        answer = render(request, "approvals/_panel_answer.html", context, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#decision", "outerHTML"  # whoever asked, from wherever
         return answer
     context = _page(request, decision, user, **changes)
     return render(request, TEMPLATES[decision.patch.is_gate], context, status=status)
 
 
-def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
+def _card(request: HttpRequest, decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
     """Return the context of one action on a card."""
     opened = PatchView.objects.filter(patch=decision.patch_id, user=user).exists()
     given, now = find.with_reviews(decision), timezone.now()
@@ -290,13 +305,14 @@ def _card(decision: Decision, user: User, action: str, **changes: Any) -> dict[s
         "patch": decision.patch,
         "sha256": decision.patch.sha256,
         "categories": Category.choices,
+        "queue_url": listed.address(request),
         "panel": panel(
             decision, given, present(user, now), now, step=action, opened=opened, displayed="card", **changes
         ),
     }
 
 
-def _again(
+def again(
     request: HttpRequest,
     decision: Decision,
     user: User,
@@ -313,7 +329,7 @@ def _again(
     if error and not conflict:
         form.add_error(None, error.detail)
     if card:
-        context = _card(decision, user, step, form=form, conflict=conflict)
+        context = _card(request, decision, user, step, form=form, conflict=conflict)
         return render(request, "approvals/card_action.html", context, status=status)
     return _panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
 
@@ -329,9 +345,9 @@ def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpRespons
     if card:
         return go_to(request, listed.address(request))
     if decision.status == Status.PENDING:
-        return go_to(request, reverse("patch-detail", args=[decision.decision_id]))
+        return go_to(request, listed.patch_address(request, decision.decision_id))
     _, after = listed.around(request, decision, timezone.now())
-    return go_to(request, reverse("patch-detail", args=[after.decision_id]) if after else listed.address(request))
+    return go_to(request, listed.patch_address(request, after.decision_id) if after else listed.address(request))
 
 
 def go_to(request: HttpRequest, address: str) -> HttpResponse:

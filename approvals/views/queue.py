@@ -16,7 +16,6 @@ from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
 from approvals.queries.workbench import saved_views
 
-from . import listed
 from .access import person_of, varies, viewers
 from .links import page_urls, queue_address, with_parameters
 
@@ -41,7 +40,6 @@ def queue(request: HttpRequest) -> HttpResponse:
         shown = page(rows, queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE)
     except BadCursor:
         return redirect(request.path)
-    listed.remember(request)
     fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
     context = _list(request, form, shown, who, now) | {"saved_views": saved_views(person_of(request))}
     if fragment:

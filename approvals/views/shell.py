@@ -1,13 +1,16 @@
-"""What every page shows around its content: theme, count of waiting patches, version."""
+"""What every page shows around its content: theme, count of waiting patches, version, the list its links stay in."""
 
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from approvals.models import Decision, Status, Theme
 from approvals.queries.queue import counted
+
+from . import listed
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -16,6 +19,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     signed_in = bool(user and user.is_authenticated)
     return {
         "now": timezone.now(),
+        "in_list": SimpleLazyObject(lambda: listed.parameter(request)),
         "shell": {
             "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),
             "pending_count": counted(Decision.objects.filter(status=Status.PENDING)) if signed_in else "",

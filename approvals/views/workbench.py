@@ -15,6 +15,7 @@ from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
 from approvals.services import workbench
 
+from . import listed
 from .access import person_of, viewers
 
 
@@ -28,7 +29,7 @@ def tick(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     workbench.tick(decision, person_of(request), sha256, request.POST.get("viewed") == "on")
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204)
-    return redirect(reverse("patch-detail", args=[decision_id]) + "#diff")
+    return redirect(f"{listed.patch_address(request, decision_id)}#diff")
 
 
 @require_POST

@@ -1,4 +1,6 @@
 // Tick the SLA clocks from the server's time, so that a wrong clock on this machine changes nothing.
+import { $, $$, draw } from "./dom.js";
+
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 const rendered = Date.parse(document.body.dataset.now ?? "");
 const ahead = Number.isNaN(rendered) ? 0 : Date.now() - rendered;
@@ -17,21 +19,19 @@ export function duration(seconds) {
 
 function tick() {
   const now = Date.now() - ahead;
-  for (const clock of document.querySelectorAll(".sla[data-due]")) {
+  for (const clock of $$(".sla[data-due]")) {
     const due = Date.parse(clock.dataset.due), start = Date.parse(clock.dataset.start);
     const over = now >= due;
     const state = over ? "breached" : now >= Date.parse(clock.dataset.warn) ? "warning" : "ok";
     const words = `${duration(Math.floor(Math.abs(due - now) / 1000))} ${over ? "over" : "left"}`;
-    const text = clock.querySelector("[data-left]");
+    const text = $("[data-left]", clock);
     if (text.textContent !== words) text.textContent = words;
     const left = over ? 100 : Math.max(0, Math.floor(((due - now) / (due - start)) * 100));
-    clock.querySelector(".sla__arc")?.setAttribute("stroke-dasharray", `${left} 100`);
+    $(".sla__arc", clock)?.setAttribute("stroke-dasharray", `${left} 100`);
     if (!clock.classList.contains(`sla--${state}`)) {
       clock.classList.remove("sla--ok", "sla--warning", "sla--breached");
       clock.classList.add(`sla--${state}`);
-      const use = clock.querySelector("use");
-      const icon = { ok: "clock", warning: "hourglass", breached: "warning" }[state];
-      use.setAttribute("href", use.getAttribute("href").replace(/#.*$/, `#i-${icon}`));
+      draw($("use", clock), { ok: "clock", warning: "hourglass", breached: "warning" }[state]);
     }
   }
 }

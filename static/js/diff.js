@@ -1,12 +1,11 @@
 // The diff: viewed ticks, the mark of the file one reads, addresses of lines, comments at a line.
-import { $, $$ } from "./dom.js";
+import { $, $$, byId, draw } from "./dom.js";
 
 const marked = (file, viewed) => {
   file.classList.toggle("is-viewed", viewed);
   const entry = $(`.tree__file[href="#${CSS.escape(file.id)}"]`);
   entry?.classList.toggle("is-viewed", viewed);
-  const use = entry && $("use", entry);
-  use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, viewed ? "#i-check" : "#i-file"));
+  draw(entry && $("use", entry), viewed ? "check" : "file");
 };
 document.addEventListener("change", ({ target }) => {
   if (!target.matches(".dfile__viewed input[name=viewed]")) return;
@@ -26,32 +25,37 @@ const plus = document.createElement("button");
 plus.type = "button";
 plus.className = "diff__add is-shown";
 plus.textContent = "+";
-// A deleted line has no place in the new file: what is said of it stands at the next line that has one.
-export function placeOf(row) {
-  let next = row;
-  while (next && !next.id) next = next.nextElementSibling;
-  while (row && !next?.id) next = row = row.previousElementSibling;
-  return next;
+// What has the address of the line one is at: its row, or beside another line the number of a deleted one.
+export function placeOf(at) {
+  const row = at.closest?.(".diff tr"), old = row && $("td[id]", row);
+  return old && (!row.id || at.closest("td")?.cellIndex < 3) ? old : row?.id ? row : null;
 }
-const lineOf = (row) => row.id.split("-n").at(-1);
-const show = ({ target }) => {
-  const row = target.closest?.(".diff tr:not(.diff__thread, .diff__hunk)"), place = row && placeOf(row);
-  if (!place || row.contains(plus)) return;
-  plus.setAttribute("aria-label", `Comment on ${row === place ? "" : "this deleted line, at "}line ${lineOf(place)}`);
-  $$(".diff__code", row).at(-1).append(plus);
+const about = (place) => {
+  const [, side, line] = place.id.match(/-([no])(\d+)$/), old = side === "o";
+  return { line, side: old ? "old" : "new", words: `Comment on ${old ? "deleted " : ""}line ${line}` };
 };
-function write(row) {
+const show = ({ target }) => {
+  const place = placeOf(target), cell = place && (place.cells ? $$(".diff__code", place).at(-1) : place.parentElement.cells[2]);
+  if (!cell || cell.contains(plus)) return;
+  plus.setAttribute("aria-label", about(place).words);
+  cell.append(plus);
+};
+function write(place) {
+  const row = place.closest("tr");
   let last = row; // below what was said of this line already
-  while (last.nextElementSibling?.matches(".diff__thread")) last = last.nextElementSibling;
-  const already = last !== row && $("textarea", last);
-  if (already) return already.focus();
+  while (last.nextElementSibling?.matches(".diff__thread")) {
+    last = last.nextElementSibling;
+    if ($("[name=anchor]", last)?.value === place.id) return $("textarea", last).focus();
+  }
   const thread = document.createElement("tr");
   thread.className = "diff__thread";
   const cell = thread.insertCell();
   cell.colSpan = row.closest(".diff--split") ? 6 : 4;
   cell.append(form.content.cloneNode(true));
-  const { file, line, anchor } = $("form", cell).elements;
-  [file.value, line.value, anchor.value] = [row.closest(".dfile").dataset.path, lineOf(row), row.id];
+  const { words, ...where } = about(place);
+  $(".field__label", cell).textContent = words;
+  Object.assign(where, { file: row.closest(".dfile").dataset.path, anchor: place.id });
+  for (const name in where) $("form", cell).elements[name].value = where[name];
   last.after(thread);
   window.htmx?.process(thread);
   $("textarea", cell).focus();
@@ -61,7 +65,7 @@ function back(row) {
   row.focus({ preventScroll: true });
 }
 function cancel(thread) {
-  const row = document.getElementById($("[name=anchor]", thread).value);
+  const row = byId($("[name=anchor]", thread).value);
   thread.remove();
   back(row);
 }
@@ -69,12 +73,12 @@ if (form) {
   document.addEventListener("pointerover", show);
   document.addEventListener("focusin", show);
   document.addEventListener("hitl:line", ({ detail }) => write(detail));
-  plus.addEventListener("click", () => write(placeOf(plus.closest("tr"))));
+  plus.addEventListener("click", () => write(placeOf(plus)));
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     if (!detail.target?.closest(".diff__thread")) return;
-    const wrong = $("textarea", detail.target), row = placeOf(detail.target.closest("tr").previousElementSibling);
+    const wrong = $("textarea", detail.target);
     if (wrong) wrong.focus();
-    else back(row);
+    else back(byId(detail.requestConfig.parameters.anchor));
   });
   document.addEventListener("keydown", (event) => {
     const thread = event.key === "Escape" && event.target.closest(".composer--line")?.closest("tr");
@@ -83,22 +87,22 @@ if (form) {
 }
 document.addEventListener("click", ({ target }) => {
   if (target.matches("[data-cancel]")) cancel(target.closest("tr"));
-  const row = target.closest(".diff__ln")?.closest("tr[id]");
-  if (row) location.hash = row.id;
+  const place = target.closest(".diff__ln") && placeOf(target);
+  if (place) location.hash = place.id;
 });
 
 // An address of a line in a file that is still folded opens the file first.
 async function follow() {
-  const id = decodeURIComponent(location.hash.slice(1)), [key] = id.split(/-n\d+$/);
-  const file = id ? document.getElementById(key) : null;
+  const id = decodeURIComponent(location.hash.slice(1)), [key] = id.split(/-[no]\d+$/);
+  const file = id ? byId(key) : null;
   if (!file?.matches(".dfile")) return;
   $("details", file).open = true;
-  if (document.getElementById(id)) return;
-  for (let link, before; !document.getElementById(id) && (link = $(".dfile__large a[hx-get]", $(`#${CSS.escape(key)}`))) && link !== before; before = link) {
+  if (byId(id)) return;
+  for (let link, before; !byId(id) && (link = $(".dfile__large a[hx-get]", $(`#${CSS.escape(key)}`))) && link !== before; before = link) {
     const whole = link.getAttribute("hx-target").startsWith("#");
-    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: whole ? document.getElementById(key) : link.closest(".dfile__more"), swap: "outerHTML" });
+    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: whole ? byId(key) : link.closest(".dfile__more"), swap: "outerHTML" });
   }
-  if (document.getElementById(id)) location.replace(`#${id}`); // what came later is marked by going there again
+  if (byId(id)) location.replace(`#${id}`); // what came later is marked by going there again
 }
 addEventListener("hashchange", follow);
 follow();

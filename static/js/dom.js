@@ -2,6 +2,9 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+export const byId = (id) => document.getElementById(id);
+export const draw = (use, icon) => use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#i-${icon}`));
+
 export class SignedOut extends Error {}
 
 // Fetch a piece of a page as htmx would; the server answers a signed-out reader with HX-Redirect.
@@ -18,12 +21,12 @@ export async function fragment(address, options = {}) {
 
 // Replace what has the same id and is not the same already; focus inside survives where its id does.
 export function replace(fresh) {
-  const old = document.getElementById(fresh.id);
+  const old = byId(fresh.id);
   if (!old || old.isEqualNode(fresh)) return null;
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   old.replaceWith(fresh);
   window.htmx?.process(fresh);
-  if (focused) (document.getElementById(focused) ?? fresh).focus({ preventScroll: true });
+  if (focused) (byId(focused) ?? fresh).focus({ preventScroll: true });
   return fresh;
 }
 

@@ -1,6 +1,6 @@
 // Words typed are never lost: what a page holds unsent is kept when it goes and given back when it comes again.
 import "./diff.js"; // opens the composer at a line
-import { $, $$, toast } from "./dom.js";
+import { $, $$, byId, toast } from "./dom.js";
 
 const KEY = "hitl-drafts";
 let sent = new WeakSet(); // forms on their way: given back only when what came was a refusal
@@ -18,7 +18,7 @@ export function take(root = document) {
   const written = forms(root).map((form) => ({
     key: keyOf(form),
     fields: [...form.elements].filter(typed).map(({ name, value }) => ({ name, value })),
-    place: form.elements.anchor && Object.fromEntries(["anchor", "file", "line"].map((name) => [name, form.elements[name].value])),
+    place: form.elements.anchor && Object.fromEntries(["anchor", "file", "line", "side"].map((name) => [name, form.elements[name].value])),
     asked: form.closest("#dialog") ? asked : "",
     sent: sent.has(form),
   }));
@@ -36,7 +36,7 @@ function fill(form, fields) {
 }
 // Give words back to the forms they were in; return those whose form is not below this element.
 export function give({ mode, written }, root = document) {
-  const radio = mode && document.getElementById(mode);
+  const radio = mode && byId(mode);
   if (radio && root.contains(radio)) radio.checked = true;
   return written.filter(({ key, fields }) => {
     const form = find(key, root);
@@ -45,13 +45,13 @@ export function give({ mode, written }, root = document) {
   });
 }
 async function elsewhere({ key, fields, place, asked: address }) {
-  const row = place && document.getElementById(place.anchor);
+  const row = place && byId(place.anchor);
   if (row) document.dispatchEvent(new CustomEvent("hitl:line", { detail: row }));
   else if (address) await window.htmx.ajax("GET", address, { target: "#dialog", swap: "innerHTML" });
   const form = $$("form").find((each) => keyOf(each) === key), discussion = $("#comment-form");
   const words = fields.find(({ name }) => /^(text|reason)$/.test(name))?.value;
   if (form) fill(form, fields);
-  else if (discussion && words) fill(discussion, [{ name: "text", value: words }, { name: "file", value: place?.file ?? "" }, { name: "line", value: place?.line ?? "" }]);
+  else if (discussion && words) fill(discussion, [{ name: "text", value: words }, { name: "file", value: place?.file ?? "" }, { name: "line", value: place?.line ?? "" }, { name: "side", value: place?.side ?? "" }]);
 }
 
 function keep() {
@@ -82,7 +82,7 @@ document.addEventListener("submit", ({ target }) => {
   sessionStorage.removeItem(KEY);
 }, true);
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.target?.id === "dialog") asked = detail.requestConfig.verb === "get" ? detail.requestConfig.path : "";
+  if (detail.target?.id === "dialog") asked = detail.requestConfig.verb === "get" ? detail.pathInfo.finalRequestPath : "";
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.xhr?.getResponseHeader("HX-Redirect")) return;

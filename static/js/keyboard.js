@@ -44,7 +44,7 @@ const mode = (id, field) => () => {
   $("#decision").scrollIntoView({ block: "nearest" });
 };
 function comment() {
-  const row = placeOf(document.activeElement.closest?.(".diff tr"));
+  const row = placeOf(document.activeElement);
   if (row && $("#line-comment")) return document.dispatchEvent(new CustomEvent("hitl:line", { detail: row }));
   if ($("#mode-comment")) return mode("#mode-comment", ".decision__form--comment textarea")();
   ($(".decision__form textarea[name=text]") ?? $("#comment-text"))?.focus();

@@ -1,5 +1,5 @@
 // Pages follow what happens: one event stream, pieces fetched again, nothing that moves under the reader's eyes.
-import { $, $$, SignedOut, debounced, fragment, replace, say, toast } from "./dom.js";
+import { $, $$, SignedOut, byId, debounced, fragment, replace, say, toast } from "./dom.js";
 import { give, keyOf, take } from "./drafts.js";
 import { reveal } from "./pages.js";
 
@@ -102,13 +102,13 @@ async function refresh() {
   if (!here.length) return;
   const pieces = await cardsNow(here);
   for (const card of $$(".card", pieces)) {
-    const old = document.getElementById(card.id);
+    const old = byId(card.id);
     const ticked = old && $(".card__check input", old)?.checked;
     if (old) keepLooks(old, card, ticked);
     replace(card);
   }
   const gone = $$("[data-gone]", pieces);
-  gone.forEach((piece) => leave(document.getElementById(piece.dataset.gone)));
+  gone.forEach((piece) => leave(byId(piece.dataset.gone)));
   const others = gone.filter((piece) => !piece.hasAttribute("data-own")).map((piece) => piece.textContent);
   if (others.length > 3) toast(`${others.length} patches were decided. ${others[0]}`);
   else others.forEach((words) => toast(words));
@@ -148,7 +148,7 @@ async function lookAgain() {
   const now = $("#decision"), next = $("#decision", pieces), notice = $("#live-notice", pieces);
   if (!now || now.dataset.state === next.dataset.state) return;
   const kept = take(panel()).written.length, words = $("strong", notice)?.textContent;
-  replace(notice);
+  for (const piece of [...pieces.children]) if (piece !== next) replace(piece);
   if (kept && $("#live-kept")) $("#live-kept").hidden = false;
   renew(now, next);
   if (words) say(`${words}.${kept ? " What you typed is still there." : ""}`);
@@ -171,16 +171,16 @@ function renew(now, next) {
     part.append(...(form.closest(".disclosure") ? [form.closest(".disclosure")] : form.parentElement.childNodes));
     $$(".decision__part", next)[1].after(part);
   }
-  const back = at.isConnected ? at : document.getElementById(at.id);
+  const back = at.isConnected ? at : byId(at.id);
   if (back?.closest("#decision")) back.focus({ preventScroll: true });
   if (back?.matches("textarea")) back.setSelectionRange(from, to);
 }
-const cardsNow = (ids) => fragment(`${list().dataset.liveCards}?${ids.map((id) => `id=${id}`).join("&")}`);
+const cardsNow = (ids) => fragment(`${list().dataset.liveCards}&${ids.map((id) => `id=${id}`).join("&")}`);
 async function present() {
   if (document.hidden) return;
   if (panel()) return replace($("#presence", await fragment(panel().dataset.presence, { method: "POST" })));
   if (list() && shown().length) for (const card of $$(".card", await cardsNow(shown()))) {
-    const old = document.getElementById(card.id), fresh = $(".card__approvals", card);
+    const old = byId(card.id), fresh = $(".card__approvals", card);
     if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);
   }
 }
@@ -192,7 +192,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target?.id !== "queue") return;
   arrived.clear();
   count(); // the figures above the list are from before it
-  if (before) for (const id of shown()) if (!before.has(id)) document.getElementById(`decision-${id}`).classList.add("is-new");
+  if (before) for (const id of shown()) if (!before.has(id)) byId(`decision-${id}`).classList.add("is-new");
   before = null;
 });
 

@@ -1,5 +1,5 @@
 // What belongs to pages and swaps: focus, menus, dialogs, copying, closing toasts.
-import { $ } from "./dom.js";
+import { $, $$, byId, draw } from "./dom.js";
 
 let openMenus = [];
 let focused = "";
@@ -12,8 +12,8 @@ if (window.htmx) {
 
 // Buttons that only a script can serve are hidden until it is here.
 export function reveal(root) {
-  for (const button of root.querySelectorAll("[data-close]")) button.hidden = false;
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+  for (const button of $$("[data-close]", root)) button.hidden = false;
+  for (const button of $$("[data-copy]", root)) button.hidden = !navigator.clipboard;
 }
 reveal(document);
 
@@ -21,14 +21,14 @@ document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     await navigator.clipboard.writeText(copy.dataset.copy);
-    const use = $("use", copy), href = use.getAttribute("href"), label = copy.getAttribute("aria-label");
-    use.setAttribute("href", href.replace(/#.*$/, "#i-check"));
+    const use = $("use", copy), label = copy.getAttribute("aria-label");
+    draw(use, "check");
     copy.setAttribute("aria-label", "Copied");
-    setTimeout(() => (use.setAttribute("href", href), copy.setAttribute("aria-label", label)), 1500);
+    setTimeout(() => (draw(use, "copy"), copy.setAttribute("aria-label", label)), 1500);
   }
   event.target.closest("[data-close]")?.closest(".toast").remove();
   event.target.closest("[data-close-dialog]")?.closest("dialog").close();
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
+  for (const menu of $$("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
 });
@@ -49,16 +49,16 @@ document.addEventListener("change", (event) => event.target.id === "filters-open
 // A menu one is choosing in stays open when the list behind it changes.
 document.addEventListener("htmx:beforeSwap", () => {
   focused = document.activeElement?.id;
-  openMenus = [...document.querySelectorAll("details.menu[open][id], #filters-open:checked")].map((part) => part.id);
+  openMenus = $$("details.menu[open][id], #filters-open:checked").map((part) => part.id);
 });
 document.addEventListener("htmx:afterSwap", () => {
-  for (const part of openMenus.map((id) => document.getElementById(id))) {
+  for (const part of openMenus.map(byId)) {
     if (part?.localName === "details") part.open = true;
     else if (part) part.checked = true;
   }
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  const target = detail.target?.isConnected ? detail.target : document.getElementById(detail.target?.id);
+  const target = detail.target?.isConnected ? detail.target : byId(detail.target?.id);
   if (!target) return;
   reveal(document);
   if (target.id === "dialog" && !target.open) target.showModal();
@@ -66,7 +66,7 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (wrong) wrong.focus();
   else if (target.id === "decision" || target.id === "card-action") target.focus();
   else if (document.activeElement === document.body) {
-    const back = (focused && document.getElementById(focused)) || $(".card.is-selected, .card", target) || $(".empty a", target) || $("summary, a", target);
+    const back = (focused && byId(focused)) || $(".card.is-selected, .card", target) || $(".empty a", target) || $("summary, a", target);
     back?.focus({ preventScroll: true });
   }
 });

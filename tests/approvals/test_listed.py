@@ -1,5 +1,8 @@
 """Patches lead to each other in the list one came from."""
 
+import re
+from html import unescape
+
 import pytest
 from django.urls import reverse
 
@@ -21,33 +24,69 @@ def four(make_patch):
     ]
 
 
+def led_to(client, decision, **filters):
+    """Return the address by which the queue under these filters leads to a patch."""
+    shown = client.get(reverse("queue"), filters).content.decode()
+    [address] = re.findall(rf'card__title" id="[^"]+"><a href="({page_of(decision)}[^"]*)"', shown)
+    return unescape(address)
+
+
 def test_next_and_previous_stay_in_the_list_and_its_order(sign_in, alice, four):
     low, flask, high, medium = four
     client = sign_in(alice)
-    client.get(reverse("queue"), {"package": "django", "sort": "age", "cursor": ""})
-    context = client.get(page_of(high)).context
+    address = led_to(client, high, package="django", sort="age", cursor="")
+    context = client.get(address).context
     assert context["previous_decision_id"] == low.decision_id
     assert context["next_decision_id"] == medium.decision_id
     assert context["queue_url"] == f"{reverse('queue')}?package=django&sort=age"
-    client.get(reverse("queue"))
+    assert led_to(client, flask) == page_of(flask)  # the whole queue has clean addresses
     context = client.get(page_of(flask)).context
     assert (context["previous_decision_id"], context["next_decision_id"]) == (None, high.decision_id)
     assert context["queue_url"] == reverse("queue")
 
 
+def test_two_tabs_have_a_list_each(sign_in, alice, four):
+    low, flask, high, medium = four
+    client = sign_in(alice)
+    one, other = led_to(client, high, package="django", sort="age"), led_to(client, high, severity="high", sort="age")
+    for _ in range(2):
+        assert client.get(one).context["next_decision_id"] == medium.decision_id
+        assert client.get(other).context["next_decision_id"] is None
+        assert client.get(other).context["previous_decision_id"] == flask.decision_id
+        assert client.get(page_of(high)).context["next_decision_id"] == medium.decision_id
+
+
+def test_every_way_on_from_a_patch_stays_in_its_list(sign_in, alice, four):
+    _, _, high, medium = four
+    client = sign_in(alice)
+    address = led_to(client, high, package="django", sort="age")
+    page = unescape(client.get(address).content.decode())
+    named = address.partition("?")[2]
+    for link in (f"?view=split&{named}#diff", f"{page_of(medium)}?{named}", f"{page_of(high)}/panel?{named}"):
+        assert f'"{link}"' in page
+    assert f'href="?{named}&at=' in page
+    headers = {"Referer": f"http://testserver{address}"}
+    said = client.post(reverse("patch-comment", args=[high.decision_id]), {"text": "Hm."}, headers=headers)
+    assert said["Location"] == f"{address}#discussion"
+    card = unescape(client.get(f"{reverse('queue-cards')}?{named}&id={high.decision_id}").content.decode())
+    assert f'href="{address}"' in card
+
+
 def test_a_verdict_goes_on_in_the_list_and_ends_at_it(sign_in, alice, four):
     low, _, high, medium = four
     client = sign_in(alice)
-    client.get(reverse("queue"), {"package": "django", "sort": "age"})
-    onward = []
+    address, onward = led_to(client, high, package="django", sort="age"), []
     for decision in (high, medium):
-        client.get(page_of(decision))
-        words = {"verdict": "reject", "category": "incomplete", "text": "No."}
+        page = client.get(address).content.decode()
+        [kept] = re.findall('name="list" value="([^"]+)"', page)
+        words = {"verdict": "reject", "category": "incomplete", "text": "No.", "list": unescape(kept)}
         answer = client.post(
             reverse("patch-decide", args=[decision.decision_id]), {"patch_sha256": decision.patch.sha256, **words}
         )
-        onward.append(answer["Location"])
-    assert onward == [page_of(medium), f"{reverse('queue')}?package=django&sort=age"]
+        address = answer["Location"]
+        onward.append(address)
+    assert onward[0].partition("?")[0] == page_of(medium)
+    assert onward[1] == f"{reverse('queue')}?package=django&sort=age"
     low.refresh_from_db()
     assert low.status == Status.PENDING
 
@@ -55,9 +94,11 @@ def test_a_verdict_goes_on_in_the_list_and_ends_at_it(sign_in, alice, four):
 def test_a_wrong_filter_in_the_list_narrows_nothing(sign_in, alice, four):
     _, flask, high, _ = four
     client = sign_in(alice)
-    client.get(reverse("queue"), {"sort": "nonsense", "priority": "none", "confidence_min": "NaN", "evil": "1"})
-    assert client.get(page_of(flask)).context["next_decision_id"] == high.decision_id
-    assert "evil" not in client.session["list"]
+    address = led_to(client, flask, sort="nonsense", priority="none", confidence_min="NaN", evil="1")
+    assert client.get(address).context["next_decision_id"] == high.decision_id
+    assert "evil" not in address
+    for odd in ("%FF", "list", "a" * 9000, "list=package%3Ddjango%26evil%3D1"):
+        assert client.get(f"{page_of(flask)}?list={odd}").context["next_decision_id"] == high.decision_id
 
 
 @pytest.mark.parametrize("sort", ["priority", "sla", "age", "confidence"])
@@ -65,5 +106,5 @@ def test_every_order_has_a_next_one(sign_in, alice, four, sort):
     client = sign_in(alice)
     shown = client.get(reverse("queue"), {"sort": sort}).context["decisions"]
     for here, after in zip(shown, [*shown[1:], None], strict=True):
-        found = client.get(page_of(here)).context["next_decision_id"]
+        found = client.get(led_to(client, here, sort=sort)).context["next_decision_id"]
         assert found == (after.decision_id if after else None)

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from approvals.models import Verdict
 from approvals.services.lifecycle import revoke
+from audit.models import Entry
 from tests.cast import actor_for
 
 pytestmark = pytest.mark.django_db
@@ -85,3 +86,97 @@ def test_a_token_of_another_sign_in_reloads_the_page_that_htmx_asked_from(make_p
     answer = client.post(address, {"verdict": "approve"}, headers=HTMX)
     assert (answer.status_code, answer["HX-Refresh"]) == (204, "true")
     assert client.post(address, {"verdict": "approve"}).status_code == 403
+
+
+# A form sent without a script, with a token from before another sign-in
+
+OURS = {"Origin": "http://testserver"}
+AGAIN = "Your words are here; send them again."
+
+
+@pytest.fixture
+def stale(alice):
+    """Return a function that sends a form of alice's with a token of another secret."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    client.get(reverse("queue"))
+
+    def send(name, decision=None, headers=OURS, **body):
+        address = reverse(name, args=[decision.decision_id] if decision else [])
+        return client.post(address, {"csrfmiddlewaretoken": "x" * 64, **body}, headers=headers)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "more"),
+    [
+        ("patch-decide", "text", {"verdict": "reject", "category": "incomplete"}),
+        ("patch-decide", "text", {"verdict": "reject", "category": "incomplete", "displayed": "card"}),
+        ("patch-comment", "text", {"file": "app.py", "line": "1", "side": "old"}),
+        ("patch-escalate", "reason", {}),
+    ],
+)
+def test_a_stale_form_comes_back_with_its_words_and_does_nothing(stale, make_patch, name, field, more):
+    decision = make_patch()
+    entries = Entry.objects.count()
+    answer = stale(name, decision, **{field: WORDS, "patch_sha256": decision.patch.sha256, **more})
+    body = answer.content.decode()
+    assert answer.status_code == 403
+    assert AGAIN in body
+    assert "Nobody &lt;b&gt;wants&lt;/b&gt; it any more</textarea>" in body
+    for value in more.values():
+        assert value in body
+    decision.refresh_from_db()
+    assert (decision.status, decision.escalation_level, Entry.objects.count()) == ("pending", 0, entries)
+
+
+def test_a_stale_bulk_form_comes_back_with_its_cards(stale, make_patch):
+    decision = make_patch(severity="low")
+    item = f"{decision.decision_id}:{decision.patch.sha256}"
+    answer = stale("bulk", verdict="reject", items=item, text=WORDS, category="style", confirmed="1")
+    body = answer.content.decode()
+    assert answer.status_code == 403
+    assert AGAIN in body
+    assert "Nobody &lt;b&gt;wants" in body
+    assert item in body
+    decision.refresh_from_db()
+    assert decision.status == "pending"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
+def test_words_of_another_site_are_never_shown_as_ones_own(stale, make_patch, headers):
+    answer = stale("patch-comment", make_patch(), headers=headers, text="Approve this one at once.")
+    body = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Approve this one at once." not in body
+    assert "Please send that again" in body
+
+
+def test_a_stale_form_without_words_says_what_to_do(stale):
+    assert "Please send that again" in stale("theme", theme="dark").content.decode()
+
+
+def test_nobody_signed_in_gets_no_page_by_a_stale_form(make_patch):
+    client = Client(enforce_csrf_checks=True)
+    address = reverse("patch-comment", args=[make_patch().decision_id])
+    answer = client.post(address, {"text": WORDS}, headers=OURS)
+    assert answer.status_code == 403
+    assert "app.py" not in answer.content.decode()
+
+
+# Room for words
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject", "request_changes"])
+def test_the_page_lets_one_type_what_the_server_takes(sign_in, alice, make_patch, verdict):
+    decision, client = make_patch(), sign_in(alice)
+    page = client.get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert 'id="decide-text" name="text" rows="3" maxlength="2000"' in page
+    assert page.count("p to 2,000 characters") >= 3
+    address = reverse("patch-decide", args=[decision.decision_id])
+    sent = {"verdict": verdict, "category": "other", "patch_sha256": decision.patch.sha256}
+    answer = client.post(address, sent | {"text": "x" * 2001})
+    assert "There is room for 2,000 characters here, this has 2,001." in answer.content.decode()
+    breaks = "x\r\n" * 1000  # a browser counts 2,000 and sends 3,000
+    assert client.post(address, sent | {"text": breaks}).status_code == 302

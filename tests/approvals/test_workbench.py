@@ -213,6 +213,16 @@ def test_one_conflict_stops_no_other(sign_in, alice, bob, make_patch, approve):
     assert "ejected by" in text
 
 
+def test_looking_at_what_bulk_would_do_is_a_get_and_decides_nothing(sign_in, alice, make_patch):
+    decision, client = make_patch(severity="low"), sign_in(alice)
+    asked = {"verdict": "reject", "items": item(decision), "category": "style", "text": "No.", "confirmed": "1"}
+    text = text_of(client.get(reverse("bulk"), asked))
+    assert "Reject 1" in text
+    assert item(decision) in text
+    assert Decision.objects.get().status == Status.PENDING
+    assert Client().get(reverse("bulk"), asked)["Location"].startswith(reverse("login") + "?next=/bulk%3Fverdict")
+
+
 def test_bulk_without_a_tick_explains_itself(sign_in, alice):
     answer = sign_in(alice).post(reverse("bulk"), {"verdict": "approve"})
     assert answer.status_code == 422

@@ -138,6 +138,26 @@ def test_the_words_of_a_card_come_back_in_its_dialog(visit, alice, make_patch):
     expect(page.locator("#card-category")).to_have_value("incomplete")
 
 
+def test_the_words_for_several_patches_come_back_with_them(visit, alice, make_patch):
+    for _ in range(2):
+        make_patch(severity="low")
+    page = visit(alice)
+    for box in page.locator(".card__check input").all():
+        box.check()
+    page.keyboard.press("Shift+R")
+    page.locator("#bulk-text").fill(WORDS)
+    page.locator("#bulk-category").select_option("incomplete")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Reject 2").click()
+    sign_in_again(page)
+    dialog = page.get_by_role("dialog")
+    expect(page.locator("#bulk-text")).to_have_value(WORDS)
+    expect(page.locator("#bulk-category")).to_have_value("incomplete")
+    dialog.get_by_role("button", name="Reject 2").click()
+    expect(dialog).to_contain_text("2 rejected")
+    assert set(Decision.objects.values_list("status", flat=True)) == {Status.REJECTED}
+
+
 def test_signing_in_from_the_bar_keeps_the_words(visit, alice, make_patch):
     decision = make_patch()
     page = visit(alice, path_of(decision))
@@ -158,3 +178,25 @@ def test_going_back_after_a_filter_leaves_a_page_that_lives(visit, alice, make_p
     page.go_back()
     page.wait_for_url(re.compile(r"/$"))
     expect(page.locator("#live-word")).to_have_text("Live")
+
+
+def test_without_script_too_a_sign_in_in_another_tab_loses_no_words(visit, alice, make_patch):
+    decision = make_patch()
+    page = visit(alice, path_of(decision), java_script_enabled=False)
+    page.locator("#mode-reject").check(force=True)
+    page.locator("#decide-category").select_option("incomplete")
+    page.locator("#decide-text").fill(WORDS)
+    secret = {
+        "name": "csrftoken",
+        "value": "a" * 32,
+        "url": page.url.partition("/patches")[0],
+    }  # what a sign-in in a second tab changes
+    page.context.add_cookies([secret])
+    page.get_by_role("button", name=re.compile("Reject revision")).click()
+    expect(page.locator("#decision")).to_contain_text("Nothing was sent")
+    expect(page.locator("#decide-text")).to_have_value(WORDS)
+    expect(page.locator("#decide-category")).to_have_value("incomplete")
+    assert Decision.objects.get().status == Status.PENDING
+    page.get_by_role("button", name=re.compile("Reject revision")).click()
+    page.wait_for_url(re.compile(r"/$"))
+    assert Decision.objects.get().status == Status.REJECTED

@@ -42,6 +42,31 @@ def test_a_form_locks_with_its_words_when_somebody_else_decides(visit, alice, bo
     expect(page.locator("#decide-text")).to_be_focused()
 
 
+def test_the_head_and_the_phones_bar_say_the_outcome_too(visit, alice, bob, make_patch, approve):
+    decision, after = make_patch(severity="high"), make_patch()
+    page = visit(alice, path_of(decision), viewport={"width": 390, "height": 844})
+    live(page)
+    bar = page.locator(".actionbar")
+    expect(bar.get_by_role("link", name="Decide")).to_be_visible()
+    approve(decision, bob, Verdict.REJECT)
+    dispatch()
+    expect(page.locator(".patchhead")).to_contain_text("Rejected")
+    expect(bar.get_by_role("link", name="Decide")).to_have_count(0)
+    expect(bar.get_by_role("link", name="Next in queue")).to_have_attribute("href", path_of(after))
+
+
+def test_a_lost_race_shows_in_the_head_too(visit, alice, bob, make_patch, approve):
+    decision = make_patch()
+    page = visit(alice)
+    page.context.route("**/events*", lambda route: route.abort())  # a page that hears nothing
+    page.goto(path_of(decision))
+    approve(decision, bob, Verdict.REJECT)
+    page.get_by_role("button", name=re.compile("Approve revision")).first.click()
+    expect(page.locator("#decision")).to_contain_text("rejected by Bob")
+    expect(page.locator(".patchhead")).to_contain_text("Rejected")
+    expect(page.locator("#patch-status")).to_have_count(1)
+
+
 def test_a_replaced_revision_offers_the_new_one(visit, alice, make_patch):
     decision = make_patch(patch_id="P-1")
     page = visit(alice, path_of(decision))
@@ -100,15 +125,45 @@ def test_an_address_of_a_line_not_loaded_yet_marks_the_line(visit, alice, make_p
     assert row.evaluate("row => row.matches(':target')")
 
 
-def test_a_deleted_line_can_be_commented(visit, alice, make_patch):
+@pytest.mark.parametrize("view", ["unified", "split"])
+def test_a_deleted_line_can_be_commented(visit, alice, make_patch, view):
     decision = make_patch()
-    page = visit(alice, path_of(decision))
-    page.locator(".diff tr.is-del .diff__code").first.hover()
-    page.get_by_role("button", name="Comment on this deleted line, at line 1").click()
+    page = visit(alice, f"{path_of(decision)}?view={view}")
+    page.locator(".diff .is-del.diff__code, .diff .is-del > .diff__code").first.hover()
+    page.get_by_role("button", name="Comment on deleted line 1").click()
+    expect(page.get_by_role("textbox", name="Comment on deleted line 1")).to_be_focused()
     page.keyboard.type("Why was it there?")
     page.locator(".composer--line").get_by_role("button", name="Comment").click()
-    expect(page.locator(".diff__thread")).to_contain_text("Why was it there?")
-    assert (Comment.objects.get().file, Comment.objects.get().line) == ("app.py", 1)
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Why was it there?")
+    said = Comment.objects.get()
+    assert (said.file, said.side, said.line) == ("app.py", "old", 1)
+    page.reload()
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Why was it there?")
+
+
+def test_a_file_that_goes_takes_comments_by_key(visit, alice, make_patch):
+    decision = make_patch(diff="--- a/app.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-import os\n")
+    page = visit(alice, path_of(decision))
+    page.locator(".dfile summary").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("c")
+    page.keyboard.type("Who needs it?")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Who needs it?")
+    expect(page.locator("tr[id$=-o1]")).to_be_focused()
+
+
+@pytest.mark.parametrize("view", ["unified", "split"])
+def test_without_script_each_line_has_a_link_to_a_form(visit, alice, make_patch, view):
+    decision = make_patch()
+    page = visit(alice, f"{path_of(decision)}?view={view}", java_script_enabled=False)
+    page.get_by_role("link", name="Comment on deleted line 1").click()
+    page.get_by_role("textbox", name="Comment on deleted line 1").fill("Why was it there?")
+    page.locator(".composer--line").get_by_role("button", name="Comment").click()
+    expect(page.get_by_role("group", name="Comments on old line 1")).to_contain_text("Why was it there?")
+    page.get_by_role("link", name="Comment on line 2").click()
+    page.locator(".composer--line").get_by_role("link", name="Cancel").click()
+    expect(page.locator(".composer--line")).to_have_count(0)
 
 
 def test_slash_on_a_patch_leads_to_the_search(visit, alice, make_patch):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.analytics.charts import histogram, nice_ticks, sparkline, stacked
+from approvals.analytics.charts import histogram, nice_ticks, stacked
+from approvals.templatetags.spark_tags import sparkline
 
 DAYS = [f"{day} Nov" for day in range(1, 29)]
 EDGES = ["1 min", "5 min", "1 h"]

@@ -108,6 +108,17 @@ def test_a_comment_is_201_in_any_state_with_file_and_line(api_of, make_patch, ap
     assert (comment.file, comment.line, str(comment.text), comment.author) == ("app.py", 3, "Look here.", alice)
 
 
+def test_a_comment_may_stand_on_a_deleted_line(api_of, make_patch, alice):
+    decision = make_patch()
+    path = f"/hitl/patches/{decision.patch.patch_id}/comment"
+    body = {"decision_id": str(decision.decision_id), "comment": "Why was it there?", "file": "app.py", "line": 1}
+    answers = [api_of(alice).post(path, body | more).json() for more in ({"side": "old"}, {}, {"line": None})]
+    assert [answer["side"] for answer in answers] == ["old", "new", None]
+    record = api_of(alice).get(f"/hitl/decisions/{decision.decision_id}").json()
+    assert [comment["side"] for comment in record["comments"]] == ["old", "new", None]
+    assert api_of(alice).post(path, body | {"side": "left"}).status_code == 422
+
+
 def test_a_machine_with_the_scope_comments_under_its_own_name(token_for, make_patch):
     decision = make_patch()
     body = {"decision_id": str(decision.decision_id), "comment": "Scan found nothing."}

@@ -1,0 +1,195 @@
+"""What two revisions say differently beside the diff: metadata, evidence, people and flags, as text; asks no query.
+
+The one exception is the wargaming log, which lists never load.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from os.path import commonprefix
+from typing import Any
+
+from approvals.models import Decision, Patch, Priority
+
+LONGEST = 300  # characters of a value; of longer ones what stands where they part
+BEFORE = 60  # characters shown before that place
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that changed, in words; '' stands for what a revision did not give."""
+
+    group: str
+    label: str
+    old: str
+    new: str
+
+
+LABELS: dict[str, dict[str, str]] = {
+    "Advisory": {
+        "title": "Title",
+        "description": "About this patch",
+        "cve_description": "Vulnerability",
+        "apv_id": "APV id",
+        "cve_ids": "CVE",
+        "aliases": "Aliases",
+        "cwe_ids": "Weakness",
+        "severity": "Severity sent",
+        "effective_severity": "Severity",
+        "cvss_score": "CVSS score",
+        "cvss_vector": "CVSS vector",
+        "epss": "EPSS",
+        "epss_date": "EPSS of",
+        "kev": "Known exploited, says the producer",
+        "known_exploited": "Known exploited",
+        "affected_range": "Affected",
+        "references": "References",
+    },
+    "Change": {
+        "package_name": "Package",
+        "ecosystem": "Ecosystem",
+        "purl": "Package URL",
+        "current_version": "Version now",
+        "target_version": "Fixed in",
+        "language": "Language",
+        "affected_systems": "Runs on",
+        "patch_size_lines": "Lines, says the producer",
+        "repository": "Repository",
+        "base_commit": "Base",
+        "strategy": "Strategy",
+        "risk_level": "Risk",
+        "vulnerable_locations": "Vulnerable locations",
+    },
+    "ML": {
+        "ml_prediction": "Verdict",
+        "ml_confidence": "Confidence",
+        "ml_model_version": "Model",
+        "ml_base_value": "Base value",
+        "ml_execution_ms": "Duration",
+    },
+    "Wargaming": {
+        "wargaming": "Verdict",
+        "wargaming_phase1": "Exploit works before",
+        "wargaming_phase2": "Exploit fails after",
+        "wargaming_validation_passed": "Validation passed",
+        "wargaming_exploit_id": "Exploit",
+        "wargaming_execution_ms": "Duration",
+        "wargaming_error": "Error",
+        "wargaming_run_url": "Run",
+    },
+    "People and flags": {
+        "submitted_by": "Submitted by",
+        "triggered_by": "Triggered by",
+        "model_owner": "Model owner",
+        "simulation_author": "Simulation author",
+        "requested_priority": "Priority asked for",
+        "requires_manual_review": "Manual review asked for",
+        "manual_review_reason": "Why",
+        "synthetic": "Synthetic evidence",
+    },
+}
+APART = {"ml_shap", "wargaming_phases", "wargaming_log"}  # compared part by part, or as a whole
+
+VERDICTS = {True: "SUCCESS", False: "FAIL"}
+WORDS: dict[str, Callable[[Any], str]] = {
+    "ml_prediction": lambda value: VERDICTS[value],
+    "ml_confidence": lambda value: f"{value * 100:.6g} %",
+    "epss": lambda value: f"{value * 100:.6g} %",
+    "ml_execution_ms": lambda value: f"{value:,} ms",
+    "wargaming_execution_ms": lambda value: f"{value:,} ms",
+    "vulnerable_locations": lambda value: "\n".join(_place(location) for location in value),
+    "references": "\n".join,
+}
+
+
+def differences(older: Decision, newer: Decision) -> list[Difference]:
+    """Return what changed from one revision to another, in the order the patch page has it."""
+    old, new = older.patch, newer.patch
+    found = [Difference("Priority", "Priority", *(Priority(one.priority).label for one in (older, newer)))]
+    for group, labels in LABELS.items():
+        found += [
+            Difference(group, label, *_parted(_text(old, name), _text(new, name))) for name, label in labels.items()
+        ]
+        if group == "ML":
+            found += _by_name(group, "SHAP", _shap(old), _shap(new))
+        if group == "Wargaming":
+            found += _by_name(group, "Phase", _phases(old), _phases(new))
+            found.append(Difference(group, "Log", *(_log(patch.wargaming_log) for patch in (old, new))))
+    return [one for one in found if one.old != one.new]
+
+
+def _text(patch: Patch, name: str) -> str:
+    value = getattr(patch, name)
+    if value is None or value == "" or value == []:
+        return ""
+    if name in WORDS:
+        return WORDS[name](value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    display = getattr(patch, f"get_{name}_display", None)
+    return str(display() if display else value)
+
+
+def _parted(old: str, new: str) -> tuple[str, str]:
+    """Return two values, of long ones the part that begins a little before they differ."""
+    if max(len(old), len(new)) <= LONGEST or old == new:
+        return old, new
+    start = max(0, len(commonprefix([old, new])) - BEFORE)
+    return _cut(old, start), _cut(new, start)
+
+
+def _cut(text: str, start: int) -> str:
+    part = text[start : start + LONGEST]
+    return f"{'…' if start and text else ''}{part}{'…' if start + LONGEST < len(text) else ''}"
+
+
+def _by_name(group: str, label: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
+    for name in dict.fromkeys([*old, *new]):
+        yield Difference(group, f"{label}: {name}", *_parted(old.get(name, ""), new.get(name, "")))
+
+
+def _shap(patch: Patch) -> dict[str, str]:
+    return {name: _contribution(raw) for name, raw in (patch.ml_shap or {}).items()}
+
+
+def _contribution(raw: Any) -> str:
+    if isinstance(raw, dict):
+        value = raw.get("value")
+        return f"{raw['contribution']:+g}{'' if value is None else f', value {value}'}"
+    return f"{raw:+g}"
+
+
+def _phases(patch: Patch) -> dict[str, str]:
+    """Return the phases by name; one that comes again is told apart by its number."""
+    found: dict[str, str] = {}
+    for number, phase in enumerate(patch.wargaming_phases, 1):
+        name = phase["name"] if phase["name"] not in found else f"{phase['name']} ({number})"
+        found[name] = ", ".join(
+            f"{key.replace('_', ' ')} {json.dumps(value)}"
+            for key, value in phase.items()
+            if key != "name" and value is not None
+        )
+    return found
+
+
+def _place(location: Mapping[str, Any]) -> str:
+    lines = [str(location[edge]) for edge in ("start", "end") if location.get(edge) is not None]
+    return f"{location['file']}:{'-'.join(lines)}" if lines else str(location["file"])
+
+
+def _log(log: str) -> str:
+    return f"{len(log):,} characters in all, sha256 {sha256(log.encode()).hexdigest()[:12]}" if log else ""
+
+
+def grouped(found: Sequence[Difference]) -> list[tuple[str, list[Difference]]]:
+    """Return the differences by group, in order."""
+    groups: dict[str, list[Difference]] = {}
+    for one in found:
+        groups.setdefault(one.group, []).append(one)
+    return list(groups.items())

@@ -1,0 +1,51 @@
+"""A form of ours whose token is stale: the page again, with the words that were sent and a sentence; nothing is done.
+
+A sign-in in another tab changes the secret behind the tokens of all open pages. A script loads its page again and puts
+the words back; this is for those who have none.
+"""
+
+from typing import TypeVar
+
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+
+from approvals.errors import Invalid
+from approvals.forms import BulkForm, CommentForm, VerdictForm
+from approvals.models import Displayed
+
+from . import bulk, patch
+from .access import person_of
+from .lifecycle import ACTS
+
+Words = TypeVar("Words", bound=Form)
+
+SENTENCE = "Nothing was sent: you signed in again since this page was opened. Your words are here; send them again."
+
+
+def form_again(request: HttpRequest) -> HttpResponse | None:
+    """Return the page that holds the form which was sent, or None for a form that holds no words."""
+    match = request.resolver_match
+    if match is None or not match.url_name:
+        return None
+    if match.url_name == "bulk":
+        return bulk.preview(request, request.POST, _refused(BulkForm(request.POST)), status=403)
+    act = match.url_name.removeprefix("patch-")
+    if act not in {"decide", "comment", *ACTS}:
+        return None
+    decision = patch.decision_or_404(match.kwargs["decision_id"])
+    if act == "comment":
+        return patch.comment_again(request, decision, _refused(CommentForm(request.POST), "text"), status=403)
+    if act == "decide":
+        form, card = VerdictForm(request.POST), request.POST.get("displayed") == Displayed.CARD
+        return patch.again(request, decision, person_of(request), _refused(form), card, status=403)
+    answer = patch.refused(request, decision, Invalid(SENTENCE), act)
+    answer.status_code = 403
+    return answer
+
+
+def _refused(form: Words, field: str | None = None) -> Words:
+    """Return the form with the sentence where one looks for what is wrong, and nothing else about it."""
+    form.full_clean()
+    form.errors.clear()
+    form.add_error(field, SENTENCE)
+    return form
