@@ -10,6 +10,7 @@ from approvals.views import (
     account,
     bulk,
     confirm,
+    content,
     export,
     facets,
     history,
@@ -48,8 +49,8 @@ urlpatterns = [
     # /patches/<decision_id>
     path(patches, patch.detail, name="patch-detail"),
     path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),
-    path(f"{patches}/compare/<int:revision>", patch.compare, name="patch-compare"),
-    path(f"{patches}/raw", patch.raw, name="patch-raw"),
+    path(f"{patches}/compare/<int:revision>", content.compare, name="patch-compare"),
+    path(f"{patches}/raw", content.raw, name="patch-raw"),
     path(f"{patches}/panel", updates.panel, name="patch-panel"),
     path(f"{patches}/outcome", updates.outcome, name="patch-outcome"),
     path(f"{patches}/decide", patch.decide, name="patch-decide"),

@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.actors import person_actor
-from approvals.api.patches import raw_diff
 from approvals.errors import Conflict, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
@@ -22,7 +21,6 @@ from approvals.queries import decisions as find
 from approvals.queries import evidence, revocable
 from approvals.queries.case import outcome
 from approvals.queries.delegations import present
-from approvals.queries.differences import differences, grouped
 from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
 from approvals.sessions import authenticated_at, give_words_back, keep_words
@@ -75,7 +73,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @varies
 def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
-    decision, first = _with_diff(decision_id), request.GET.get("from", "0")
+    decision, first = with_diff(decision_id), request.GET.get("from", "0")
     first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
     reading = _reading(request, decision, person_of(request), _said(decision), first_line)
     shown = diffs.one_file(reading, key, first_line)
@@ -86,38 +84,6 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
         name = "approvals/_diff_lines.html" if first_line else "approvals/_diff_file.html"
         return render(request, name, context)
     return render(request, "approvals/diff_file.html", context)
-
-
-@require_safe
-@viewers
-@varies
-def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
-    """What changed from another revision of the same patch to this one."""
-    decision = _with_diff(decision_id)
-    other = next((one for one in find.revisions(decision) if one.patch.revision == revision), None)
-    if other is None:
-        raise Http404
-    older, newer = sorted([other, decision], key=lambda one: one.patch.revision)
-    context = {
-        "active": "queue",
-        "decision": decision,
-        "patch": decision.patch,
-        "older": older,
-        "newer": newer,
-        "differences": grouped(differences(older, newer)),
-        "comparison": diffs.comparison(older.patch, newer.patch),
-    }
-    return render(request, "approvals/compare.html", context)
-
-
-@require_safe
-@viewers
-def raw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """The exact bytes, for people whose groups may read diffs."""
-    decision = _with_diff(decision_id)
-    if not person_of(request).has_perm("approvals.view_diff"):
-        raise Http404
-    return raw_diff(decision)
 
 
 @require_POST
@@ -207,7 +173,7 @@ def decision_or_404(decision_id: UUID) -> Decision:
         raise Http404 from error
 
 
-def _with_diff(decision_id: UUID) -> Decision:
+def with_diff(decision_id: UUID) -> Decision:
     """Return the decision of a patch; a workflow gate has no diff to look into."""
     decision = decision_or_404(decision_id)
     if decision.patch.is_gate:

@@ -1,0 +1,47 @@
+"""What a patch contains, apart from its page: the exact bytes, and what changed between two revisions."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from approvals.api.patches import raw_diff
+from approvals.queries import decisions as find
+from approvals.queries.differences import differences, grouped
+
+from . import diff as diffs
+from .access import person_of, varies, viewers
+from .patch import with_diff
+
+
+@require_safe
+@viewers
+@varies
+def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
+    """What changed from another revision of the same patch to this one."""
+    decision = with_diff(decision_id)
+    other = next((one for one in find.revisions(decision) if one.patch.revision == revision), None)
+    if other is None:
+        raise Http404
+    older, newer = sorted([other, decision], key=lambda one: one.patch.revision)
+    context = {
+        "active": "queue",
+        "decision": decision,
+        "patch": decision.patch,
+        "older": older,
+        "newer": newer,
+        "differences": grouped(differences(older, newer)),
+        "comparison": diffs.comparison(older.patch, newer.patch),
+    }
+    return render(request, "approvals/compare.html", context)
+
+
+@require_safe
+@viewers
+def raw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """The exact bytes, for people whose groups may read diffs."""
+    decision = with_diff(decision_id)
+    if not person_of(request).has_perm("approvals.view_diff"):
+        raise Http404
+    return raw_diff(decision)
