@@ -8,8 +8,6 @@ from django.db import migrations, models
 from approvals.services.defaults import let_leads_change_policies
 
 FORWARD = """
-insert into approvals_killswitch (id, stopped, changed_by) values (1, false, '');
-
 -- Nothing is approved without a person while the switch is off, or under a policy that does not say so in words.
 create function approvals_auto_approval_guard() returns trigger language plpgsql as $$
 begin

@@ -108,9 +108,11 @@ def version_digest(columns: dict[str, Any]) -> str:
 
 
 def install_defaults(apps: Apps = installed) -> None:
-    """Create groups, permissions and policies that are missing; what an administrator changed stays."""
+    """Create groups, permissions, policies and the kill switch where missing; what an administrator changed stays."""
     _groups(apps)
     _policies(apps)
+    if "killswitch" in apps.all_models["approvals"]:  # later than the migration that first calls this
+        apps.get_model("approvals", "KillSwitch").objects.get_or_create(pk=1)
 
 
 def _groups(apps: Apps) -> None:

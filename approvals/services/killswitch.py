@@ -31,7 +31,10 @@ def runs_now() -> bool:
     """
     if not settings.AUTO_APPROVE_ENABLED:
         return False
-    return not KillSwitch.objects.raw("select * from approvals_killswitch for share")[0].stopped
+    with connection.cursor() as cursor:
+        cursor.execute("select stopped from approvals_killswitch for share")
+        row = cursor.fetchone()
+    return row is not None and not row[0]
 
 
 def stop(reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
