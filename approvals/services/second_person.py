@@ -11,7 +11,8 @@ from django.db import IntegrityError, transaction
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
 from approvals.models import Policy, Proposal, Text, User
 from approvals.policy.loosening import loosens
-from approvals.queries.people import person
+from approvals.policy.quorum import Approver
+from approvals.queries.people import one_person_once, person
 from audit.log import Actor, Subject, record
 
 from . import killswitch, policies
@@ -189,7 +190,7 @@ def _demand_lead(user: User, actor: Actor, sentence: str) -> None:
 
 
 def _same_person(one: User, other: User) -> bool:
-    return one.pk == other.pk or bool(one.email) and one.email.casefold() == other.email.casefold()
+    return len(one_person_once([Approver(user.pk, frozenset()) for user in {one, other}])) == 1
 
 
 def _check_reason(reason: str) -> None:

@@ -152,7 +152,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 def comment_again(request: HttpRequest, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:
     """Show the page with the discussion's form as it was sent, and what is wrong with it."""
     context = _page(request, decision, person_of(request)) | {"comment_form": form}
-    return render(request, "approvals/patch_detail.html", context, status=status)
+    return render(request, TEMPLATES[decision.patch.is_gate], context, status=status)
 
 
 @require_safe

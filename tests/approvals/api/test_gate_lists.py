@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from approvals.live import ear
 from approvals.models import Decision, Verdict
-from approvals.services import lifecycle
+from approvals.services import lifecycle, timers
 from approvals.services.dispatch import dispatch
 from tests.approvals.api.test_waiting import ask, sessions_in_a_transaction, settle, taken_from_the_pool, waiters
 from tests.approvals.test_query_counts import same_queries
@@ -117,7 +117,7 @@ class TestFigures:
         approve(make_gate(now=now - timedelta(hours=2, minutes=5)), alice, now=now)
         approve(make_gate(), alice, Verdict.REJECT)
         make_gate(timeout_ms=1_000, now=now - timedelta(minutes=1))
-        lifecycle.expire_due(now)
+        timers.expire_due(now)
         waiting = make_gate()
         lifecycle.escalate(waiting.decision_id, "Look.", user=lena, actor=SYSTEM, now=now)
         found = producer_api.get(f"{PATH}/stats").json()

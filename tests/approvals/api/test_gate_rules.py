@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from approvals.models import Channel, Decision, Displayed, Review, Status, Verdict
 from approvals.policy import rules
-from approvals.services import reviews
-from tests.cast import Api, actor_for
+from approvals.services import absence, policies, reviews
+from tests.cast import SYSTEM, Api, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +35,41 @@ def decided_by(name: str) -> Callable[[Decision, Callable[..., Decision], Any], 
     return lambda decision, approve, people: approve(decision, people[name])
 
 
+def policy_says(**terms: Any) -> Callable[[Decision, Callable[..., Decision], Any], object]:
+    """Put other terms under the decision's policy, as if it had come under them."""
+
+    def change(decision: Decision, approve: Callable[..., Decision], people: Any) -> None:
+        policy = decision.policy_version.policy
+        wanted = policies.from_plain(policies.terms_of(decision.policy_version) | terms)
+        version = policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+        Decision.objects.filter(pk=decision.pk).update(policy_version=version)
+
+    return change
+
+
+def stands_in(decision: Decision, approve: Callable[..., Decision], people: Any) -> None:
+    now = timezone.now()
+    absence.delegate(
+        people["bob"],
+        people["alice"],
+        starts_at=now,
+        ends_at=now + timedelta(days=1),
+        reason="Leave.",
+        actor=actor_for(people["bob"]),
+        now=now,
+    )
+
+
+NOT_ASKED_HERE = {"not_standing_in", "not_eligible_in_own_right", "step_up"}
+"""Rules about what only the patch's page sends: in whose name, and when the password was given."""
+
 ATTEMPTS: dict[str, Attempt] = {
     "not_a_reviewer": Attempt(403, "Only reviewers", by="carol"),
+    "not_a_decider": Attempt(
+        403, "Only members of security-leads", before=policy_says(decider_groups=["security-leads"])
+    ),
+    "step_up_elsewhere": Attempt(403, "its page", before=policy_says(step_up=True)),
+    "patch_of_the_absent": Attempt(403, "You stand in for Bob", gate={"triggered_by": "bob"}, before=stands_in),
     "not_on_the_list": Attempt(403, "Only the people this gate names", gate={"allowed_approvers": ["bob"]}),
     "own_patch": Attempt(403, "another person must approve", gate={"triggered_by": "Alice <alice@example.org>"}),
     "personal_token_on_critical": Attempt(403, "not with a personal token", token=True, priority=4),
@@ -52,7 +85,7 @@ ATTEMPTS: dict[str, Attempt] = {
 
 
 def test_no_rule_is_left_out():
-    assert {rule.__name__ for rule in rules.REVIEW} == set(ATTEMPTS)
+    assert {rule.__name__ for rule in rules.REVIEW} == set(ATTEMPTS) | NOT_ASKED_HERE
 
 
 @pytest.fixture

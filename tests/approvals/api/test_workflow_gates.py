@@ -10,7 +10,7 @@ import rfc8785
 from django.utils import timezone
 
 from approvals.models import NO_DEADLINE, Decision, ExpireAction, Gate, Patch, PatchKind, Policy, Status
-from approvals.services import access, lifecycle, policies
+from approvals.services import access, policies, timers
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from audit.queries import body_of
@@ -178,7 +178,7 @@ def test_escalation_at_the_timeout_leaves_the_policys_expiry(producer_api):
 
 def test_s3s_timeout_is_expired(producer_api, alice, api_of):
     gate = asked(producer_api, timeout_ms=60_000)
-    lifecycle.expire_due(timezone.now() + timedelta(minutes=2))
+    timers.expire_due(timezone.now() + timedelta(minutes=2))
     assert producer_api.get(f"{PATH}/{gate['id']}").json()["status"] == "expired"
     late = act(api_of(alice), gate, "approve")
     assert (late.status_code, late.json()["current"]["status"]) == (409, "expired")

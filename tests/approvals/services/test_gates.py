@@ -11,7 +11,7 @@ from django.utils import timezone
 from approvals.api.gate_documents import GateRequest, submission_of
 from approvals.errors import Invalid
 from approvals.models import DeciderKind, Decision, Gate, Patch, PatchContent, Status
-from approvals.services import lifecycle
+from approvals.services import timers
 from approvals.services.intake import submit
 from audit.models import Entry
 from tests.cast import SYSTEM, Api, gate_request
@@ -47,8 +47,9 @@ def test_a_gate_is_the_document_of_its_digest(make_patch, make_gate):
 
 
 @pytest.mark.django_db
-def test_no_policy_approves_a_gate(make_gate):
+def test_no_policy_approves_a_gate(enforce_everywhere, make_gate):
     decision = make_gate()
+    assert decision.status == Status.PENDING
     ended = {
         "status": Status.AUTO_APPROVED,
         "decided_by_kind": DeciderKind.POLICY,
@@ -81,7 +82,7 @@ def test_approvals_at_the_same_moment_all_count_and_time_changes_none(make_gate,
     assert sorted(answers) == [200, 200, 200, 409, 409]
     decision.refresh_from_db()
     assert (decision.status, decision.approvals, decision.reviews.count()) == (Status.APPROVED, 3, 3)
-    assert lifecycle.expire_due(now + timedelta(hours=1)) == 0
+    assert timers.expire_due(now + timedelta(hours=1)) == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
@@ -122,7 +123,7 @@ def test_nobody_agrees_to_their_own_change(high, lena):
 
 def test_one_person_with_two_accounts_is_one(high, lena, luis):
     proposal = change(high, lena, auto_approval="enforce")
-    luis.email = lena.email.upper()
+    EmailAddress.objects.create(user=luis, email=lena.email.upper(), verified=True)
     with pytest.raises(NotAllowed, match="second person"):
         agree(proposal, luis)
 
