@@ -1,0 +1,152 @@
+"""Every rule on every channel: page, card, API, bulk, workflow gate's address, and the timers. A channel that misses
+one fails here, and so does a rule without a row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from approvals.models import Decision, Delegation, Policy, Priority, Review, Status, Text
+from approvals.policy import rules
+from approvals.services import policies, reviews, timers
+from tests.cast import SYSTEM, Api
+
+pytestmark = pytest.mark.django_db
+
+CHANNELS = ("page", "card", "api", "bulk", "gate")
+Ask = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What makes one rule refuse an approval by alice, which channels can express it, and the answer there."""
+
+    status: int
+    words: str
+    channels: tuple[str, ...] = CHANNELS
+    arrange: Callable[[Decision, dict[str, Any]], object] = lambda decision, people: None
+    by: str = "alice"
+    sha256: str = ""
+    opened: bool = True
+
+
+def terms(**changes: Any) -> Callable[[Decision, dict[str, Any]], None]:
+    """Put other terms under the decision, as if it had come under them."""
+
+    def change(decision: Decision, people: dict[str, Any]) -> None:
+        policy = Policy.objects.select_related("current").get(pk=decision.policy_version.policy_id)
+        assert policy.current is not None
+        wanted = policies.from_plain(policies.terms_of(policy.current) | changes)
+        version = policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+        Decision.objects.filter(pk=decision.pk).update(policy_version=version)
+
+    return change
+
+
+def columns(**changes: Any) -> Callable[[Decision, dict[str, Any]], None]:
+    def change(decision: Decision, people: dict[str, Any]) -> None:
+        Decision.objects.filter(pk=decision.pk).update(**changes)
+
+    return change
+
+
+def approved_by(name: str, **more: Any) -> Callable[[Decision, dict[str, Any]], None]:
+    def give(decision: Decision, people: dict[str, Any]) -> None:
+        columns(**more)(decision, people) if more else None
+        people["approve"](decision, people[name])
+
+    return give
+
+
+def stands_in_for_the_submitter(decision: Decision, people: dict[str, Any]) -> None:
+    """Let bob, who submitted it, be away; alice reviews in his name."""
+    now, reason = timezone.now(), Text.objects.create(body="Leave.")
+    until = now + timedelta(days=1)
+    Delegation.objects.create(
+        person=people["bob"], delegate=people["alice"], starts_at=now, ends_at=until, reason=reason, created_at=now
+    )
+
+
+ROWS: dict[str, Row] = {
+    "not_a_reviewer": Row(403, "Only reviewers", by="carol"),
+    "not_a_decider": Row(403, "Only members of", arrange=terms(decider_groups=["security-leads"])),
+    "own_patch": Row(403, "another person must approve", by="bob"),
+    "patch_of_the_absent": Row(403, "You stand in for Bob", arrange=stands_in_for_the_submitter),
+    "step_up_elsewhere": Row(403, "on its page", ("card", "api", "bulk", "gate"), terms(step_up=True)),
+    "critical_in_bulk": Row(403, "never in bulk", ("bulk",), columns(priority=Priority.CRITICAL)),
+    "unopened": Row(403, "Open the patch first", ("card", "bulk"), opened=False),
+    "already_decided": Row(409, "Approved by lena", arrange=approved_by("lena")),
+    "changed_since_seen": Row(409, "You decided on digest", sha256="0" * 64),
+    "out_of_time": Row(409, "The time to decide ended", arrange=columns(expire_at=timezone.now() - timedelta(hours=1))),
+    "already_reviewed": Row(409, "each person counts once", arrange=approved_by("alice", required_approvals=2)),
+}
+ELSEWHERE = {
+    "not_on_the_list": "api/test_gate_rules.py: only gates name people",
+    "personal_token_on_critical": "api/test_acting.py: only a personal token",
+    "step_up": "accounts/test_step_up.py: only the page leads to the password",
+    "not_standing_in": "test_absence.py: only the page asks in whose name",
+    "not_eligible_in_own_right": "test_absence.py: only the page asks in whose name",
+}
+
+
+def test_every_rule_has_a_row_or_a_test_that_is_named():
+    assert {rule.__name__ for rule in rules.REVIEW} == ROWS.keys() | ELSEWHERE.keys()
+    assert {channel for row in ROWS.values() for channel in row.channels} == set(CHANNELS)
+
+
+@pytest.fixture
+def people(alice, bob, carol, lena, approve):
+    return {"alice": alice, "bob": bob, "carol": carol, "lena": lena, "approve": approve}
+
+
+@pytest.fixture
+def ask(sign_in) -> Ask:
+    """Return a function that tries to approve on a channel and returns the status and what the person reads."""
+
+    def try_to(channel: str, decision: Decision, user: Any, sha256: str) -> tuple[int, str]:
+        named = {"decision_id": str(decision.decision_id), "patch_sha256": sha256}
+        if channel in {"page", "card"}:
+            form = {"verdict": "approve", "patch_sha256": sha256, "displayed": channel}
+            answer = sign_in(user).post(f"/patches/{decision.decision_id}/decide", form)
+            return answer.status_code, answer.content.decode()
+        if channel == "gate":
+            answer = Api(user=user).post(f"/api/approvals/{decision.decision_id}/approve", {"digest": sha256})
+        elif channel == "api":
+            answer = Api(user=user).post(f"/hitl/patches/{decision.patch.patch_id}/approve", named)
+        else:
+            answer = Api(user=user).post("/hitl/decisions/bulk", {"items": [named], "verdict": "approve"})
+            if answer.status_code == 200:
+                [line] = answer.json()
+                return line["status"], line["detail"]
+        return answer.status_code, answer.json()["detail"]
+
+    return try_to
+
+
+@pytest.mark.parametrize(
+    ("name", "channel"), [(name, channel) for name, row in ROWS.items() for channel in row.channels]
+)
+def test_each_rule_refuses_on_each_channel(name, channel, people, make_patch, make_gate, ask):
+    row = ROWS[name]
+    decision = make_gate(submitted_by="bob") if channel == "gate" else make_patch(submitted_by="bob")
+    if row.opened:
+        reviews.open_page(decision.patch, people[row.by], timezone.now())
+    row.arrange(decision, people)
+    before = (Decision.objects.get().status, Review.objects.count())
+    status, said = ask(channel, decision, people[row.by], row.sha256 or decision.patch.sha256)
+    assert (status, row.words.lower() in said.lower()) == (row.status, True), said[-600:]
+    assert (Decision.objects.get().status, Review.objects.count()) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"severity": "medium"}, {"severity": "low", "kev": True}, {"severity": "low", "requires_manual_review": True}],
+)
+def test_no_timer_approves_what_its_policy_may_not(changes, make_patch):
+    decision = make_patch(**changes)
+    columns(expire_action="approve", expire_at=timezone.now() - timedelta(minutes=1))(decision, {})
+    timers.expire_due(timezone.now())
+    assert Decision.objects.get().status == Status.EXPIRED
