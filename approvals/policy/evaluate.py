@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from approvals.models import AutoApproval, PolicyVersion, Severity, Wargaming
 
-from .conditions import holds
+from .conditions import holds, prepared
 
 Outcome = Literal["pass", "fail", "absent"]
 
@@ -72,8 +72,9 @@ KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outc
 
 def covering(versions: Iterable[PolicyVersion], facts: dict[str, Any]) -> PolicyVersion:
     """Return the first version that matches; raise LookupError when none does (the default policy always does)."""
+    known = prepared(facts)
     for version in versions:
-        if holds(version.match, facts):
+        if holds(version.match, known):
             return version
     raise LookupError("No policy matches; the default policy is missing.")
 

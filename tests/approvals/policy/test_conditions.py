@@ -3,7 +3,7 @@
 import pytest
 
 from approvals.models import Patch, Priority
-from approvals.policy.conditions import FACTS, MAX_DEPTH, MAX_LENGTH, BadCondition, check, holds
+from approvals.policy.conditions import FACTS, MAX_DEPTH, MAX_LENGTH, BadCondition, check, holds, prepared
 from approvals.queries.facts import condition_facts
 from approvals.services.defaults import POLICIES
 
@@ -153,3 +153,14 @@ def test_a_patch_is_shown_to_conditions_with_every_fact_and_no_other():
 def test_every_shipped_condition_can_be_saved():
     for policy in POLICIES:
         check(policy["match"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kev", "!kev", "cvss >= 7.5", "'CWE-89' in cwe_ids", "nonsense", "1/0 == 1", "risk_level == null", "files == 1"],
+)
+@pytest.mark.parametrize("facts", [FACTS, dict.fromkeys(FACTS)])
+def test_prepared_facts_say_the_same_as_plain_ones_however_often_they_are_asked(text, facts):
+    known = prepared(facts)
+    for _ in range(3):
+        assert holds(text, known) is holds(text, facts)
