@@ -21,7 +21,8 @@ from .places import Places, load, places
 
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
 OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
-MOST_FILES = 150  # file heads on the page; a patch of thousands of files has a page of its own for each
+MOST_FILES = 60  # file heads on the page; the rest are links, each to a page of its own
+MOST_LINKS = 300  # of those; a patch of thousands of files is read in its bytes
 MOVED_IN = 3_000  # lines: looking for moved blocks in more would be felt
 MUCH_LARGER = 3  # times the usual size
 LAYOUTS = ("unified", "split")
@@ -122,7 +123,8 @@ def section(reading: Reading) -> dict[str, Any]:
         "warnings": [warning.facts() for warning in diff.warnings],
         "preamble": block_html(diff.preamble) if diff.preamble.strip() else "",
         "files": files,
-        "more_files": [(file.key, file.path) for file in diff.files[MOST_FILES:]],
+        "more_files": [(file.key, file.path) for file in diff.files[MOST_FILES : MOST_FILES + MOST_LINKS]],
+        "unlisted": max(0, len(diff.files) - MOST_FILES - MOST_LINKS),
         "viewed_count": sum(file.sha256 in reading.viewed for file in diff.files),
         "marks": summary(reading.marks),
         "split": reading.split,

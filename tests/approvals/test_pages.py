@@ -346,3 +346,14 @@ def test_single_keys_can_be_switched_off_and_on(sign_in, alice):
     assert "data-no-single-keys" in client.get(reverse("queue")).content.decode()
     client.post(reverse("keys"), {"single_keys": "on"})
     assert "data-no-single-keys" not in client.get(reverse("queue")).content.decode()
+
+
+@pytest.mark.parametrize("files", [60, 150, 1_200])
+@pytest.mark.parametrize("view", ["unified", "split"])
+def test_a_page_stays_small_however_many_files_a_patch_has(sign_in, alice, make_patch, files, view):
+    name = "src/package/module_{0}/file.py"
+    one = f"--- a/{name}\n+++ b/{name}\n@@ -1,2 +1,2 @@\n a = {{0}}\n-b = 1\n+b = 2\n"
+    decision = make_patch(diff="".join(one.format(number) for number in range(files)))
+    page = sign_in(alice).get(f"/patches/{decision.decision_id}?view={view}").content
+    assert len(page) < 300_000, len(page)
+    assert files == 60 or f"{files - 60} more files" in page.decode()
