@@ -12,7 +12,7 @@ from approvals.models import PatchKind, Severity
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
 
-from .schemas import CategoryWord, Digest, Flag, Named, Strict, Text255, refuse_unstorable, whole
+from .schemas import CategoryWord, Digest, Flag, Named, Storable, Strict, Text255, refuse_unstorable, whole
 
 MAX_FREE = 64 * 1024  # bytes of context, metadata and conditions together, as canonical JSON
 MAX_DEPTH = 20
@@ -169,17 +169,10 @@ def _depth(value: Any) -> int:
     return deepest - 1
 
 
-class GateAct(Strict):
+class GateAct(Storable):
     """What every act on a gate carries: the digest the person saw."""
 
     digest: Digest
-
-    @model_validator(mode="before")
-    @classmethod
-    def storable(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            refuse_unstorable(body)
-        return body
 
 
 class GateApproval(GateAct):

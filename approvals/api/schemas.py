@@ -264,12 +264,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
-class Act(Strict):
-    """What every acting body carries: which item, which digest was seen, and S1's `user`."""
-
-    decision_id: Name
-    patch_sha256: Digest
-    user: Text255 | None = None
+class Storable(Strict):
+    """A body whose text the database can hold."""
 
     @model_validator(mode="before")
     @classmethod
@@ -277,6 +273,14 @@ class Act(Strict):
         if isinstance(body, dict):
             refuse_unstorable(body)
         return body
+
+
+class Act(Storable):
+    """What every acting body carries: which item, which digest was seen, and S1's `user`."""
+
+    decision_id: Name
+    patch_sha256: Digest
+    user: Text255 | None = None
 
 
 class Approve(Act):

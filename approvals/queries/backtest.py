@@ -37,7 +37,7 @@ class Backtest:
 
 def backtest(version: PolicyVersion) -> Backtest:
     """Judge the newest decided patches by a version's condition and threshold; everything else of automatic approval
-    stands in each decision's trace as it was judged when the patch came. Two queries."""
+    stands in each decision's trace as it was judged when the patch came. One query."""
     rows = list(_decided())
     covered = [row for row in rows if holds(version.match, _facts(row))]
     would = [row for row in covered if _would(row, version)]

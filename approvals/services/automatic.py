@@ -2,12 +2,17 @@
 
 from datetime import datetime
 
-from approvals.models import Channel, DeciderKind, Decision, Status
+from approvals.models import Channel, DeciderKind, Decision, PolicyVersion, Status
 from audit.log import Actor
 from audit.models import ActorKind
 
 from .ending import end
 from .killswitch import runs_now
+
+
+def policy_actor(version: PolicyVersion) -> Actor:
+    """Return the actor of what a policy does without a person."""
+    return Actor(f"policy:{version.policy_id}@{version.version}", ActorKind.POLICY, str(version)[:150])
 
 
 def approve_by_policy(decision: Decision, *, now: datetime) -> None:
@@ -19,7 +24,7 @@ def approve_by_policy(decision: Decision, *, now: datetime) -> None:
     end(
         decision,
         Status.AUTO_APPROVED,
-        actor=Actor(f"policy:{version.policy_id}", ActorKind.POLICY, str(version)),
+        actor=policy_actor(version),
         now=now,
         kind=DeciderKind.POLICY,
         channel=Channel.INTAKE,

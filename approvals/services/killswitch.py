@@ -37,11 +37,6 @@ def runs_now() -> bool:
     return row is not None and not row[0]
 
 
-def stop(reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
-    """Send every patch to people from now on, in every process. Return False when it was stopped already."""
-    return turn(True, reason, user=user, actor=actor, now=now)
-
-
 @transaction.atomic
 def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
     """Set the switch with its entry and return whether it changed."""

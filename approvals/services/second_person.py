@@ -91,7 +91,7 @@ def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     """Stop automatic approval at once; one person is enough. Return False when it was stopped already."""
     _demand_lead(user, actor, "Only security leads stop automatic approval.")
     _check_reason(reason)
-    return killswitch.stop(reason.strip(), user=user, actor=actor, now=now)
+    return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 
 @transaction.atomic

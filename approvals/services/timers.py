@@ -27,6 +27,7 @@ from approvals.policy.timeouts import no_approval_by_time, reminder_times
 from audit.log import Actor, Line, record_all
 from audit.models import ActorKind
 
+from .automatic import policy_actor
 from .clocks import plan_reminders
 from .ending import end_all, policy_ref, subject
 from .escalation import RAISED, raise_level, raise_to_leads
@@ -76,7 +77,7 @@ def expire_due(now: datetime, limit: int = 200) -> int:
     low in every respect. Whatever may not be approved expires."""
     with transaction.atomic():
         due = _take(limit, expire_at__lte=now)
-        refused, enabled = _refused(due), runs_now()
+        refused, enabled = _refused(due), bool(due) and runs_now()
         raised: list[Decision] = []
         lines: list[Line] = []
         ends: dict[End, list[Decision]] = defaultdict(list)
@@ -128,8 +129,7 @@ def _end_of(decision: Decision, refused: bool, enabled: bool) -> End:
     )
     if why_not:
         return End(Status.EXPIRED, f"{IN_TIME}; not approved, because {why_not}")
-    actor = Actor(id=f"policy:{version.policy_id}@{version.version}", kind=ActorKind.POLICY, label=str(version)[:150])
-    return End(Status.AUTO_APPROVED, APPROVED, DeciderKind.POLICY, actor)
+    return End(Status.AUTO_APPROVED, APPROVED, DeciderKind.POLICY, policy_actor(version))
 
 
 def _once_more(decision: Decision, now: datetime) -> Line:

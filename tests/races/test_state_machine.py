@@ -143,7 +143,7 @@ class Gate(RuleBasedStateMachine):
     @rule()
     def stop_automatic_approval(self) -> None:
         lead = self.people["lena"]
-        killswitch.stop("The model went bad.", user=lead, actor=actor_for(lead), now=self.now)
+        killswitch.turn(True, "The model went bad.", user=lead, actor=actor_for(lead), now=self.now)
 
     @invariant()
     def no_end_is_ever_left(self) -> None:

@@ -99,7 +99,7 @@ def test_an_untrusted_producer_is_never_believed(enforce, producer, make_patch):
 
 def test_the_switch_sends_everything_to_people_at_once(enforce, trusted, make_patch, lena):
     enforce()
-    killswitch.stop(BAD, user=lena, actor=actor_for(lena), now=timezone.now())
+    killswitch.turn(True, BAD, user=lena, actor=actor_for(lena), now=timezone.now())
     decision = make_patch(by=trusted, **EVIDENCE)
     assert decision.status == Status.PENDING
     switch = {"text": "Automatic approval is switched on", "value": "stopped by Lena", "outcome": "fail"}
@@ -108,7 +108,7 @@ def test_the_switch_sends_everything_to_people_at_once(enforce, trusted, make_pa
 
 def test_a_switch_thrown_after_the_trace_was_made_still_stops_it(enforce, trusted, make_patch, monkeypatch, lena):
     enforce()
-    killswitch.stop(BAD, user=lena, actor=actor_for(lena), now=timezone.now())
+    killswitch.turn(True, BAD, user=lena, actor=actor_for(lena), now=timezone.now())
     monkeypatch.setattr("approvals.services.intake.stopped_by", lambda: "")
     assert make_patch(by=trusted, **EVIDENCE).status == Status.PENDING
 
@@ -125,7 +125,7 @@ def test_the_database_refuses_it_while_the_switch_is_off_or_the_policy_only_watc
     }
     with pytest.raises(IntegrityError, match="approves nothing without a person"), transaction.atomic():
         Decision.objects.filter(pk=decision.pk).update(**end)
-    killswitch.stop(BAD, user=lena, actor=actor_for(lena), now=timezone.now())
+    killswitch.turn(True, BAD, user=lena, actor=actor_for(lena), now=timezone.now())
     with pytest.raises(IntegrityError, match="stopped"), transaction.atomic():
         Decision.objects.filter(pk=decision.pk).update(**end)
 
