@@ -12,7 +12,18 @@ from django.utils import timezone
 from approvals.api import gate_documents
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
-from approvals.models import ApiToken, Channel, Decision, Displayed, Policy, Producer, TokenKind, User, Verdict
+from approvals.models import (
+    ApiToken,
+    Channel,
+    Decision,
+    Displayed,
+    Policy,
+    PolicyVersion,
+    Producer,
+    TokenKind,
+    User,
+    Verdict,
+)
 from approvals.services import access, policies, reviews
 from approvals.services.intake import submit
 from audit.log import Actor
@@ -192,10 +203,15 @@ def token_row() -> Callable[[str], ApiToken]:
     return lambda secret: ApiToken.objects.get(prefix=secret.split("_")[1])
 
 
+def republish(policy: Policy, **terms: Any) -> PolicyVersion:
+    """Publish other terms of a policy than its present ones, and return the version."""
+    current = PolicyVersion.objects.get(current_of=policy)
+    wanted = policies.from_plain(policies.terms_of(current) | terms)
+    return policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+
+
 @pytest.fixture
 def enforce_everywhere(db: None) -> None:
     """Let every policy approve without a person what meets its conditions."""
-    for policy in Policy.objects.select_related("current"):
-        assert policy.current is not None
-        terms = policies.terms_of(policy.current) | {"auto_approval": "enforce"}
-        policies.publish(policy, policies.from_plain(terms), actor=SYSTEM, now=timezone.now())
+    for policy in Policy.objects.all():
+        republish(policy, auto_approval="enforce")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, Policy, Priority, Review, Status, Text
+from approvals.models import Decision, Delegation, Priority, Review, Status, Text
 from approvals.policy import rules
-from approvals.services import policies, reviews, timers
-from tests.cast import SYSTEM, Api
+from approvals.services import reviews, timers
+from tests.cast import Api, republish
 
 pytestmark = pytest.mark.django_db
 
@@ -37,10 +37,7 @@ def terms(**changes: Any) -> Callable[[Decision, dict[str, Any]], None]:
     """Put other terms under the decision, as if it had come under them."""
 
     def change(decision: Decision, people: dict[str, Any]) -> None:
-        policy = Policy.objects.select_related("current").get(pk=decision.policy_version.policy_id)
-        assert policy.current is not None
-        wanted = policies.from_plain(policies.terms_of(policy.current) | changes)
-        version = policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+        version = republish(decision.policy_version.policy, **changes)
         Decision.objects.filter(pk=decision.pk).update(policy_version=version)
 
     return change

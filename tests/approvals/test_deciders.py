@@ -2,12 +2,10 @@
 
 import pytest
 from django.contrib.auth.models import Group
-from django.utils import timezone
 
 from approvals.errors import NotAllowed
 from approvals.models import Policy, Status, Verdict
-from approvals.services import policies
-from tests.cast import SYSTEM
+from tests.cast import republish
 
 pytestmark = pytest.mark.django_db
 
@@ -17,9 +15,7 @@ def policy(db):
     """Return a function that publishes other terms of the policy that covers medium severity."""
 
     def publish(**terms):
-        row = Policy.objects.select_related("current").get(name="medium")
-        wanted = policies.from_plain(policies.terms_of(row.current) | terms)
-        policies.publish(row, wanted, actor=SYSTEM, now=timezone.now())
+        republish(Policy.objects.get(name="medium"), **terms)
 
     return publish
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from approvals.models import Channel, Decision, Displayed, Review, Status, Verdict
 from approvals.policy import rules
-from approvals.services import absence, policies, reviews
-from tests.cast import SYSTEM, Api, actor_for
+from approvals.services import absence, reviews
+from tests.cast import Api, actor_for, republish
 
 pytestmark = pytest.mark.django_db
 
@@ -39,9 +39,7 @@ def policy_says(**terms: Any) -> Callable[[Decision, Callable[..., Decision], An
     """Put other terms under the decision's policy, as if it had come under them."""
 
     def change(decision: Decision, approve: Callable[..., Decision], people: Any) -> None:
-        policy = decision.policy_version.policy
-        wanted = policies.from_plain(policies.terms_of(decision.policy_version) | terms)
-        version = policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+        version = republish(decision.policy_version.policy, **terms)
         Decision.objects.filter(pk=decision.pk).update(policy_version=version)
 
     return change

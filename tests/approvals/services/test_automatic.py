@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from approvals.models import Decision, FeedEntry, Policy, Producer, Status
 from approvals.policy.sampling import drawn
-from approvals.services import access, killswitch, policies
+from approvals.services import access, killswitch
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import DIFF, SYSTEM, Api, actor_for, document
+from tests.cast import DIFF, SYSTEM, Api, actor_for, document, republish
 
 pytestmark = pytest.mark.django_db
 
@@ -37,9 +37,7 @@ def enforce(db):
     """Return a function that enforces automatic approval in the policy that covers low severity."""
 
     def make(**terms):
-        policy = Policy.objects.select_related("current").get(name="low")
-        wanted = policies.from_plain(policies.terms_of(policy.current) | {"auto_approval": "enforce", **terms})
-        return policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+        return republish(Policy.objects.get(name="low"), **({"auto_approval": "enforce"} | terms))
 
     return make
 
