@@ -28,7 +28,7 @@ test: $(DEV) ## all tests; browser tests where Chromium is found (HITL_REQUIRE_B
 	@status=0; \
 	$(PY) -m pytest -n $(WORKERS) $(ARGS) || status=$$?; \
 	if ls tests/browser/test_*.py >/dev/null 2>&1; then \
-		$(PY) -m pytest tests/browser $(ARGS) || { code=$$?; [ $$status -ne 0 ] || status=$$code; }; \
+		$(PY) -m pytest tests/browser -n $(WORKERS) $(ARGS) || { code=$$?; [ $$status -ne 0 ] || status=$$code; }; \
 	fi; \
 	exit $$status
 

@@ -31,11 +31,12 @@ RULES: dict[str, str] = {
         select object_id, count(*) from ({ENDS}) ended where status <> 'revoked' group by 1 having count(*) > 1
         union all
         select object_id, count(*) from ({ENDS}) ended where status = 'revoked' group by 1 having count(*) > 1""",
-    "a patch has its content, its decision and its entry": """
+    "a patch has its content or what a gate asked, its decision and its entry": """
         select patch.id, patch.patch_id from approvals_patch patch
         left join approvals_patchcontent content on content.patch_id = patch.id
+        left join approvals_gate gate on gate.patch_id = patch.id
         left join approvals_decision decision on decision.patch_id = patch.id
-        where content.patch_id is null or decision.id is null or 1 <> (
+        where num_nonnulls(content.patch_id, gate.patch_id) <> 1 or decision.id is null or 1 <> (
             select count(*) from audit_entry where type = 'patch.submitted' and object_id = decision_id::text)""",
     "a review has its entry, and an entry its review": """
         select decision_id, given, recorded from (

@@ -63,6 +63,20 @@ class Callers:
         """Tell whether the product reads its database again."""
         return self.read("/hitl/patches/pending?limit=1")[0] == 200
 
+    def ask_gate(self, timeout_ms: int) -> str:
+        """Ask for an approval that runs out after this time, and return its id."""
+        number = next(numbers)
+        asked = {"title": f"Deploy {number}", "workflow_id": "release", "job_id": "deploy", "execution_id": str(number)}
+        code, answer = self._ask("POST", "/api/approvals", self.product.producer, asked | {"timeout_ms": timeout_ms})
+        assert code == 201, answer
+        self.sent.append(Item(answer["id"], answer["patch_id"], answer["digest"]))
+        return self.sent[-1].decision_id
+
+    def approve_gate(self, gate: str) -> int:
+        """Approve as the first person; 0 when nobody answered."""
+        digest = next(item.sha256 for item in self.sent if item.decision_id == gate)
+        return self._ask("POST", f"/api/approvals/{gate}/approve", self.product.people[0], {"digest": digest})[0]
+
     def assert_told_the_truth(self) -> None:
         """Ask again for everything somebody was told: the answer must still be the same."""
         assert self.told

@@ -70,6 +70,16 @@ class Product(Served):
         subprocess.run([*prefix, *command], cwd=self.data_dir, check=True)
         seconds_until(lambda: not self.database_is_back())
 
+    def take_the_database_away(self) -> None:
+        """Stop the server in a way that no start of `serve` succeeds until it is given back."""
+        self._control_file().rename(self.data_dir / "pg_control")
+        self.kill_database()
+        seconds_until(lambda: not self.database_is_back())
+
+    def give_the_database_back(self) -> None:
+        """Let the next start succeed, as after a failed disk or network is there again."""
+        (self.data_dir / "pg_control").rename(self._control_file())
+
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
         return psycopg.connect(embedded_postgres.database_url(self.data_dir), autocommit=True)
 
@@ -86,10 +96,14 @@ class Product(Served):
 
         assert wait_until(caught_up), "the sequencer does not catch up"
         with self.connect() as connection:
-            assert faults(connection.cursor()) == {}
+            found = faults(connection.cursor())
+        assert found == {}, found
 
     def _pids(self, words: str) -> list[int]:
         return sorted(pid for pid, command in self.processes().items() if words in command)
+
+    def _control_file(self) -> Path:
+        return self.data_dir / "pg" / "global" / "pg_control"
 
     def _pid_file(self) -> Path:
         return self.data_dir / "pg" / "postmaster.pid"
