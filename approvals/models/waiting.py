@@ -49,6 +49,10 @@ class Waiting(models.Model):
             models.Index(
                 fields=["policy", "priority"], name="waiting_by_policy"
             ),  # queue filter 'policy' and its counts
+            # The counts of the tabs under the filters that much of the queue passes.
+            models.Index(fields=["ecosystem", "priority"], name="waiting_by_ecosystem"),
+            models.Index(fields=["wargaming", "priority"], name="waiting_by_wargaming"),
+            models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),
             models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'
             models.Index(fields=["sha256"], name="waiting_by_digest"),  # search by a digest's beginning
             models.Index(  # queue filter 'escalated'

@@ -8,6 +8,8 @@ from email.utils import parseaddr
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import Case as CaseWhen
 from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value, When
 
@@ -208,8 +210,7 @@ def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bo
 
 def counted(rows: QuerySet[Any]) -> str:
     """Return an exact count up to 1,000, then '1,000+': counting a million rows to show a number helps nobody."""
-    found = len(rows.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
-    return shown_count(found)
+    return shown_count(rows.order_by()[: COUNT_LIMIT + 1].count())
 
 
 def shown_count(found: int) -> str:
@@ -220,10 +221,21 @@ def counts_by_priority(rows: QuerySet[Waiting]) -> dict[str, str]:
     """Return the count of each priority tab and of 'all', each exact up to 1,000; one query."""
     bare = rows.order_by().values_list("priority", flat=True)
     few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
-    found = Counter(few[0].union(*few[1:], all=True))
+    found = _grouped(few[0].union(*few[1:], all=True), "priority")
     return {"all": shown_count(found.total())} | {
         priority.name.lower(): shown_count(found[priority]) for priority in Priority
     }
+
+
+def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
+    """Count the rows by a column where they are: the ORM groups no union, and thousands of rows take Python a while."""
+    try:
+        sql, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:  # narrowed to nothing before anybody asked
+        return Counter()
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {column}, count(*) from ({sql}) few group by {column}", parameters)  # noqa: S608 - the ORM's own
+        return Counter(dict(cursor.fetchall()))
 
 
 def sla_state(decision: Decision, now: datetime) -> str:
