@@ -19,6 +19,7 @@ AWAY_SECONDS = 600.0
 TIMEOUT_MS = 60_000  # each waiting item runs out in the middle of the outage
 MOST_RECOVERY = 60.0  # `serve` pauses longer before each try to start what did not come back
 WAITING = 12
+UNKNOWN = {0, 503}  # nobody answered, or somebody without a database: neither says what became of an approval
 LATE = """
 select object_id, (convert_from(body, 'UTF8')::jsonb #>> '{data,delay_seconds}')::int
 from audit_entry where type = 'decision.expired'
@@ -30,19 +31,25 @@ def test_what_ran_out_while_the_database_was_away_ends_once_and_shows_its_delay(
         callers = Callers(product)
         gates = [callers.ask_gate(TIMEOUT_MS) for _ in range(WAITING)]
         product.take_the_database_away()
-        codes = set()
-        for _ in range(int(AWAY_SECONDS / 10)):
-            time.sleep(10)
+        codes, until = set(), time.monotonic() + AWAY_SECONDS
+        while time.monotonic() < until:
             codes.add(callers.approve_gate(gates[0]))
-        assert codes <= {0, 503}, f"somebody was told {codes} while there was no database"
+            time.sleep(5)
+        assert codes <= UNKNOWN, f"somebody was told {codes} while there was no database"
         product.give_the_database_back()
         back = seconds_until(callers.answers, MOST_RECOVERY)
-        assert {callers.approve_gate(gate) for gate in gates} == {409}, "approved after its time"
+        assert {definite_answer(callers, gate) for gate in gates} == {409}, "approved after its time"
         assert wait_until(lambda: len(late(product)) == WAITING), "the worker did not do what was late"
         print(f"answers {back:.1f} s after the database may start; delays: {sorted(dict(late(product)).values())}")
         assert {gate for gate, _ in late(product)} == set(gates)
         assert all(delay > AWAY_SECONDS / 2 for _, delay in late(product)), "the delay is not shown"
         product.assert_settled()
+
+
+def definite_answer(callers: Callers, gate: str) -> int:
+    """Approve until the answer says something: each web process may have one more connection that died unnoticed."""
+    codes = (callers.approve_gate(gate) for _ in range(20))
+    return next(code for code in codes if code not in UNKNOWN)
 
 
 def late(product: Product) -> list[tuple[str, int]]:
