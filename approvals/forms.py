@@ -138,6 +138,7 @@ class WordsForm(forms.Form):
     verdict = forms.ChoiceField(choices=Verdict.choices, error_messages={"required": "Choose what you decide."})
     text = TextField(required=False, strip=True)
     category = forms.ChoiceField(required=False, choices=[("", "Choose what is wrong"), *Category.choices])
+    in_name_of = forms.IntegerField(required=False, error_messages={"invalid": "Choose one of the names."})
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -162,7 +163,6 @@ class VerdictForm(WordsForm):
             "invalid": "The digest is damaged; reload the page.",
         },
     )
-    in_name_of = forms.IntegerField(required=False)
     displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
     opened_at = forms.DateTimeField(required=False)
 
