@@ -105,6 +105,7 @@ class HistoryForm(forms.Form):
     q = forms.CharField(required=False, max_length=200, label="Search")
     status = forms.ChoiceField(required=False, choices=ANY + Status.choices)
     priority = forms.ChoiceField(required=False, choices=ANY + PRIORITIES, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(required=False, choices=ANY + PatchKind.choices, widget=forms.RadioSelect)
     reviewer = forms.CharField(required=False, max_length=150)
     since = forms.DateField(required=False, label="From")
     until = forms.DateField(required=False, label="To")
@@ -116,6 +117,7 @@ class HistoryForm(forms.Form):
             q=values.get("q", ""),
             status=values.get("status", ""),
             priority=values.get("priority", ""),
+            kind=values.get("kind", ""),
             reviewer=values.get("reviewer", ""),
             since=_midnight(values.get("since")),
             until=_midnight(values.get("until"), days=1),

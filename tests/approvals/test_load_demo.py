@@ -16,6 +16,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from approvals.demo.gates import GATE, PAST_GATE
 from approvals.demo.people import LEAD, PEOPLE, PRODUCERS, REVIEWER
 from approvals.demo.scenarios import DOES_NOT_ADD_UP, SCENARIOS
 from approvals.errors import NotAllowed
@@ -70,7 +71,7 @@ def scenario_decisions() -> list[Decision]:
 
 
 def past() -> Any:
-    return Decision.objects.exclude(patch__patch_id__in=PATCH_IDS)
+    return Decision.objects.exclude(patch__patch_id__in=[*PATCH_IDS, GATE.patch_id])
 
 
 def sums_up(patch: Patch) -> bool:
@@ -159,6 +160,29 @@ def _named(patch: Patch) -> set[str]:
 def test_the_low_one_would_have_been_approved_without_a_person(demo: Path) -> None:
     would = [decision.patch.package_name for decision in scenario_decisions() if decision.would_auto_approve]
     assert would == ["pyyaml"]
+
+
+# --- Workflow gates
+
+
+def test_a_workflow_gate_waits_and_the_run_before_it_was_approved(demo: Path, approve: Callable[..., Decision]) -> None:
+    waiting, past = (Decision.objects.get(patch__patch_id=one.patch_id) for one in (GATE, PAST_GATE))
+    assert waiting.patch.title == "Promote payments-api 4.12 to production"
+    assert waiting.patch.gate.request["context"]["from_version"] == "4.11.3"
+    assert timezone.now() - waiting.created_at < timedelta(minutes=10)
+    assert waiting.escalate_at - waiting.created_at == timedelta(hours=4)
+    assert (past.patch.title, past.status) == ("Promote payments-api 4.11 to production", Status.APPROVED)
+    assert past.reviews.get().reviewer.username == "ines.demo"
+    assert all(one.patch.description.startswith("Synthetic demo gate") for one in (waiting, past))
+    assert approve(waiting, User.objects.get(username=REVIEWER.username)).status == Status.APPROVED
+
+
+def test_a_decided_gate_asks_again(demo: Path, approve: Callable[..., Decision]) -> None:
+    lead = User.objects.get(username=LEAD.username)
+    approve(Decision.objects.get(patch__patch_id=GATE.patch_id), lead, Verdict.REJECT)
+    assert "6 scenarios and a workflow gate to decide" in load()
+    fresh = Decision.objects.get(patch__patch_id=GATE.patch_id, status=Status.PENDING)
+    assert (fresh.patch.revision, fresh.patch.gate.request["context"]["attempt"]) == (2, 2)
 
 
 # --- Topping up
@@ -272,7 +296,7 @@ def test_confidence_tells_something_about_the_outcome(demo: Path) -> None:
 
 
 def test_every_generated_diff_parses_without_a_warning(demo: Path) -> None:
-    patches = Patch.objects.exclude(patch_id__in=PATCH_IDS)
+    patches = Patch.objects.filter(kind="patch").exclude(patch_id__in=PATCH_IDS)
     assert all(patch.parsed and patch.file_count and not patch.parse_warnings for patch in patches)
 
 
