@@ -21,6 +21,7 @@ class DemoGate:
     changes: str
     migrations: tuple[str, ...]
     staging: dict[str, float]
+    hours: int | None = None  # after which the leads are asked; the past has no clocks
 
     @property
     def patch_id(self) -> str:
@@ -54,8 +55,8 @@ class DemoGate:
                 "staging": self.staging,
                 "to_version": self.version,
             },
-            "metadata": {"pipeline": f"https://ci.example.org/payments-api/runs/{self.run}", "team": "payments"},
-            "timeout_ms": 4 * HOUR,
+            "metadata": {"pipeline": f"https://example.org/ci/payments-api/{self.run}", "team": "payments"},
+            "timeout_ms": self.hours and self.hours * HOUR,
             "timeout_action": "escalate",
             "triggered_by": "release-team@example.org",
         }
@@ -78,4 +79,5 @@ GATE = DemoGate(
     changes="4.12.0 reads card references from the new vault and writes to both while a rollback may come.",
     migrations=("0148_card_vault_reference",),
     staging={"hours": 46, "error_rate_percent": 0.02, "p95_ms": 143},
+    hours=4,
 )
