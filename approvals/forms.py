@@ -105,6 +105,7 @@ class HistoryForm(forms.Form):
     q = forms.CharField(required=False, max_length=200, label="Search")
     status = forms.ChoiceField(required=False, choices=ANY + Status.choices)
     priority = forms.ChoiceField(required=False, choices=ANY + PRIORITIES, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(required=False, choices=ANY + PatchKind.choices, widget=forms.RadioSelect)
     reviewer = forms.CharField(required=False, max_length=150)
     since = forms.DateField(required=False, label="From")
     until = forms.DateField(required=False, label="To")
@@ -116,6 +117,7 @@ class HistoryForm(forms.Form):
             q=values.get("q", ""),
             status=values.get("status", ""),
             priority=values.get("priority", ""),
+            kind=values.get("kind", ""),
             reviewer=values.get("reviewer", ""),
             since=_midnight(values.get("since")),
             until=_midnight(values.get("until"), days=1),
@@ -138,6 +140,7 @@ class WordsForm(forms.Form):
     verdict = forms.ChoiceField(choices=Verdict.choices, error_messages={"required": "Choose what you decide."})
     text = TextField(required=False, strip=True)
     category = forms.ChoiceField(required=False, choices=[("", "Choose what is wrong"), *Category.choices])
+    in_name_of = forms.IntegerField(required=False, error_messages={"invalid": "Choose one of the names."})
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -162,7 +165,6 @@ class VerdictForm(WordsForm):
             "invalid": "The digest is damaged; reload the page.",
         },
     )
-    in_name_of = forms.IntegerField(required=False)
     displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
     opened_at = forms.DateTimeField(required=False)
 

@@ -68,19 +68,19 @@ def methods(request: HttpRequest) -> list[str]:
     return [record["method"] for record in _records(request)]
 
 
-def keep_words(request: HttpRequest, decision_id: UUID, text: str) -> None:
-    """Keep what was typed about one decision while its writer proves who they are."""
-    if text:
-        request.session[WORDS] = {"decision": str(decision_id), "text": text}
+def keep_words(request: HttpRequest, decision_id: UUID, text: str, in_name_of: int | None) -> None:
+    """Keep what was typed about one decision, and in whose name, while its writer proves who they are."""
+    if text or in_name_of:
+        request.session[WORDS] = {"decision": str(decision_id), "text": text, "in_name_of": in_name_of}
 
 
-def give_words_back(request: HttpRequest, decision_id: UUID) -> str:
-    """Return the words kept for this decision, once."""
+def give_words_back(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
+    """Return the words kept for this decision as the form's fields, once; an empty dictionary for none."""
     kept = request.session.get(WORDS) or {}
     if kept.get("decision") != str(decision_id):
-        return ""
+        return {}
     del request.session[WORDS]
-    return str(kept["text"])
+    return {name: kept.get(name) for name in ("text", "in_name_of")}
 
 
 def carry_words(request: HttpRequest) -> None:

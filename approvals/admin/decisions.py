@@ -13,7 +13,8 @@ from django.template.response import TemplateResponse
 
 from approvals.errors import Refusal
 from approvals.forms import ReasonForm
-from approvals.models import NO_DEADLINE, Channel, Decision, FeedEntry, Revocation
+from approvals.models import NO_DEADLINE, Channel, Decision, FeedEntry, PatchKind, Revocation
+from approvals.queries.history import of_kind
 from approvals.services import lifecycle
 
 from .kinds import Record, acting, signed_in
@@ -25,15 +26,27 @@ MOST = 100
 Act = Callable[[HttpRequest, Decision, str], object]
 
 
+class KindFilter(admin.SimpleListFilter):
+    """Patches or workflow gates, under the words of the queue and the history."""
+
+    title = parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(PatchKind.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Decision]) -> QuerySet[Decision]:
+        return queryset.filter(of_kind(self.value() or "")) if self.value() in PatchKind.values else queryset
+
+
 @admin.register(Decision)
 class DecisionAdmin(Record):
     """Read-only but for the three actions, which the services grant to leads by group, not to superusers."""
 
     list_display = (
-        "patch", "status", "priority", "approved_by", "escalation_level", "created_at", "due", "decided_by",
+        "patch", "kind", "status", "priority", "approved_by", "escalation_level", "created_at", "due", "decided_by",
         "decided_at", "decision_id",
     )  # fmt: skip
-    list_filter = ("status", "priority", "decided_by_kind", "channel", "created_at", "decided_at")
+    list_filter = ("status", KindFilter, "priority", "decided_by_kind", "channel", "created_at", "decided_at")
     list_select_related = ("patch",)
     unlisted = ("trace", *(f"patch__{column}" for column in UNLISTED))
     search_fields = ("decision_id", "patch")
@@ -53,6 +66,10 @@ class DecisionAdmin(Record):
 
     def view_on_site(self, obj: Any) -> str:
         return resolve_url("patch-detail", obj.decision_id)
+
+    @admin.display(description="Kind")
+    def kind(self, decision: Decision) -> str:
+        return decision.patch.get_kind_display()
 
     @admin.display(description="Approvals")
     def approved_by(self, decision: Decision) -> str:

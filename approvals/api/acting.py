@@ -18,7 +18,7 @@ from . import answers, shapes
 from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
 from .description import documented
 from .patches import caller_of
-from .schemas import Approve, CommentBody, Extend, Reason, Reject
+from .schemas import Approve, CommentBody, Extend, Reason, Reject, RequestChanges
 
 router = Router(tags=["patches"])
 
@@ -31,9 +31,7 @@ router = Router(tags=["patches"])
     summary="Approve the digest you saw",
 )
 def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any]:
-    decision = _review(
-        request, patch_id, body.decision_id, body.user, Verdict.APPROVE, body.patch_sha256, body.comment or ""
-    )
+    decision = _review(request, patch_id, body, Verdict.APPROVE, body.comment or "")
     return {
         "status": decision.status,
         "decision_id": decision.decision_id,
@@ -50,9 +48,7 @@ def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any
     summary="Reject it, with a reason",
 )
 def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
-    decision = _review(
-        request, patch_id, body.decision_id, body.user, Verdict.REJECT, body.patch_sha256, body.reason, body.category
-    )
+    decision = _review(request, patch_id, body, Verdict.REJECT, body.reason, body.category)
     if body.comment and body.comment.strip():
         caller = caller_of(request)
         reviews.comment(decision.decision_id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
@@ -66,10 +62,8 @@ def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
     openapi_extra=documented(answers.Reasoned),
     summary="Ask for another revision",
 )
-def request_changes(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
-    decision = _review(
-        request, patch_id, body.decision_id, body.user, Verdict.REQUEST_CHANGES, body.patch_sha256, body.reason
-    )
+def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -> dict[str, Any]:
+    decision = _review(request, patch_id, body, Verdict.REQUEST_CHANGES, body.reason)
     return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
 
 
@@ -223,16 +217,14 @@ def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[
 def _review(
     request: HttpRequest,
     patch_id: str,
-    decision_id: str,
-    user: str | None,
+    body: Approve | Reject | RequestChanges,
     verdict: Verdict,
-    sha256: str,
     text: str,
     category: str = "",
 ) -> Decision:
     caller = caller_of(request)
-    caller.check_identity(user)
-    ours, its_patch_id = find.ours_of(decision_id)
+    caller.check_identity(body.user)
+    ours, its_patch_id = find.ours_of(body.decision_id)
     _demand_same(its_patch_id, patch_id)
     assert caller.user is not None
     return reviews.review(
@@ -240,8 +232,9 @@ def _review(
         verdict,
         user=caller.user,
         actor=caller.actor,
-        seen=reviews.Seen(sha256, Displayed.API, Channel.API),
+        seen=reviews.Seen(body.patch_sha256, Displayed.API, Channel.API),
         now=timezone.now(),
         text=text,
         category=category,
+        in_name_of=body.in_name_of,
     )

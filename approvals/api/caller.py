@@ -17,7 +17,7 @@ from ninja.utils import check_csrf
 
 from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
-from approvals.models import ApiToken, Producer, TokenKind, User
+from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
 from approvals.policy.rules import Person
 from approvals.queries.people import person
 from approvals.services.access import digest_of, touch_token
@@ -123,8 +123,22 @@ class Needs(AuthBase):
         caller = identify(request)
         requests.take(caller.actor.id)
         if self.scope and not caller.may(self.scope):
-            raise NotAllowed(f"This needs the scope {self.scope}, which the caller does not have.")
+            raise NotAllowed(f"This needs the scope {self.scope}, {_lacking(self.scope, caller)}")
         return caller
+
+
+def _lacking(scope: str, caller: Caller) -> str:
+    """Return why a caller does not have a scope, and for a machine's token what to do about it."""
+    if caller.token is None or caller.token.kind == TokenKind.PERSONAL:
+        return "which the caller does not have."
+    kind = caller.token.kind
+    if scope in (*SCOPES[kind], *EXTRA_SCOPES):
+        return (
+            "which this token was not issued with. A token's scopes never change: ask an administrator for a new "
+            f"{kind} token with that scope, and let this one be revoked."
+        )
+    others = " or ".join(str(other) for other, scopes in SCOPES.items() if scope in scopes)
+    return f"which no {kind} token can have: ask an administrator for a token of kind {others}."
 
 
 class NeedsProducer(Needs):

@@ -107,6 +107,7 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
             now=timezone.now(),
             text=body.reason or "",
             category=body.category or (Category.OTHER if body.verdict == "reject" else ""),
+            in_name_of=body.in_name_of,
         )
     except Refusal as error:
         result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}

@@ -12,7 +12,7 @@ from approvals.models import PatchKind, Severity
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
 
-from .schemas import CategoryWord, Digest, Flag, Named, Storable, Strict, Text255, refuse_unstorable, whole
+from .schemas import CategoryWord, Digest, Flag, InNameOf, Named, Storable, Strict, Text255, refuse_unstorable, whole
 
 MAX_FREE = 64 * 1024  # bytes of context, metadata and conditions together, as canonical JSON
 MAX_DEPTH = 20
@@ -176,6 +176,7 @@ class GateAct(Storable):
 
 
 class GateApproval(GateAct):
+    in_name_of: InNameOf = None
     comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
 
 
@@ -184,5 +185,6 @@ class GateReason(GateAct):
 
 
 class GateRejection(GateReason):
+    in_name_of: InNameOf = None
     category: CategoryWord = "other"
     comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None

@@ -283,7 +283,14 @@ class Act(Storable):
     user: Text255 | None = None
 
 
+InNameOf = Annotated[
+    Named | None,
+    Field(description="the absent person for whom you stand in: user name or e-mail address; left out, your own name"),
+]
+
+
 class Approve(Act):
+    in_name_of: InNameOf = None
     comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
 
 
@@ -307,7 +314,12 @@ CategoryWord = Literal[
 ]
 
 
+class RequestChanges(Reason):
+    in_name_of: InNameOf = None
+
+
 class Reject(Reason):
+    in_name_of: InNameOf = None
     category: CategoryWord = "other"
     comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
 
@@ -341,6 +353,7 @@ class BulkItem(Strict):
 class BulkDecision(Strict):
     items: list[BulkItem] = Field(min_length=1, max_length=200)
     verdict: Literal["approve", "reject", "request_changes"]
+    in_name_of: InNameOf = None
     reason: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     category: CategoryWord | None = None
 

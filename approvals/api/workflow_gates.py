@@ -175,7 +175,7 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
 )
 def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str, Any]:
     """`status` stays `pending` until the quorum is reached."""
-    return _review(request, gate_id, Verdict.APPROVE, body.digest, body.comment or "")
+    return _review(request, gate_id, body, Verdict.APPROVE, body.comment or "")
 
 
 @router.post(
@@ -186,7 +186,7 @@ def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str,
     summary="Reject it, with a reason",
 )
 def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str, Any]:
-    answer = _review(request, gate_id, Verdict.REJECT, body.digest, body.reason, body.category)
+    answer = _review(request, gate_id, body, Verdict.REJECT, body.reason, body.category)
     if body.comment and body.comment.strip():
         caller = caller_of(request)
         reviews.comment(answer["id"], body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
@@ -217,7 +217,12 @@ def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, An
 
 
 def _review(
-    request: HttpRequest, gate_id: str, verdict: Verdict, digest: str, text: str, category: str = ""
+    request: HttpRequest,
+    gate_id: str,
+    body: GateApproval | GateRejection,
+    verdict: Verdict,
+    text: str,
+    category: str = "",
 ) -> dict[str, Any]:
     caller = caller_of(request)
     assert caller.user is not None
@@ -226,10 +231,11 @@ def _review(
         verdict,
         user=caller.user,
         actor=caller.actor,
-        seen=reviews.Seen(digest, Displayed.API, Channel.API),
+        seen=reviews.Seen(body.digest, Displayed.API, Channel.API),
         now=timezone.now(),
         text=text,
         category=category,
+        in_name_of=body.in_name_of,
     )
     return _shown(queries.one(gate_id, None), caller)
 

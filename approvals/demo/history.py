@@ -8,8 +8,9 @@ from random import Random
 from . import hours
 from .cases import Case, earlier_attempts, new_case, rival
 from .fixes import CANCELLATIONS, CHANGES, ESCALATIONS, PRAISE, REJECTIONS, REMARKS, REVOCATIONS
-from .people import BUMPER, FIXER, FORGE, LEADS, REVIEWERS, DemoPerson
-from .steps import Arrival, Cancellation, Escalation, Remark, Revocation, Step, Verdict
+from .gates import PAST_GATE
+from .people import BUMPER, CI, FIXER, FORGE, INES, LEADS, REVIEWERS, DemoPerson
+from .steps import Arrival, Asking, Cancellation, Escalation, Remark, Revocation, Step, Verdict
 
 SEED = 20_241_128
 BATCHES = 178  # with what follows from them, some 350 revisions
@@ -46,7 +47,23 @@ def history(now: datetime) -> list[Step]:
         rng = _dice(f"attempt {number}")
         at = hours.next_morning(now - timedelta(days=14 + 4 * number)) + hours.wait(rng)
         steps += [_arrival(rng, [case], 1, at, now), _refusal(rng, case, at, at + hours.wait(rng), REVIEWERS[number])]
+    steps += _gate(_dice("gate"), now)
     return sorted(steps, key=lambda step: step.at)
+
+
+def _gate(rng: Random, now: datetime) -> list[Step]:
+    """Return how a workflow asked before the last version went to production, and who let it."""
+    at = hours.next_morning(now - timedelta(days=8)) + hours.wait(rng)
+    answer = at + hours.wait(rng)
+    verdict = Verdict(
+        at=answer,
+        patch=(CI.name, PAST_GATE.patch_id),
+        who=INES.username,
+        verdict="approve",
+        text="Two days on staging without a new kind of error, and nothing to migrate.",
+        seconds_open=0.6 * (answer - at).total_seconds(),
+    )
+    return [Asking(at=at, producer=CI.name, gate=PAST_GATE), verdict]
 
 
 def _dice(name: str) -> Random:

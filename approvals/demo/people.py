@@ -51,4 +51,6 @@ FORGE = DemoProducer("demo-patch-forge", trusted_for_ml=True, trusted_for_wargam
 BUMPER = DemoProducer("demo-dependency-bot", trusted_for_ml=True, trusted_for_wargaming=True)
 FIXER = DemoProducer("demo-code-fixer", trusted_for_ml=False, trusted_for_wargaming=False)
 
-PRODUCERS = (FORGE, BUMPER, FIXER)
+CI = DemoProducer("demo-ci", trusted_for_ml=False, trusted_for_wargaming=False)
+
+PRODUCERS = (FORGE, BUMPER, FIXER, CI)

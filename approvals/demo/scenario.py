@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from approvals.api.intake import submission_of
+from approvals.api.schemas import IntakeDocument
+from approvals.services.intake import Submission
+
 HERE = Path(__file__).parent
 SHAP_BASE = 0.62  # the average patch of the synthetic model
 
@@ -37,6 +41,10 @@ class Scenario:
     @property
     def patch_id(self) -> str:
         return f"demo-{self.package}-{self.cve.lower()}"
+
+    def submission(self, run: int) -> Submission:
+        """Return what intake stores of the nth run."""
+        return submission_of(IntakeDocument.model_validate(self.document(run)))
 
     def document(self, run: int) -> dict[str, Any]:
         """Return the intake document of the nth run; each run's content is its own, so each is a revision."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .gates import DemoGate
+
 Key = tuple[str, str]
 """A patch by producer and `patch_id`."""
 
@@ -15,6 +17,15 @@ class Arrival:
     at: datetime
     producer: str
     documents: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A workflow asks for an approval."""
+
+    at: datetime
+    producer: str
+    gate: DemoGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,4 +68,4 @@ class Revocation(Act):
     """A lead takes an approval back."""
 
 
-Step = Arrival | Verdict | Remark | Escalation | Cancellation | Revocation
+Step = Arrival | Asking | Verdict | Remark | Escalation | Cancellation | Revocation

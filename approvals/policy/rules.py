@@ -76,15 +76,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the person wants, what they had before them, the id of the absent person in whose name they act, and when
-    they last proved who they are."""
+    """What the person wants, what they had before them, the absent person in whose name they act (by id, or by user
+    name or e-mail address), and when they last proved who they are."""
 
     verdict: str
     seen_sha256: str
     displayed: str = "page"
     opened: bool = True
     bulk: bool = False
-    in_name_of: int | None = None
+    in_name_of: int | str | None = None
     authenticated_at: datetime | None = None
 
 
@@ -107,6 +107,14 @@ def names_of(person: Person | Absent) -> frozenset[str]:
     """Return what may name a person on a patch or a gate, folded: e-mail address and user name."""
     verified = person.addresses if isinstance(person, Person) else ()
     return frozenset(name.casefold() for name in (person.email, person.username, *verified) if name)
+
+
+def absent_of(person: Person, intent: Intent) -> Absent | None:
+    """Return the absent person in whose name this one acts; None for their own name or where they do not stand in."""
+    wanted = intent.in_name_of
+    if isinstance(wanted, str):
+        return next((absent for absent in person.absent if wanted.strip().casefold() in names_of(absent)), None)
+    return next((absent for absent in person.absent if absent.id == wanted), None)
 
 
 def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
@@ -149,7 +157,7 @@ def patch_of_the_absent(case: Case, person: Person, intent: Intent, now: datetim
 def not_standing_in(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     if intent.in_name_of is None:
         return None
-    absent = _absent(person, intent)
+    absent = absent_of(person, intent)
     if absent is None:
         return "You do not stand in for this person at present; review in your own name."
     if "approvals.review_decision" not in absent.permissions:
@@ -159,7 +167,7 @@ def not_standing_in(case: Case, person: Person, intent: Intent, now: datetime) -
 
 def not_eligible_in_own_right(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     """A group that the policy asks for is not handed over: whoever stands in must be in it too."""
-    absent = _absent(person, intent)
+    absent = absent_of(person, intent)
     if absent is None or intent.verdict != Verdict.APPROVE:
         return None
     lacking = sorted((case.required_groups & absent.groups) - person.groups)
@@ -226,7 +234,7 @@ def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) 
         return Stale("Your review of this revision is already recorded; each person counts once.")
     if person.id in case.voices:
         return Stale("Somebody reviewed this revision in your name; each person counts once.")
-    absent = _absent(person, intent)
+    absent = absent_of(person, intent)
     if absent and absent.id in case.reviewers | case.voices:
         return Stale(f"A review by {absent.name} or in their name is already recorded; each person counts once.")
     return None
@@ -250,10 +258,6 @@ def _role_of(case: Case, person: Person | Absent) -> str | None:
         if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
             return role
     return None
-
-
-def _absent(person: Person, intent: Intent) -> Absent | None:
-    return next((absent for absent in person.absent if absent.id == intent.in_name_of), None)
 
 
 WHO: Sequence[Rule] = (

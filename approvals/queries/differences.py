@@ -1,6 +1,6 @@
 """What two revisions say differently beside the diff: metadata, evidence, people and flags, as text; asks no query.
 
-The one exception is the wargaming log, which lists never load.
+The exceptions are the wargaming log, which lists never load, and what a workflow gate asks.
 """
 
 import json
@@ -11,7 +11,7 @@ from hashlib import sha256
 from os.path import commonprefix
 from typing import Any
 
-from approvals.models import Decision, Patch, Priority
+from approvals.models import Decision, Gate, Patch, Priority
 
 LONGEST = 300  # characters of a value; of longer ones what stands where they part
 BEFORE = 60  # characters shown before that place
@@ -108,6 +108,8 @@ def differences(older: Decision, newer: Decision) -> list[Difference]:
     """Return what changed from one revision to another, in the order the patch page has it."""
     old, new = older.patch, newer.patch
     found = [Difference("Priority", "Priority", *(Priority(one.priority).label for one in (older, newer)))]
+    if new.is_gate:
+        return [one for one in [*found, *asked_differently(old.gate, new.gate)] if one.old != one.new]
     for group, labels in LABELS.items():
         found += [
             Difference(group, label, *_parted(_text(old, name), _text(new, name))) for name, label in labels.items()
@@ -193,3 +195,60 @@ def grouped(found: Sequence[Difference]) -> list[tuple[str, list[Difference]]]:
     for one in found:
         groups.setdefault(one.group, []).append(one)
     return list(groups.items())
+
+
+GATE_LABELS: dict[str, dict[str, str]] = {
+    "Request": {"title": "Title", "description": "Description"},
+    "Context": {"context": ""},
+    "Metadata": {"metadata": ""},
+    "Who decides": {
+        "require_min_approvers": "Approvals asked for",
+        "require_all_approvers": "All of them must approve",
+        "allowed_approvers": "May approve",
+        "timeout_ms": "Time to decide, in ms",
+        "timeout_action": "At the end of it",
+        "submitted_by": "Submitted by",
+        "triggered_by": "Triggered by",
+        "escalate_to_users": "Escalate to",
+        "notify_users": "Notify",
+        "notify_roles": "Notify roles",
+        "notify_channels": "Notify through",
+        "auto_approve_conditions": "Conditions",
+    },
+}
+"""Every field of a gate's request but the three that name it; of context and metadata each value by its name."""
+
+Path = tuple[str, ...]
+
+
+def asked_differently(old: Gate, new: Gate) -> Iterator[Difference]:
+    """Yield what two revisions of a gate ask, value by value, in the order its page has it."""
+    for group, labels in GATE_LABELS.items():
+        before, after = (dict(_asked(gate.request, labels)) for gate in (old, new))
+        for path in dict.fromkeys([*before, *after]):
+            given = [asked[path] for asked in (before, after) if path in asked]
+            words = all(isinstance(value, str) and value for value in given)
+            texts = (_sent(asked[path], words) if path in asked else "" for asked in (before, after))
+            yield Difference(group, ".".join(path), *_parted(*texts))
+
+
+def _asked(request: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[tuple[Path, Any]]:
+    for name, label in labels.items():
+        if not label:
+            yield from _values(request[name], ())
+        elif request[name] not in (None, "", []):
+            yield (label,), request[name]
+
+
+def _values(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield the values of an object by their place in it; a list counts as one value."""
+    if isinstance(value, dict) and (value or not path):
+        for name, part in value.items():
+            yield from _values(part, (*path, name))
+    else:
+        yield path, value
+
+
+def _sent(value: Any, words: bool) -> str:
+    """Return a JSON value as text; as JSON unless both sides are words, for `3` and `"3"` are not the same."""
+    return str(value) if words else json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from approvals.models import NO_DEADLINE, DeciderKind, Decision, Priority, Review, Status, User
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, PatchKind, Priority, Review, Status, User
 
 from .case import read_gates
 from .people import named
@@ -23,6 +23,7 @@ class HistoryFilters:
     q: str = ""
     status: str = ""
     priority: str = ""
+    kind: str = ""
     reviewer: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -42,6 +43,8 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
         condition &= Q(status=filters.status)
     if filters.priority:
         condition &= Q(priority=Priority[filters.priority.upper()])
+    if filters.kind:
+        condition &= of_kind(filters.kind)
     if filters.since:
         condition &= Q(decided_at__gte=filters.since)
     if filters.until:
@@ -51,6 +54,12 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
         rows = rows.filter(Exists(theirs.filter(decision=OuterRef("pk"))))
     rows = rows.filter(condition)
     return matching(rows, filters.q, "patch__search") if filters.q else rows
+
+
+def of_kind(kind: str) -> Q:
+    """Return the decisions of gates, or of patches: gates are few and stand in a table of their own, so that no index
+    on every patch is needed to find them."""
+    return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
 def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:

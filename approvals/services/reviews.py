@@ -24,7 +24,7 @@ from approvals.models import (
     Verdict,
 )
 from approvals.policy.quorum import Approver, missing
-from approvals.policy.rules import Intent, Stale, StepUp, refusal
+from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
 from approvals.queries.case import case, current, outcome
 from approvals.queries.delegations import present
 from approvals.queries.people import Membership, approvers, memberships
@@ -58,10 +58,10 @@ def review(
     now: datetime,
     text: str = "",
     category: Category | str = "",
-    in_name_of: int | None = None,
+    in_name_of: int | str | None = None,
 ) -> Decision:
-    """Record one person's verdict and, when the policy's quorum is reached, end the decision. With `in_name_of` it is
-    given for the absent person of that key, who asked for it; the record has both names.
+    """Record one person's verdict and, when the policy's quorum is reached, end the decision. With `in_name_of` (a key,
+    user name or e-mail address) it is given for that absent person, who asked for it; the record has both names.
 
     Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
     Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
@@ -179,7 +179,7 @@ def _review(
     now: datetime,
     text: str,
     category: Category | str,
-    in_name_of: int | None,
+    in_name_of: int | str | None,
 ) -> Decision:
     decision = find_locked(decision_id)
     live = list(decision.reviews.filter(withdrawn_at=None))
@@ -196,14 +196,14 @@ def _review(
     who = present(user, now, actor.authn, now_in)
     if sentence := refusal(case(decision, live), who, intent, now):
         raise _as_error(sentence, decision)
-    if in_name_of is not None:
-        absent = next(each for each in who.absent if each.id == in_name_of)
+    absent = absent_of(who, intent)
+    if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
     given = Review.objects.create(
         decision=decision,
         reviewer=user,
-        delegated_from_id=in_name_of,
+        delegated_from_id=absent.id if absent else None,
         verdict=verdict,
         patch_sha256=seen.sha256,
         text=body,

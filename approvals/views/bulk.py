@@ -1,5 +1,6 @@
 """One verdict on many cards: what would happen to each, then what did."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from approvals.actors import person_actor
 from approvals.errors import Invalid, Refusal
 from approvals.forms import BulkForm
 from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
-from approvals.policy.rules import Intent, refusal
+from approvals.policy.rules import Intent, Person, refusal
 from approvals.queries.case import case, read_gates
 from approvals.queries.delegations import present
 from approvals.services import reviews
@@ -49,7 +50,9 @@ def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: i
     context: dict[str, Any] = {"active": "queue", "form": form, "rows": []}
     if verdict not in Verdict.values or not items:
         return render(request, "approvals/bulk.html", context, status=422)
-    rows = _preview(items, person_of(request), Verdict(verdict))
+    now = timezone.now()
+    who, in_name_of = present(person_of(request), now), _name(form)
+    rows = _preview(items, who, Verdict(verdict), in_name_of, now)
     possible = sum(row["why_not"] is None for row in rows)
     context |= {
         "verdict": verdict,
@@ -57,6 +60,7 @@ def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: i
         "rows": rows,
         "possible": possible,
         "skipped": len(rows) - possible,
+        "in_name_of": next((absent for absent in who.absent if absent.id == in_name_of), None),
     }
     return render(request, "approvals/bulk.html", context, status=status)
 
@@ -73,7 +77,16 @@ def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
     return items
 
 
-def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> list[dict[str, Any]]:
+def _name(form: BulkForm) -> int | None:
+    """Return in whose name the verdict is given, also while the rest of the form is incomplete."""
+    form.is_valid()
+    chosen: int | None = form.cleaned_data.get("in_name_of")
+    return chosen
+
+
+def _preview(
+    items: list[tuple[UUID, str]], who: Person, verdict: Verdict, in_name_of: int | None, now: datetime
+) -> list[dict[str, Any]]:
     """Return each ticked decision with the reason why it would be skipped, or None; a fixed number of queries."""
     seen = dict(items)
     decisions = list(
@@ -84,10 +97,8 @@ def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> lis
     for review in Review.objects.filter(decision__in=decisions, withdrawn_at=None):
         live[review.decision_id].append(review)
     opened = set(
-        PatchView.objects.filter(user=user, patch__decision__in=decisions).values_list("patch__decision", flat=True)
+        PatchView.objects.filter(user=who.id, patch__decision__in=decisions).values_list("patch__decision", flat=True)
     )
-    now = timezone.now()
-    who = present(user, now)
     return [
         {
             "decision": decision,
@@ -96,7 +107,7 @@ def _preview(items: list[tuple[UUID, str]], user: User, verdict: Verdict) -> lis
             "why_not": refusal(
                 case(decision, live[decision.pk]),
                 who,
-                Intent(verdict, seen[decision.decision_id], "card", decision.pk in opened, bulk=True),
+                Intent(verdict, seen[decision.decision_id], "card", decision.pk in opened, True, in_name_of),
                 now,
             ),
         }
@@ -119,6 +130,7 @@ def _carry_out(request: HttpRequest, form: BulkForm, user: User, items: list[tup
                 now=timezone.now(),
                 text=form.cleaned_data["text"],
                 category=form.cleaned_data["category"],
+                in_name_of=form.cleaned_data["in_name_of"],
             )
             results.append({"decision": decision, "patch": decision.patch, "why_not": None})
         except Invalid:

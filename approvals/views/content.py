@@ -12,15 +12,15 @@ from approvals.queries.differences import differences, grouped
 
 from . import diff as diffs
 from .access import person_of, varies, viewers
-from .patch import with_diff
+from .patch import decision_or_404, with_diff
 
 
 @require_safe
 @viewers
 @varies
 def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
-    """What changed from another revision of the same patch to this one."""
-    decision = with_diff(decision_id)
+    """What changed from another revision of the same patch to this one; of a workflow gate, in what it asks."""
+    decision = decision_or_404(decision_id)
     other = next((one for one in find.revisions(decision) if one.patch.revision == revision), None)
     if other is None:
         raise Http404
@@ -32,7 +32,7 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
         "older": older,
         "newer": newer,
         "differences": grouped(differences(older, newer)),
-        "comparison": diffs.comparison(older.patch, newer.patch),
+        "comparison": None if decision.patch.is_gate else diffs.comparison(older.patch, newer.patch),
     }
     return render(request, "approvals/compare.html", context)
 

@@ -61,7 +61,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision, user = decision_or_404(decision_id), person_of(request)
     reviews.open_page(decision.patch, user, timezone.now())
     words = give_words_back(request, decision_id)
-    form = VerdictForm(initial={"text": words}) if words else None
+    form = VerdictForm(initial=words) if words else None
     response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form))
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
@@ -110,7 +110,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         )
     except Refusal as error:
         if isinstance(error, StepUpRequired) and not card:
-            keep_words(request, decision_id, form.cleaned_data["text"])
+            keep_words(request, decision_id, form.cleaned_data["text"], form.cleaned_data["in_name_of"])
             return go_to(request, _confirmation(decision_id))
         return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
     messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))

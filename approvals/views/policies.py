@@ -19,11 +19,12 @@ from approvals.errors import Refusal
 from approvals.forms import ConditionForm
 from approvals.models import Policy, PolicyVersion, Proposal
 from approvals.policy.conditions import BadCondition, check
-from approvals.queries.backtest import backtest
+from approvals.queries.backtest import MOST, backtest
 from approvals.queries.policies import described
 from approvals.services import killswitch, policies, second_person
 
 from .access import person_of
+from .links import with_parameters
 
 READ, CHANGE = "approvals.view_policy", "approvals.change_policy"
 LEAD = "approvals.lead_decision"
@@ -82,7 +83,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 @readers
 def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
-    """One policy: its terms, what it would have done to history, and the difference between two versions."""
+    """One policy: its terms, the difference between two versions and, when asked, what it would have done to history:
+    that judges every patch again and takes its time."""
     policy = get_object_or_404(Policy.objects.select_related("current"), pk=policy_id)
     current = cast(PolicyVersion, policy.current)
     versions = list(policy.versions.order_by("-version"))
@@ -94,7 +96,9 @@ def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
             "policy": policy,
             "row": _row(policy),
             "terms": described(current).items(),
-            "history": backtest(current),
+            "history": backtest(current) if request.GET.get("try") else None,
+            "most": f"{MOST:,}",
+            "try_url": with_parameters(request, **{"try": "1"}),
             "versions": versions,
             "difference": _difference(request, versions),
             "proposals": _dressed(_open_proposals().filter(policy=policy), request),
@@ -116,9 +120,9 @@ def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
     act = posted.get("act") if posted else None
     history = None
     if act in {"try", "publish"} and form.is_valid():
-        history = backtest(PolicyVersion(**form.terms()))
         if act == "publish" and (done := _publish(request, form)):
             return done
+        history = backtest(PolicyVersion(**form.terms()))
     why = _why_a_second_person(form) if act in {"try", "publish"} else []
     context = {"active": "policies", "policy": policy, "form": form, "adding": adding, "history": history, "why": why}
     status = 422 if act and (form.errors if act != "add" else adding.errors) else 200

@@ -65,6 +65,7 @@ def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, 
             for name, label in SORTS
         ],
         "total": next(tab["count"] for tab in tabs if tab["current"]),
+        "absent": who.absent,
         "shown": len(shown.rows),
         **page_urls(request, shown),
     }

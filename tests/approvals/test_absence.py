@@ -66,6 +66,54 @@ def test_the_page_asks_in_whose_name(make_patch, away, sign_in, alice, bob, caro
     assert Review.objects.get().delegated_from == alice
 
 
+def test_a_card_asks_in_whose_name_and_keeps_the_choice(make_patch, away, sign_in, alice, bob):
+    decision = make_patch()
+    client, address = sign_in(bob), reverse("card-action", args=[decision.decision_id, "reject"])
+    assert "In whose name" not in client.get(address).content.decode()
+    away(alice, bob)
+    assert "Alice, who is away" in client.get(address).content.decode()
+    form = {"verdict": "reject", "patch_sha256": decision.patch.sha256, "displayed": "card", "in_name_of": alice.pk}
+    decide = reverse("patch-decide", args=[decision.decision_id])
+    answer = client.post(decide, form)
+    assert answer.status_code == 422
+    assert f'<option value="{alice.pk}" selected>' in answer.content.decode()
+    answer = client.post(decide, form | {"in_name_of": "alice"})
+    assert "Choose one of the names." in answer.content.decode()
+    said = {"text": "It misses a call.", "category": "incomplete"}
+    assert client.post(decide, form | said).status_code == 302
+    assert Review.objects.get().delegated_from == alice
+
+
+def test_one_name_for_a_whole_bulk(make_patch, away, sign_in, alice, bob, lena):
+    first, second, hers = make_patch(), make_patch(), make_patch()
+    client = sign_in(bob)
+    for decision in (first, second, hers):
+        client.get(reverse("patch-detail", args=[decision.decision_id]))
+    assert "In whose name" not in client.get(reverse("queue")).content.decode()
+    made = away(alice, bob)
+    assert ">For Alice</option>" in client.get(reverse("queue")).content.decode()
+    Review.objects.create(
+        decision=hers, reviewer=alice, verdict="approve", patch_sha256=hers.patch.sha256, created_at=timezone.now()
+    )
+    items = [f"{each.decision_id}:{each.patch.sha256}" for each in (first, second, hers)]
+    asked = {"verdict": "approve", "items": items, "in_name_of": alice.pk}
+    page = client.get(reverse("bulk"), asked).content.decode()
+    assert "In the name of Alice, who is away." in page
+    assert "Approve 2 patches, skip 1" in page
+    assert "A review by Alice or in their name is already recorded" in page
+    assert f'name="in_name_of" value="{alice.pk}"' in page
+    results = client.post(reverse("bulk"), asked | {"confirmed": "1"}).content.decode()
+    assert "2 approved, 1 not" in results
+    assert set(Review.objects.filter(reviewer=bob).values_list("delegated_from", flat=True)) == {alice.pk}
+    absence.end(made.pk, user=alice, actor=actor_for(alice), now=timezone.now())
+    page = client.get(reverse("bulk"), asked | {"items": items[2:]}).content.decode()
+    assert "You do not stand in for this person at present" in page
+    answer = client.post(reverse("bulk"), asked | {"items": items[2:], "confirmed": "1", "in_name_of": "alice"})
+    assert answer.status_code == 422
+    assert "Choose one of the names." in answer.content.decode()
+    assert Review.objects.filter(decision=hers).count() == 1
+
+
 @pytest.mark.parametrize("case", ["never asked", "to come", "over", "ended", "another"])
 def test_only_who_was_asked_stands_in_and_only_for_the_time(make_patch, approve, away, alice, bob, lena, case):
     now = timezone.now()

@@ -31,6 +31,7 @@ class Row:
     by: str = "alice"
     sha256: str = ""
     opened: bool = True
+    in_name_of: str = ""
 
 
 def terms(**changes: Any) -> Callable[[Decision, dict[str, Any]], None]:
@@ -58,20 +59,32 @@ def approved_by(name: str, **more: Any) -> Callable[[Decision, dict[str, Any]], 
     return give
 
 
-def stands_in_for_the_submitter(decision: Decision, people: dict[str, Any]) -> None:
-    """Let bob, who submitted it, be away; alice reviews in his name."""
-    now, reason = timezone.now(), Text.objects.create(body="Leave.")
-    until = now + timedelta(days=1)
-    Delegation.objects.create(
-        person=people["bob"], delegate=people["alice"], starts_at=now, ends_at=until, reason=reason, created_at=now
-    )
+def stands_in_for(name: str, **more: Any) -> Callable[[Decision, dict[str, Any]], None]:
+    """Let this person be away; alice reviews in their name."""
+
+    def hand_over(decision: Decision, people: dict[str, Any]) -> None:
+        columns(**more)(decision, people) if more else None
+        now, reason = timezone.now(), Text.objects.create(body="Leave.")
+        until = now + timedelta(days=1)
+        Delegation.objects.create(
+            person=people[name], delegate=people["alice"], starts_at=now, ends_at=until, reason=reason, created_at=now
+        )
+
+    return hand_over
 
 
 ROWS: dict[str, Row] = {
     "not_a_reviewer": Row(403, "Only reviewers", by="carol"),
     "not_a_decider": Row(403, "Only members of", arrange=terms(decider_groups=["security-leads"])),
     "own_patch": Row(403, "another person must approve", by="bob"),
-    "patch_of_the_absent": Row(403, "You stand in for Bob", arrange=stands_in_for_the_submitter),
+    "patch_of_the_absent": Row(403, "You stand in for Bob", arrange=stands_in_for("bob")),
+    "not_standing_in": Row(403, "You do not stand in for this person", in_name_of="lena"),
+    "not_eligible_in_own_right": Row(
+        403,
+        "Lena is one of them and you are not",
+        arrange=stands_in_for("lena", required_groups=["security-leads"]),
+        in_name_of="lena",
+    ),
     "step_up_elsewhere": Row(403, "on its page", ("card", "api", "bulk", "gate"), terms(step_up=True)),
     "critical_in_bulk": Row(403, "never in bulk", ("bulk",), columns(priority=Priority.CRITICAL)),
     "unopened": Row(403, "Open the patch first", ("card", "bulk"), opened=False),
@@ -84,8 +97,6 @@ ELSEWHERE = {
     "not_on_the_list": "api/test_gate_rules.py: only gates name people",
     "personal_token_on_critical": "api/test_acting.py: only a personal token",
     "step_up": "accounts/test_step_up.py: only the page leads to the password",
-    "not_standing_in": "test_absence.py: only the page asks in whose name",
-    "not_eligible_in_own_right": "test_absence.py: only the page asks in whose name",
 }
 
 
@@ -103,22 +114,24 @@ def people(alice, bob, carol, lena, approve):
 def ask(sign_in) -> Ask:
     """Return a function that tries to approve on a channel and returns the status and what the person reads."""
 
-    def try_to(channel: str, decision: Decision, user: Any, sha256: str) -> tuple[int, str]:
+    def try_to(channel: str, decision: Decision, user: Any, sha256: str, absent: Any = None) -> tuple[int, str]:
         named = {"decision_id": str(decision.decision_id), "patch_sha256": sha256}
+        whose = {"in_name_of": absent.email.upper()} if absent else {}
         if channel in {"page", "card"}:
             form = {"verdict": "approve", "patch_sha256": sha256, "displayed": channel}
+            form |= {"in_name_of": absent.pk} if absent else {}
             answer = sign_in(user).post(f"/patches/{decision.decision_id}/decide", form)
             return answer.status_code, answer.content.decode()
         if channel == "gate":
-            answer = Api(user=user).post(f"/api/approvals/{decision.decision_id}/approve", {"digest": sha256})
+            answer = Api(user=user).post(f"/api/approvals/{decision.decision_id}/approve", {"digest": sha256} | whose)
         elif channel == "api":
-            answer = Api(user=user).post(f"/hitl/patches/{decision.patch.patch_id}/approve", named)
+            answer = Api(user=user).post(f"/hitl/patches/{decision.patch.patch_id}/approve", named | whose)
         else:
-            answer = Api(user=user).post("/hitl/decisions/bulk", {"items": [named], "verdict": "approve"})
+            answer = Api(user=user).post("/hitl/decisions/bulk", {"items": [named], "verdict": "approve"} | whose)
             if answer.status_code == 200:
                 [line] = answer.json()
-                return line["status"], line["detail"]
-        return answer.status_code, answer.json()["detail"]
+                return line["status"], line.get("detail", "")
+        return answer.status_code, answer.json().get("detail", "")
 
     return try_to
 
@@ -133,9 +146,51 @@ def test_each_rule_refuses_on_each_channel(name, channel, people, make_patch, ma
         reviews.open_page(decision.patch, people[row.by], timezone.now())
     row.arrange(decision, people)
     before = (Decision.objects.get().status, Review.objects.count())
-    status, said = ask(channel, decision, people[row.by], row.sha256 or decision.patch.sha256)
+    absent = people.get(row.in_name_of)
+    status, said = ask(channel, decision, people[row.by], row.sha256 or decision.patch.sha256, absent)
     assert (status, row.words.lower() in said.lower()) == (row.status, True), said[-600:]
     assert (Decision.objects.get().status, Review.objects.count()) == before
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_review_in_somebodys_name_on_each_channel(channel, people, make_patch, make_gate, ask):
+    decision = make_gate() if channel == "gate" else make_patch()
+    reviews.open_page(decision.patch, people["alice"], timezone.now())
+    stands_in_for("lena")(decision, people)
+    status, said = ask(channel, decision, people["alice"], decision.patch.sha256, people["lena"])
+    assert status in {200, 302}, said[-600:]
+    given, decided = Review.objects.get(), Decision.objects.get()
+    assert (given.reviewer.username, given.delegated_from.username) == ("alice", "lena")
+    assert (decided.status, decided.decided_by) == (Status.APPROVED, "alice for lena")
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "status"),
+    [
+        ("/hitl/patches/{patch_id}/reject", {"reason": "It misses a call."}, Status.REJECTED),
+        ("/hitl/patches/{patch_id}/request-changes", {"reason": "Add a test."}, Status.CHANGES_REQUESTED),
+        ("/hitl/decisions/bulk", {"verdict": "reject", "reason": "It misses a call."}, Status.REJECTED),
+        ("/api/approvals/{id}/reject", {"reason": "Not on a Friday."}, Status.REJECTED),
+    ],
+)
+def test_a_personal_token_refuses_in_somebodys_name(path, more, status, people, make_patch, make_gate, token_for):
+    decision = make_gate() if path.startswith("/api") else make_patch()
+    stands_in_for("lena")(decision, people)
+    api = Api(token_for("personal", "laptop", people["alice"]))
+    item = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256}
+    seen = {"digest": decision.patch.sha256} if path.startswith("/api") else item
+    body = ({"items": [item]} if path.endswith("bulk") else seen) | more
+    address = path.format(patch_id=decision.patch.patch_id, id=decision.decision_id)
+    for nobody in ("nobody", "bob@example.org"):  # the same sentence, so that it tells nothing of who has an account
+        answer = api.post(address, body | {"in_name_of": nobody})
+        said = answer.json()[0] if path.endswith("bulk") else answer.json()
+        assert said["status"] == 403
+        assert said["detail"] == "You do not stand in for this person at present; review in your own name."
+    assert api.post(address, body | {"in_name_of": " "}).status_code == 422
+    assert not Review.objects.exists()
+    assert api.post(address, body | {"in_name_of": "LENA"}).status_code == 200
+    assert Review.objects.get().delegated_from == people["lena"]
+    assert Decision.objects.get().status == status
 
 
 @pytest.mark.parametrize(

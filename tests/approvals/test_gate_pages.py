@@ -1,11 +1,15 @@
 """Workflow gates on the pages: card, page, history, bulk, filters, counts; nothing on them pretends to be a patch's."""
 
+import csv
+import io
 import re
 
 import pytest
 from django.utils import timezone
 
-from approvals.models import Decision, PatchView, Status, Verdict
+from approvals.api.gate_documents import GateRequest
+from approvals.models import Channel, Decision, PatchView, Status, Verdict
+from approvals.queries.differences import GATE_LABELS
 from approvals.services import lifecycle
 from tests.cast import SYSTEM
 
@@ -147,7 +151,7 @@ def test_bulk_says_of_each_gate_why_it_is_skipped(sign_in, alice, bob, make_gate
     assert [decision.status for decision in Decision.objects.order_by("id")] == ["pending", "approved", "approved"]
 
 
-@pytest.mark.parametrize("path", ["files/f0", "compare/1", "raw"])
+@pytest.mark.parametrize("path", ["files/f0", "compare/2", "raw"])
 def test_there_is_no_diff_to_look_into(path, sign_in, alice, make_gate):
     decision = make_gate()
     assert sign_in(alice).get(f"/patches/{decision.decision_id}/{path}").status_code == 404
@@ -159,6 +163,25 @@ def test_history_shows_a_gate_with_its_workflow(sign_in, alice, make_gate, appro
     for shown in ("Workflow gate", "Deploy to production", "deploy approve", "Rejected"):
         assert shown in row
     assert "no CVE" not in row
+
+
+def test_the_history_and_its_csv_are_narrowed_by_kind(sign_in, alice, make_gate, make_patch, approve):
+    approve(make_gate(), alice)
+    approve(make_patch(title="Bind the name"), alice, Verdict.REJECT)
+    client = sign_in(alice)
+    for kind, shown, hidden, tab in (
+        ("gate", "Deploy to production", "Bind the name", "Approved"),
+        ("patch", "Bind the name", "Deploy to production", "Rejected"),
+    ):
+        page = text_of(client.get("/history", {"kind": kind}))
+        assert (shown in page, hidden in page, "1 decided patch that matches" in page) == (True, False, True)
+        assert re.search(rf"{tab} <span class=\"count\">1<", page)
+        assert f'value="{kind}" checked' in page
+        [row] = csv.DictReader(io.StringIO(b"".join(client.get("/history.csv", {"kind": kind})).decode()))
+        assert (row["kind"], row["title"]) == (kind, shown)
+    both = csv.DictReader(io.StringIO(b"".join(client.get("/history.csv")).decode()))
+    assert [row["kind"] for row in both] == ["patch", "gate"]
+    assert "2 decided patches" in text_of(client.get("/history", {"kind": "neither"}))
 
 
 def test_the_queue_is_narrowed_by_kind_and_found_by_words(sign_in, alice, make_gate, make_patch):
@@ -190,6 +213,53 @@ def test_a_replaced_gate_leads_to_the_newest(sign_in, alice, make_gate):
     page = page_of(sign_in(alice), old)
     assert "Revision 2 replaced this one" in page
     assert f"/patches/{new.decision_id}" in page
+
+
+def test_every_field_of_a_request_is_compared_or_names_the_gate():
+    compared = {name for labels in GATE_LABELS.values() for name in labels}
+    assert GateRequest.model_fields.keys() - compared == {"workflow_id", "job_id", "execution_id"}
+
+
+def test_two_revisions_of_a_gate_are_compared(sign_in, alice, make_gate):
+    same = {"execution_id": "run", "metadata": {"team": "shop"}}
+    sent = {"image": "shop:7", "replicas": 3, "plan": {"create": 2, "drop": []}, "canary": None, HOSTILE: "old"}
+    old = make_gate(context=sent, description="Release 7.", **same)
+    wanted = {"image": "shop:8", "replicas": "3", "plan": {"create": 5, "drop": []}, HOSTILE: "new"}
+    new = make_gate(context=wanted, title="Deploy 8", allowed_approvers=["alice"], **same)
+    client = sign_in(alice)
+    for one, other in ((old, 2), (new, 1)):
+        assert f"/patches/{one.decision_id}/compare/{other}" in page_of(client, one)
+        page = text_of(client.get(f"/patches/{one.decision_id}/compare/{other}"))
+        assert "What changed from revision 1 to 2" in page
+        for before, after in (
+            ("Deploy to production", "Deploy 8"),
+            ("Release 7.", None),
+            ("shop:7", "shop:8"),
+            ("3", "&quot;3&quot;"),
+            ("2", "5"),
+            ("null", None),
+            (None, "[&quot;alice&quot;]"),
+        ):
+            cells = [
+                f"<{tag}>{text}</{tag}>" if text else '<span class="muted">not given</span>'
+                for tag, text in (("del", before), ("ins", after))
+            ]
+            assert re.search(rf"{re.escape(cells[0])}</td>.{{0,120}}?{re.escape(cells[1])}</td>", page), cells
+        assert ">plan.create</th>" in page
+        for absent in ("plan.drop", "team", "Metadata", "<script>alert", "Lines with", "Nothing that is applied"):
+            assert absent not in page
+
+
+def test_a_gate_with_one_revision_has_nothing_to_compare(sign_in, alice, make_gate):
+    decision = make_gate()
+    assert "/compare/" not in page_of(sign_in(alice), decision)
+
+
+def test_the_same_asked_again_differs_in_nothing(sign_in, alice, lena, make_gate):
+    decision = make_gate(execution_id="run")
+    lifecycle.cancel(decision.decision_id, "Freeze.", user=lena, actor=SYSTEM, now=timezone.now(), channel=Channel.PAGE)
+    again = make_gate(execution_id="run")
+    assert "Both ask the same" in text_of(sign_in(alice).get(f"/patches/{again.decision_id}/compare/1"))
 
 
 def test_a_lead_escalates_and_cancels_a_gate(sign_in, lena, make_gate):

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from approvals.demo.gates import GATE, PAST_GATE
 from approvals.demo.people import LEAD, PEOPLE, PRODUCERS, REVIEWER
 from approvals.demo.scenarios import DOES_NOT_ADD_UP, SCENARIOS
 from approvals.errors import NotAllowed
@@ -70,7 +71,7 @@ def scenario_decisions() -> list[Decision]:
 
 
 def past() -> Any:
-    return Decision.objects.exclude(patch__patch_id__in=PATCH_IDS)
+    return Decision.objects.exclude(patch__patch_id__in=[*PATCH_IDS, GATE.patch_id])
 
 
 def sums_up(patch: Patch) -> bool:
@@ -159,6 +160,15 @@ def _named(patch: Patch) -> set[str]:
 def test_the_low_one_would_have_been_approved_without_a_person(demo: Path) -> None:
     would = [decision.patch.package_name for decision in scenario_decisions() if decision.would_auto_approve]
     assert would == ["pyyaml"]
+
+
+def test_a_gate_waits_and_asks_again_once_decided(demo: Path, approve: Callable[..., Decision]) -> None:
+    waiting, earlier = (Decision.objects.get(patch__patch_id=one.patch_id) for one in (GATE, PAST_GATE))
+    assert waiting.escalate_at - waiting.created_at == timedelta(hours=4)
+    assert (earlier.status, earlier.decided_by) == (Status.APPROVED, "ines.demo")
+    assert approve(waiting, User.objects.get(username=REVIEWER.username)).status == Status.APPROVED
+    assert "6 scenarios and a workflow gate to decide" in load()
+    assert Decision.objects.get(patch__supersedes=waiting.patch).status == Status.PENDING
 
 
 # --- Topping up
@@ -272,7 +282,7 @@ def test_confidence_tells_something_about_the_outcome(demo: Path) -> None:
 
 
 def test_every_generated_diff_parses_without_a_warning(demo: Path) -> None:
-    patches = Patch.objects.exclude(patch_id__in=PATCH_IDS)
+    patches = Patch.objects.filter(kind="patch").exclude(patch_id__in=PATCH_IDS)
     assert all(patch.parsed and patch.file_count and not patch.parse_warnings for patch in patches)
 
 
@@ -292,7 +302,7 @@ def test_every_entry_of_the_story_says_so(demo: Path) -> None:
 
 
 def test_links_lead_nowhere_but_to_example_org(demo: Path) -> None:
-    for patch in Patch.objects.all():
+    for patch in Patch.objects.filter(kind="patch"):
         links = [*patch.references, *filter(None, [patch.wargaming_run_url])]
         assert {urlsplit(link).hostname for link in links} == {"example.org"}
 

@@ -1,11 +1,15 @@
 """The Policies page: a lead writes a policy, sees what it would have done, publishes it with a second person."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
+from approvals.queries.backtest import backtest
 from approvals.services import access, policies
+from approvals.views import policies as views
 from tests.approvals.services.test_automatic import EVIDENCE
 from tests.cast import SYSTEM
 
@@ -82,7 +86,7 @@ def test_it_says_what_it_would_have_done_before_it_is_saved(sign_in, lena, alice
     assert "This loosens the rules" in page
     low.refresh_from_db()
     assert low.current.version == 1
-    assert "it would have approved <strong>2</strong>" in text(client.get(f"/policies/{low.pk}"))
+    assert "it would have approved <strong>2</strong>" in text(client.get(f"/policies/{low.pk}?try=1"))
 
 
 def test_enforcing_takes_two_people_and_shows_what_changes(sign_in, lena, luis, low):
@@ -145,3 +149,29 @@ def test_an_install_without_a_second_person_says_so_to_leads_and_auditors(sign_i
     settings.SECOND_PERSON_REQUIRED = False
     for client, path in ((sign_in(lena), "/policies"), (sign_in(audrey), "/audit/"), (sign_in(audrey), "/policies")):
         assert said in text(client.get(path))
+
+
+def test_history_is_judged_when_asked_and_not_when_the_page_is_opened(sign_in, lena, low, monkeypatch):
+    asked = []
+    monkeypatch.setattr(views, "backtest", lambda version: asked.append(version) or backtest(version))
+    client, address = sign_in(lena), f"/policies/{low.pk}?from=1&to=1"
+    page = text(client.get(address))
+    assert "Try on history" in page
+    assert "without a person; people approved" not in page
+    assert asked == []
+    link = re.search(r'href="([^"]*)#tried"', page)[1].replace("&amp;", "&")
+    assert link == f"{address}&try=1"
+    page = text(client.get(link))
+    assert "Of the last <strong>0</strong> patches that people decided" in page
+    assert "Try on history" not in page
+    assert asked == [low.current]
+
+
+def test_publishing_judges_no_history_it_does_not_show(sign_in, lena, low, monkeypatch):
+    asked = []
+    monkeypatch.setattr(views, "backtest", lambda version: asked.append(version) or backtest(version))
+    answer = sign_in(lena).post(f"/policies/{low.pk}/edit", sent(low, required_approvals=2))
+    assert (answer.status_code, asked) == (302, [])
+    low.refresh_from_db()
+    answer = sign_in(lena).post(f"/policies/{low.pk}/edit", sent(low, required_approvals=3, act="try"))
+    assert (answer.status_code, len(asked)) == (200, 1)

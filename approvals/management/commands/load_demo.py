@@ -1,9 +1,9 @@
-"""manage.py load_demo: accounts, 90 days of synthetic history, and six scenarios of which none runs out."""
+"""manage.py load_demo: accounts, 90 days of synthetic history, six scenarios and a workflow gate; none runs out."""
 
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,17 @@ from django.utils import timezone
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
+from approvals.demo.gates import GATE, DemoGate
 from approvals.demo.history import history
-from approvals.demo.people import FORGE, PEOPLE, PRODUCERS, DemoPerson, DemoProducer
+from approvals.demo.people import CI, FORGE, PEOPLE, PRODUCERS, DemoPerson, DemoProducer
+from approvals.demo.scenario import Scenario
 from approvals.demo.scenarios import SCENARIOS
-from approvals.demo.steps import Act, Arrival, Cancellation, Escalation, Key, Remark, Revocation, Step, Verdict
+from approvals.demo.steps import Act, Arrival, Asking, Cancellation, Escalation, Key, Remark, Revocation, Step, Verdict
 from approvals.errors import Refusal
-from approvals.models import Channel, Decision, Displayed, Patch, Producer, Status, User
+from approvals.models import Channel, Decision, Displayed, Patch, PatchKind, Producer, Status, User
 from approvals.models import Verdict as Word
 from approvals.services import access, lifecycle, reviews, timers
-from approvals.services.intake import Taken, submit_all
+from approvals.services.intake import Submission, Taken, submit_all
 from audit.log import Actor
 from audit.models import ActorKind
 
@@ -36,10 +38,10 @@ SIGN_IN = re.compile(r"(\S+@\S+)\s+(\S+)")
 
 
 class Command(BaseCommand):
-    help = "Load the demo: sign-ins, synthetic history and six scenarios. Adds nothing once other patches exist."
+    help = "Load the demo: sign-ins, history, six scenarios and a workflow gate. Adds nothing once other patches exist."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Load what is missing and top up the scenarios. Raise CommandError on a database of somebody else."""
+        """Load what is missing and top up what waits. Raise CommandError on a database of somebody else."""
         now = timezone.now()
         if Patch.objects.filter(synthetic=False).exists():
             self.stdout.write("There are other patches than the demo's, so the demo adds nothing.")
@@ -51,11 +53,13 @@ class Command(BaseCommand):
             self.stdout.write("Making 90 days of synthetic history (once, about ten seconds) ...")
             self.stdout.flush()
             Story(users, producers).play(history(now))
-        refused = _top_up(producers[FORGE.name], now)
-        for refusal in refused:
+        timers.expire_due(now)  # what ran out while nothing was running would count as waiting and pass on its clocks
+        refused = _top_up(producers[FORGE.name], SCENARIOS, now)
+        no_gate = _top_up(producers[CI.name], [GATE], now)
+        for refusal in [*refused, *no_gate]:
             self.stderr.write(refusal.detail)
-        waiting = len(SCENARIOS) - len(refused)
-        self.stdout.write(f"Demo: {_past().count()} synthetic patches of the past, {waiting} scenarios to decide.")
+        waiting = f"{len(SCENARIOS) - len(refused)} scenarios{'' if no_gate else ' and a workflow gate'}"
+        self.stdout.write(f"Demo: {_past().count()} synthetic patches of the past, {waiting} to decide.")
 
 
 class Story:
@@ -71,13 +75,16 @@ class Story:
         """Play every step, oldest first, or none: half a history would never be completed."""
         for step in steps:
             if isinstance(step, Arrival):
-                self._arrive(step)
+                documents = [IntakeDocument.model_validate(document) for document in step.documents]
+                self._arrive(step, [submission_of(document) for document in documents])
+            elif isinstance(step, Asking):
+                self._arrive(step, [step.gate.submission(1)])
             else:
                 self._act(step, self.newest[step.patch])
 
-    def _arrive(self, step: Arrival) -> None:
+    def _arrive(self, step: Arrival | Asking, submissions: list[Submission]) -> None:
         producer = self.producers[step.producer]
-        for taken in _submit(step.documents, producer, step.at, clocks=False):
+        for taken in _submit(submissions, producer, step.at, clocks=False):
             if isinstance(taken, Refusal):
                 raise taken
             self.newest[step.producer, taken.decision.patch.patch_id] = taken.decision
@@ -133,35 +140,29 @@ def _decide(step: Verdict, decision: Decision, user: User, actor: Actor) -> None
 
 def _past() -> Any:
     """Return the patches of the history."""
-    return Patch.objects.filter(synthetic=True).exclude(patch_id__in=[one.patch_id for one in SCENARIOS])
+    patches = Patch.objects.filter(synthetic=True, kind=PatchKind.PATCH)
+    return patches.exclude(patch_id__in=[one.patch_id for one in SCENARIOS])
 
 
-def _top_up(producer: Producer, now: datetime) -> list[Refusal]:
-    """Send a fresh revision of every scenario that no longer waits; return why some were refused.
-
-    What ran out while nothing was running is ended first: it would count as waiting and pass on its clocks.
-    """
-    timers.expire_due(now)
+def _top_up(producer: Producer, wanted: Sequence[Scenario | DemoGate], now: datetime) -> list[Refusal]:
+    """Send a fresh revision of each of these that no longer waits; return why some were refused."""
     newest = {
         decision.patch.patch_id: decision
         for decision in Decision.objects.filter(
-            patch__producer=producer, patch__patch_id__in=[scenario.patch_id for scenario in SCENARIOS]
+            patch__producer=producer, patch__patch_id__in=[one.patch_id for one in wanted]
         )
         .select_related("patch")
         .order_by("patch__revision")
     }
-    documents = []
-    for scenario in SCENARIOS:
-        last = newest.get(scenario.patch_id)
+    submissions = []
+    for one in wanted:
+        last = newest.get(one.patch_id)
         if last is None or last.status != Status.PENDING:
-            documents.append(scenario.document(run=last.patch.revision + 1 if last else 1))
-    return [taken for taken in _submit(documents, producer, now, clocks=True) if isinstance(taken, Refusal)]
+            submissions.append(one.submission(last.patch.revision + 1 if last else 1))
+    return [taken for taken in _submit(submissions, producer, now, clocks=True) if isinstance(taken, Refusal)]
 
 
-def _submit(
-    documents: Iterable[dict[str, Any]], producer: Producer, at: datetime, *, clocks: bool
-) -> list[Taken | Refusal]:
-    submissions = [submission_of(IntakeDocument.model_validate(document)) for document in documents]
+def _submit(submissions: list[Submission], producer: Producer, at: datetime, *, clocks: bool) -> list[Taken | Refusal]:
     return submit_all(submissions, producer=producer, actor=_machine(producer), now=at, clocks=clocks, synthetic=True)
 
 

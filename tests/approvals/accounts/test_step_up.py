@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from approvals.models import Decision, PatchView, Policy, PolicyVersion, Status, TokenKind
 from approvals.policy.rules import FRESH
-from approvals.services import policies
+from approvals.services import absence, policies
 from audit.models import Entry
-from tests.cast import PASSWORD, SYSTEM, Api
+from tests.cast import PASSWORD, SYSTEM, Api, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +80,18 @@ def test_words_are_given_back_once_and_only_on_their_own_patch(sign_in, alice, a
     assert "Only here." not in client.get(page(make_patch())).content.decode()
     assert "Only here." in client.get(page(asking)).content.decode()
     assert "Only here." not in client.get(page(asking)).content.decode()
+
+
+def test_in_whose_name_one_decides_is_kept_too(sign_in, alice, bob, asking):
+    now = timezone.now()
+    absence.delegate(bob, alice, now, now + timedelta(days=1), "Leave.", actor=actor_for(bob), now=now)
+    client = sign_in(alice)
+    assert decide(client, asking, in_name_of=bob.pk).status_code == 302
+    confirm(client, asking)
+    returned = client.get(page(asking)).content.decode()
+    assert f'<option value="{bob.pk}" selected>Bob, who is away</option>' in returned
+    decide(client, asking, in_name_of=bob.pk)
+    assert Decision.objects.get(pk=asking.pk).decided_by == "alice for bob"
 
 
 def test_htmx_is_led_to_the_password_by_a_redirect_of_the_whole_page(sign_in, alice, asking):

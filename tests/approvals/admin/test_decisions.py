@@ -159,3 +159,13 @@ def test_what_a_reason_says_is_escaped(lead_page, make_patch):
     response = act(lead_page, "cancel", make_patch(), reason="x" * 2000 + "<script>")
     assert "x<script>" not in response.content.decode()
     assert "x&lt;script&gt;" in response.content.decode()
+
+
+def test_the_list_shows_the_kind_and_is_narrowed_by_it(lead_page, make_patch, make_gate):
+    patch, gate = make_patch(), make_gate()
+    for kind, shown, hidden in (("gate", gate, patch), ("patch", patch, gate)):
+        page = lead_page.get(LIST, {"kind": kind}).content.decode()
+        assert (str(shown.decision_id) in page, str(hidden.decision_id) in page) == (True, False)
+    page = lead_page.get(LIST).content.decode()
+    assert '<td class="field-kind">Workflow gate</td>' in page
+    assert '<td class="field-kind">Patch</td>' in page

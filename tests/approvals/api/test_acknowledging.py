@@ -79,3 +79,22 @@ def test_a_request_for_changes_carries_its_reason_to_the_producer(make_patch, ap
     assert (record["status"], record["reason"]) == ("changes_requested", "Escape the second call too.")
     [review] = record["reviews"]
     assert (review["reviewer"], review["verdict"], review["text"]) == ("bob", "request_changes", record["reason"])
+
+
+def test_a_deployer_token_of_before_the_scope_reads_which_it_lacks_and_what_to_do(approved, token_for, token_row):
+    secret = token_for("deployer", "argo", scopes=["decisions:read", "diffs:read"])  # all there were then
+    answer = acknowledge(Api(secret), approved, 1)
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == (
+        "This needs the scope outcomes:report, which this token was not issued with. A token's scopes never change: "
+        "ask an administrator for a new deployer token with that scope, and let this one be revoked."
+    )
+    assert token_row(secret).scopes == ["decisions:read", "diffs:read"]
+    assert acknowledge(Api(token_for("deployer", "argo")), approved, 1).status_code == 200
+
+
+def test_who_can_never_have_the_scope_reads_who_can(approved, producer_api, api_of, lena):
+    said = acknowledge(producer_api, approved, 1).json()["detail"]
+    assert said.endswith("which no producer token can have: ask an administrator for a token of kind deployer.")
+    said = acknowledge(api_of(lena), approved, 1).json()["detail"]
+    assert said == "This needs the scope outcomes:report, which the caller does not have."

@@ -1,5 +1,6 @@
 """The demo's data by itself: diffs, words, documents and the story; no database."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from approvals.api.schemas import IntakeDocument
 from approvals.demo.fixes import BUMPS, FIXES
+from approvals.demo.gates import GATE, PAST_GATE
 from approvals.demo.history import history
 from approvals.demo.scenarios import SCENARIOS
 from approvals.demo.steps import Arrival
@@ -49,6 +51,16 @@ def test_each_run_is_a_revision_of_its_own() -> None:
     first, second = (IntakeDocument.model_validate(SCENARIOS[0].document(run)) for run in (1, 2))
     assert first.diff == second.diff
     assert first.patch_metadata != second.patch_metadata
+
+
+@pytest.mark.parametrize(("gate", "version"), [(GATE, "4.12"), (PAST_GATE, "4.11")])
+def test_a_gate_says_what_it_is_and_asks_anew_at_each_attempt(gate: Any, version: str) -> None:
+    first, second = gate.submission(1), gate.submission(2)
+    assert first.columns["title"] == f"Promote payments-api {version} to production"
+    assert first.columns["description"].startswith("Synthetic demo gate")
+    assert first.columns["patch_id"] == second.columns["patch_id"] == gate.patch_id
+    assert first.document_sha256 != second.document_sha256
+    assert set(re.findall(r"https?://([^/]+)", str(gate.request(1)))) == {"example.org"}
 
 
 @pytest.mark.parametrize("fix", [*FIXES, *BUMPS], ids=lambda fix: fix.template)
