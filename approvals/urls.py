@@ -18,6 +18,7 @@ from approvals.views import (
     mine,
     patch,
     policies,
+    proposals,
     queue,
     revocation,
     updates,
@@ -43,7 +44,7 @@ urlpatterns = [
     path("policies", policies.index, name="policies"),
     path("policies/new", policies.edit, name="policy-new"),
     path("policies/switch", policies.switch, name="policy-switch"),
-    path("policies/proposals/<int:proposal_id>/<slug:answer>", policies.decide, name="proposal-decide"),
+    path("policies/proposals/<int:proposal_id>/<slug:answer>", proposals.decide, name="proposal-decide"),
     path("policies/<int:policy_id>", policies.detail, name="policy-detail"),
     path("policies/<int:policy_id>/edit", policies.edit, name="policy-edit"),
     # /patches/<decision_id>
