@@ -8,6 +8,7 @@ from uuid import UUID
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest
 
 from approvals.models import User
@@ -40,6 +41,14 @@ def over_limit(request: HttpRequest, now: datetime) -> str:
 def remember_password(request: HttpRequest, user: User) -> None:
     """Keep that the session's person just gave their password again."""
     record_authentication(request, user, method="password", reauthenticated=True)
+
+
+def keep_session(request: HttpRequest, user: User) -> None:
+    """Let this session go on after its person changed their password, under a new key; the others are over."""
+    before = request.session.session_key
+    update_session_auth_hash(request, user)
+    identity.session_renamed(before, request.session.session_key)
+    remember_password(request, user)
 
 
 def remember_provider(request: HttpRequest, auth_time: Any) -> None:

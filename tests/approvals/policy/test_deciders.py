@@ -1,5 +1,7 @@
 """What adds deciders waits for a second person; what takes rights away, or gives none that count, does not."""
 
+from typing import Any
+
 import pytest
 
 from approvals.policy.deciders import Rights, Team, given_alone, granted_alone
@@ -15,7 +17,7 @@ TEAMS = {
 NOBODY = Rights()
 
 
-def rights(*groups, **more):
+def rights(*groups: str, **more: Any) -> Rights:
     return Rights(groups=frozenset(groups), **more)
 
 
