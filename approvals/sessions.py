@@ -12,6 +12,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest
 
 from approvals.models import User
+from approvals.policy.rules import FRESH
 from approvals.services import identity
 
 WORDS = "words_not_sent"
@@ -70,6 +71,12 @@ def authenticated_at(request: HttpRequest) -> datetime | None:
     """
     records = _records(request)
     return datetime.fromtimestamp(max(record["at"] for record in records), UTC) if records else None
+
+
+def is_fresh(request: HttpRequest, now: datetime) -> bool:
+    """Return whether this session's person proved who they are within the last five minutes."""
+    at = authenticated_at(request)
+    return at is not None and now - FRESH <= at <= now
 
 
 def methods(request: HttpRequest) -> list[str]:

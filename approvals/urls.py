@@ -22,6 +22,7 @@ from approvals.views import (
     proposals,
     queue,
     revocation,
+    second_factor,
     updates,
     workbench,
 )
@@ -80,6 +81,8 @@ urlpatterns = [
     path("accounts/signup", signup, name="account_signup"),
     path("accounts/confirm", confirm.confirm, name="confirm"),
     path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
+    path("accounts/2fa/totp/activate/", second_factor.activate_totp, name="mfa_activate_totp"),
+    path("accounts/2fa/webauthn/add/", second_factor.add_webauthn, name="mfa_add_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),
