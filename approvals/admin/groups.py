@@ -8,7 +8,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
-from approvals.queries.deciders import is_asked_for, permission_rows, spelled
+from approvals.queries.deciders import is_asked_for, permission_rows, permissions_of, spelled
 from approvals.services import access, rights, second_person
 from approvals.services.defaults import GROUPS
 
@@ -32,8 +32,8 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     def asked(self) -> frozenset[str]:
         """Return the permissions the form asks for; where it does not show them they stay."""
         if "permissions" in self.cleaned_data:
-            return spelled(self.cleaned_data["permissions"])
-        return spelled(self.instance.permissions.all())
+            return spelled(self.cleaned_data["permissions"].select_related("content_type"))
+        return permissions_of(self.instance)
 
     def keep(self, alone: frozenset[str]) -> None:
         """Leave to save only what one person may grant."""

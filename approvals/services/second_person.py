@@ -1,7 +1,6 @@
 """Changes that loosen the rules or add deciders: one asks, a second makes them so. The only writer of proposals."""
 
 import hashlib
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,17 +11,15 @@ from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
 from approvals.models import Policy, Proposal, Text, User
+from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
-from approvals.policy.quorum import Approver
-from approvals.queries.people import one_person_once, person
+from approvals.queries.deciders import is_lead, second
 from audit.log import Actor, Subject, record
 
 from . import killswitch, policies, rights
 from .ending import commitment
 from .rights import Waits
 
-CHANGE = "approvals.change_policy"
-LEAD = "approvals.lead_decision"
 MAX_REASON = 2_000
 ANOTHER_WAITS = "Another change of this waits for a second person. Nothing was changed."
 
@@ -36,7 +33,7 @@ def change_policy(
     A new policy is made switched off first: it covers nothing until somebody agrees to switch it on.
     Raise NotAllowed, Invalid (terms, place, no reason) or Conflict (another proposal waits).
     """
-    if not user.has_perm(CHANGE):
+    if not user.has_perm("approvals.change_policy"):
         raise NotAllowed("Only policy administrators and security leads change policies.")
     policies.check_terms(policy, terms)
     policies.check_place(policy)
@@ -140,7 +137,7 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
     """
     _hold_target(proposal_id)
     proposal = _open(proposal_id)
-    if sentence := why_not_agree(proposal, user):
+    if sentence := why_not_agree(proposal, second(user)):
         raise NotAllowed(sentence)
     if proposal.base != _base(proposal):
         raise Conflict(f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again.")
@@ -159,28 +156,12 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
 def refuse(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
     """Refuse somebody's proposal or take back one's own. Raise NotFound, NotAllowed or Conflict."""
     proposal = _open(proposal_id)
-    own = user.pk == proposal.proposed_by_id
-    if not own and (sentence := _lacks_right(proposal, user)):
+    who = second(user)
+    own = proposal.proposed_by_id in who.accounts
+    if not own and (sentence := lacks_right(proposal, who)):
         raise NotAllowed(sentence)
     _close(proposal, Proposal.State.WITHDRAWN if own else Proposal.State.REFUSED, user, actor, now)
     return proposal
-
-
-def why_not_agree(proposal: Proposal, user: User) -> str | None:
-    """Return why this person may not make a proposal so."""
-    if sentence := _lacks_right(proposal, user):
-        return sentence
-    if _is_one_of(user, [proposal.proposed_by]):
-        return "You asked for this change, so a second person must agree to it."
-    if proposal.person and _is_one_of(user, [proposal.person]):
-        return "You would gain by this change, so somebody else must agree to it."
-    if proposal.group and _is_one_of(user, User.objects.filter(groups=proposal.group)):
-        return "You are in this group, so somebody who is not must agree to it."
-    return None
-
-
-def may_refuse(proposal: Proposal, user: User) -> bool:
-    return user.pk == proposal.proposed_by_id or _lacks_right(proposal, user) is None
 
 
 def _apply(proposal: Proposal, user: User, actor: Actor, now: datetime) -> None:
@@ -241,32 +222,6 @@ def _open(proposal_id: int) -> Proposal:
             f"This was {proposal.get_state_display().lower()} by {proposal.decided_by}. Nothing was changed."
         )
     return proposal
-
-
-def _lacks_right(proposal: Proposal, user: User) -> str | None:
-    """Return why a person may neither agree to such a proposal nor refuse it."""
-    if proposal.policy:
-        may = user.has_perm(CHANGE)
-        return None if may else "Only policy administrators and security leads agree to a policy."
-    if is_lead(user):
-        return None
-    if proposal.kind == Proposal.Kind.KILL_SWITCH:
-        return "Only security leads switch automatic approval on."
-    # A new install has administrators and no lead yet.
-    may = user.is_active and user.is_superuser
-    return None if may else "Only security leads and superusers agree to more rights."
-
-
-def is_lead(user: User) -> bool:
-    """Return whether somebody is a security lead by their groups; being a superuser makes nobody one."""
-    return LEAD in person(user).permissions
-
-
-def _is_one_of(user: User, others: Iterable[User]) -> bool:
-    """Return whether one of these accounts is this person's, by identity."""
-    ids = {other.pk for other in others}
-    alone = one_person_once([Approver(pk, frozenset()) for pk in ids])
-    return len(one_person_once([Approver(pk, frozenset()) for pk in ids | {user.pk}])) == len(alone)
 
 
 def _check_reason(reason: str) -> None:

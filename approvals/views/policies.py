@@ -18,11 +18,12 @@ from approvals.forms import ConditionForm
 from approvals.models import Policy, PolicyVersion
 from approvals.policy.conditions import BadCondition, check
 from approvals.queries.backtest import backtest
+from approvals.queries.deciders import is_lead, waiting
 from approvals.queries.policies import described
 from approvals.services import killswitch, second_person
 
 from .access import person_of, policy_readers
-from .proposals import dressed, open_proposals
+from .proposals import dressed
 
 CHANGE = "approvals.change_policy"
 
@@ -66,8 +67,8 @@ def index(request: HttpRequest) -> HttpResponse:
             "active": "policies",
             "policies": [_row(policy) for policy in rows],
             "stopped_by": killswitch.stopped_by(),
-            "proposals": dressed(open_proposals(), person_of(request)),
-            "may_switch": second_person.is_lead(person_of(request)),
+            "proposals": dressed(waiting(), person_of(request)),
+            "may_switch": is_lead(person_of(request)),
             "second_person": second_person.required(),
         },
     )
@@ -91,7 +92,7 @@ def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
             "history": backtest(current),
             "versions": versions,
             "difference": _difference(request, versions),
-            "proposals": dressed(open_proposals().filter(policy=policy), person_of(request)),
+            "proposals": dressed(waiting().filter(policy=policy), person_of(request)),
         },
     )
 

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_POST
 from approvals.actors import person_actor
 from approvals.errors import Refusal
 from approvals.models import PolicyVersion, Proposal, User
+from approvals.policy.agreeing import may_refuse, why_not_agree
 from approvals.policy.deciders import MAY
-from approvals.queries.deciders import permissions_of, rights_of
+from approvals.queries.deciders import rights_of, second, spelled
 from approvals.queries.policies import described
 from approvals.services import policies, second_person
 
@@ -40,20 +41,16 @@ def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
     return redirect("policies")
 
 
-def open_proposals() -> QuerySet[Proposal]:
-    open_ones = Proposal.objects.filter(state=Proposal.State.OPEN)
-    return open_ones.select_related("policy__current", "person", "group", "proposed_by", "reason").order_by("id")
-
-
 def dressed(proposals: QuerySet[Proposal], user: User) -> list[dict[str, Any]]:
     """Return proposals with what they change and what this person may do with them."""
+    who = second(user)
     return [
         {
             "proposal": proposal,
             "changes": _changes(proposal),
-            "own": proposal.proposed_by_id == user.pk,
-            "why_not": second_person.why_not_agree(proposal, user),
-            "may_refuse": second_person.may_refuse(proposal, user),
+            "own": proposal.proposed_by_id in who.accounts,
+            "why_not": why_not_agree(proposal, who),
+            "may_refuse": may_refuse(proposal, who),
         }
         for proposal in proposals
     ]
@@ -89,7 +86,7 @@ def _of_person(person: User, change: dict[str, Any]) -> list[Row]:
 
 
 def _of_group(group: Group, change: dict[str, Any]) -> list[Row]:
-    now = permissions_of(group) & MAY.keys()
+    now = spelled(group.permissions.all()) & MAY.keys()
     return [("Members may", _may(now), _may(now | set(change["permissions"])))]
 
 

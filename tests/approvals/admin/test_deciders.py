@@ -2,6 +2,8 @@
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from approvals.models import Policy, Proposal, User
 from audit.models import Entry
@@ -207,3 +209,22 @@ def test_the_history_of_an_account_names_only_what_was_saved(admin_page, carol, 
 def test_superusers_see_no_switch_that_only_leads_may_use(admin_page, lena, sign_in):
     assert "Stop automatic approval" not in said(admin_page, "/policies")
     assert "Stop automatic approval" in said(sign_in(lena), "/policies")
+
+
+def test_the_policies_page_asks_no_more_for_ten_proposals_than_for_two(admin_page, root, lena, sign_in, resend):
+    def propose(number):
+        person = User.objects.create_user(f"person{number}", f"person{number}@example.org")
+        night = Group.objects.create(name=f"night {number}")
+        resend(admin_page, page_of(person), groups=ids("reviewer", "viewer"), reason=WHY)
+        wanted = permissions("review_decision", "view_diff")
+        resend(admin_page, group_page(night.name), permissions=wanted, reason=WHY)
+
+    client, counted = sign_in(lena), []
+    for numbers in (range(1), range(1, 5)):
+        for number in numbers:
+            propose(number)
+        client.get("/policies")
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get("/policies").content.decode().count("Agree, and make it so") == 2 * (numbers[-1] + 1)
+        counted.append(len(captured))
+    assert counted[0] == counted[1]
