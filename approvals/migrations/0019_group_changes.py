@@ -29,7 +29,13 @@ MEMBERS = """
 FORWARD = FUNCTION.format(
     more_old="old.person_id, old.group_id, ", more_new="new.person_id, new.group_id, ", more=MEMBERS
 )
-BACKWARD = FUNCTION.format(more_old="", more_new="", more="")
+# Without their columns nothing says whom these are about; that they were asked for and decided is in the audit log.
+FORGET = """
+alter table approvals_proposal disable trigger approvals_proposal_guard;
+delete from approvals_proposal where kind in ('person', 'group');
+alter table approvals_proposal enable always trigger approvals_proposal_guard;
+"""
+BACKWARD = FORGET + FUNCTION.format(more_old="", more_new="", more="")
 
 
 class Migration(migrations.Migration):

@@ -54,6 +54,7 @@ def change_policy(
     return None
 
 
+@transaction.atomic
 def change_rights(
     about: User | Group, waits: Waits, *, reason: str, user: User, actor: Actor, now: datetime
 ) -> Proposal | None:

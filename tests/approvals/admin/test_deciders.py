@@ -80,6 +80,7 @@ def test_the_second_person_reads_it_on_the_policies_page_and_makes_it_so(
     answer = second.post(f"/policies/proposals/{Proposal.objects.get().pk}/agree", follow=True)
     assert "Rights of a person by root: applied." in answer.content.decode()
     assert groups_of(carol) == {"viewer", "reviewer"}
+    assert "They join reviewer, whose members may decide patches." in said(second, "/audit/?action=proposal.applied")
     assert [entry["fields"] for entry in entries("user.changed")] == [["groups"]]
     assert len(entries("proposal.applied")) == 1
 
