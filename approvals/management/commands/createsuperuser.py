@@ -14,7 +14,7 @@ from approvals.services.access import record_user_change
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the account as Django does; what its manager makes has no other way to be told of here."""
+        """Make the account as Django does, with its entry in the same transaction."""
         with transaction.atomic():
             last = User.objects.aggregate(last=Max("pk"))["last"] or 0
             super().handle(*args, **options)
