@@ -8,9 +8,11 @@ from uuid import UUID
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest
 
 from approvals.models import User
+from approvals.policy.rules import FRESH
 from approvals.services import identity
 
 WORDS = "words_not_sent"
@@ -42,6 +44,14 @@ def remember_password(request: HttpRequest, user: User) -> None:
     record_authentication(request, user, method="password", reauthenticated=True)
 
 
+def keep_session(request: HttpRequest, user: User) -> None:
+    """Let this session go on after its person changed their password, under a new key; the others are over."""
+    before = request.session.session_key
+    update_session_auth_hash(request, user)
+    identity.session_renamed(before, request.session.session_key)
+    remember_password(request, user)
+
+
 def remember_provider(request: HttpRequest, auth_time: Any) -> None:
     """Keep when the provider says that it last asked this person (`auth_time`, seconds; OpenID Connect Core 2).
 
@@ -61,6 +71,12 @@ def authenticated_at(request: HttpRequest) -> datetime | None:
     """
     records = _records(request)
     return datetime.fromtimestamp(max(record["at"] for record in records), UTC) if records else None
+
+
+def is_fresh(request: HttpRequest, now: datetime) -> bool:
+    """Return whether this session's person proved who they are within the last five minutes."""
+    at = authenticated_at(request)
+    return at is not None and now - FRESH <= at <= now
 
 
 def methods(request: HttpRequest) -> list[str]:

@@ -103,6 +103,10 @@ def _policy(data: Data) -> str:
     return f"version {number} is in force" if number else "another place or switch"
 
 
+def _proposal(data: Data) -> str:
+    return " ".join(map(_text, data.get("loosens") or []))
+
+
 def _producer(data: Data) -> str:
     new = data.get("new") or {}
     kinds = {"trusted_for_ml": "ML", "trusted_for_wargaming": "wargaming"}
@@ -172,6 +176,10 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "decision.priority_raised": _raised,
     "decision.refused": _refused,
     "policy.changed": _policy,
+    "proposal.made": _proposal,
+    "proposal.applied": _proposal,
+    "proposal.refused": _proposal,
+    "proposal.withdrawn": _proposal,
     "producer.changed": _producer,
     "token.issued": _token,
     "user.changed": _user,

@@ -1,4 +1,7 @@
-"""Users and groups in the admin: every change with its entry, nobody their own rights, nothing deleted."""
+"""Users in the admin: every change with its entry, nobody their own rights, nothing deleted.
+
+What adds deciders waits on the Policies page for a second person; the rest of the form is saved at once.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,18 +10,18 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from approvals.models import Decision, PolicyVersion, Status, User
-from approvals.services import access, identity
-from approvals.services.defaults import GROUPS
+from approvals.models import User
+from approvals.policy.deciders import Rights
+from approvals.queries.deciders import rights_of
+from approvals.services import access, identity, rights, second_person
 
+from .asking import WAITS, ask, changed, check, reason_field
 from .kinds import Kept, acting, signed_in
 
 RIGHTS = ("is_active", "is_staff", "is_superuser", "groups")
@@ -26,10 +29,6 @@ OWN_RIGHTS = "Nobody changes their own groups and rights: ask another administra
 RULES = (
     "What a person may decide comes from their groups alone; a superuser administers and decides nothing. "
     "Accounts are never deleted: take 'active' away, and the person is signed out at their next request."
-)
-GROUP_RULES = (
-    "The shipped groups, and those a policy or a waiting decision asks for, keep their name. "
-    "Groups are never deleted, and nobody changes the permissions of a group they are in."
 )
 
 
@@ -49,8 +48,30 @@ def password_recorded(request: HttpRequest, user: User) -> Iterator[None]:
 
 
 class PersonForm(UserChangeForm):  # type: ignore[type-arg]
+    reason = reason_field()
+
     class Meta(UserChangeForm.Meta):
         model = User
+
+    def asked(self) -> Rights:
+        """Return the rights the form asks for; what it does not show stays."""
+        now, given = rights_of(User.objects.get(pk=self.instance.pk)), self.cleaned_data
+        flags = {name: given.get(column, getattr(now, name)) for name, column in rights.FLAGS.items()}
+        groups = frozenset(group.name for group in given["groups"]) if "groups" in given else now.groups
+        return Rights(groups=groups, **flags)
+
+    def keep(self, alone: Rights) -> None:
+        """Leave to save only what one person may give."""
+        for name, column in rights.FLAGS.items():
+            setattr(self.instance, column, getattr(alone, name))
+        if "groups" in self.cleaned_data:
+            self.cleaned_data["groups"] = [each for each in self.cleaned_data["groups"] if each.name in alone.groups]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors:
+            check(self, rights.split_person(self.instance, self.asked())[1])
+        return values
 
     def clean_username(self) -> str:
         """Refuse at the field what the database would refuse: two spellings of one name."""
@@ -92,11 +113,13 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        rules = OWN_RIGHTS if obj.pk == signed_in(request).pk else RULES
+        may = self.has_change_permission(request, obj) and obj.pk != signed_in(request).pk
+        asks = may and second_person.required()
+        rules = OWN_RIGHTS if obj.pk == signed_in(request).pk else f"{RULES} {WAITS if asks else ''}"
         return (
             (None, {"fields": ("username", "password")}),
             ("Person", {"fields": ("first_name", "last_name", "email", "time_zone", "theme", "single_keys")}),
-            ("Rights", {"fields": RIGHTS, "description": rules}),
+            ("Rights", {"fields": (*RIGHTS, "reason") if asks else RIGHTS, "description": rules}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
 
@@ -126,11 +149,18 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         user: User = form.instance
-        old = access.user_facts(User.objects.select_for_update().get(pk=user.pk)) if change else None
+        old, waits = None, rights.NOTHING
+        if change:
+            kept = User.objects.select_for_update().get(pk=user.pk)
+            old = access.user_facts(kept)
+            alone, waits = rights.split_person(kept, form.asked())
+            form.keep(alone)
         super().save_model(request, user, form, change)
         super().save_related(request, form, formsets, change)
-        if form.has_changed():
+        form.changed_data = changed(form, old, access.user_facts(user))
+        if form.changed_data or not change:
             access.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
+        ask(self, request, form, waits)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         user = self.get_object(request, unquote(id))
@@ -138,40 +168,3 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
             return super().user_change_password(request, id, form_url)
         with password_recorded(request, user):
             return super().user_change_password(request, id, form_url)
-
-
-class GroupAdmin(Kept, DjangoGroupAdmin):
-    """What the members of a group may do."""
-
-    fieldsets = ((None, {"fields": ("name", "permissions"), "description": GROUP_RULES}),)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
-        if obj is None:
-            return []
-        own = signed_in(request).groups.filter(pk=obj.pk).exists()
-        return (["name"] if keeps_its_name(obj) else []) + (["permissions"] if own else [])
-
-    def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
-        """Do nothing yet: `save_related` writes name, permissions and entry together."""
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        group: Group = form.instance
-        old = access.group_facts(Group.objects.select_for_update().get(pk=group.pk)) if change else None
-        super().save_model(request, group, form, change)
-        super().save_related(request, form, formsets, change)
-        if form.has_changed():
-            access.record_group_change(group, old, **acting(request))
-
-
-def keeps_its_name(group: Group) -> bool:
-    """Return whether another name would leave something asking for a group that is not there."""
-    asked = {"required_groups__contains": [group.name]}
-    return (
-        group.name in GROUPS
-        or PolicyVersion.objects.filter(current_of__isnull=False, **asked).exists()
-        or Decision.objects.filter(status=Status.PENDING, **asked).exists()
-    )
-
-
-admin.site.unregister(Group)
-admin.site.register(Group, GroupAdmin)

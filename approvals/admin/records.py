@@ -1,4 +1,4 @@
-"""What the admin shows and nobody edits: patches, reviews, comments, known exploited CVEs, heartbeats."""
+"""What the admin shows and nobody edits: patches, what people and deployers said, known exploited CVEs, heartbeats."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,17 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.shortcuts import resolve_url
 
-from approvals.models import Comment, Decision, Heartbeat, KnownExploited, Patch, Review, User
+from approvals.models import (
+    Acknowledgement,
+    Comment,
+    Decision,
+    Delegation,
+    Heartbeat,
+    KnownExploited,
+    Patch,
+    Review,
+    User,
+)
 from approvals.queries import search
 
 from .kinds import Record
@@ -92,6 +102,45 @@ class CommentAdmin(Record):
     def found(self, rows: QuerySet[Comment], text: str) -> QuerySet[Comment]:
         people = people_found(text)
         return rows.filter(author__in=people) if people else rows.filter(decision__in=decisions_found(text))
+
+
+@admin.register(Delegation)
+class DelegationAdmin(Record):
+    """Who stands in for whom; started and ended by the person themself, on their page."""
+
+    list_display = ("person", "delegate", "starts_at", "ends_at", "ended_at", "created_at")
+    list_filter = ("starts_at", "ends_at", ("ended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("person", "delegate")
+    search_fields = ("person", "delegate")
+    search_help_text = "The user name or e-mail address of either."
+    fields = readonly_fields = ("person", "delegate", "starts_at", "ends_at", "ended_at", "reason", "created_at")
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[Delegation], text: str) -> QuerySet[Delegation]:
+        people = people_found(text)
+        return rows.filter(Q(person__in=people) | Q(delegate__in=people))
+
+
+@admin.register(Acknowledgement)
+class AcknowledgementAdmin(Record):
+    """Which deployer acted on which item of the feed, and by which token it said so."""
+
+    list_display = ("feed_entry", "decision", "deployer", "token", "acknowledged_at")
+    list_filter = ("feed_entry__status", "acknowledged_at")
+    list_select_related = ("feed_entry__decision", "token")
+    unlisted = ("feed_entry__decision__trace",)
+    search_fields = ("deployer", "decision")
+    search_help_text = f"A deployer's name. {WORDS}"
+    fields = readonly_fields = ("feed_entry", "decision", "deployer", "token", "acknowledged_at")
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[Acknowledgement], text: str) -> QuerySet[Acknowledgement]:
+        named = rows.filter(deployer=text)
+        return named if named.exists() else rows.filter(feed_entry__decision__in=decisions_found(text))
+
+    @admin.display(description="Decision")
+    def decision(self, said: Acknowledgement) -> str:
+        return str(said.feed_entry.decision)
 
 
 @admin.register(KnownExploited)

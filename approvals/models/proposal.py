@@ -1,6 +1,7 @@
 """The kill switch, and changes that wait for a second person."""
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
@@ -25,7 +26,7 @@ class KillSwitch(models.Model):
 
 
 class Proposal(models.Model):
-    """A change that loosens the rules, as one person asked for it. A second person makes it so or refuses it.
+    """A change that loosens the rules or adds deciders, as one person asked for it. A second makes it so or refuses it.
 
     `payload` is the whole change and `base` what it was compared with: when that has moved on, it must be asked again.
     """
@@ -33,6 +34,8 @@ class Proposal(models.Model):
     class Kind(models.TextChoices):
         POLICY = "policy", "Policy"
         KILL_SWITCH = "switch", "Automatic approval back on"
+        PERSON = "person", "Rights of a person"
+        GROUP = "group", "Rights of a group"
 
     class State(models.TextChoices):
         OPEN = "open", "Waits for a second person"
@@ -42,6 +45,8 @@ class Proposal(models.Model):
 
     kind = models.CharField(max_length=6, choices=Kind)
     policy = models.ForeignKey(Policy, models.PROTECT, null=True, related_name="proposals")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    group = models.ForeignKey(Group, models.PROTECT, null=True, related_name="+")
     payload = models.JSONField(default=dict)
     base = models.CharField(max_length=64, blank=True)
     loosens = models.JSONField(default=list, help_text="Why this needs a second person, one sentence each.")
@@ -64,7 +69,20 @@ class Proposal(models.Model):
                 condition=~Q(state="applied") | ~Q(decided_by=models.F("proposed_by")),
                 name="proposal_needs_a_second_person",
             ),
+            models.CheckConstraint(
+                condition=~Q(state="applied") | Q(person=None) | ~Q(decided_by=models.F("person")),
+                name="proposal_not_by_who_gains",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="policy", policy__isnull=False, person=None, group=None)
+                | Q(kind="switch", policy=None, person=None, group=None)
+                | Q(kind="person", policy=None, person__isnull=False, group=None)
+                | Q(kind="group", policy=None, person=None, group__isnull=False),
+                name="proposal_is_about_one_thing",
+            ),
             models.UniqueConstraint(fields=["policy"], condition=Q(state="open"), name="proposal_one_a_policy"),
+            models.UniqueConstraint(fields=["person"], condition=Q(state="open"), name="proposal_one_a_person"),
+            models.UniqueConstraint(fields=["group"], condition=Q(state="open"), name="proposal_one_a_group"),
             models.UniqueConstraint(
                 fields=["kind"], condition=Q(state="open", kind="switch"), name="proposal_one_for_the_switch"
             ),
@@ -72,3 +90,12 @@ class Proposal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} by {self.proposed_by}"
+
+    @property
+    def about(self) -> str:
+        """Return what would change, in a few words."""
+        if self.policy:
+            return self.policy.name
+        if self.person:
+            return f"Rights of {self.person.username}"
+        return f"Rights of the group {self.group.name}" if self.group else self.get_kind_display()

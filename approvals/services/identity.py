@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import F
 
-from approvals.errors import NotAllowed
+from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
 from approvals.queries.people import account_of, owners_of
 from audit.log import Actor
@@ -69,6 +69,27 @@ def end_session(user: User, pk: int, *, actor: Actor, now: datetime) -> bool:
     session.end()
     record_sign_out(user, "ended from the account page", actor=actor, now=now)
     return True
+
+
+@transaction.atomic
+def change_password(user: User, password: str, *, session_key: str | None, actor: Actor, now: datetime) -> None:
+    """Give a person who proved who they are another password; of their sessions only this one goes on.
+
+    Raise Conflict when it was changed after they proved it.
+    """
+    kept = User.objects.select_for_update().get(pk=user.pk)
+    if kept.password != user.password:
+        raise Conflict("Your password was changed meanwhile. Nothing was changed now.")
+    old = user_facts(kept)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    UserSession.objects.filter(user=user).exclude(session_key=session_key).delete()
+    record_user_change(user, old, actor=actor, now=now, fields=["password"])
+
+
+def session_renamed(old_key: str | None, new_key: str | None) -> None:
+    """Remember a session under its new key; not an entry, it decides nothing."""
+    UserSession.objects.filter(session_key=old_key).update(session_key=new_key)
 
 
 @transaction.atomic

@@ -112,11 +112,11 @@ def check_terms(policy: Policy, terms: dict[str, Any]) -> None:
             "The SLA warning comes before its breach.",
             errors=[{"loc": ["sla_warn_seconds"], "msg": "after the breach"}],
         )
-    _check_time(terms)
+    _check_times_and_names(terms)
 
 
-def _check_time(terms: dict[str, Any]) -> None:
-    """Raise Invalid for reminders, levels or an end of the time that could not be kept; each at its field."""
+def _check_times_and_names(terms: dict[str, Any]) -> None:
+    """Raise Invalid for reminders, levels, groups or an end of the time that could not be kept; each at its field."""
     levels, action = terms.get("escalation") or [], terms.get("expire_action", ExpireAction.EXPIRE)
     found = {
         "escalation": wrong_levels(levels, terms.get("escalate_after_seconds")),
@@ -124,6 +124,7 @@ def _check_time(terms: dict[str, Any]) -> None:
         "expire_action": wrong_end(action, terms.get("expire_after_seconds"), terms["match"]),
     }
     found["escalation"] = found["escalation"] or _not_there(levels)
+    found |= {name: _no_group(set(terms.get(name) or [])) for name in ("required_groups", "decider_groups")}
     for field, sentence in found.items():
         if sentence:
             raise Invalid(sentence, errors=[{"loc": [field], "msg": sentence}])
@@ -131,13 +132,18 @@ def _check_time(terms: dict[str, Any]) -> None:
 
 def _not_there(levels: list[dict[str, Any]]) -> str | None:
     """Return which group or person that a level asks does not exist."""
-    groups, people = named_in(levels, "groups"), named_in(levels, "people")
-    if lost := sorted(groups - set(Group.objects.filter(name__in=groups).values_list("name", flat=True))):
-        return f"There is no group {', '.join(lost)}."
+    people = named_in(levels, "people")
+    if sentence := _no_group(named_in(levels, "groups")):
+        return sentence
     known = User.objects.filter(username__in=people, is_active=True).values_list("username", flat=True)
     if lost := sorted(people - set(known)):
         return f"There is no active person with the user name {', '.join(lost)}."
     return None
+
+
+def _no_group(names: set[str]) -> str | None:
+    lost = sorted(names - set(Group.objects.filter(name__in=names).values_list("name", flat=True)))
+    return f"There is no group {', '.join(lost)}." if lost else None
 
 
 def terms_of(version: PolicyVersion) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Changes that loosen the rules: one person asks, a second makes them so. The only writer of proposals."""
+"""Changes that loosen the rules or add deciders: one asks, a second makes them so. The only writer of proposals."""
 
 import hashlib
 from datetime import datetime
@@ -6,21 +6,22 @@ from typing import Any
 
 import rfc8785
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
 from approvals.models import Policy, Proposal, Text, User
+from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
-from approvals.policy.quorum import Approver
-from approvals.queries.people import one_person_once, person
+from approvals.queries.deciders import is_lead, second
 from audit.log import Actor, Subject, record
 
-from . import killswitch, policies
+from . import killswitch, policies, rights
 from .ending import commitment
+from .rights import Waits
 
-CHANGE = "approvals.change_policy"
-LEAD = "approvals.lead_decision"
 MAX_REASON = 2_000
+ANOTHER_WAITS = "Another change of this waits for a second person. Nothing was changed."
 
 
 def change_policy(
@@ -32,7 +33,7 @@ def change_policy(
     A new policy is made switched off first: it covers nothing until somebody agrees to switch it on.
     Raise NotAllowed, Invalid (terms, place, no reason) or Conflict (another proposal waits).
     """
-    if not user.has_perm(CHANGE):
+    if not user.has_perm("approvals.change_policy"):
         raise NotAllowed("Only policy administrators and security leads change policies.")
     policies.check_terms(policy, terms)
     policies.check_place(policy)
@@ -47,9 +48,41 @@ def change_policy(
         kept = Policy.objects.select_related("current").get(pk=policy.pk)
         if why and required():
             payload = {"terms": policies.plain(terms), "place": place}
-            return _propose(Proposal.Kind.POLICY, kept, payload, why, reason, user, actor, now)
+            asked = Proposal(kind=Proposal.Kind.POLICY, policy=kept, payload=payload)
+            return _propose(asked, why, reason, user, actor, now)
         _apply_policy(kept, terms, place, actor, now)
     return None
+
+
+@transaction.atomic
+def change_rights(
+    about: User | Group, waits: Waits, *, reason: str, user: User, actor: Actor, now: datetime
+) -> Proposal | None:
+    """Ask for the rights of a person or group that one person may not give; None where there are none.
+
+    Call in the transaction that locked the row and gave the rest. Raise NotAllowed, Invalid (no reason) or Conflict.
+    """
+    if not waits.why:
+        return None
+    needed = ["approvals.change_user"] if isinstance(about, User) else ["auth.change_group", "auth.add_group"]
+    if not any(user.has_perm(permission) for permission in needed):
+        raise NotAllowed("Only administrators change people and groups.")
+    _check_reason(reason)
+    if isinstance(about, User):
+        asked = Proposal(kind=Proposal.Kind.PERSON, person=about, payload=waits.change)
+    else:
+        asked = Proposal(kind=Proposal.Kind.GROUP, group=about, payload=waits.change)
+    return _propose(asked, waits.why, reason, user, actor, now)
+
+
+def check_rights(about: User | Group, waits: Waits, reason: str) -> None:
+    """Raise what `change_rights` would: Invalid without a reason, Conflict while another change waits."""
+    if not waits.why:
+        return
+    _check_reason(reason)
+    same = {"person": about} if isinstance(about, User) else {"group": about}
+    if about.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
+        raise Conflict(ANOTHER_WAITS)
 
 
 def required() -> bool:
@@ -77,38 +110,46 @@ def why_it_loosens(policy: Policy, terms: dict[str, Any]) -> list[str]:
 
 def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
     """Ask that automatic approval runs again; without a second person in this install it does at once."""
-    _demand_lead(user, actor, "Only security leads switch automatic approval on.")
+    if not is_lead(user):
+        raise NotAllowed("Only security leads switch automatic approval on.")
     _check_reason(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
         return None
     why = ["Automatic approval runs again for every policy that is enforced."]
     with transaction.atomic():
-        return _propose(Proposal.Kind.KILL_SWITCH, None, {}, why, reason, user, actor, now)
+        return _propose(Proposal(kind=Proposal.Kind.KILL_SWITCH), why, reason, user, actor, now)
 
 
 def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     """Stop automatic approval at once; one person is enough. Return False when it was stopped already."""
-    _demand_lead(user, actor, "Only security leads stop automatic approval.")
+    if not is_lead(user):
+        raise NotAllowed("Only security leads stop automatic approval.")
     _check_reason(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 
 @transaction.atomic
 def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
-    """Make a proposal so. Raise NotFound, NotAllowed (its own author, no such right) or Conflict (decided, stale)."""
+    """Make a proposal so.
+
+    Raise NotFound, NotAllowed (its author, who gains by it, no such right) or Conflict (decided, stale, no longer
+    possible).
+    """
+    _hold_target(proposal_id)
     proposal = _open(proposal_id)
-    _demand_right(proposal, user, actor)
-    if _same_person(user, proposal.proposed_by):
-        raise NotAllowed("You asked for this change, so a second person must agree to it.")
-    if proposal.policy and proposal.base != _base(proposal.policy):
-        raise Conflict("The policy was changed after this was asked for. Nothing was changed; ask for it again.")
+    if sentence := why_not_agree(proposal, second(user)):
+        raise NotAllowed(sentence)
+    if proposal.base != _base(proposal):
+        raise Conflict(f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again.")
     _close(proposal, Proposal.State.APPLIED, user, actor, now)
-    if proposal.policy:
-        terms = policies.from_plain(proposal.payload["terms"])
-        _apply_policy(proposal.policy, terms, proposal.payload["place"], actor, now)
-    else:
-        killswitch.turn(False, str(proposal.reason), user=user, actor=actor, now=now)
+    try:
+        with transaction.atomic():
+            _apply(proposal, user, actor, now)
+    except Invalid as error:  # what it names was there when it was asked for
+        raise Conflict(f"This cannot be made so any more: {error.detail} Nothing was changed.") from error
+    except IntegrityError as error:
+        raise Conflict("Another policy has this name or place by now. Nothing was changed.") from error
     return proposal
 
 
@@ -116,39 +157,38 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
 def refuse(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
     """Refuse somebody's proposal or take back one's own. Raise NotFound, NotAllowed or Conflict."""
     proposal = _open(proposal_id)
-    own = user.pk == proposal.proposed_by_id
-    if not own:
-        _demand_right(proposal, user, actor)
+    who = second(user)
+    own = proposal.proposed_by_id in who.accounts
+    if not own and (sentence := lacks_right(proposal, who)):
+        raise NotAllowed(sentence)
     _close(proposal, Proposal.State.WITHDRAWN if own else Proposal.State.REFUSED, user, actor, now)
     return proposal
 
 
-def _propose(
-    kind: Proposal.Kind,
-    policy: Policy | None,
-    payload: dict[str, Any],
-    why: list[str],
-    reason: str,
-    user: User,
-    actor: Actor,
-    now: datetime,
-) -> Proposal:
-    text = Text.objects.create(body=reason.strip())
+def _apply(proposal: Proposal, user: User, actor: Actor, now: datetime) -> None:
+    change = proposal.payload
+    if proposal.policy:
+        _apply_policy(proposal.policy, policies.from_plain(change["terms"]), change["place"], actor, now)
+    elif proposal.person:
+        rights.give_person(proposal.person, change, actor=actor, now=now)
+    elif proposal.group:
+        rights.give_group(proposal.group, change, actor=actor, now=now)
+    else:
+        killswitch.turn(False, str(proposal.reason), user=user, actor=actor, now=now)
+
+
+def _propose(proposal: Proposal, why: list[str], reason: str, user: User, actor: Actor, now: datetime) -> Proposal:
+    """Keep what somebody asks for; `proposal` says what it is about and the whole change."""
+    proposal.reason = text = Text.objects.create(body=reason.strip())
+    proposal.base, proposal.loosens = _base(proposal), why
+    proposal.proposed_by, proposal.proposed_at = user, now
     try:
         with transaction.atomic():
-            proposal = Proposal.objects.create(
-                kind=kind,
-                policy=policy,
-                payload=payload,
-                base=_base(policy) if policy else "",
-                loosens=why,
-                reason=text,
-                proposed_by=user,
-                proposed_at=now,
-            )
+            proposal.save(force_insert=True)
     except IntegrityError as error:
-        raise Conflict("Another change of this waits for a second person. Nothing was changed.") from error
-    _record("proposal.made", proposal, actor, now, {"loosens": why, "reason": commitment(text), "change": payload})
+        raise Conflict(ANOTHER_WAITS) from error
+    data = {"loosens": why, "reason": commitment(text), "change": proposal.payload}
+    _record("proposal.made", proposal, actor, now, data)
     return proposal
 
 
@@ -165,32 +205,24 @@ def _close(proposal: Proposal, state: Proposal.State, user: User, actor: Actor, 
     _record(f"proposal.{state}", proposal, actor, now, {"proposed_by": asked, "loosens": proposal.loosens})
 
 
+def _hold_target(proposal_id: int) -> None:
+    """Lock what a proposal is about, before the proposal: whoever asks for one has its target locked first."""
+    for row in Proposal.objects.filter(pk=proposal_id).values("policy_id", "person_id", "group_id"):
+        for model, pk in zip((Policy, User, Group), row.values(), strict=True):
+            model._default_manager.select_for_update().filter(pk=pk).first()
+
+
 def _open(proposal_id: int) -> Proposal:
-    rows = Proposal.objects.select_for_update(of=("self",)).select_related("policy__current", "proposed_by", "reason")
-    proposal = rows.filter(pk=proposal_id).first()
-    if proposal is None:
+    rows = Proposal.objects.select_for_update(of=("self",))
+    found = rows.select_related("policy__current", "person", "group", "proposed_by", "reason").filter(pk=proposal_id)
+    if not found:
         raise NotFound("There is no such proposal.")
+    proposal: Proposal = found[0]
     if proposal.state != Proposal.State.OPEN:
         raise Conflict(
             f"This was {proposal.get_state_display().lower()} by {proposal.decided_by}. Nothing was changed."
         )
     return proposal
-
-
-def _demand_right(proposal: Proposal, user: User, actor: Actor) -> None:
-    if proposal.policy is None:
-        _demand_lead(user, actor, "Only security leads switch automatic approval on.")
-    elif not user.has_perm(CHANGE):
-        raise NotAllowed("Only policy administrators and security leads agree to a policy.")
-
-
-def _demand_lead(user: User, actor: Actor, sentence: str) -> None:
-    if LEAD not in person(user, actor.authn).permissions:
-        raise NotAllowed(sentence)
-
-
-def _same_person(one: User, other: User) -> bool:
-    return len(one_person_once([Approver(user.pk, frozenset()) for user in {one, other}])) == 1
 
 
 def _check_reason(reason: str) -> None:
@@ -201,13 +233,24 @@ def _check_reason(reason: str) -> None:
         raise Invalid(sentence, errors=[{"loc": ["reason"], "msg": sentence}])
 
 
-def _base(policy: Policy) -> str:
-    """Return a digest of what the policy is now: its version, name, place and switch."""
+def _base(proposal: Proposal) -> str:
+    """Return a digest of what would be changed as it is now; '' for the switch, which only has two states."""
+    if proposal.person:
+        return rights.person_now(proposal.person, proposal.payload)
+    if proposal.group:
+        return rights.group_now(proposal.group)
+    return _policy_now(proposal.policy) if proposal.policy else ""
+
+
+def _policy_now(policy: Policy) -> str:
+    """Return a digest of a policy's version, name, place and switch."""
     assert policy.current is not None
     present = {**policies.place_of(policy), "version": policy.current.version}
     return hashlib.sha256(rfc8785.dumps(present)).hexdigest()
 
 
 def _record(type: str, proposal: Proposal, actor: Actor, now: datetime, data: dict[str, Any]) -> None:
-    about = Subject("proposal", str(proposal.pk), str(proposal.policy or proposal.get_kind_display()))
-    record(type, actor=actor, at=now, subject=about, data={"kind": proposal.kind, **data})
+    about = Subject("proposal", str(proposal.pk), proposal.about)
+    whose = {"person": f"user:{proposal.person_id}"} if proposal.person_id else {}
+    whose |= {"group": proposal.group.name} if proposal.group else {}
+    record(type, actor=actor, at=now, subject=about, data={"kind": proposal.kind, **whose, **data})

@@ -35,6 +35,11 @@ def viewers(view: View) -> View:
     return guarded  # type: ignore[return-value]
 
 
+def policy_readers(view: View) -> View:
+    """Let signed-in people in who may read policies; others get the sign-in page or 403."""
+    return login_required(permission_required("approvals.view_policy", raise_exception=True)(view))
+
+
 def came_from(request: HttpRequest) -> str:
     """Return the page of ours that sent this, as path and query; the queue when it does not say."""
     sent_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))

@@ -17,10 +17,9 @@ from approvals.actors import person_actor
 from approvals.errors import Invalid
 from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
-from approvals.policy.rules import FRESH
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
 from approvals.services import access, identity
-from approvals.sessions import authenticated_at
+from approvals.sessions import is_fresh
 
 from .access import person_of
 
@@ -38,8 +37,8 @@ def page(request: HttpRequest) -> HttpResponse:
 @login_required
 def issue_token(request: HttpRequest) -> HttpResponse:
     """Make a personal token and show its secret, this once; an open session alone is not enough for one."""
-    user, form, now, at = person_of(request), TokenForm(request.POST), timezone.now(), authenticated_at(request)
-    if at is None or not now - FRESH <= at <= now:
+    user, form, now = person_of(request), TokenForm(request.POST), timezone.now()
+    if not is_fresh(request, now):
         return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
     if not form.is_valid():
         return _page(request, form, status=422)

@@ -4,12 +4,10 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import QuerySet
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, Select, Textarea
 from django.forms.widgets import Input
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -17,17 +15,18 @@ from approvals.actors import person_actor
 from approvals.admin.policies import AUTOMATIC, CLOCKS, PEOPLE, SWITCHES, PolicyForm
 from approvals.errors import Refusal
 from approvals.forms import ConditionForm
-from approvals.models import Policy, PolicyVersion, Proposal
+from approvals.models import Policy, PolicyVersion
 from approvals.policy.conditions import BadCondition, check
 from approvals.queries.backtest import MOST, backtest
+from approvals.queries.deciders import is_lead, waiting
 from approvals.queries.policies import described
-from approvals.services import killswitch, policies, second_person
+from approvals.services import killswitch, second_person
 
-from .access import person_of
+from .access import person_of, policy_readers
 from .links import with_parameters
+from .proposals import dressed
 
-READ, CHANGE = "approvals.view_policy", "approvals.change_policy"
-LEAD = "approvals.lead_decision"
+CHANGE = "approvals.change_policy"
 
 
 class PageForm(PolicyForm):
@@ -53,16 +52,12 @@ class PageForm(PolicyForm):
     clocks = property(lambda self: self.section(CLOCKS))
 
 
-def readers(view: Any) -> Any:
-    return login_required(permission_required(READ, raise_exception=True)(view))
-
-
 def changers(view: Any) -> Any:
     return login_required(permission_required(CHANGE, raise_exception=True)(view))
 
 
 @require_safe
-@readers
+@policy_readers
 def index(request: HttpRequest) -> HttpResponse:
     """Every policy in the order it is asked, the kill switch, and what waits for a second person."""
     rows = Policy.objects.select_related("current").order_by("position")
@@ -73,15 +68,15 @@ def index(request: HttpRequest) -> HttpResponse:
             "active": "policies",
             "policies": [_row(policy) for policy in rows],
             "stopped_by": killswitch.stopped_by(),
-            "proposals": _dressed(_open_proposals(), request),
-            "may_switch": request.user.has_perm(LEAD),
+            "proposals": dressed(waiting(), person_of(request)),
+            "may_switch": is_lead(person_of(request)),
             "second_person": second_person.required(),
         },
     )
 
 
 @require_safe
-@readers
+@policy_readers
 def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
     """One policy: its terms, the difference between two versions and, when asked, what it would have done to history:
     that judges every patch again and takes its time."""
@@ -101,7 +96,7 @@ def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
             "try_url": with_parameters(request, **{"try": "1"}),
             "versions": versions,
             "difference": _difference(request, versions),
-            "proposals": _dressed(_open_proposals().filter(policy=policy), request),
+            "proposals": dressed(waiting().filter(policy=policy), person_of(request)),
         },
     )
 
@@ -130,7 +125,7 @@ def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
 
 
 @require_POST
-@readers
+@policy_readers
 def switch(request: HttpRequest) -> HttpResponse:
     """Stop automatic approval, or ask that it runs again."""
     user, reason = person_of(request), request.POST.get("reason", "")
@@ -143,22 +138,6 @@ def switch(request: HttpRequest) -> HttpResponse:
             messages.warning(request, "Automatic approval stays stopped until a second lead agrees.")
         else:
             messages.success(request, "Automatic approval runs again.")
-    except Refusal as error:
-        messages.error(request, error.detail)
-    return redirect("policies")
-
-
-@require_POST
-@readers
-def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
-    """Agree to somebody's proposal, refuse it, or take back one's own."""
-    acts = {"agree": second_person.agree, "refuse": second_person.refuse}
-    if answer not in acts:
-        raise Http404
-    user = person_of(request)
-    try:
-        done = acts[answer](proposal_id, user=user, actor=person_actor(request, user), now=timezone.now())
-        messages.success(request, f"{done}: {done.get_state_display().lower()}.")
     except Refusal as error:
         messages.error(request, error.detail)
     return redirect("policies")
@@ -233,40 +212,3 @@ def _difference(request: HttpRequest, versions: list[PolicyVersion]) -> dict[str
     old_terms, new_terms = described(before), described(new)
     rows = [(label, old_terms[label], words) for label, words in new_terms.items() if words != old_terms[label]]
     return {"from": before, "to": new, "rows": rows}
-
-
-def _open_proposals() -> QuerySet[Proposal]:
-    open_ones = Proposal.objects.filter(state=Proposal.State.OPEN)
-    return open_ones.select_related("policy__current", "proposed_by", "reason").order_by("id")
-
-
-def _dressed(proposals: QuerySet[Proposal], request: HttpRequest) -> list[dict[str, Any]]:
-    """Return proposals with what they change and what this person may do with them."""
-    dressed = []
-    for proposal in proposals:
-        right = request.user.has_perm(CHANGE if proposal.policy else LEAD)
-        own = proposal.proposed_by_id == request.user.pk
-        dressed.append(
-            {
-                "proposal": proposal,
-                "changes": _changes(proposal),
-                "own": own,
-                "may_agree": right and not own,
-                "may_refuse": right or own,
-                "url": reverse("policy-detail", args=[proposal.policy_id]) if proposal.policy_id else "",
-            }
-        )
-    return dressed
-
-
-def _changes(proposal: Proposal) -> list[tuple[str, str, str]]:
-    if proposal.policy is None or proposal.policy.current is None:
-        return []
-    old = described(proposal.policy.current) | _place(policies.place_of(proposal.policy))
-    wanted = PolicyVersion(**policies.from_plain(proposal.payload["terms"]))
-    new = described(wanted) | _place(proposal.payload["place"])
-    return [(label, old[label], words) for label, words in new.items() if words != old[label]]
-
-
-def _place(place: dict[str, Any]) -> dict[str, str]:
-    return {"Name": place["name"], "Place": str(place["position"]), "Switched on": "yes" if place["enabled"] else "no"}

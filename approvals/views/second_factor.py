@@ -1,13 +1,45 @@
-"""The forms that take a code, as allauth's with our limit on guessing and an entry for each wrong one."""
+"""Second factors over allauth's pages: codes are counted and written down, and none is added to a session left open."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as webauthn
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 
 from approvals.actors import person_actor
 from approvals.errors import TooMany
 from approvals.services import access, guessing
+from approvals.sessions import is_fresh
+
+View = Callable[..., HttpResponseBase]
+
+
+def after_fresh_sign_in(view: View) -> View:
+    """Ask somebody for a fresh sign-in at the provider before a page that adds a factor.
+
+    allauth asks again for a password or a factor, and lets those pass who have neither: people of the provider. Who
+    found their session open would add a factor of their own, which then is enough for step-up.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        if user.is_authenticated and not get_reauthentication_flows(user) and not is_fresh(request, timezone.now()):
+            return redirect(f"{reverse('confirm')}?{urlencode({'next': request.path})}")
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 class Counted(BaseAuthenticateForm):  # type: ignore[misc]
@@ -37,3 +69,7 @@ class CodeAgainForm(Counted, ReauthenticateForm):  # type: ignore[misc]
         code = super().clean_code()
         access.record_confirmation(self.user, actor=person_actor(context.request, self.user), now=timezone.now())
         return code
+
+
+activate_totp = after_fresh_sign_in(totp.activate_totp)
+add_webauthn = after_fresh_sign_in(webauthn.add_webauthn)

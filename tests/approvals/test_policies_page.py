@@ -144,7 +144,7 @@ def test_a_condition_that_no_longer_evaluates_is_named(sign_in, lena, low):
 
 
 def test_an_install_without_a_second_person_says_so_to_leads_and_auditors(sign_in, lena, audrey, settings):
-    said = "This install loosens policies without a second person"
+    said = "This install loosens policies and adds deciders without a second person"
     assert said not in text(sign_in(audrey).get("/audit/"))
     settings.SECOND_PERSON_REQUIRED = False
     for client, path in ((sign_in(lena), "/policies"), (sign_in(audrey), "/audit/"), (sign_in(audrey), "/policies")):

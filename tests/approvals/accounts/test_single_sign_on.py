@@ -1,9 +1,10 @@
 """Single sign-on against a provider on this machine: who gets in, with which groups, and how fresh it was."""
 
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.urls import reverse
 from django.utils import timezone
@@ -156,6 +157,29 @@ def test_the_providers_word_on_when_it_asked_is_what_counts(says, through_provid
     browser.post(reverse("patch-decide", args=[decision.decision_id]), body)
     decision.refresh_from_db()
     assert decision.status == Status.APPROVED
+
+
+@pytest.mark.parametrize("name", ["mfa_activate_totp", "mfa_add_webauthn"])
+@pytest.mark.parametrize(("age", "fresh"), [(0, True), (600, False), (None, False)])
+def test_a_factor_is_added_only_after_a_fresh_sign_in_at_the_provider(says, through_provider, name, age, fresh):
+    asked, page = (int(time.time()) - age if age is not None else "unknown"), reverse(name)
+    says("subject-13", **VERIFIED, groups=["sec-reviewers"], auth_time=asked)
+    browser = through_provider("subject-13").browser
+    dana = User.objects.get(username="dana")
+    answer = browser.get(page)
+    if fresh:
+        assert answer.status_code == 200
+        return
+    assert answer["Location"] == f"{reverse('confirm')}?{urlencode({'next': page})}"
+    assert browser.post(page, {"code": "123456"})["Location"] == answer["Location"]
+    assert not Authenticator.objects.filter(user=dana).exists()
+    form = browser.get(answer["Location"]).content.decode()
+    assert 'type="password"' not in form
+    again = form.split('<form method="post" action="')[-1].split('"')[0].replace("&amp;", "&")
+    says("subject-13", **VERIFIED, groups=["sec-reviewers"], auth_time=int(time.time()))
+    back = through_provider("subject-13", browser, start=again)
+    assert back["Location"] == page
+    assert browser.get(page).status_code == 200
 
 
 def test_nobody_approves_what_they_submitted_under_the_address_of_the_provider(

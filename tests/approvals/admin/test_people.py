@@ -61,11 +61,11 @@ def test_a_user_who_cannot_be_added_leaves_nothing(admin_page, alice, entries, c
 
 
 def test_putting_a_person_into_a_group_is_one_entry_with_old_and_new_groups(admin_page, alice, entries, resend):
-    response = resend(admin_page, page_of(alice), groups=ids("reviewer", "security-leads"))
+    response = resend(admin_page, page_of(alice), groups=ids("reviewer", "auditor"))
     assert response.status_code == 302
     (entry,) = entries()
     assert entry["old"]["groups"] == ["reviewer"]
-    assert entry["new"]["groups"] == ["reviewer", "security-leads"]
+    assert entry["new"]["groups"] == ["auditor", "reviewer"]
     assert entry["fields"] == ["groups"]
 
 

@@ -12,8 +12,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from approvals.admin.kinds import Kept, Record
 from approvals.models import (
+    Acknowledgement,
+    ApiToken,
     Comment,
     Decision,
+    Delegation,
     FeedEntry,
     Heartbeat,
     KnownExploited,
@@ -24,7 +27,7 @@ from approvals.models import (
     Revocation,
     User,
 )
-from approvals.services import access, lifecycle, policies, reviews
+from approvals.services import absence, access, lifecycle, policies, reviews, revocations
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import SYSTEM, actor_for
@@ -36,6 +39,18 @@ OURS = [model for model, page in admin.site._registry.items() if isinstance(page
 
 def list_of(model):
     return f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+
+
+def acknowledge(decision, deployer):
+    token, now = ApiToken.objects.get(name=deployer), timezone.now()
+    position = FeedEntry.objects.filter(decision=decision).latest("position").position
+    revocations.acknowledge(decision.decision_id, position, token=token, actor=SYSTEM, now=now)
+
+
+def stand_in(person, delegate):
+    now = timezone.now()
+    until = now + timedelta(days=3)
+    absence.delegate(person, delegate, now, until, "On leave.", actor=actor_for(person), now=now)
 
 
 @pytest.fixture
@@ -54,6 +69,10 @@ def full_house(make_patch, approve, alice, lena, token_for):
         person.groups.add(Group.objects.create(name=f"group{number}"))
         token_for("personal", f"token{number}", user=person)
         token_for("producer", f"machine{number}")
+        token_for("deployer", f"deployer{number}")
+        acknowledge(decision, f"deployer{number}")
+        person.groups.add(Group.objects.get(name="reviewer"))
+        stand_in(person, alice)
         KnownExploited.objects.create(cve_id=f"CVE-2020-{number:04}", added_on=now, imported_at=now)
         Heartbeat.objects.create(name=f"worker {number}", seen_at=now)
         with connection.cursor() as cursor:
@@ -150,7 +169,20 @@ def test_nothing_on_any_admin_page_offers_to_delete(admin_page, full_house):
 
 
 @pytest.mark.parametrize(
-    "model", [Patch, Decision, Review, Comment, Revocation, FeedEntry, KnownExploited, Heartbeat, Entry]
+    "model",
+    [
+        Patch,
+        Decision,
+        Review,
+        Comment,
+        Revocation,
+        FeedEntry,
+        Delegation,
+        Acknowledgement,
+        KnownExploited,
+        Heartbeat,
+        Entry,
+    ],
 )
 def test_records_are_for_those_whose_groups_may_view_them(staff, full_house, model):
     full_house(0)
@@ -190,6 +222,38 @@ def test_decisions_and_what_hangs_on_them_are_found_by_id_digest_and_words(
             assert {of(row) for row in found(admin_page, model, words)} == {wanted.pk}, (model, words)
         assert found(admin_page, model, "nothing of the kind") == []
         assert found(admin_page, model, "' or 1=1 --") == []
+
+
+def test_delegations_are_found_by_either_person_and_narrowed_to_those_that_run(admin_page, alice, bob, lena):
+    stand_in(alice, bob)
+    stand_in(lena, alice)
+    mine = Delegation.objects.get(person=alice)
+    assert found(admin_page, Delegation, "BOB@example.org") == [mine]
+    assert len(found(admin_page, Delegation, "alice")) == 2
+    assert found(admin_page, Delegation, "nobody") == []
+    absence.end(mine.pk, user=alice, actor=actor_for(alice), now=timezone.now())
+    running = admin_page.get(list_of(Delegation), {"ended_at__isempty": "1"}).context["cl"].result_list
+    assert [row.person for row in running] == [lena]
+    page = admin_page.get(f"{list_of(Delegation)}{mine.pk}/change/").content.decode()
+    assert "On leave." in page
+
+
+def test_acknowledgements_are_found_by_deployer_and_by_their_decision(
+    admin_page, make_patch, approve, alice, token_for
+):
+    for deployer in ("argo", "flux"):
+        token_for("deployer", deployer)
+    ours, other = make_patch(patch_id="fix-7"), make_patch(diff="--- a\n+++ b\n@@ -1 +1 @@\n-a\n+b\n")
+    for decision, deployer in ((ours, "argo"), (other, "flux")):
+        approve(decision, alice)
+        dispatch()
+        acknowledge(decision, deployer)
+    for words in ("argo", "fix-7", str(ours.decision_id), ours.patch.sha256):
+        (row,) = found(admin_page, Acknowledgement, words)
+        assert (row.deployer, row.feed_entry.decision_id) == ("argo", ours.pk), words
+    assert found(admin_page, Acknowledgement, "helm") == []
+    listed = admin_page.get(list_of(Acknowledgement), {"feed_entry__status__exact": "revoked"})
+    assert list(listed.context["cl"].result_list) == []
 
 
 def test_patches_are_found_by_digest_and_words(admin_page, make_patch):

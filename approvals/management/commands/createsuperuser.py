@@ -1,0 +1,22 @@
+"""manage.py createsuperuser: Django's own, with an entry of the audit log; the way to a new install's first people."""
+
+from typing import Any
+
+from django.contrib.auth.management.commands import createsuperuser
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from approvals.actors import command
+from approvals.models import User
+from approvals.services.access import record_user_change
+
+
+class Command(createsuperuser.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make the account as Django does, with its entry in the same transaction."""
+        with transaction.atomic():
+            last = User.objects.aggregate(last=Max("pk"))["last"] or 0
+            super().handle(*args, **options)
+            for user in User.objects.filter(pk__gt=last, is_superuser=True):
+                record_user_change(user, None, actor=command("createsuperuser"), now=timezone.now())

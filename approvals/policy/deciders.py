@@ -1,0 +1,81 @@
+"""Which rights of people and groups add deciders, or those who may make some; they need a second person. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+DECIDES = {
+    "approvals.review_decision": "decide patches",
+    "approvals.lead_decision": "decide as security leads",
+    "approvals.add_policy": "write policies",
+    "approvals.change_policy": "change policies",
+}
+ADMINISTERS = {
+    "approvals.change_user": "change people's groups",
+    "auth.change_group": "change what groups may do",
+}
+MAY = DECIDES | ADMINISTERS
+"""The permissions that count, and what they let members do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one account has."""
+
+    active: bool = True
+    staff: bool = False
+    superuser: bool = False
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What a group's members may, and who asks for them: 'the policy high', 'a waiting decision'."""
+
+    permissions: frozenset[str] = frozenset()
+    asked_by: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        return bool(self.permissions & MAY.keys() or self.asked_by)
+
+
+def given_alone(old: Rights, new: Rights, teams: Mapping[str, Team]) -> tuple[Rights, list[str]]:
+    """Return what of the new rights one person may give alone, and why not the rest, one sentence each.
+
+    `teams` has every group of either. Taking away never waits.
+    """
+    joined = sorted(name for name in new.groups - old.groups if teams[name].counts)
+    groups = new.groups - set(joined)
+    superuser = new.superuser and old.superuser
+    counting = sorted(name for name in groups if teams[name].counts)
+    powers = ["a superuser"] if superuser else []
+    # Whoever is switched off decides nothing, and whoever is not staff changes nobody's groups.
+    back = [*powers, *(f"a member of {name}" for name in counting)]
+    reach = [*powers, *(f"a member of {name}" for name in counting if teams[name].permissions & ADMINISTERS.keys())]
+    active = new.active and (old.active or not back)
+    staff = new.staff and (old.staff or not reach)
+    why = [_joins(name, teams[name]) for name in joined]
+    if new.superuser and not superuser:
+        why.append("They become a superuser, who may change everybody's groups.")
+    if new.active and not active:
+        why.append(f"They are active again, as {_and(back)}.")
+    if new.staff and not staff:
+        why.append(f"They come into the administration, as {_and(reach)}.")
+    return Rights(active, staff, superuser, groups), why
+
+
+def granted_alone(old: Iterable[str], new: Iterable[str]) -> tuple[frozenset[str], list[str]]:
+    """Return which of a group's new permissions one person may grant alone, and why not the rest."""
+    held = (set(new) - set(old)) & MAY.keys()
+    return frozenset(new) - held, [f"Its members may {MAY[name]}." for name in MAY if name in held]
+
+
+def _joins(name: str, team: Team) -> str:
+    may = [words for permission, words in MAY.items() if permission in team.permissions]
+    said = [f"whose members may {_and(may)}"] if may else []
+    said += [f"which is asked for by {_and(list(team.asked_by))}"] if team.asked_by else []
+    return f"They join {name}, {', and '.join(said)}."
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

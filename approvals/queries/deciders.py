@@ -1,0 +1,95 @@
+"""Which groups add deciders: what their members may, and which policies and waiting decisions ask for them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Prefetch, Q, QuerySet
+
+from approvals.models import Decision, PolicyVersion, Proposal, Status, User
+from approvals.policy.agreeing import Second
+from approvals.policy.deciders import Rights, Team
+from approvals.policy.terms import named_in
+
+from .people import accounts_of, person
+
+
+def rights_of(user: User) -> Rights:
+    """Return what an account has now."""
+    groups = frozenset(group.name for group in user.groups.all())
+    return Rights(user.is_active, user.is_staff, user.is_superuser, groups)
+
+
+def permissions_of(group: Group) -> frozenset[str]:
+    """Return what the members of a group may now, as app and codename."""
+    return spelled(group.permissions.select_related("content_type"))
+
+
+def spelled(permissions: Iterable[Permission]) -> frozenset[str]:
+    """Return permissions read with their content types, as app and codename."""
+    return frozenset(f"{each.content_type.app_label}.{each.codename}" for each in permissions)
+
+
+def waiting() -> QuerySet[Proposal]:
+    """Return what waits for a second person, with all that its page shows; the number of queries is fixed."""
+    granted = Prefetch("group__permissions", Permission.objects.select_related("content_type"))
+    rows = Proposal.objects.filter(state=Proposal.State.OPEN).order_by("id")
+    about = rows.select_related("policy__current", "person", "group", "proposed_by", "reason")
+    return about.prefetch_related("person__groups", granted)
+
+
+def permission_rows(names: Iterable[str]) -> list[Permission]:
+    """Return the permissions of these names; one that is gone is left out."""
+    wanted = Q(pk=None)
+    for name in names:
+        app, codename = name.split(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    return list(Permission.objects.filter(wanted))
+
+
+def teams(names: Iterable[str]) -> dict[str, Team]:
+    """Return what counts of each of these groups; one that is not there carries nothing but who asks for it."""
+    wanted = sorted(set(names))
+    there = {group.name: group for group in Group.objects.filter(name__in=wanted)}
+    asking = _versions_in_force() if wanted else []
+    return {
+        name: Team(permissions_of(there[name]) if name in there else frozenset(), _asked_by(name, asking))
+        for name in wanted
+    }
+
+
+def is_asked_for(name: str) -> bool:
+    """Return whether a policy or a waiting decision names this group."""
+    return bool(_asked_by(name, _versions_in_force()))
+
+
+def _versions_in_force() -> list[dict[str, Any]]:
+    """Return the groups of every policy's version, and of older ones that something waits under."""
+    waits = Decision.objects.filter(status=Status.PENDING).values("policy_version")
+    rows = PolicyVersion.objects.filter(Q(current_of__isnull=False) | Q(pk__in=waits)).order_by("policy__position")
+    return [dict(row) for row in rows.values("policy__name", "required_groups", "decider_groups", "escalation")]
+
+
+def _asked_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:
+    policies = [
+        f"the policy {version['policy__name']}"
+        for version in versions
+        if name in {*version["required_groups"], *version["decider_groups"], *named_in(version["escalation"], "groups")}
+    ]
+    waiting = Decision.objects.filter(Q(required_groups__contains=[name]) | Q(asked__contains=[name]))
+    own = ["a waiting decision"] if not policies and waiting.filter(status=Status.PENDING).exists() else []
+    return tuple(dict.fromkeys([*policies, *own]))
+
+
+def second(user: User) -> Second:
+    """Return what counts of somebody who would agree to what waits; three queries or so, whatever waits."""
+    accounts = accounts_of(user)
+    groups = frozenset(Group.objects.filter(user__in=accounts).values_list("pk", flat=True))
+    return Second(
+        is_lead(user), user.is_active and user.is_superuser, user.has_perm("approvals.change_policy"), accounts, groups
+    )
+
+
+def is_lead(user: User) -> bool:
+    """Return whether somebody is a security lead by their groups; being a superuser makes nobody one."""
+    return "approvals.lead_decision" in person(user).permissions

@@ -1,0 +1,98 @@
+"""What waits for a second person, as the Policies page shows it, and the buttons that agree or refuse."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from approvals.actors import person_actor
+from approvals.errors import Refusal
+from approvals.models import PolicyVersion, Proposal, User
+from approvals.policy.agreeing import may_refuse, why_not_agree
+from approvals.policy.deciders import MAY
+from approvals.queries.deciders import rights_of, second, spelled
+from approvals.queries.policies import described
+from approvals.services import policies, second_person
+
+from .access import person_of, policy_readers
+
+Row = tuple[str, str, str]
+"""What, as it is now, as it is asked for."""
+
+
+@require_POST
+@policy_readers
+def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
+    """Agree to somebody's proposal, refuse it, or take back one's own."""
+    acts = {"agree": second_person.agree, "refuse": second_person.refuse}
+    if answer not in acts:
+        raise Http404
+    user = person_of(request)
+    try:
+        done = acts[answer](proposal_id, user=user, actor=person_actor(request, user), now=timezone.now())
+        messages.success(request, f"{done}: {done.get_state_display().lower()}.")
+    except Refusal as error:
+        messages.error(request, error.detail)
+    return redirect("policies")
+
+
+def dressed(proposals: QuerySet[Proposal], user: User) -> list[dict[str, Any]]:
+    """Return proposals with what they change and what this person may do with them."""
+    who = second(user)
+    return [
+        {
+            "proposal": proposal,
+            "changes": _changes(proposal),
+            "own": proposal.proposed_by_id in who.accounts,
+            "why_not": why_not_agree(proposal, who),
+            "may_refuse": may_refuse(proposal, who),
+        }
+        for proposal in proposals
+    ]
+
+
+def _changes(proposal: Proposal) -> list[Row]:
+    if proposal.policy:
+        return _of_policy(proposal)
+    if proposal.person:
+        return _of_person(proposal.person, proposal.payload)
+    return _of_group(proposal.group, proposal.payload) if proposal.group else []
+
+
+def _of_policy(proposal: Proposal) -> list[Row]:
+    if proposal.policy is None or proposal.policy.current is None:
+        return []
+    old = described(proposal.policy.current) | _place(policies.place_of(proposal.policy))
+    wanted = PolicyVersion(**policies.from_plain(proposal.payload["terms"]))
+    new = described(wanted) | _place(proposal.payload["place"])
+    return [(label, old[label], words) for label, words in new.items() if words != old[label]]
+
+
+def _place(place: dict[str, Any]) -> dict[str, str]:
+    return {"Name": place["name"], "Place": str(place["position"]), "Switched on": "yes" if place["enabled"] else "no"}
+
+
+def _of_person(person: User, change: dict[str, Any]) -> list[Row]:
+    now = rights_of(person)
+    rows = [(name.capitalize(), "no", "yes") for name in ("active", "staff", "superuser") if change.get(name)]
+    if joins := change.get("groups"):
+        rows.append(("Groups", _listed(now.groups), _listed(now.groups | set(joins))))
+    return rows
+
+
+def _of_group(group: Group, change: dict[str, Any]) -> list[Row]:
+    now = spelled(group.permissions.all()) & MAY.keys()
+    return [("Members may", _may(now), _may(now | set(change["permissions"])))]
+
+
+def _may(permissions: set[str] | frozenset[str]) -> str:
+    return ", ".join(words for name, words in MAY.items() if name in permissions) or "none of this"
+
+
+def _listed(names: set[str] | frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
