@@ -54,6 +54,7 @@ urlpatterns = [
     path(f"{patches}/panel", updates.panel, name="patch-panel"),
     path(f"{patches}/outcome", updates.outcome, name="patch-outcome"),
     path(f"{patches}/decide", patch.decide, name="patch-decide"),
+    path(f"{patches}/confirm", confirm.elsewhere, name="patch-confirm"),
     path(f"{patches}/comments", patch.comment, name="patch-comment"),
     path(f"{patches}/escalate", lifecycle.act, {"name": "escalate"}, name="patch-escalate"),
     path(f"{patches}/extend", lifecycle.extend, name="patch-extend"),

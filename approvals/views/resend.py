@@ -30,12 +30,12 @@ def form_again(request: HttpRequest) -> HttpResponse | None:
     if match.url_name == "bulk":
         return bulk.preview(request, request.POST, _refused(BulkForm(request.POST)), status=403)
     act = match.url_name.removeprefix("patch-")
-    if act not in {"decide", "comment", *ACTS}:
+    if act not in {"decide", "confirm", "comment", *ACTS}:
         return None
     decision = patch.decision_or_404(match.kwargs["decision_id"])
     if act == "comment":
         return patch.comment_again(request, decision, _refused(CommentForm(request.POST), "text"), status=403)
-    if act == "decide":
+    if act in {"decide", "confirm"}:
         form, card = VerdictForm(request.POST), request.POST.get("displayed") == Displayed.CARD
         return patch.again(request, decision, person_of(request), _refused(form), card, status=403)
     answer = patch.refused(request, decision, Invalid(SENTENCE), act)
