@@ -14,7 +14,7 @@ from django.utils import timezone
 from approvals.models import Decision, PatchView, Policy, PolicyVersion, Review, Status, TokenKind, User
 from approvals.policy.rules import FRESH
 from audit.models import Entry
-from tests.cast import PASSWORD, Api, republish
+from tests.cast import PASSWORD, Api, proved, republish
 
 pytestmark = pytest.mark.django_db
 
@@ -43,15 +43,6 @@ def confirm(client, decision, password=PASSWORD):
 
 def status_of(decision):
     return Decision.objects.get(pk=decision.pk).status
-
-
-def age(client, minutes):
-    """Let the session say that its person gave a password so long ago."""
-    session = client.session
-    record = {"method": "password", "at": (timezone.now() - timedelta(minutes=minutes)).timestamp()}
-    session["account_authentication_methods"] = [record]
-    session["account_authentication_methods_user"] = session["_auth_user_id"]
-    session.save()
 
 
 def again(decision):
@@ -180,9 +171,9 @@ def test_a_fresh_sign_in_is_enough_and_five_minutes_later_it_is_not(alice, askin
     client = Client()
     client.post(reverse("login"), {"username": "alice", "password": PASSWORD})
     assert "Approving asks for your password again" not in client.get(page(asking)).content.decode()
-    age(client, 6)
+    proved(client, 6)
     assert decide(client, asking).status_code == 403
-    age(client, 4)
+    proved(client, 4)
     decide(client, asking)
     assert status_of(asking) == Status.APPROVED
 
@@ -213,7 +204,7 @@ def test_confirming_needs_a_session_and_leads_nowhere_else(client, sign_in, alic
 def test_over_the_api_it_is_refused_with_a_word_programs_understand(through, alice, asking, token_for):
     api = Api(user=alice) if through == "session" else Api(token_for(TokenKind.PERSONAL, "mine", alice))
     if through == "session":
-        age(api.client, 0)
+        proved(api.client, 0)
     body = {"decision_id": str(asking.decision_id), "patch_sha256": asking.patch.sha256}
     answer = api.post(f"/hitl/patches/{asking.patch.patch_id}/approve", body)
     where = f"{settings.BASE_URL}{page(asking)}"
@@ -227,14 +218,16 @@ def test_over_the_api_it_is_refused_with_a_word_programs_understand(through, ali
 
 def test_a_card_and_a_bulk_tick_lead_to_the_page(sign_in, alice, asking):
     client = sign_in(alice)
-    age(client, 0)
+    proved(client, 0)
     PatchView.objects.create(patch=asking.patch, user=alice, opened_at=timezone.now())
     refused = decide(client, asking, displayed="card")
     assert refused.status_code == 403
     assert "approve this patch on its page" in refused.content.decode()
+    assert f'href="{page(asking)}">Open the patch' in refused.content.decode()
     item = f"{asking.decision_id}:{asking.patch.sha256}"
     shown = client.post(reverse("bulk"), {"verdict": "approve", "items": [item]}).content.decode()
     assert "approve this patch on its page" in shown
+    assert f'href="{page(asking)}"' in shown
     queue = client.get(reverse("queue")).content.decode()
     assert f'{page(asking)}#decision" title="Its policy asks for your password' in queue
     assert reverse("card-action", args=[asking.decision_id, "approve"]) not in queue
