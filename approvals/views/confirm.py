@@ -28,7 +28,7 @@ from . import listed
 from .access import go_to, person_of, viewers, way_back
 
 SECOND_FACTORS = {
-    "mfa_reauthenticate": ("code", "Use a code of your app, or a recovery code"),
+    "mfa_reauthenticate": ("code", "Use an app or recovery code"),
     "mfa_reauthenticate:webauthn": ("key", "Use a security key"),
 }
 """By allauth's name: ours, and what its button says."""

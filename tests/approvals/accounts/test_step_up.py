@@ -129,12 +129,18 @@ def test_somebody_with_an_app_gives_a_code_and_comes_back_to_the_words(sign_in, 
     TOTP.activate(alice, secret)
     shown = client.get(page(asking)).content.decode()
     assert 'name="by" value="code"' in shown
-    assert "Use a code of your app, or a recovery code" in shown
+    assert "Use an app or recovery code" in shown
     assert 'value="key"' not in shown
 
     left = client.post(reverse("patch-confirm", args=[asking.decision_id]), {"text": "By code.", "by": "code"})
     assert left["Location"] == f"{reverse('mfa_reauthenticate')}?{urlencode({'next': page(asking) + '#decision'})}"
-    assert f'value="{page(asking)}#decision"' in client.get(left["Location"]).content.decode()
+    form = client.get(left["Location"]).content.decode()
+    assert f'value="{page(asking)}#decision"' in form
+    assert "Confirm it is you" in form
+    assert 'autocomplete="one-time-code" autofocus' in form
+    wrong = client.post(left["Location"], {"code": "000000", "next": page(asking) + "#decision"}).content.decode()
+    assert "Incorrect code" in wrong
+    assert f'value="{page(asking)}#decision"' in wrong
     code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
     back = client.post(left["Location"], {"code": code, "next": page(asking) + "#decision"})
     assert back["Location"] == page(asking) + "#decision"
