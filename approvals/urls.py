@@ -1,6 +1,9 @@
 """The pages' addresses."""
 
 from allauth.account.views import account_inactive, signup
+from allauth.mfa.recovery_codes.views import generate_recovery_codes
+from allauth.mfa.totp.views import activate_totp, deactivate_totp
+from allauth.mfa.webauthn.views import add_webauthn, remove_webauthn
 from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
@@ -23,6 +26,7 @@ from approvals.views import (
     updates,
     workbench,
 )
+from approvals.views.second_factor import recorded
 
 patches = "patches/<uuid:decision_id>"
 
@@ -78,6 +82,13 @@ urlpatterns = [
     path("accounts/signup", signup, name="account_signup"),
     path("accounts/confirm", confirm.confirm, name="confirm"),
     path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
+    path("accounts/2fa/totp/activate/", recorded(activate_totp), name="mfa_activate_totp"),
+    path("accounts/2fa/totp/deactivate/", recorded(deactivate_totp), name="mfa_deactivate_totp"),
+    path(
+        "accounts/2fa/recovery-codes/generate/", recorded(generate_recovery_codes), name="mfa_generate_recovery_codes"
+    ),
+    path("accounts/2fa/webauthn/add/", recorded(add_webauthn), name="mfa_add_webauthn"),
+    path("accounts/2fa/webauthn/keys/<int:pk>/remove/", recorded(remove_webauthn), name="mfa_remove_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),

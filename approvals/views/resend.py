@@ -8,18 +8,21 @@ from typing import TypeVar
 
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from approvals.errors import Invalid
 from approvals.forms import BulkForm, CommentForm, VerdictForm
 from approvals.models import Displayed
 
-from . import bulk, patch
-from .access import person_of
+from . import bulk, patch, workbench
+from .access import person_of, way_back
+from .account import SignIn
 from .lifecycle import ACTS
 
 Words = TypeVar("Words", bound=Form)
 
 SENTENCE = "Nothing was sent: you signed in again since this page was opened. Your words are here; send them again."
+UNSENT = "Nothing was sent: this page was open for too long. Enter your password again."
 
 
 def form_again(request: HttpRequest) -> HttpResponse | None:
@@ -27,6 +30,12 @@ def form_again(request: HttpRequest) -> HttpResponse | None:
     match = request.resolver_match
     if match is None or not match.url_name:
         return None
+    if match.url_name == "login":
+        return redirect(way_back(request)) if request.user.is_authenticated else SignIn.again(request, UNSENT)
+    if not request.user.has_perm("approvals.view_decision"):
+        return None
+    if match.url_name == "view-save":
+        return workbench.name_again(request, SENTENCE)
     if match.url_name == "bulk":
         return bulk.preview(request, request.POST, _refused(BulkForm(request.POST)), status=403)
     act = match.url_name.removeprefix("patch-")

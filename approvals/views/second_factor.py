@@ -1,13 +1,36 @@
-"""The forms that take a code, as allauth's with our limit on guessing and an entry for each wrong one."""
+"""Second factors, as allauth's: forms with our limit on guessing, and changes in one transaction with their entry."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from approvals.actors import person_actor
 from approvals.errors import TooMany
-from approvals.services import access, guessing
+from approvals.models import User
+from approvals.services import access, guessing, identity
+
+View = Callable[..., HttpResponseBase]
+
+
+def recorded(view: View) -> View:
+    """Let a view of allauth's change the second factors of whoever asks only together with the entry of it."""
+
+    @wraps(view)
+    def whole(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        if request.method != "POST" or not isinstance(user, User):
+            return view(request, *args, **kwargs)
+        with identity.changing_factors(user, actor=person_actor(request, user), now=timezone.now()):
+            return view(request, *args, **kwargs)
+
+    return whole
 
 
 class Counted(BaseAuthenticateForm):  # type: ignore[misc]
