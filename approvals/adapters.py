@@ -26,15 +26,6 @@ from approvals.sessions import carry_words, methods, put_words_down, remember_pr
 
 log = logging.getLogger(__name__)
 
-SECOND_FACTOR_CHANGES = {
-    "mfa/email/totp_activated": "authenticator app added",
-    "mfa/email/totp_deactivated": "authenticator app removed",
-    "mfa/email/recovery_codes_generated": "recovery codes made",
-    "mfa/email/webauthn_added": "security key added",
-    "mfa/email/webauthn_removed": "security key removed",
-}
-"""What happened, by the notice that allauth would mail."""
-
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are made by administrators or come from the provider; every completed sign-in is an entry."""
@@ -55,11 +46,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         actor = person_actor(request, user)
         access.record_sign_in(user, methods(request), actor=actor, now=timezone.now())
         return response
-
-    def send_notification_mail(self, template_prefix: str, user: Any, *args: Any, **kwargs: Any) -> None:
-        """Write the entry of what allauth would mail about; it calls this once the change is committed."""
-        if change := SECOND_FACTOR_CHANGES.get(template_prefix):
-            access.record_second_factor(user, change, actor=person_actor(self.request, user), now=timezone.now())
 
 
 class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 
 class Refusal(Exception):
@@ -26,10 +27,11 @@ class NotAllowed(Refusal):
 
 
 class StepUpRequired(NotAllowed):
-    """The caller may do it, once they have proved again who they are, on the patch's page."""
+    """The caller may do it, once they have proved again who they are, on the page of this decision."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, decision_id: UUID) -> None:
         super().__init__(detail, type="step_up_required")
+        self.decision_id = decision_id
 
 
 class NotFound(Refusal):

@@ -156,7 +156,7 @@ class WordsForm(forms.Form):
 
 
 class VerdictForm(WordsForm):
-    """One verdict on one digest, as the decision panel or a card sends it."""
+    """One verdict on one digest, as the decision panel or a card sends it; the panel may ask for a password too."""
 
     patch_sha256 = forms.RegexField(
         r"^[0-9a-f]{64}$",
@@ -167,6 +167,7 @@ class VerdictForm(WordsForm):
     )
     displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
     opened_at = forms.DateTimeField(required=False)
+    password = forms.CharField(required=False, max_length=4_096, strip=False)
 
 
 class TokenForm(forms.Form):

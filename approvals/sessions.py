@@ -15,7 +15,7 @@ from approvals.models import User
 from approvals.policy.rules import FRESH
 from approvals.services import identity
 
-WORDS = "words_not_sent"
+WORDS, VIEW_NAME = "words_not_sent", "view_not_saved"
 BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
 BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
@@ -97,6 +97,17 @@ def give_words_back(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
         return {}
     del request.session[WORDS]
     return {name: kept.get(name) for name in ("text", "in_name_of")}
+
+
+def keep_view_name(request: HttpRequest, name: str, sentence: str) -> None:
+    """Keep the name typed for a saved view that was refused, and why, for the next page of the queue."""
+    request.session[VIEW_NAME] = {"name": name[:200], "why": sentence}
+
+
+def give_view_name_back(request: HttpRequest) -> dict[str, str] | None:
+    """Return the `name` kept and `why` it was refused, once."""
+    kept: dict[str, str] | None = request.session.pop(VIEW_NAME, None)
+    return kept
 
 
 def carry_words(request: HttpRequest) -> None:

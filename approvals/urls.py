@@ -1,6 +1,9 @@
 """The pages' addresses."""
 
 from allauth.account.views import account_inactive, signup
+from allauth.mfa.recovery_codes.views import generate_recovery_codes
+from allauth.mfa.totp.views import activate_totp, deactivate_totp
+from allauth.mfa.webauthn.views import add_webauthn, remove_webauthn
 from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
@@ -22,10 +25,10 @@ from approvals.views import (
     proposals,
     queue,
     revocation,
-    second_factor,
     updates,
     workbench,
 )
+from approvals.views.second_factor import after_fresh_sign_in, recorded
 
 patches = "patches/<uuid:decision_id>"
 
@@ -57,6 +60,7 @@ urlpatterns = [
     path(f"{patches}/panel", updates.panel, name="patch-panel"),
     path(f"{patches}/outcome", updates.outcome, name="patch-outcome"),
     path(f"{patches}/decide", patch.decide, name="patch-decide"),
+    path(f"{patches}/confirm", confirm.elsewhere, name="patch-confirm"),
     path(f"{patches}/comments", patch.comment, name="patch-comment"),
     path(f"{patches}/escalate", lifecycle.act, {"name": "escalate"}, name="patch-escalate"),
     path(f"{patches}/extend", lifecycle.extend, name="patch-extend"),
@@ -81,8 +85,13 @@ urlpatterns = [
     path("accounts/signup", signup, name="account_signup"),
     path("accounts/confirm", confirm.confirm, name="confirm"),
     path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
-    path("accounts/2fa/totp/activate/", second_factor.activate_totp, name="mfa_activate_totp"),
-    path("accounts/2fa/webauthn/add/", second_factor.add_webauthn, name="mfa_add_webauthn"),
+    path("accounts/2fa/totp/activate/", recorded(after_fresh_sign_in(activate_totp)), name="mfa_activate_totp"),
+    path("accounts/2fa/totp/deactivate/", recorded(deactivate_totp), name="mfa_deactivate_totp"),
+    path(
+        "accounts/2fa/recovery-codes/generate/", recorded(generate_recovery_codes), name="mfa_generate_recovery_codes"
+    ),
+    path("accounts/2fa/webauthn/add/", recorded(after_fresh_sign_in(add_webauthn)), name="mfa_add_webauthn"),
+    path("accounts/2fa/webauthn/keys/<int:pk>/remove/", recorded(remove_webauthn), name="mfa_remove_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),

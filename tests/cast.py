@@ -1,7 +1,7 @@
 """The cast of the tests: people, machines, their clients, and patches with only what matters set."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -100,6 +100,16 @@ def sign_in() -> Callable[[User], Client]:
         return client
 
     return make
+
+
+def proved(client: Client, minutes_ago: float = 0) -> Client:
+    """Let a client's session say when its person last gave their password, and return the client."""
+    at = (timezone.now() - timedelta(minutes=minutes_ago)).timestamp()
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": at}]
+    session["account_authentication_methods_user"] = session["_auth_user_id"]
+    session.save()
+    return client
 
 
 @pytest.fixture
@@ -208,6 +218,12 @@ def republish(policy: Policy, **terms: Any) -> PolicyVersion:
     current = PolicyVersion.objects.get(current_of=policy)
     wanted = policies.from_plain(policies.terms_of(current) | terms)
     return policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+
+
+@pytest.fixture
+def critical_anywhere(db: None) -> None:
+    """Let critical patches be approved on every channel, as an install may choose: for what is not about step-up."""
+    republish(Policy.objects.get(name="critical-two-person"), step_up=False)
 
 
 @pytest.fixture

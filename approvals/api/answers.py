@@ -36,7 +36,7 @@ class Current(Answer):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `errors` comes with 422, `current` with most 409."""
+    """RFC 9457. `errors` comes with 422, `current` with most 409, `page` with the `type` `step_up_required`."""
 
     type: str
     title: str
@@ -44,6 +44,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[FieldError] = Field(default=[])
     current: Current | None = None
+    page: str | None = Field(default=None, description="the page that takes the approval which is refused here")
 
 
 class PolicyName(Answer):
@@ -313,6 +314,7 @@ class BulkResult(BaseModel):
     approvals: int | None = None
     required_approvals: int | None = None
     type: str | None = Field(default=None, description="`step_up_required`: only the patch's page takes this approval")
+    page: str | None = Field(default=None, description="with `step_up_required`, the address of that page")
     detail: str | None = None
     current: Current | None = None
 

@@ -18,6 +18,7 @@ from .caller import REVIEW, Needs, NeedsPerson
 from .description import documented
 from .lists import ListQuery
 from .patches import caller_of
+from .problems import page_of
 from .schemas import Acknowledge, BulkDecision, BulkItem
 
 router = Router(tags=["decisions"])
@@ -112,7 +113,7 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
     except Refusal as error:
         result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}
         if isinstance(error, StepUpRequired):
-            result["type"] = error.type
+            result |= {"type": error.type, "page": page_of(error)}
         if isinstance(error, Conflict):
             result["current"] = error.current
         return result

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, JsonResponse
+from django.urls import reverse
 
-from approvals.errors import Conflict, Refusal, TooMany
+from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -25,10 +27,17 @@ def refused(error: Refusal) -> HttpResponse:
         members["errors"] = error.errors
     if isinstance(error, Conflict) and error.current:
         members["current"] = error.current
+    if isinstance(error, StepUpRequired):
+        members["page"] = page_of(error)
     answer = problem(error.status, error.detail, title=error.title, type=error.type, **members)
     if isinstance(error, TooMany):
         answer["Retry-After"] = str(error.retry_after)
     return answer
+
+
+def page_of(error: StepUpRequired) -> str:
+    """Return the address of the page that takes the approval which is refused here."""
+    return f"{settings.BASE_URL}{reverse('patch-detail', args=[error.decision_id])}"
 
 
 def field_errors(errors: Iterable[Any], strip: int) -> list[dict[str, Any]]:

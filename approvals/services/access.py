@@ -203,7 +203,7 @@ def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: dat
 
 
 def record_second_factor(user: User, change: str, *, actor: Actor, now: datetime) -> None:
-    """Record what became of a person's second factors; call in the request that changed them."""
+    """Record what became of a person's second factors; call in the transaction that changed them."""
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("factor.changed", actor=actor, at=now, subject=subject, data={"change": change})
 

@@ -61,6 +61,7 @@ POLICIES: list[dict[str, Any]] = [
         "match": "priority == 'critical'",
         "required_approvals": 2,
         "required_groups": ["security-leads"],
+        "step_up": True,
         "sla_warn_seconds": 4 * MINUTE,
         "sla_due_seconds": 5 * MINUTE,
         "escalate_after_seconds": HOUR,

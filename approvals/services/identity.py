@@ -1,7 +1,8 @@
 """Who the provider's people are here: accounts, groups and addresses. The only writer of what allauth keeps of them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,8 @@ from approvals.queries.people import account_of, owners_of
 from audit.log import Actor
 
 from .access import record_second_factor, record_sign_out, record_user_change, user_facts
+
+FACTORS = {Authenticator.Type.TOTP: "authenticator app", Authenticator.Type.WEBAUTHN: "security key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,31 @@ def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
     User.objects.filter(pk=user.pk).update(signed_out_everywhere=F("signed_out_everywhere") + 1)
     UserSession.objects.filter(user=user).delete()
     record_sign_out(user, "signed out everywhere", actor=actor, now=now)
+
+
+@contextmanager
+def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[None]:
+    """Write what becomes of a person's second factors inside, in the transaction that changes them.
+
+    Recovery codes that come or go with another factor have no entry of their own.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two tabs would write each other's change
+        before = _factors(user)
+        yield
+        after = _factors(user)
+        added = [kind for pk, kind in after.items() if pk not in before]
+        removed = [kind for pk, kind in before.items() if pk not in after]
+        changes = [f"{FACTORS[kind]} added" for kind in added if kind in FACTORS]
+        changes += [f"{FACTORS[kind]} removed" for kind in removed if kind in FACTORS]
+        if not changes and Authenticator.Type.RECOVERY_CODES in added:
+            changes = ["recovery codes made"]
+        for change in changes:
+            record_second_factor(user, change, actor=actor, now=now)
+
+
+def _factors(user: User) -> dict[int, str]:
+    return dict(Authenticator.objects.filter(user=user).values_list("pk", "type"))
 
 
 @transaction.atomic

@@ -289,7 +289,9 @@ def _record_review(decision: Decision, given: Review, actor: Actor, now: datetim
 def _as_error(sentence: str, decision: Decision) -> Refusal:
     if isinstance(sentence, Stale):
         return Conflict(sentence, current=current(decision))
-    return StepUpRequired(sentence) if isinstance(sentence, StepUp) else NotAllowed(sentence)
+    if isinstance(sentence, StepUp):
+        return StepUpRequired(sentence, decision_id=decision.decision_id)
+    return NotAllowed(sentence)
 
 
 def _seconds(opened_at: datetime | None, now: datetime) -> int | None:

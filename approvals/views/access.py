@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -53,6 +54,13 @@ def way_back(request: HttpRequest) -> str:
     back = request.POST.get("next", request.GET.get("next", ""))
     safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
     return back if safe else reverse("queue")
+
+
+def go_to(request: HttpRequest, address: str) -> HttpResponse:
+    """Send the browser on, in htmx's way where htmx asked."""
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(status=204, headers={"HX-Redirect": address})
+    return redirect(address)
 
 
 def person_of(request: HttpRequest) -> User:

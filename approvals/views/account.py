@@ -56,6 +56,14 @@ class SignIn(LoginView):
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(single_sign_on=bool(settings.OIDC_ISSUER), **context)
 
+    @classmethod
+    def again(cls, request: HttpRequest, sentence: str) -> HttpResponse:
+        """Show the page with the name that was typed and a sentence; the password is typed anew."""
+        page = cls()
+        page.setup(request)
+        form = SignInForm(request, initial={"username": request.POST.get("username", "")[:254]})
+        return page.render_to_response(page.get_context_data(form=form, not_sent=sentence), status=403)
+
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.get_user()
         login = Login(user=user, redirect_url=self.get_success_url())

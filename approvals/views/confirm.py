@@ -1,6 +1,8 @@
-"""Proving again who one is, where a policy asks for it; then back to the page that asked."""
+"""Proving again who one is, where a policy asks for it: in the decision panel, or elsewhere and back to the panel."""
 
+from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from django import forms
@@ -12,21 +14,24 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.actors import person_actor
 from approvals.errors import Invalid, TooMany
-from approvals.forms import ConfirmForm
+from approvals.forms import ConfirmForm, VerdictForm
+from approvals.models import User
 from approvals.queries.people import comes_from_provider
 from approvals.services import access
-from approvals.sessions import remember_password
+from approvals.sessions import keep_words, remember_password
 
-from .access import person_of, way_back
+from . import listed
+from .access import go_to, person_of, viewers, way_back
 
 SECOND_FACTORS = {
-    "mfa_reauthenticate": "Use a code of your app, or a recovery code",
-    "mfa_reauthenticate:webauthn": "Use a security key",
+    "mfa_reauthenticate": ("code", "Use an app or recovery code"),
+    "mfa_reauthenticate:webauthn": ("key", "Use a security key"),
 }
+"""By allauth's name: ours, and what its button says."""
 
 
 @sensitive_post_parameters("password")
@@ -38,25 +43,70 @@ def confirm(request: HttpRequest) -> HttpResponse:
     form = ConfirmForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            return _confirmed(request, form.cleaned_data["password"])
+            take_password(request, form.cleaned_data["password"])
         except (Invalid, TooMany) as error:
             form.add_error("password", error.detail)
             answer = _page(request, form, error.status)
             if isinstance(error, TooMany):
                 answer["Retry-After"] = str(error.retry_after)
             return answer
+        return redirect(way_back(request))
     return _page(request, form, 422 if form.errors else 200)
 
 
-def _confirmed(request: HttpRequest, password: str) -> HttpResponse:
+@require_POST
+@viewers
+def elsewhere(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """Keep what was typed in the decision panel, and lead to what asks who one is by other means than its password."""
+    form = VerdictForm(request.POST)
+    form.full_clean()  # a verdict is not asked for here
+    keep_words(request, decision_id, request.POST.get("text", ""), form.cleaned_data.get("in_name_of"))
+    chosen = request.POST.get("by", "")
+    ways = {way["by"]: way["url"] for way in second_factors(person_of(request), panel_address(request, decision_id))}
+    return go_to(request, ways.get(chosen) or address(request, decision_id))
+
+
+def take_password(request: HttpRequest, password: str) -> None:
+    """Check the signed-in person's password; a right one counts for five minutes. Raise Invalid or TooMany."""
     user, now = person_of(request), timezone.now()
     access.confirm_password(user, password, actor=person_actor(request, user), now=now)
     remember_password(request, user)
-    return redirect(way_back(request))
+
+
+def proofs(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
+    """Return by what this person can prove in the decision panel who they are: a `password` typed there, `others`
+    that lead away and back; whoever comes from a provider is asked there first, on the page that has it."""
+    user = person_of(request)
+    others = second_factors(user, panel_address(request, decision_id))
+    if provider := bool(settings.OIDC_ISSUER and comes_from_provider(user)):
+        others.append({"by": "provider", "words": "Sign in again at your provider"})
+    return {"password": user.has_usable_password() and not provider, "others": others}
+
+
+def address(request: HttpRequest, decision_id: UUID) -> str:
+    """Return the page that asks who one is and leads back to this decision's panel."""
+    return f"{reverse('confirm')}?{urlencode({'next': panel_address(request, decision_id)})}"
+
+
+def panel_address(request: HttpRequest, decision_id: UUID) -> str:
+    return f"{listed.patch_address(request, decision_id)}#decision"
+
+
+def second_factors(user: User, back: str) -> list[dict[str, str]]:
+    """Return the person's second factors, each with the page of allauth's that takes it and leads back."""
+    query = urlencode({"next": back})
+    known = [(way, SECOND_FACTORS.get(way["id"])) for way in get_adapter().get_reauthentication_methods(user)]
+    return [{"by": of[0], "words": of[1], "url": f"{way['url']}?{query}"} for way, of in known if of]
 
 
 def _page(request: HttpRequest, form: forms.Form, status: int) -> HttpResponse:
-    context = {"form": form, "next": way_back(request), "others": _others(request), "provider": _provider(request)}
+    back = way_back(request)
+    context = {
+        "form": form,
+        "next": back,
+        "others": second_factors(person_of(request), back),
+        "provider": _provider(request),
+    }
     return render(request, "registration/confirm.html", context, status=status)
 
 
@@ -69,14 +119,3 @@ def _provider(request: HttpRequest) -> str:
         return ""
     asked = {"process": "login", "next": way_back(request), "auth_params": "prompt=login&max_age=0"}
     return f"{reverse('openid_connect_login', args=['sso'])}?{urlencode(asked)}"
-
-
-def _others(request: HttpRequest) -> list[dict[str, str]]:
-    """Return the person's second factors, each with the page of allauth's that takes it and leads back."""
-    back = urlencode({"next": way_back(request)})
-    ways = get_adapter().get_reauthentication_methods(person_of(request))
-    return [
-        {"url": f"{way['url']}?{back}", "words": SECOND_FACTORS[way["id"]]}
-        for way in ways
-        if way["id"] in SECOND_FACTORS
-    ]

@@ -16,8 +16,8 @@ from approvals.models import Channel
 from approvals.services import lifecycle, reviews
 
 from . import listed
-from .access import person_of, varies, viewers
-from .patch import decision_or_404, go_to, refused
+from .access import go_to, person_of, varies, viewers
+from .patch import decision_or_404, refused
 
 ACTS: dict[str, tuple[Callable[..., Any], str]] = {
     "escalate": (lifecycle.escalate, "Escalated to the security leads."),

@@ -8,7 +8,7 @@ from django import forms
 from approvals.forms import VerdictForm
 from approvals.models import NO_DEADLINE, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
-from approvals.policy.rules import Intent, Person, StepUp, refusal
+from approvals.policy.rules import FRESH, Case, Intent, Person, StepUp, refusal
 from approvals.queries.case import case
 from approvals.queries.people import approvers
 from approvals.queries.queue import who_can
@@ -57,6 +57,7 @@ def panel(
         "missing": _missing(decision, live) if is_open else [],
         "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
         "asks": is_open and asks,
+        "fresh_until": _fresh_until(seen, authenticated_at) if is_open and no_approval is None and not asks else None,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
         "may_comment": "approvals.comment_decision" in person.permissions,
@@ -67,6 +68,11 @@ def panel(
         "may_withdraw": is_open and person.id in seen.reviewers,
         "may_revoke": lead and decision.status in {Status.APPROVED, Status.AUTO_APPROVED},
     }
+
+
+def _fresh_until(seen: Case, authenticated_at: datetime | None) -> datetime | None:
+    """Return until when an approval that needs it asks for no password again."""
+    return authenticated_at + FRESH if seen.step_up and authenticated_at else None
 
 
 def _missing(decision: Decision, live: list[Review]) -> list[str]:

@@ -2,19 +2,20 @@
 
 import re
 from datetime import datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.actors import person_actor
-from approvals.errors import Conflict, NotAllowed, NotFound, Refusal, StepUpRequired
+from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired, TooMany
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
@@ -25,9 +26,9 @@ from approvals.queries.workbench import earlier_comments, viewed_files
 from approvals.services import reviews
 from approvals.sessions import authenticated_at, give_words_back, keep_words
 
+from . import confirm, gate, listed
 from . import diff as diffs
-from . import gate, listed
-from .access import person_of, varies, viewers
+from .access import go_to, person_of, varies, viewers
 from .panel import panel
 
 YEAR = 365 * 24 * 3600
@@ -86,35 +87,53 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     return render(request, "approvals/diff_file.html", context)
 
 
+@sensitive_post_parameters("password")
 @require_POST
 @viewers
 @varies
 def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Take one verdict from the panel or a card; answer with the next item, the panel's errors or what happened."""
-    form, user, now = VerdictForm(request.POST), person_of(request), timezone.now()
+    form, user = VerdictForm(request.POST), person_of(request)
     decision = decision_or_404(decision_id)
     card = request.POST.get("displayed") == Displayed.CARD
     if not form.is_valid():
         return again(request, decision, user, form, card, status=422)
     try:
-        done = reviews.review(
-            decision_id,
-            Verdict(form.cleaned_data["verdict"]),
-            user=user,
-            actor=person_actor(request, user),
-            seen=_seen(request, form, card),
-            now=now,
-            text=form.cleaned_data["text"],
-            category=form.cleaned_data["category"],
-            in_name_of=form.cleaned_data["in_name_of"],
-        )
+        done = _decided(request, decision_id, user, form, card)
     except Refusal as error:
         if isinstance(error, StepUpRequired) and not card:
-            keep_words(request, decision_id, form.cleaned_data["text"], form.cleaned_data["in_name_of"])
-            return go_to(request, _confirmation(decision_id))
+            if not confirm.proofs(request, decision_id)["password"]:
+                keep_words(request, decision_id, form.cleaned_data["text"], form.cleaned_data["in_name_of"])
+                return go_to(request, confirm.address(request, decision_id))
+            form.add_error("password", error.detail)
         return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
     messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
     return _onward(request, done, card)
+
+
+def _decided(request: HttpRequest, decision_id: UUID, user: User, form: VerdictForm, card: bool) -> Decision:
+    """Give the verdict; the password beside it is looked at only where nothing else speaks against an approval."""
+    review = partial(
+        reviews.review,
+        decision_id,
+        Verdict(form.cleaned_data["verdict"]),
+        user=user,
+        actor=person_actor(request, user),
+        text=form.cleaned_data["text"],
+        category=form.cleaned_data["category"],
+        in_name_of=form.cleaned_data["in_name_of"],
+    )
+    try:
+        return review(seen=_seen(request, form, card), now=timezone.now())
+    except StepUpRequired:
+        if card or not form.cleaned_data["password"]:
+            raise
+    try:
+        confirm.take_password(request, form.cleaned_data["password"])
+    except (Invalid, TooMany) as error:
+        form.add_error("password", error.detail)
+        raise
+    return review(seen=_seen(request, form, card), now=timezone.now())
 
 
 @require_POST
@@ -185,6 +204,7 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
     given, user, now = find.with_reviews(decision), person_of(request), timezone.now()
     replaced = decision.status == Status.SUPERSEDED
+    shown = panel(decision, given, present(user, now), now, authenticated_at=authenticated_at(request), **changes)
     return {
         "decision": decision,
         "patch": decision.patch,
@@ -195,8 +215,8 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "acknowledged": revocable.acknowledged(decision),
         "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
-        "panel": panel(decision, given, present(user, now), now, authenticated_at=authenticated_at(request), **changes),
-        "confirmation": _confirmation(decision.decision_id),
+        "panel": shown,
+        "proofs": confirm.proofs(request, decision.decision_id) if shown["asks"] else None,
     } | listed.context(request, decision, now)
 
 
@@ -292,12 +312,15 @@ def again(
     verdict = form.data.get("verdict", Verdict.APPROVE)
     step = STEPS.get(verdict, "approve")
     conflict = _conflict(decision, error) if isinstance(error, Conflict) else None
-    if error and not conflict:
+    if error and not conflict and not form.has_error("password"):
         form.add_error(None, error.detail)
     if card:
         context = _card(request, decision, user, step, form=form, conflict=conflict)
         return render(request, "approvals/card_action.html", context, status=status)
-    return _panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
+    answer = _panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
+    if isinstance(error, TooMany):
+        answer["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _conflict(decision: Decision, error: Conflict, act: str = "decide") -> dict[str, str]:
@@ -316,13 +339,6 @@ def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpRespons
     return go_to(request, listed.patch_address(request, after.decision_id) if after else listed.address(request))
 
 
-def go_to(request: HttpRequest, address: str) -> HttpResponse:
-    """Send the browser on, in htmx's way where htmx asked."""
-    if request.htmx:  # type: ignore[attr-defined]
-        return HttpResponse(status=204, headers={"HX-Redirect": address})
-    return redirect(address)
-
-
 def refused(request: HttpRequest, decision: Decision, error: Refusal, act: str) -> HttpResponse:
     """Show the panel as it is now, with what was wrong and the words of the act that was refused."""
     conflict = _conflict(decision, error, act) if isinstance(error, Conflict) else None
@@ -338,12 +354,6 @@ def _sentence(decision: Decision, verdict: Verdict) -> str:
     if verdict == Verdict.APPROVE and decision.status == Status.PENDING:
         return f"Your approval of {name} counts: {decision.approvals} of {decision.required_approvals}."
     return f"{DONE[verdict]}: {name}."
-
-
-def _confirmation(decision_id: UUID) -> str:
-    """Return the page that asks who one is and leads back to this decision's panel."""
-    back = reverse("patch-detail", args=[decision_id]) + "#decision"
-    return f"{reverse('confirm')}?{urlencode({'next': back})}"
 
 
 def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:

@@ -15,6 +15,7 @@ from approvals.queries.delegations import present
 from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
 from approvals.queries.workbench import saved_views
+from approvals.sessions import give_view_name_back
 
 from .access import person_of, varies, viewers
 from .links import page_urls, queue_address, with_parameters
@@ -47,7 +48,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "approvals/queue.html",
-        context | {"kpis": queue_kpis(now), "needs_me": needs_of(who, now)},
+        context | {"kpis": queue_kpis(now), "needs_me": needs_of(who, now), "not_saved": give_view_name_back(request)},
     )
 
 

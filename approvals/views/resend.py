@@ -8,18 +8,21 @@ from typing import TypeVar
 
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from approvals.errors import Invalid
 from approvals.forms import BulkForm, CommentForm, VerdictForm
 from approvals.models import Displayed
 
-from . import bulk, patch
-from .access import person_of
+from . import bulk, patch, workbench
+from .access import person_of, way_back
+from .account import SignIn
 from .lifecycle import ACTS
 
 Words = TypeVar("Words", bound=Form)
 
 SENTENCE = "Nothing was sent: you signed in again since this page was opened. Your words are here; send them again."
+UNSENT = "Nothing was sent: this page was open for too long. Enter your password again."
 
 
 def form_again(request: HttpRequest) -> HttpResponse | None:
@@ -27,15 +30,21 @@ def form_again(request: HttpRequest) -> HttpResponse | None:
     match = request.resolver_match
     if match is None or not match.url_name:
         return None
+    if match.url_name == "login":
+        return redirect(way_back(request)) if request.user.is_authenticated else SignIn.again(request, UNSENT)
+    if not request.user.has_perm("approvals.view_decision"):
+        return None
+    if match.url_name == "view-save":
+        return workbench.name_again(request, SENTENCE)
     if match.url_name == "bulk":
         return bulk.preview(request, request.POST, _refused(BulkForm(request.POST)), status=403)
     act = match.url_name.removeprefix("patch-")
-    if act not in {"decide", "comment", *ACTS}:
+    if act not in {"decide", "confirm", "comment", *ACTS}:
         return None
     decision = patch.decision_or_404(match.kwargs["decision_id"])
     if act == "comment":
         return patch.comment_again(request, decision, _refused(CommentForm(request.POST), "text"), status=403)
-    if act == "decide":
+    if act in {"decide", "confirm"}:
         form, card = VerdictForm(request.POST), request.POST.get("displayed") == Displayed.CARD
         return patch.again(request, decision, person_of(request), _refused(form), card, status=403)
     answer = patch.refused(request, decision, Invalid(SENTENCE), act)

@@ -1,4 +1,5 @@
-"""Second factors over allauth's pages: codes are counted and written down, and none is added to a session left open."""
+"""Second factors, as allauth's: forms with our limit on guessing, changes in one transaction with their entry, and none
+is added to a session left open."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,8 +9,6 @@ from urllib.parse import urlencode
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
-from allauth.mfa.totp import views as totp
-from allauth.mfa.webauthn import views as webauthn
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -19,7 +18,8 @@ from django.utils import timezone
 
 from approvals.actors import person_actor
 from approvals.errors import TooMany
-from approvals.services import access, guessing
+from approvals.models import User
+from approvals.services import access, guessing, identity
 from approvals.sessions import is_fresh
 
 View = Callable[..., HttpResponseBase]
@@ -40,6 +40,20 @@ def after_fresh_sign_in(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def recorded(view: View) -> View:
+    """Let a view of allauth's change the second factors of whoever asks only together with the entry of it."""
+
+    @wraps(view)
+    def whole(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        if request.method != "POST" or not isinstance(user, User):
+            return view(request, *args, **kwargs)
+        with identity.changing_factors(user, actor=person_actor(request, user), now=timezone.now()):
+            return view(request, *args, **kwargs)
+
+    return whole
 
 
 class Counted(BaseAuthenticateForm):  # type: ignore[misc]
@@ -69,7 +83,3 @@ class CodeAgainForm(Counted, ReauthenticateForm):  # type: ignore[misc]
         code = super().clean_code()
         access.record_confirmation(self.user, actor=person_actor(context.request, self.user), now=timezone.now())
         return code
-
-
-activate_totp = after_fresh_sign_in(totp.activate_totp)
-add_webauthn = after_fresh_sign_in(webauthn.add_webauthn)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +14,7 @@ from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
 from approvals.services import workbench
+from approvals.sessions import keep_view_name
 
 from . import listed
 from .access import person_of, viewers
@@ -48,10 +49,16 @@ def save_view(request: HttpRequest) -> HttpResponse:
     try:
         view = workbench.save_view(person_of(request), request.POST.get("name", ""), request.POST.get("query", ""))
     except Refusal as error:
-        messages.error(request, error.detail)
-        return redirect("queue")
+        return name_again(request, error.detail)
     messages.success(request, f"Saved as {view.name}.")
     return redirect(f"{reverse('queue')}?{view.query}" if view.query else "queue")
+
+
+def name_again(request: HttpRequest, sentence: str) -> HttpResponse:
+    """Go back to the filters that were to be saved, with the name as it was typed and what is wrong with it."""
+    keep_view_name(request, request.POST.get("name", ""), sentence)
+    query = QueryDict(request.POST.get("query", "")[:2_000].lstrip("?")).urlencode()
+    return redirect(f"{reverse('queue')}?{query}" if query else "queue")
 
 
 @require_POST

@@ -1,14 +1,16 @@
 """What a person reads when an act on a decision is refused: in the panel, with their words, once."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import Verdict
+from approvals.models import SavedView, Verdict
 from approvals.services.lifecycle import revoke
 from audit.models import Entry
-from tests.cast import actor_for
+from tests.cast import PASSWORD, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -101,10 +103,11 @@ def stale(alice):
     client.force_login(alice)
     client.get(reverse("queue"))
 
-    def send(name, decision=None, headers=OURS, **body):
+    def send(name, /, decision=None, headers=OURS, **body):
         address = reverse(name, args=[decision.decision_id] if decision else [])
         return client.post(address, {"csrfmiddlewaretoken": "x" * 64, **body}, headers=headers)
 
+    send.client = client
     return send
 
 
@@ -151,6 +154,55 @@ def test_words_of_another_site_are_never_shown_as_ones_own(stale, make_patch, he
     assert answer.status_code == 403
     assert "Approve this one at once." not in body
     assert "Please send that again" in body
+
+
+def test_a_stale_sign_in_comes_back_with_the_name_and_without_the_password(alice):
+    client, entries = Client(enforce_csrf_checks=True), Entry.objects.count()
+    sent = {"username": 'al"ice', "password": PASSWORD, "next": "/history", "csrfmiddlewaretoken": "x" * 64}
+    answer = client.post(reverse("login"), sent, headers=OURS)
+    body = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Nothing was sent: this page was open for too long." in body
+    assert 'value="al&quot;ice"' in body
+    assert 'name="next" value="/history"' in body
+    assert PASSWORD not in body
+    assert Entry.objects.count() == entries
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', body)[1]
+    again = client.post(reverse("login"), sent | {"username": "alice", "csrfmiddlewaretoken": token}, headers=OURS)
+    assert again["Location"] == "/history"
+
+
+def test_a_stale_sign_in_of_somebody_who_is_signed_in_leads_on(stale):
+    answer = stale("login", username="alice", password=PASSWORD, next="/history")
+    assert (answer.status_code, answer["Location"]) == (302, "/history")
+    assert stale("login", username="alice", next="https://evil.example/")["Location"] == reverse("queue")
+
+
+def test_a_sign_in_from_another_site_is_not_shown(client):
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post(reverse("login"), {"username": "mallory"}, headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert "mallory" not in answer.content.decode()
+
+
+def test_the_name_of_a_stale_view_comes_back_with_its_filters(stale):
+    answer = stale("view-save", name='My "view"', query="priority=high")
+    assert answer["Location"] == f"{reverse('queue')}?priority=high"
+    assert not SavedView.objects.exists()
+    shown = stale.client.get(answer["Location"]).content.decode()
+    assert 'value="My &quot;view&quot;" aria-invalid="true"' in shown
+    assert AGAIN in shown
+
+
+def test_a_refused_name_of_a_view_stands_in_its_open_menu_once(sign_in, alice):
+    client = sign_in(alice)
+    answer = client.post(reverse("view-save"), {"name": "x" * 61, "query": "priority=high"})
+    assert answer["Location"] == f"{reverse('queue')}?priority=high"
+    shown = client.get(answer["Location"]).content.decode()
+    assert 'id="menu-views" open>' in shown
+    assert f'value="{"x" * 61}" aria-invalid="true"' in shown
+    assert "Give the view a name of up to 60 characters." in shown
+    assert "x" * 61 not in client.get(answer["Location"]).content.decode()
 
 
 def test_a_stale_form_without_words_says_what_to_do(stale):

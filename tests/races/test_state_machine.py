@@ -100,7 +100,8 @@ class Gate(RuleBasedStateMachine):
     def _decide(self, decision: Decision | None, who: str, verdict: Verdict, sha256: str = "") -> None:
         if decision:
             user = self.people[who]
-            seen = reviews.Seen(sha256 or decision.patch.sha256, Displayed.PAGE, Channel.PAGE)
+            digest = sha256 or decision.patch.sha256
+            seen = reviews.Seen(digest, Displayed.PAGE, Channel.PAGE, authenticated_at=self.now)
             words = {} if verdict == Verdict.APPROVE else {"text": "It misses a call site.", "category": "incomplete"}
             act = partial(reviews.review, decision.decision_id, verdict, user=user, actor=actor_for(user), seen=seen)
             self._try(partial(act, now=self.now, **words))

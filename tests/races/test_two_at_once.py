@@ -15,7 +15,7 @@ from approvals.models import Decision, Patch, Priority, Producer, Review, Revoca
 from approvals.services import timers
 from approvals.services.kev import import_catalogue
 from audit.models import Entry
-from tests.cast import DIFF, SYSTEM, Api, document
+from tests.cast import DIFF, SYSTEM, Api, document, proved
 
 from .crowd import Member, Told, assert_settled, member
 from .together import after, at_once
@@ -28,6 +28,7 @@ ROUNDS = 15
 OTHER_DIFF = DIFF.replace("select %s", "select ?")
 
 
+@pytest.mark.usefixtures("critical_anywhere")
 def test_two_people_complete_a_critical_quorum_at_once(make_patch: MakePatch) -> None:
     reviewer, lead = member("alice", "reviewer"), member("lena", "security-leads")
     for _ in range(ROUNDS):
@@ -40,6 +41,20 @@ def test_two_people_complete_a_critical_quorum_at_once(make_patch: MakePatch) ->
         assert_settled()
 
 
+def test_two_people_complete_it_on_its_page_as_shipped(make_patch: MakePatch) -> None:
+    pair = member("alice", "reviewer"), member("lena", "security-leads")
+    for who in pair:
+        proved(who.client)
+    for _ in range(ROUNDS):
+        decision = make_patch(severity="critical")
+        told = at_once(*[partial(who.on_page, decision, "approve") for who in pair])
+        assert [answer.code for answer in told] == [302, 302]
+        row = Decision.objects.get(pk=decision.pk)
+        assert (row.status, row.approvals) == (Status.APPROVED, 2)
+        assert_settled()
+
+
+@pytest.mark.usefixtures("critical_anywhere")
 def test_a_third_approval_is_counted_or_refused_but_never_lost(make_patch: MakePatch) -> None:
     people = [member("alice", "reviewer"), member("bob", "reviewer"), member("lena", "security-leads")]
     for _ in range(ROUNDS):
@@ -53,6 +68,7 @@ def test_a_third_approval_is_counted_or_refused_but_never_lost(make_patch: MakeP
         assert_settled()
 
 
+@pytest.mark.usefixtures("critical_anywhere")
 def test_one_person_in_two_tabs_counts_once(make_patch: MakePatch) -> None:
     alice = member("alice", "reviewer")
     for _ in range(ROUNDS):

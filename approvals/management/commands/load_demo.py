@@ -131,6 +131,7 @@ def _decide(step: Verdict, decision: Decision, user: User, actor: Actor) -> None
             Displayed.CARD if step.on_card else Displayed.PAGE,
             Channel.CARD if step.on_card else Channel.PAGE,
             opened,
+            authenticated_at=step.at,
         ),
         now=step.at,
         text=step.text,

@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 import pytest
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secret, hotp_value
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from approvals.services import guessing
+from approvals.services import guessing, identity
 from audit.models import Entry
 from tests.cast import PASSWORD
 
@@ -112,6 +112,42 @@ def test_each_change_of_a_factor_is_an_entry(enrolled, alice):
     client.post(reverse("mfa_deactivate_totp"))
     assert not Authenticator.objects.filter(user=alice).exists()
     assert entries("factor.changed") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("mfa_activate_totp", set()),
+        ("mfa_deactivate_totp", {"totp", "recovery_codes"}),
+        ("mfa_generate_recovery_codes", {"totp", "recovery_codes"}),
+        ("mfa_remove_webauthn", {"webauthn"}),
+    ],
+)
+def test_no_factor_changes_without_its_entry(alice, monkeypatch, name, kinds):
+    def broken(*_, **__):
+        raise RuntimeError("the log is full")
+
+    for kind in sorted(kinds):
+        secret = {"secret": get_adapter().encrypt(generate_totp_secret())} if kind == "totp" else {"seed": "x"}
+        Authenticator.objects.create(user=alice, type=kind, data=secret)
+    before = list(Authenticator.objects.values_list("pk", "type"))
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+    client.post(reverse("confirm"), {"password": PASSWORD})
+    body = {}
+    if name == "mfa_activate_totp":
+        text = client.get(reverse(name)).content.decode()
+        body = {"code": code_of(re.search(r'id="authenticator_secret" type="text" value="([A-Z2-7]+)"', text)[1])}
+    address = reverse(name, args=[before[0][0]] if name == "mfa_remove_webauthn" else [])
+    with monkeypatch.context() as patched:
+        patched.setattr(identity, "record_second_factor", broken)
+        assert client.post(address, body).status_code == 500
+    assert list(Authenticator.objects.values_list("pk", "type")) == before
+    assert not Entry.objects.filter(type="factor.changed").exists()
+    cache.clear()
+    assert client.post(address, body).status_code == 302
+    assert list(Authenticator.objects.values_list("pk", "type")) != before
+    assert entries("factor.changed") == 1
 
 
 def test_a_code_is_enough_to_confirm_who_one_is(enrolled, alice):

@@ -37,6 +37,7 @@ def test_approve_answers_what_is_so_now(api_of, make_patch, alice):
     assert kinds(decision) == ["patch.submitted", "review.recorded", "decision.approved"]
 
 
+@pytest.mark.usefixtures("critical_anywhere")
 def test_approve_stays_pending_until_the_quorum(api_of, make_patch, alice, lena):
     decision = make_patch(severity="critical")
     first = act(api_of(alice), decision, "approve").json()
@@ -194,6 +195,7 @@ def bulk(api: Api, verdict: str, *items, **more):
     return api.post("/hitl/decisions/bulk", {"items": listed, "verdict": verdict, **more})
 
 
+@pytest.mark.usefixtures("critical_anywhere")
 def test_bulk_gives_a_result_per_item_in_order(api_of, make_patch, approve, alice, bob):
     low, critical, ended = make_patch(severity="low"), make_patch(severity="critical"), make_patch(severity="low")
     unopened = make_patch(severity="high")

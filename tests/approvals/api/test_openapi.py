@@ -160,6 +160,7 @@ def sent(model: Any, answer: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("critical_anywhere")
 def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, make_patch, approve, alice, lena):
     sent(answers.Intake, producer_api.post("/hitl/patches", FULL))
     sent(answers.Intake, producer_api.post("/hitl/admin/create-decision", document(patch_id="least", diff=None)))

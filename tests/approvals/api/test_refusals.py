@@ -137,6 +137,7 @@ def test_409_names_what_is_so_now(make_patch, approve, api_of, alice, lena, act)
     assert Entry.objects.count() == before + 1
 
 
+@pytest.mark.usefixtures("critical_anywhere")
 def test_another_digest_is_409_with_the_present_one(untouched, api_of, lena):
     answer = api_of(lena).post(path_for("approve", untouched), body_for("approve", untouched, patch_sha256="0" * 64))
     assert answer.status_code == 409
@@ -201,6 +202,7 @@ def test_a_category_is_one_of_ours(untouched, api_of, lena):
     assert answer.status_code == 422
 
 
+@pytest.mark.usefixtures("critical_anywhere")
 @pytest.mark.parametrize("act", ["approve", "reject", "request-changes"])
 def test_a_personal_token_decides_nothing_critical(untouched, token_for, alice, act):
     api = Api(token_for("personal", "laptop", user=alice))
