@@ -61,7 +61,7 @@ def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str
     """Return why these terms and this place loosen the policy; raise Invalid when they do and no reason is given."""
     why = why_it_loosens(policy, terms)
     if why:
-        _check_reason(reason)
+        check_reason(reason)
     return why
 
 
@@ -77,8 +77,8 @@ def why_it_loosens(policy: Policy, terms: dict[str, Any]) -> list[str]:
 
 def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
     """Ask that automatic approval runs again; without a second person in this install it does at once."""
-    _demand_lead(user, actor, "Only security leads switch automatic approval on.")
-    _check_reason(reason)
+    demand_lead(user, actor, "Only security leads switch automatic approval on.")
+    check_reason(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
         return None
@@ -89,8 +89,8 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
 
 def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     """Stop automatic approval at once; one person is enough. Return False when it was stopped already."""
-    _demand_lead(user, actor, "Only security leads stop automatic approval.")
-    _check_reason(reason)
+    demand_lead(user, actor, "Only security leads stop automatic approval.")
+    check_reason(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 
@@ -99,7 +99,7 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
     """Make a proposal so. Raise NotFound, NotAllowed (its own author, no such right) or Conflict (decided, stale)."""
     proposal = _open(proposal_id)
     _demand_right(proposal, user, actor)
-    if _same_person(user, proposal.proposed_by):
+    if same_person(user, proposal.proposed_by):
         raise NotAllowed("You asked for this change, so a second person must agree to it.")
     if proposal.policy and proposal.base != _base(proposal.policy):
         raise Conflict("The policy was changed after this was asked for. Nothing was changed; ask for it again.")
@@ -179,21 +179,24 @@ def _open(proposal_id: int) -> Proposal:
 
 def _demand_right(proposal: Proposal, user: User, actor: Actor) -> None:
     if proposal.policy is None:
-        _demand_lead(user, actor, "Only security leads switch automatic approval on.")
+        demand_lead(user, actor, "Only security leads switch automatic approval on.")
     elif not user.has_perm(CHANGE):
         raise NotAllowed("Only policy administrators and security leads agree to a policy.")
 
 
-def _demand_lead(user: User, actor: Actor, sentence: str) -> None:
+def demand_lead(user: User, actor: Actor, sentence: str) -> None:
+    """Raise NotAllowed with this sentence unless the person is a security lead now."""
     if LEAD not in person(user, actor.authn).permissions:
         raise NotAllowed(sentence)
 
 
-def _same_person(one: User, other: User) -> bool:
+def same_person(one: User, other: User) -> bool:
+    """Return whether these accounts are one person: the same, or with a provider's subject or address in common."""
     return len(one_person_once([Approver(user.pk, frozenset()) for user in {one, other}])) == 1
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Raise Invalid unless what loosens says why."""
     if not reason.strip():
         raise Invalid("Say why: a reason is required.", errors=[{"loc": ["reason"], "msg": "Say why: this loosens."}])
     if len(reason) > MAX_REASON:

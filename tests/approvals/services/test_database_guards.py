@@ -42,6 +42,8 @@ TABLES = [
     "policyversion",
     "acknowledgement",
     "delegation",
+    "bypass",
+    "bypassreview",
 ]
 
 
@@ -64,7 +66,8 @@ def end_sql(status: str) -> str:
     channel = "intake" if status == "auto_approved" else "api"
     return (
         f"update approvals_decision set status = '{status}', decided_by_kind = '{kind}', decided_by = 'x',"
-        f" decided_at = now(), channel = '{channel}', cause = 'x', reason_id = %s where id = %s"
+        f" decided_at = now(), channel = '{channel}', cause = 'x', approvals = required_approvals, reason_id = %s"
+        " where id = %s"
     )
 
 
