@@ -68,19 +68,19 @@ def methods(request: HttpRequest) -> list[str]:
     return [record["method"] for record in _records(request)]
 
 
-def keep_words(request: HttpRequest, decision_id: UUID, text: str) -> None:
-    """Keep what was typed about one decision while its writer proves who they are."""
-    if text:
-        request.session[WORDS] = {"decision": str(decision_id), "text": text}
+def keep_words(request: HttpRequest, decision_id: UUID, text: str, bypass: int | None) -> None:
+    """Keep what was typed about one decision, and the bypass that was ticked, while its writer proves who they are."""
+    if text or bypass:
+        request.session[WORDS] = {"decision": str(decision_id), "text": text, "bypass": bypass}
 
 
-def give_words_back(request: HttpRequest, decision_id: UUID) -> str:
-    """Return the words kept for this decision, once."""
+def give_words_back(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
+    """Return what was kept for this decision, once, as the form's fields."""
     kept = request.session.get(WORDS) or {}
     if kept.get("decision") != str(decision_id):
-        return ""
+        return {}
     del request.session[WORDS]
-    return str(kept["text"])
+    return {"text": kept["text"], "bypass": kept.get("bypass")}
 
 
 def carry_words(request: HttpRequest) -> None:

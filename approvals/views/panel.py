@@ -6,9 +6,10 @@ from typing import Any
 from django import forms
 
 from approvals.forms import VerdictForm
-from approvals.models import NO_DEADLINE, Decision, Review, Status, Verdict
+from approvals.models import NO_DEADLINE, Bypass, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
 from approvals.policy.rules import Intent, Person, StepUp, refusal
+from approvals.queries.bypasses import held_for
 from approvals.queries.case import case
 from approvals.queries.people import approvers
 from approvals.queries.queue import who_can
@@ -45,6 +46,8 @@ def panel(
     no_approval = None if asks else no_approval
     lead = "approvals.lead_decision" in person.permissions
     reviewer = "approvals.review_decision" in person.permissions
+    mine = person.id in seen.reviewers
+    on_page = is_open and displayed == "page"
     return {
         "mode": "conflict" if conflict else "open" if is_open else "decided",
         "form": form or VerdictForm(),
@@ -57,6 +60,7 @@ def panel(
         "missing": _missing(decision, live) if is_open else [],
         "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
         "asks": is_open and asks,
+        "bypass": _bypass(decision, live, person, now) if on_page and (mine or no_approval is None) else None,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
         "may_comment": "approvals.comment_decision" in person.permissions,
@@ -64,17 +68,27 @@ def panel(
         "may_cancel": is_open and lead,
         "may_extend": is_open and lead and now < decision.expire_at != NO_DEADLINE,
         "ends": decision.expire_at if is_open and decision.expire_at != NO_DEADLINE else None,
-        "may_withdraw": is_open and person.id in seen.reviewers,
+        "may_withdraw": is_open and mine,
+        "may_ask_bypass": is_open and lead,
         "may_revoke": lead and decision.status in {Status.APPROVED, Status.AUTO_APPROVED},
     }
 
 
-def _missing(decision: Decision, live: list[Review]) -> list[str]:
+def _missing(decision: Decision, live: list[Review], *more: int) -> list[str]:
+    """Return what is missing to a decision; `more` are people counted as if they had approved."""
     given = approvers(
-        (review.reviewer_id for review in live if review.verdict == Verdict.APPROVE),
+        [*(review.reviewer_id for review in live if review.verdict == Verdict.APPROVE), *more],
         deciders=decision.policy_version.decider_groups,
     )
     return missing(given, decision.required_approvals, decision.required_groups)
+
+
+def _bypass(decision: Decision, live: list[Review], person: Person, now: datetime) -> Bypass | None:
+    """Return the bypass this person may use here; none, and no query, where one approval is all that is asked."""
+    if decision.required_approvals < 2 and not decision.required_groups:
+        return None
+    held = held_for(decision, person.id, now)
+    return held if held and _missing(decision, live, person.id) else None
 
 
 def _names(decision: Decision, now: datetime) -> str:

@@ -7,8 +7,8 @@ import pytest
 
 from approvals.models import Priority, Status, Verdict
 from approvals.policy.bypass import Grant, unusable
-from approvals.policy.rules import Absent, StepUp, refusal
-from tests.approvals.policy.test_rules import CASE, NOW, PERSON, SHA, Intent
+from approvals.policy.rules import Absent, Intent, StepUp, refusal
+from tests.approvals.policy.test_rules import CASE, NOW, PERSON, SHA
 
 GRANT = Grant(holder=PERSON.id, state="granted", covers=True, ends_at=NOW + timedelta(minutes=5))
 ALONE = Intent(Verdict.APPROVE, SHA, alone=True)

@@ -11,10 +11,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, Patch, Status, Text, Verdict
-from approvals.services import lifecycle, reviews
+from approvals.models import Bypass, Decision, Delegation, Patch, Status, Text, Verdict
+from approvals.services import bypasses, lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import actor_for
+from tests.races.crowd import member
 
 pytestmark = pytest.mark.django_db
 
@@ -301,6 +302,21 @@ def everything(make_patch, approve, alice, lena, bob, deployer_api):
     lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     dispatch()
     assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", {"position": 1}).status_code == 200
+    asked = Bypass.objects.create(
+        holder=alice,
+        package_name="flask",
+        reason=Text.objects.create(body="Now."),
+        seconds=3600,
+        asked_by=lena,
+        asked_at=timezone.now(),
+    )
+    lead = member("luis", "security-leads").user
+    granted = bypasses.grant(asked.pk, user=lead, actor=actor_for(lead), now=timezone.now())
+    alone = make_patch(severity="critical", package_name="flask")
+    seen = reviews.Seen(alone.patch.sha256, authenticated_at=timezone.now(), bypass=granted.pk)
+    acting = {"user": alice, "actor": actor_for(alice), "now": timezone.now()}
+    reviews.review(alone.decision_id, Verdict.APPROVE, seen=seen, **acting)
+    bypasses.review(alone.decision_id, True, "Fine.", user=lead, actor=actor_for(lead), now=timezone.now())
     Delegation.objects.create(
         person=alice,
         delegate=bob,
@@ -334,7 +350,7 @@ def test_every_guarded_table_has_a_trigger_against_truncate_that_always_fires(ta
 
 
 @pytest.mark.parametrize(
-    "table", ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement"]
+    "table", ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
 )
 def test_what_is_append_only_is_never_updated(everything, table):
     with connection.cursor() as cursor:
