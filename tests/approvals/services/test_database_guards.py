@@ -11,11 +11,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from approvals.models import Bypass, Decision, Delegation, Patch, Status, Text, Verdict
-from approvals.services import bypasses, lifecycle, reviews
+from approvals.models import Decision, Delegation, Patch, Status, Text, Verdict
+from approvals.services import lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import actor_for
-from tests.races.crowd import member
 
 pytestmark = pytest.mark.django_db
 
@@ -294,7 +293,7 @@ def test_the_diff_never_changes(make_patch):
 
 
 @pytest.fixture
-def everything(make_patch, approve, alice, lena, bob, deployer_api):
+def everything(make_patch, approve, alice, lena, bob, deployer_api, approved_alone):
     """Put a row into every guarded table."""
     decision = make_patch()
     reviews.comment(decision.decision_id, "Hello.", user=alice, actor=actor_for(alice), now=timezone.now())
@@ -302,21 +301,6 @@ def everything(make_patch, approve, alice, lena, bob, deployer_api):
     lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     dispatch()
     assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", {"position": 1}).status_code == 200
-    asked = Bypass.objects.create(
-        holder=alice,
-        package_name="flask",
-        reason=Text.objects.create(body="Now."),
-        seconds=3600,
-        asked_by=lena,
-        asked_at=timezone.now(),
-    )
-    lead = member("luis", "security-leads").user
-    granted = bypasses.grant(asked.pk, user=lead, actor=actor_for(lead), now=timezone.now())
-    alone = make_patch(severity="critical", package_name="flask")
-    seen = reviews.Seen(alone.patch.sha256, authenticated_at=timezone.now(), bypass=granted.pk)
-    acting = {"user": alice, "actor": actor_for(alice), "now": timezone.now()}
-    reviews.review(alone.decision_id, Verdict.APPROVE, seen=seen, **acting)
-    bypasses.review(alone.decision_id, True, "Fine.", user=lead, actor=actor_for(lead), now=timezone.now())
     Delegation.objects.create(
         person=alice,
         delegate=bob,
