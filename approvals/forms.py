@@ -285,7 +285,10 @@ class BypassForm(ReasonForm):
     """Who may approve alone, what, for how long once it is granted, and why."""
 
     holder = forms.ModelChoiceField(
-        User.objects.none(), label="Who approves alone", error_messages={"required": "Choose who may approve alone."}
+        User.objects.none(),
+        label="Who approves alone",
+        empty_label="Choose a reviewer",
+        error_messages={"required": "Choose who may approve alone."},
     )
     target = forms.ChoiceField(label="What", choices=[("patch", "One patch"), ("package", "Every patch of a package")])
     decision = forms.UUIDField(
