@@ -166,7 +166,6 @@ DECISION = {
     "expire_action": "'expire'",
     "remind_at": "%(never)s",
     "reminders": "0",
-    "bypass_id": "null",
     "asked": "'{}'",
     "escalation_next": "0",
     "escalation_level": "(r.waits and r.j < 0.02)::int",

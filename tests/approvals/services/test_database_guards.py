@@ -287,7 +287,8 @@ def everything(make_patch, approve, alice, lena, bob, deployer_api, approved_alo
     approve(decision, alice, text="Fine.")
     lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     dispatch()
-    assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", {"position": 1}).status_code == 200
+    first = {"position": decision.feed.order_by("position")[0].position}
+    assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", first).status_code == 200
     Delegation.objects.create(
         person=alice,
         delegate=bob,
