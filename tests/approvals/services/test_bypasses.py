@@ -15,6 +15,7 @@ from approvals.services import bypasses, lifecycle, reviews
 from approvals.services.bypasses import Target
 from audit.models import Entry
 from audit.queries import body_of
+from audit.words import summary
 from tests.cast import actor_for, republish
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +98,15 @@ def test_the_holder_approves_alone_and_the_record_says_so(patch, granted, alice)
     assert ended["lacking"] == ["1 more approval, from security-leads"]
     used = body_of(Entry.objects.get(type="bypass.used"))["data"]
     assert (used["decision"], used["patch_sha256"]) == (str(patch.decision_id), patch.patch.sha256)
+
+
+def test_the_log_says_for_whom_for_what_and_what_came_of_it(approved_alone, alice):
+    lines = {entry.type: summary(entry.type, body_of(entry)["data"]) for entry in Entry.objects.all()}
+    assert lines["bypass.asked"] == f"user:{alice.pk} for package flask, for 3,600 s"
+    assert lines["bypass.granted"].startswith(f"user:{alice.pk} for package flask, until 20")
+    used = f"approved {approved_alone.decision_id} alone, without 1 more approval, from security-leads"
+    assert lines["bypass.used"] == used
+    assert lines["bypass.reviewed"] == f"justified: {approved_alone.decision_id}"
 
 
 def test_a_bypass_for_a_package_covers_its_patches_and_no_other(make_patch, granted, alice):
