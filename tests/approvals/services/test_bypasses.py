@@ -333,15 +333,9 @@ def end_sql(decision, user, **more):
     """Approve by SQL, as the service would but for what is given."""
     now = more.pop("now", timezone.now())
     columns = {
-        "status": "approved",
-        "decided_by_kind": "human",
-        "decided_by": user.username,
-        "decided_by_user": user,
-        "decided_at": now,
-        "channel": "page",
-        "cause": "x",
-        "approvals": 1,
-    }
+        "status": "approved", "decided_by_kind": "human", "decided_by": user.username, "decided_by_user": user,
+        "decided_at": now, "channel": "page", "cause": "x", "approvals": 1,
+    }  # fmt: skip
     return Decision.objects.filter(pk=decision.pk).update(**(columns | more))
 
 
