@@ -165,6 +165,7 @@ class VerdictForm(WordsForm):
             "invalid": "The digest is damaged; reload the page.",
         },
     )
+    bypass = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     displayed = forms.ChoiceField(required=False, choices=[("page", "page"), ("card", "card")])
     opened_at = forms.DateTimeField(required=False)
     password = forms.CharField(required=False, max_length=4_096, strip=False)
@@ -278,6 +279,64 @@ class AbsenceForm(ReasonForm):
         assert first is not None
         assert last is not None
         return first, last
+
+
+TERMS = [(3600, "1 hour"), (2 * 3600, "2 hours"), (4 * 3600, "4 hours"), (8 * 3600, "8 hours")]
+
+
+class BypassForm(ReasonForm):
+    """Who may approve alone, what, for how long once it is granted, and why."""
+
+    holder = forms.ModelChoiceField(
+        User.objects.none(),
+        label="Who approves alone",
+        empty_label="Choose a reviewer",
+        error_messages={"required": "Choose who may approve alone."},
+    )
+    target = forms.ChoiceField(label="What", choices=[("patch", "One patch"), ("package", "Every patch of a package")])
+    decision = forms.UUIDField(
+        required=False,
+        label="The patch",
+        help_text="The id at the end of its page's address. One revision: another one needs another bypass.",
+    )
+    ecosystem = forms.CharField(
+        required=False, max_length=255, help_text="As the producer sends it; empty where it sends none."
+    )
+    package = forms.CharField(required=False, max_length=255, help_text="As the producer sends it, letter for letter.")
+    seconds = forms.TypedChoiceField(
+        coerce=int, choices=TERMS, label="For how long", help_text="From the moment somebody else grants it."
+    )
+    reason = TextField(max_length=REASON, strip=True, label="Why", error_messages={"required": "Say why."})
+    field_order = ("holder", "target", "decision", "ecosystem", "package", "seconds", "reason")
+
+    def __init__(self, data: QueryDict | None, people: QuerySet[User], initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        self.fields["holder"].queryset = people  # type: ignore[attr-defined]
+        self.fields["reason"].widget = forms.Textarea(attrs={"rows": 3, "maxlength": REASON})
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.Select):
+                field.widget.attrs["class"] = "select"
+            else:
+                field.widget.attrs["class"] = "textarea" if isinstance(field.widget, forms.Textarea) else "input"
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("target") == "patch" and "decision" in values and not values["decision"]:
+            self.add_error("decision", "Name the patch.")
+        if values.get("target") == "package" and not values.get("package"):
+            self.add_error("package", "Name the package.")
+        return values
+
+
+class BypassReviewForm(forms.Form):
+    """What is judged of one use of a bypass."""
+
+    justified = forms.TypedChoiceField(
+        coerce=lambda value: value == "yes",
+        choices=[("yes", "Justified"), ("no", "Not justified")],
+        error_messages={"required": "Choose what you judge."},
+    )
+    note = TextField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
 
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:

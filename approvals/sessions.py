@@ -84,19 +84,19 @@ def methods(request: HttpRequest) -> list[str]:
     return [record["method"] for record in _records(request)]
 
 
-def keep_words(request: HttpRequest, decision_id: UUID, text: str, in_name_of: int | None) -> None:
-    """Keep what was typed about one decision, and in whose name, while its writer proves who they are."""
-    if text or in_name_of:
-        request.session[WORDS] = {"decision": str(decision_id), "text": text, "in_name_of": in_name_of}
+def keep_words(request: HttpRequest, decision_id: UUID, **typed: Any) -> None:
+    """Keep what was typed and chosen about one decision, by the form's fields, while its writer proves who they are."""
+    if any(typed.values()):
+        request.session[WORDS] = {"decision": str(decision_id), **typed}
 
 
 def give_words_back(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
-    """Return the words kept for this decision as the form's fields, once; an empty dictionary for none."""
+    """Return what was kept for this decision as the form's fields, once; an empty dictionary for nothing."""
     kept = request.session.get(WORDS) or {}
     if kept.get("decision") != str(decision_id):
         return {}
     del request.session[WORDS]
-    return {name: kept.get(name) for name in ("text", "in_name_of")}
+    return {name: value for name, value in kept.items() if name != "decision"}
 
 
 def keep_view_name(request: HttpRequest, name: str, sentence: str) -> None:

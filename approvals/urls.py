@@ -12,6 +12,7 @@ from approvals.views import (
     absence,
     account,
     bulk,
+    bypasses,
     confirm,
     content,
     export,
@@ -52,6 +53,10 @@ urlpatterns = [
     path("policies/proposals/<int:proposal_id>/<slug:answer>", proposals.decide, name="proposal-decide"),
     path("policies/<int:policy_id>", policies.detail, name="policy-detail"),
     path("policies/<int:policy_id>/edit", policies.edit, name="policy-edit"),
+    # /bypasses
+    path("bypasses", bypasses.index, name="bypasses"),
+    path("bypasses/<int:bypass_id>/<slug:answer>", bypasses.decide, name="bypass-decide"),
+    path("bypasses/uses/<uuid:decision_id>", bypasses.review, name="bypass-review"),
     # /patches/<decision_id>
     path(patches, patch.detail, name="patch-detail"),
     path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),

@@ -131,6 +131,25 @@ def _group(data: Data) -> str:
     return "what it may do changed" if data.get("old") else "added"
 
 
+def _bypass(data: Data) -> str:
+    """For whom, for what, and for how long or until when."""
+    package = data.get("package") or {}
+    what = f"package {package['name']}" if package.get("name") else "one patch"
+    end = data.get("ends_at")
+    until = f"until {_text(end)[:16].replace('T', ' ')} UTC" if end else f"for {data.get('seconds', 0):,} s"
+    return f"{data.get('holder', '')} for {what}, {until}"
+
+
+def _bypass_used(data: Data) -> str:
+    lacking = data.get("lacking")
+    missing = f"without {', '.join(lacking)}" if isinstance(lacking, list) else ""
+    return f"approved {data.get('decision', '')} alone, {missing}".rstrip(", ")
+
+
+def _bypass_reviewed(data: Data) -> str:
+    return f"{'justified' if data.get('justified') else 'not justified'}: {data.get('decision', '')}"
+
+
 def _export(data: Data) -> str:
     filters = data.get("filters") or {}
     narrowed = ", ".join(f"{_plain(name)} {value}" for name, value in filters.items() if value)
@@ -175,6 +194,13 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "delegation.ended": _delegated,
     "decision.priority_raised": _raised,
     "decision.refused": _refused,
+    "bypass.asked": _bypass,
+    "bypass.granted": _bypass,
+    "bypass.refused": _bypass,
+    "bypass.withdrawn": _bypass,
+    "bypass.ended": _bypass,
+    "bypass.used": _bypass_used,
+    "bypass.reviewed": _bypass_reviewed,
     "policy.changed": _policy,
     "proposal.made": _proposal,
     "proposal.applied": _proposal,

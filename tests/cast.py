@@ -24,7 +24,8 @@ from approvals.models import (
     User,
     Verdict,
 )
-from approvals.services import access, policies, reviews
+from approvals.services import access, bypasses, policies, reviews
+from approvals.services.bypasses import Target
 from approvals.services.intake import submit
 from audit.log import Actor
 from audit.models import ActorKind
@@ -206,6 +207,20 @@ def approve() -> Callable[..., Decision]:
         )
 
     return give
+
+
+@pytest.fixture
+def approved_alone(make_patch: Callable[..., Decision], alice: User, lena: User) -> Decision:
+    """A critical patch that alice approved under an emergency bypass and another lead judged afterwards."""
+    now, luis = timezone.now(), _person("luis", "security-leads")
+    by_luis = actor_for(luis)
+    held = bypasses.ask(alice, Target(package_name="flask"), 3600, "Now.", user=lena, actor=actor_for(lena), now=now)
+    bypasses.grant(held.pk, user=luis, actor=by_luis, now=now)
+    decision = make_patch(severity="critical", package_name="flask", now=now)
+    seen = reviews.Seen(decision.patch.sha256, authenticated_at=now, bypass=held.pk)
+    reviews.review(decision.decision_id, Verdict.APPROVE, user=alice, actor=actor_for(alice), seen=seen, now=now)
+    bypasses.review(decision.decision_id, True, "Fine.", user=luis, actor=by_luis, now=now)
+    return Decision.objects.get(pk=decision.pk)
 
 
 @pytest.fixture

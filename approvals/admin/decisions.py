@@ -54,8 +54,8 @@ class DecisionAdmin(Record):
     fields = (
         "decision_id", "alias", "patch", "status", "decided_by_kind", "decided_by", "decided_by_user", "decided_at",
         "channel", "cause", "category", "reason", "priority", "policy_version", "required_approvals",
-        "required_groups", "approvals", "would_auto_approve", "trace", "created_at", "warns", "due", "escalates",
-        "expires", "expire_action", "escalation_level",
+        "required_groups", "approvals", "bypass", "would_auto_approve", "trace", "created_at", "warns", "due",
+        "escalates", "expires", "expire_action", "escalation_level",
     )  # fmt: skip
     readonly_fields = fields
     ordering = ("-id",)

@@ -9,6 +9,7 @@ from django.shortcuts import resolve_url
 
 from approvals.models import (
     Acknowledgement,
+    Bypass,
     Comment,
     Decision,
     Delegation,
@@ -141,6 +142,24 @@ class AcknowledgementAdmin(Record):
     @admin.display(description="Decision")
     def decision(self, said: Acknowledgement) -> str:
         return str(said.feed_entry.decision)
+
+
+@admin.register(Bypass)
+class BypassAdmin(Record):
+    """Asked for, granted and ended on the page of emergency bypasses."""
+
+    list_display = ("id", "holder", "decision", "ecosystem", "package_name", "state", "decided_by", "ends_at")
+    list_filter = ("state", "asked_at")
+    list_select_related = ("holder", "decision", "decided_by")
+    unlisted = ("decision__trace",)
+    search_fields = ("holder", "package_name")
+    search_help_text = "A holder's user name or e-mail address, or a package's name."
+    fields = readonly_fields = tuple(field.name for field in Bypass._meta.fields)
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[Bypass], text: str) -> QuerySet[Bypass]:
+        people = people_found(text)
+        return rows.filter(holder__in=people) if people else rows.filter(package_name=text)
 
 
 @admin.register(KnownExploited)

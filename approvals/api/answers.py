@@ -223,6 +223,7 @@ class Record(Answer):
     sla_due_at: datetime | None
     expire_at: datetime | None
     approvals: int
+    bypass: bool = Field(description="approved by one person alone, under an emergency bypass")
     required_approvals: int
     required_groups: list[str]
     policy: PolicyName

@@ -42,6 +42,7 @@ class GateAnswer(Answer):
     expires_at: datetime | None
     on_expiry: str
     approvals: int
+    bypass: bool = Field(description="approved by one person alone, under an emergency bypass")
     required_approvals: int
     required_groups: list[str]
     approvers: list[str] = Field(description="user names, in the order they approved")
@@ -120,6 +121,7 @@ def gate(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str,
         "expires_at": deadline(decision.expire_at),
         "on_expiry": decision.expire_action,
         "approvals": decision.approvals,
+        "bypass": decision.bypass_id is not None,
         "required_approvals": decision.required_approvals,
         "required_groups": decision.required_groups,
         "approvers": [review.reviewer.username for review in given],

@@ -159,6 +159,7 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "sla_due_at": deadline(decision.sla_due_at),
         "expire_at": deadline(decision.expire_at),
         "approvals": decision.approvals,
+        "bypass": decision.bypass_id is not None,
         "required_approvals": decision.required_approvals,
         "required_groups": decision.required_groups,
         "policy": policy(decision),

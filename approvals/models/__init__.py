@@ -2,6 +2,7 @@
 
 from .absence import Delegation
 from .access import EXTRA_SCOPES, SCOPES, ApiToken, Attempt, Producer, TokenKind
+from .bypass import LONGEST_BYPASS, Bypass, BypassReview
 from .cve import KnownExploited
 from .decision import (
     NO_DEADLINE,
@@ -29,12 +30,15 @@ from .worker import Heartbeat, KeyFigures
 
 __all__ = [
     "EXTRA_SCOPES",
+    "LONGEST_BYPASS",
     "NO_DEADLINE",
     "SCOPES",
     "Acknowledgement",
     "ApiToken",
     "Attempt",
     "AutoApproval",
+    "Bypass",
+    "BypassReview",
     "Category",
     "Channel",
     "Comment",

@@ -91,6 +91,14 @@ class Decision(models.Model):
     required_approvals = models.PositiveSmallIntegerField()
     required_groups = ArrayField(models.CharField(max_length=150), default=list)
     approvals = models.PositiveSmallIntegerField(default=0)
+    bypass = models.ForeignKey(
+        "Bypass",
+        models.PROTECT,
+        null=True,
+        db_index=False,  # a partial one below: nearly all have none
+        related_name="uses",
+        help_text="The emergency bypass under which it was approved alone.",
+    )
 
     created_at = models.DateTimeField()
     sla_warn_at = models.DateTimeField(default=NO_DEADLINE)
@@ -154,6 +162,16 @@ class Decision(models.Model):
                 name="decision_expired_by_timer",
             ),
             models.CheckConstraint(condition=Q(priority__in=Priority.values), name="decision_priority"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.APPROVED)
+                | Q(approvals__gte=models.F("required_approvals"))
+                | Q(bypass__isnull=False),
+                name="decision_approved_by_enough",
+            ),
+            models.CheckConstraint(
+                condition=Q(bypass__isnull=True) | Q(status__in=[Status.APPROVED, Status.REVOKED]),
+                name="decision_bypass_approves",
+            ),
         ]
         indexes = [
             # The queue as it opens: priority, then SLA, then arrival.
@@ -179,6 +197,8 @@ class Decision(models.Model):
             models.Index(  # history pages and analytics of a period
                 models.F("decided_at").desc(), models.F("id").desc(), name="history", condition=~Q(status="pending")
             ),
+            # Uses of a bypass and those to be reviewed.
+            models.Index("bypass", name="decision_by_bypass", condition=Q(bypass__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,8 @@ from email.utils import parseaddr
 from approvals.errors import moment
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
 
+from .bypass import Grant, unusable
+
 
 class Stale(str):
     """A refusal because the item changed or ended, not because of who asks."""
@@ -58,7 +60,7 @@ class Person:
 class Case:
     """The decision as the rules see it. `people` maps a role on the patch to the e-mail given for it; `allowed` are
     the names, folded, of those who alone may approve a workflow gate (none: nobody is left out); `voices` are the
-    absent people in whose names somebody reviewed."""
+    absent people in whose names somebody reviewed; `bypass` is the one the person wants to approve alone under."""
 
     status: str
     outcome: str
@@ -72,12 +74,14 @@ class Case:
     voices: frozenset[int] = frozenset()
     required_groups: frozenset[str] = frozenset()
     step_up: bool = False
+    bypass: Grant | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What the person wants, what they had before them, the absent person in whose name they act (by id, or by user
-    name or e-mail address), and when they last proved who they are."""
+    name or e-mail address), when they last proved who they are, and whether they want to approve alone under an
+    emergency bypass."""
 
     verdict: str
     seen_sha256: str
@@ -86,6 +90,7 @@ class Intent:
     bulk: bool = False
     in_name_of: int | str | None = None
     authenticated_at: datetime | None = None
+    alone: bool = False
 
 
 Rule = Callable[[Case, Person, Intent, datetime], str | None]
@@ -209,6 +214,29 @@ def unopened(case: Case, person: Person, intent: Intent, now: datetime) -> str |
     return None
 
 
+def alone_off_the_page(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Whoever approves alone looks at the whole patch, signed in, and says so there."""
+    if not intent.alone or intent.verdict != Verdict.APPROVE:
+        return None
+    if intent.displayed == "page" and not intent.bulk and person.authn != "token":
+        return None
+    return "An emergency bypass is used on the patch's page only."
+
+
+def alone_in_anothers_name(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    if not intent.alone or intent.verdict != Verdict.APPROVE or intent.in_name_of is None:
+        return None
+    return "An emergency bypass is not handed over: approve under it in your own name."
+
+
+def no_running_bypass(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """A bypass takes the place of the missing approvals, and of no other rule."""
+    if not intent.alone or intent.verdict != Verdict.APPROVE:
+        return None
+    sentence = unusable(case.bypass, person.id, now)
+    return f"{sentence} Nothing was changed." if sentence else None
+
+
 def already_decided(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     return None if case.status == Status.PENDING else Stale(f"{case.outcome} Nothing was changed.")
 
@@ -272,10 +300,12 @@ WHO: Sequence[Rule] = (
     personal_token_on_critical,
     critical_in_bulk,
     unopened,
+    alone_off_the_page,
+    alone_in_anothers_name,
 )
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
-REVIEW: Sequence[Rule] = (*WHO, *WHEN, step_up)
-"""`step_up` is last: nobody types a password to learn that the patch is decided."""
+REVIEW: Sequence[Rule] = (*WHO, *WHEN, no_running_bypass, step_up)
+"""`step_up` is last: nobody types a password to learn that the patch is decided or the bypass over."""
 
 
 def refusal(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:

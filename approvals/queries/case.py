@@ -8,6 +8,7 @@ from django.db.models import prefetch_related_objects
 
 from approvals.errors import moment
 from approvals.models import Decision, Patch, Review, Status, User
+from approvals.policy.bypass import Grant
 from approvals.policy.rules import ROLES, Case
 
 
@@ -61,7 +62,7 @@ def read_gates(patches: Iterable[Patch]) -> None:
     prefetch_related_objects([patch for patch in patches if patch.is_gate], "gate")
 
 
-def case(decision: Decision, live: Iterable[Review]) -> Case:
+def case(decision: Decision, live: Iterable[Review], bypass: Grant | None = None) -> Case:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     live = list(live)
     return Case(
@@ -77,4 +78,5 @@ def case(decision: Decision, live: Iterable[Review]) -> Case:
         voices=frozenset(review.delegated_from_id for review in live if review.delegated_from_id),
         required_groups=frozenset(decision.required_groups),
         step_up=decision.policy_version.step_up,
+        bypass=bypass,
     )

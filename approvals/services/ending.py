@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from approvals.models import Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
+from approvals.models import Bypass, Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
 from approvals.queries.policies import version_of
 from audit.log import Actor, Line, Subject, record, text_digest
 
@@ -39,9 +39,11 @@ def end(
     text: Text | None = None,
     category: Category | str = "",
     data: dict[str, Any] | None = None,
+    bypass: Bypass | None = None,
     wake: bool = True,
 ) -> None:
     """Move a locked pending decision to its end and record it. `wake=False` on the intake path: see CHANNEL.
+    `bypass` is a locked one under which it was approved alone.
 
     The WHERE repeats the state, so that a caller who forgot the lock loses instead of overwriting.
     """
@@ -56,12 +58,13 @@ def end(
         reason=text,
         category=category,
         approvals=decision.approvals,
+        bypass=bypass,
     )
     if not written:
         raise RuntimeError(f"decision {decision.decision_id} ended although its row was locked")
     decision.status, decision.decided_by_kind, decision.decided_by = status, kind, actor.label
     decision.decided_by_user, decision.decided_at, decision.channel = user, now, channel
-    decision.cause, decision.reason, decision.category = cause, text, category
+    decision.cause, decision.reason, decision.category, decision.bypass = cause, text, category, bypass
     urgency = Priority(decision.priority).name.lower()
     details: dict[str, Any] = {"channel": str(channel), "cause": cause, "priority": urgency}
     if text is not None:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.models import (
+    Bypass,
     Category,
     Channel,
     Comment,
@@ -25,11 +27,13 @@ from approvals.models import (
 )
 from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
+from approvals.queries.bypasses import grant
 from approvals.queries.case import case, current, outcome
 from approvals.queries.delegations import present
 from approvals.queries.people import Membership, approvers, memberships
 from audit.log import Actor, record
 
+from . import bypasses
 from .ending import commitment, end, locked, policy_ref, subject
 from .refusals import remembered
 
@@ -39,13 +43,15 @@ MAX_COMMENT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the reviewer had before them when they gave the verdict, and when they last proved who they are."""
+    """What the reviewer had before them when they gave the verdict, when they last proved who they are, and the
+    emergency bypass under which they chose to approve alone."""
 
     sha256: str
     displayed: Displayed = Displayed.PAGE
     channel: Channel = Channel.PAGE
     opened_at: datetime | None = None
     authenticated_at: datetime | None = None
+    bypass: int | None = None
 
 
 def review(
@@ -61,7 +67,8 @@ def review(
     in_name_of: int | str | None = None,
 ) -> Decision:
     """Record one person's verdict and, when the policy's quorum is reached, end the decision. With `in_name_of` (a key,
-    user name or e-mail address) it is given for that absent person, who asked for it; the record has both names.
+    user name or e-mail address) it is given for that absent person, who asked for it; the record has both names. A
+    bypass takes the place of approvals that are missing; where none is, it is not used.
 
     Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
     Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
@@ -183,6 +190,8 @@ def _review(
 ) -> Decision:
     decision = find_locked(decision_id)
     live = list(decision.reviews.filter(withdrawn_at=None))
+    alone = seen.bypass is not None and verdict == Verdict.APPROVE
+    bypass = bypasses.find_locked(seen.bypass) if seen.bypass is not None and alone else None
     intent = Intent(
         verdict=verdict,
         seen_sha256=seen.sha256,
@@ -191,10 +200,12 @@ def _review(
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
+        alone=alone,
     )
     now_in = memberships({user.pk, *(given.reviewer_id for given in live)})
     who = present(user, now, actor.authn, now_in)
-    if sentence := refusal(case(decision, live), who, intent, now):
+    held = grant(bypass, decision) if bypass else None
+    if sentence := refusal(case(decision, live, held), who, intent, now):
         raise _as_error(sentence, decision)
     absent = absent_of(who, intent)
     if absent:
@@ -216,7 +227,7 @@ def _review(
     )
     _record_review(decision, given, actor, now)
     if verdict == Verdict.APPROVE:
-        _count_approval(decision, _standing(verdict, [*live, given], decision, now_in), user, actor, seen, now)
+        _count_approval(decision, _standing(verdict, [*live, given], decision, now_in), user, actor, seen, now, bypass)
         return decision
     rejections = len(_standing(Verdict.REJECT, [*live, given], decision, now_in))
     asked = decision.policy_version.deny_threshold
@@ -245,14 +256,24 @@ def _standing(verdict: Verdict, live: list[Review], decision: Decision, now_in: 
 
 
 def _count_approval(
-    decision: Decision, people: list[Approver], user: User, actor: Actor, seen: Seen, now: datetime
+    decision: Decision,
+    people: list[Approver],
+    user: User,
+    actor: Actor,
+    seen: Seen,
+    now: datetime,
+    bypass: Bypass | None,
 ) -> None:
-    """End the decision when the approvals on this digest, by these people who may still decide, reach the quorum."""
+    """End the decision when the approvals on this digest, by these people who may still decide, reach the quorum, or
+    a locked bypass stands for those that are missing."""
     decision.approvals = len(people)
     lacking = missing(people, decision.required_approvals, decision.required_groups)
-    if lacking:
+    if lacking and bypass is None:
         Decision.objects.filter(pk=decision.pk).update(approvals=decision.approvals)
         return
+    used = bypass if lacking else None
+    counted = f"{len(people)} of {decision.required_approvals} approvals under {decision.policy_version}"
+    approved_by: dict[str, Any] = {"approvers": [f"user:{approver.id}" for approver in people]}
     end(
         decision,
         Status.APPROVED,
@@ -260,10 +281,13 @@ def _count_approval(
         now=now,
         kind=DeciderKind.HUMAN,
         channel=seen.channel,
-        cause=f"{len(people)} of {decision.required_approvals} approvals under {decision.policy_version}",
+        cause=f"Alone, under {used}: {counted}" if used else counted,
         user=user,
-        data={"approvers": [f"user:{approver.id}" for approver in people]},
+        data=approved_by | {"bypass": used.pk, "lacking": lacking} if used else approved_by,
+        bypass=used,
     )
+    if used:
+        bypasses.record_use(used, decision, lacking, actor=actor, now=now)
 
 
 def _record_review(decision: Decision, given: Review, actor: Actor, now: datetime) -> None:

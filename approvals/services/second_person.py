@@ -67,7 +67,7 @@ def change_rights(
     needed = ["approvals.change_user"] if isinstance(about, User) else ["auth.change_group", "auth.add_group"]
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
-    _check_reason(reason)
+    check_reason(reason)
     if isinstance(about, User):
         asked = Proposal(kind=Proposal.Kind.PERSON, person=about, payload=waits.change)
     else:
@@ -79,7 +79,7 @@ def check_rights(about: User | Group, waits: Waits, reason: str) -> None:
     """Raise what `change_rights` would: Invalid without a reason, Conflict while another change waits."""
     if not waits.why:
         return
-    _check_reason(reason)
+    check_reason(reason)
     same = {"person": about} if isinstance(about, User) else {"group": about}
     if about.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
         raise Conflict(ANOTHER_WAITS)
@@ -94,7 +94,7 @@ def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str
     """Return why these terms and this place loosen the policy; raise Invalid when they do and no reason is given."""
     why = why_it_loosens(policy, terms)
     if why:
-        _check_reason(reason)
+        check_reason(reason)
     return why
 
 
@@ -112,7 +112,7 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
     """Ask that automatic approval runs again; without a second person in this install it does at once."""
     if not is_lead(user):
         raise NotAllowed("Only security leads switch automatic approval on.")
-    _check_reason(reason)
+    check_reason(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
         return None
@@ -125,7 +125,7 @@ def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     """Stop automatic approval at once; one person is enough. Return False when it was stopped already."""
     if not is_lead(user):
         raise NotAllowed("Only security leads stop automatic approval.")
-    _check_reason(reason)
+    check_reason(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 
@@ -225,7 +225,8 @@ def _open(proposal_id: int) -> Proposal:
     return proposal
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Raise Invalid unless what loosens says why."""
     if not reason.strip():
         raise Invalid("Say why: a reason is required.", errors=[{"loc": ["reason"], "msg": "Say why: this loosens."}])
     if len(reason) > MAX_REASON:

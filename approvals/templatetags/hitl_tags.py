@@ -243,11 +243,16 @@ ACTION_MARKS = {
     "extended": ("clock", "info"),
     "acknowledged": ("check", "info"),
     "ordered": ("shield-x", "danger"),
+    "asked": ("key", "warning"),
+    "granted": ("key", "warning"),
+    "used": ("key", "danger"),
+    "reviewed": ("check", "info"),
     "started": ("user", "info"),
     # Where the last word is another type's too.
     "revocation.made": ("shield-x", "danger"),
     "delegation.ended": ("user", ""),
     "automation.started": ("spark", "violet"),
+    "bypass.ended": ("key", ""),
 }
 
 

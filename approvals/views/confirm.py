@@ -27,6 +27,8 @@ from approvals.sessions import keep_words, remember_password
 from . import listed
 from .access import go_to, person_of, viewers, way_back
 
+KEPT = ("text", "in_name_of", "bypass")
+"""The fields of the panel that outlive a way elsewhere; the verdict is given again."""
 SECOND_FACTORS = {
     "mfa_reauthenticate": ("code", "Use an app or recovery code"),
     "mfa_reauthenticate:webauthn": ("key", "Use a security key"),
@@ -60,7 +62,8 @@ def elsewhere(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Keep what was typed in the decision panel, and lead to what asks who one is by other means than its password."""
     form = VerdictForm(request.POST)
     form.full_clean()  # a verdict is not asked for here
-    keep_words(request, decision_id, request.POST.get("text", ""), form.cleaned_data.get("in_name_of"))
+    kept = {name: form.cleaned_data.get(name) for name in KEPT}
+    keep_words(request, decision_id, **kept | {"text": request.POST.get("text", "")})
     chosen = request.POST.get("by", "")
     ways = {way["by"]: way["url"] for way in second_factors(person_of(request), panel_address(request, decision_id))}
     return go_to(request, ways.get(chosen) or address(request, decision_id))

@@ -41,6 +41,7 @@ COLUMNS = [
     "patch_sha256",
     "revoked_by",
     "revoked_at",
+    "bypass",
 ]
 ROWS = 10_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -107,4 +108,5 @@ def _row(decision: Decision) -> list[Any]:
         patch.sha256,
         revocation.revoked_by if revocation else "",
         revocation.revoked_at if revocation else "",
+        "yes" if decision.bypass_id else "",
     ]

@@ -6,9 +6,10 @@ from typing import Any
 from django import forms
 
 from approvals.forms import VerdictForm
-from approvals.models import NO_DEADLINE, Decision, Review, Status, Verdict
+from approvals.models import NO_DEADLINE, Bypass, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
 from approvals.policy.rules import FRESH, Case, Intent, Person, StepUp, refusal
+from approvals.queries.bypasses import held_for
 from approvals.queries.case import case
 from approvals.queries.people import approvers
 from approvals.queries.queue import who_can
@@ -45,6 +46,8 @@ def panel(
     no_approval = None if asks else no_approval
     lead = "approvals.lead_decision" in person.permissions
     reviewer = "approvals.review_decision" in person.permissions
+    mine = person.id in seen.reviewers
+    on_page = is_open and displayed == "page"
     return {
         "mode": "conflict" if conflict else "open" if is_open else "decided",
         "form": form or VerdictForm(),
@@ -58,6 +61,7 @@ def panel(
         "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
         "asks": is_open and asks,
         "fresh_until": _fresh_until(seen, authenticated_at) if is_open and no_approval is None and not asks else None,
+        "bypass": _bypass(decision, live, person, now) if on_page and (mine or no_approval is None) else None,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
         "may_comment": "approvals.comment_decision" in person.permissions,
@@ -65,7 +69,8 @@ def panel(
         "may_cancel": is_open and lead,
         "may_extend": is_open and lead and now < decision.expire_at != NO_DEADLINE,
         "ends": decision.expire_at if is_open and decision.expire_at != NO_DEADLINE else None,
-        "may_withdraw": is_open and person.id in seen.reviewers,
+        "may_withdraw": is_open and mine,
+        "may_ask_bypass": is_open and lead,
         "may_revoke": lead and decision.status in {Status.APPROVED, Status.AUTO_APPROVED},
     }
 
@@ -75,12 +80,21 @@ def _fresh_until(seen: Case, authenticated_at: datetime | None) -> datetime | No
     return authenticated_at + FRESH if seen.step_up and authenticated_at else None
 
 
-def _missing(decision: Decision, live: list[Review]) -> list[str]:
+def _missing(decision: Decision, live: list[Review], *more: int) -> list[str]:
+    """Return what is missing to a decision; `more` are people counted as if they had approved."""
     given = approvers(
-        (review.reviewer_id for review in live if review.verdict == Verdict.APPROVE),
+        [*(review.reviewer_id for review in live if review.verdict == Verdict.APPROVE), *more],
         deciders=decision.policy_version.decider_groups,
     )
     return missing(given, decision.required_approvals, decision.required_groups)
+
+
+def _bypass(decision: Decision, live: list[Review], person: Person, now: datetime) -> Bypass | None:
+    """Return the bypass this person may use here; none, and no query, where one approval is all that is asked."""
+    if decision.required_approvals < 2 and not decision.required_groups:
+        return None
+    held = held_for(decision, person.id, now)
+    return held if held and _missing(decision, live, person.id) else None
 
 
 def _names(decision: Decision, now: datetime) -> str:

@@ -61,8 +61,8 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), person_of(request)
     reviews.open_page(decision.patch, user, timezone.now())
-    words = give_words_back(request, decision_id)
-    form = VerdictForm(initial=words) if words else None
+    kept = give_words_back(request, decision_id)
+    form = VerdictForm(initial=kept) if kept else None
     response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form))
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
@@ -103,7 +103,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     except Refusal as error:
         if isinstance(error, StepUpRequired) and not card:
             if not confirm.proofs(request, decision_id)["password"]:
-                keep_words(request, decision_id, form.cleaned_data["text"], form.cleaned_data["in_name_of"])
+                keep_words(request, decision_id, **{name: form.cleaned_data[name] for name in confirm.KEPT})
                 return go_to(request, confirm.address(request, decision_id))
             form.add_error("password", error.detail)
         return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
@@ -353,6 +353,8 @@ def _sentence(decision: Decision, verdict: Verdict) -> str:
     name = patch.cve_id or (patch.title if patch.is_gate else patch.patch_id)
     if verdict == Verdict.APPROVE and decision.status == Status.PENDING:
         return f"Your approval of {name} counts: {decision.approvals} of {decision.required_approvals}."
+    if decision.bypass_id:
+        return f"Approved alone under {decision.bypass}: {name}. Somebody else reviews that afterwards."
     return f"{DONE[verdict]}: {name}."
 
 
@@ -364,6 +366,7 @@ def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:
         Channel.CARD if card else Channel.PAGE,
         opened_at,
         authenticated_at(request),
+        form.cleaned_data["bypass"],
     )
 
 

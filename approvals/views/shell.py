@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from approvals.models import Decision, Status, Theme
+from approvals.queries import bypasses
 from approvals.queries.queue import counted
 
 from . import listed
@@ -23,6 +24,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "shell": {
             "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),
             "pending_count": counted(Decision.objects.filter(status=Status.PENDING)) if signed_in else "",
+            "bypasses_to_review": SimpleLazyObject(lambda: bypasses.to_review().count()),  # only leads' pages ask
             "version": settings.VERSION,
         },
     }

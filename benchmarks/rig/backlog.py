@@ -156,7 +156,8 @@ DECISION = {
     "would_auto_approve": "false",
     "required_approvals": "case r.priority when 4 then 2 else 1 end",
     "required_groups": "case r.priority when 4 then '{security-leads}'::text[] else '{}' end",
-    "approvals": f"({BY_PERSON} or r.waits and r.priority = 4 and r.h < 0.3)::int",
+    "approvals": f"case when r.status = 'approved' and r.priority = 4 then 2 "
+    f"else ({BY_PERSON} or r.waits and r.priority = 4 and r.h < 0.3)::int end",
     "created_at": "r.at",
     "sla_due_at": "r.due",
     "sla_warn_at": "case when r.due = %(never)s then r.due else r.due - interval '2 hours' end",

@@ -2,14 +2,14 @@
 one fails here, and so does a rule without a row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, Priority, Review, Status, Text
+from approvals.models import Bypass, Decision, Delegation, Priority, Review, Status, Text
 from approvals.policy import rules
 from approvals.services import reviews, timers
 from tests.cast import Api, republish
@@ -32,6 +32,7 @@ class Row:
     sha256: str = ""
     opened: bool = True
     in_name_of: str = ""
+    form: dict[str, Any] = field(default_factory=dict)
 
 
 def terms(**changes: Any) -> Callable[[Decision, dict[str, Any]], None]:
@@ -73,6 +74,21 @@ def stands_in_for(name: str, **more: Any) -> Callable[[Decision, dict[str, Any]]
     return hand_over
 
 
+def runs_for_alice(over: bool) -> Callable[[Decision, dict[str, Any]], None]:
+    """Let alice hold a bypass that runs, or one whose time is over, and ask for two approvals."""
+
+    def arrange(decision: Decision, people: dict[str, Any]) -> None:
+        columns(required_approvals=2)(decision, people)
+        at = timezone.now() - timedelta(hours=2 if over else 0)
+        asked = {"asked_by": people["bob"], "asked_at": at, "reason": Text.objects.create(body="Now.")}
+        held = Bypass.objects.create(pk=BYPASS, holder=people["alice"], decision=decision, seconds=3600, **asked)
+        until = {"decided_at": at, "ends_at": at + timedelta(hours=1)}
+        Bypass.objects.filter(pk=held.pk).update(state="granted", decided_by=people["lena"], **until)
+
+    return arrange
+
+
+BYPASS = 77
 ROWS: dict[str, Row] = {
     "not_a_reviewer": Row(403, "Only reviewers", by="carol"),
     "not_a_decider": Row(403, "Only members of", arrange=terms(decider_groups=["security-leads"])),
@@ -88,6 +104,8 @@ ROWS: dict[str, Row] = {
     "step_up_elsewhere": Row(403, "on its page", ("card", "api", "bulk", "gate"), terms(step_up=True)),
     "critical_in_bulk": Row(403, "never in bulk", ("bulk",), columns(priority=Priority.CRITICAL)),
     "unopened": Row(403, "Open the patch first", ("card", "bulk"), opened=False),
+    "alone_off_the_page": Row(403, "page only", ("card",), runs_for_alice(over=False), form={"bypass": BYPASS}),
+    "no_running_bypass": Row(403, "bypass ended at", ("page",), runs_for_alice(over=True), form={"bypass": BYPASS}),
     "already_decided": Row(409, "Approved by lena", arrange=approved_by("lena")),
     "changed_since_seen": Row(409, "You decided on digest", sha256="0" * 64),
     "out_of_time": Row(409, "The time to decide ended", arrange=columns(expire_at=timezone.now() - timedelta(hours=1))),
@@ -97,6 +115,7 @@ ELSEWHERE = {
     "not_on_the_list": "api/test_gate_rules.py: only gates name people",
     "personal_token_on_critical": "api/test_acting.py: only a personal token",
     "step_up": "accounts/test_step_up.py: only the page leads to the password",
+    "alone_in_anothers_name": "policy/test_bypass.py: only the page asks in whose name",
 }
 
 
@@ -114,11 +133,13 @@ def people(alice, bob, carol, lena, approve):
 def ask(sign_in) -> Ask:
     """Return a function that tries to approve on a channel and returns the status and what the person reads."""
 
-    def try_to(channel: str, decision: Decision, user: Any, sha256: str, absent: Any = None) -> tuple[int, str]:
+    def try_to(
+        channel: str, decision: Decision, user: Any, sha256: str, absent: Any = None, **more: Any
+    ) -> tuple[int, str]:
         named = {"decision_id": str(decision.decision_id), "patch_sha256": sha256}
         whose = {"in_name_of": absent.email.upper()} if absent else {}
         if channel in {"page", "card"}:
-            form = {"verdict": "approve", "patch_sha256": sha256, "displayed": channel}
+            form = {"verdict": "approve", "patch_sha256": sha256, "displayed": channel, **more}
             form |= {"in_name_of": absent.pk} if absent else {}
             answer = sign_in(user).post(f"/patches/{decision.decision_id}/decide", form)
             return answer.status_code, answer.content.decode()
@@ -146,8 +167,8 @@ def test_each_rule_refuses_on_each_channel(name, channel, people, make_patch, ma
         reviews.open_page(decision.patch, people[row.by], timezone.now())
     row.arrange(decision, people)
     before = (Decision.objects.get().status, Review.objects.count())
-    absent = people.get(row.in_name_of)
-    status, said = ask(channel, decision, people[row.by], row.sha256 or decision.patch.sha256, absent)
+    absent, sha256 = people.get(row.in_name_of), row.sha256 or decision.patch.sha256
+    status, said = ask(channel, decision, people[row.by], sha256, absent, **row.form)
     assert (status, row.words.lower() in said.lower()) == (row.status, True), said[-600:]
     assert (Decision.objects.get().status, Review.objects.count()) == before
 
@@ -191,6 +212,21 @@ def test_a_personal_token_refuses_in_somebodys_name(path, more, status, people, 
     assert api.post(address, body | {"in_name_of": "LENA"}).status_code == 200
     assert Review.objects.get().delegated_from == people["lena"]
     assert Decision.objects.get().status == status
+
+
+@pytest.mark.parametrize("channel", ["api", "gate", "bulk"])
+def test_no_endpoint_knows_a_bypass(channel, people, make_patch, make_gate):
+    """The rule has no row there: the field itself is refused."""
+    decision = make_gate() if channel == "gate" else make_patch()
+    runs_for_alice(over=False)(decision, people)
+    named = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256}
+    path, body = {
+        "api": (f"/hitl/patches/{decision.patch.patch_id}/approve", named | {"bypass": BYPASS}),
+        "gate": (f"/api/approvals/{decision.decision_id}/approve", {"digest": named["patch_sha256"], "bypass": BYPASS}),
+        "bulk": ("/hitl/decisions/bulk", {"items": [named | {"bypass": BYPASS}], "verdict": "approve"}),
+    }[channel]
+    assert Api(user=people["alice"]).post(path, body).status_code == 422
+    assert Decision.objects.get().status == Status.PENDING
 
 
 @pytest.mark.parametrize(

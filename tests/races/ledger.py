@@ -46,6 +46,16 @@ RULES: dict[str, str] = {
                     where type = 'review.recorded' and object_id = decision.decision_id::text) as recorded
             from approvals_decision decision) counted
         where given <> recorded""",
+    "an approval is of enough people or has a bypass": """
+        select decision_id, required_approvals from approvals_decision decision
+        where status = 'approved' and bypass_id is null and required_approvals > (
+            select count(*) from approvals_review
+            where decision_id = decision.id and verdict = 'approve' and withdrawn_at is null)""",
+    "a use of a bypass has its entry, and an entry its use": """
+        select bypass.id from approvals_bypass bypass
+        where (select count(*) from approvals_decision where bypass_id = bypass.id)
+            <> (select count(*) from audit_entry
+                where type = 'bypass.used' and object_type = 'bypass' and object_id = bypass.id::text)""",
     "a revision has no two pending decisions": """
         select producer_id, patch.patch_id, count(*) from approvals_decision decision
         join approvals_patch patch on patch.id = decision.patch_id

@@ -14,6 +14,7 @@ from approvals.admin.kinds import Kept, Record
 from approvals.models import (
     Acknowledgement,
     ApiToken,
+    Bypass,
     Comment,
     Decision,
     Delegation,
@@ -27,7 +28,8 @@ from approvals.models import (
     Revocation,
     User,
 )
-from approvals.services import absence, access, lifecycle, policies, reviews, revocations
+from approvals.services import absence, access, bypasses, lifecycle, policies, reviews, revocations
+from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import SYSTEM, actor_for
@@ -73,6 +75,15 @@ def full_house(make_patch, approve, alice, lena, token_for):
         acknowledge(decision, f"deployer{number}")
         person.groups.add(Group.objects.get(name="reviewer"))
         stand_in(person, alice)
+        bypasses.ask(
+            alice,
+            Target(ecosystem="PyPI", package_name=f"package{number}"),
+            3600,
+            "Now.",
+            user=lena,
+            actor=actor_for(lena),
+            now=now,
+        )
         KnownExploited.objects.create(cve_id=f"CVE-2020-{number:04}", added_on=now, imported_at=now)
         Heartbeat.objects.create(name=f"worker {number}", seen_at=now)
         with connection.cursor() as cursor:
@@ -178,6 +189,7 @@ def test_nothing_on_any_admin_page_offers_to_delete(admin_page, full_house):
         Revocation,
         FeedEntry,
         Delegation,
+        Bypass,
         Acknowledgement,
         KnownExploited,
         Heartbeat,
@@ -272,6 +284,14 @@ def test_reviews_and_comments_are_found_by_person(admin_page, make_patch, approv
     reviews.comment(first.decision_id, "Hm.", user=bob, actor=actor_for(bob), now=timezone.now())
     assert [row.author for row in found(admin_page, Comment, "bob")] == [bob]
     assert found(admin_page, Comment, "alice") == []
+
+
+def test_bypasses_are_found_by_holder_and_package(admin_page, full_house):
+    for number in range(2):
+        full_house(number)
+    assert [row.package_name for row in found(admin_page, Bypass, "package1")] == ["package1"]
+    assert {row.package_name for row in found(admin_page, Bypass, "alice")} == {"package0", "package1"}
+    assert found(admin_page, Bypass, "lena") == []
 
 
 def test_known_exploited_and_feed_positions_are_found(admin_page, full_house):

@@ -30,19 +30,8 @@ BY_WHOM = {
     "changes_requested": "decision_refused_by_person",
     "expired": "decision_expired_by_timer",
 }
-TABLES = [
-    "patch",
-    "patchcontent",
-    "decision",
-    "review",
-    "comment",
-    "text",
-    "revocation",
-    "feedentry",
-    "policyversion",
-    "acknowledgement",
-    "delegation",
-]
+APPEND_ONLY = ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
+TABLES = [*APPEND_ONLY, "patch", "decision", "review", "text", "delegation", "bypass"]
 
 
 def execute(sql: str, *parameters: Any) -> None:
@@ -64,7 +53,8 @@ def end_sql(status: str) -> str:
     channel = "intake" if status == "auto_approved" else "api"
     return (
         f"update approvals_decision set status = '{status}', decided_by_kind = '{kind}', decided_by = 'x',"
-        f" decided_at = now(), channel = '{channel}', cause = 'x', reason_id = %s where id = %s"
+        f" decided_at = now(), channel = '{channel}', cause = 'x', approvals = required_approvals, reason_id = %s"
+        " where id = %s"
     )
 
 
@@ -290,14 +280,15 @@ def test_the_diff_never_changes(make_patch):
 
 
 @pytest.fixture
-def everything(make_patch, approve, alice, lena, bob, deployer_api):
+def everything(make_patch, approve, alice, lena, bob, deployer_api, approved_alone):
     """Put a row into every guarded table."""
     decision = make_patch()
     reviews.comment(decision.decision_id, "Hello.", user=alice, actor=actor_for(alice), now=timezone.now())
     approve(decision, alice, text="Fine.")
     lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     dispatch()
-    assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", {"position": 1}).status_code == 200
+    first = {"position": decision.feed.order_by("position")[0].position}
+    assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", first).status_code == 200
     Delegation.objects.create(
         person=alice,
         delegate=bob,
@@ -330,9 +321,7 @@ def test_every_guarded_table_has_a_trigger_against_truncate_that_always_fires(ta
         assert cursor.fetchone() == (True,)
 
 
-@pytest.mark.parametrize(
-    "table", ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement"]
-)
+@pytest.mark.parametrize("table", APPEND_ONLY)
 def test_what_is_append_only_is_never_updated(everything, table):
     with connection.cursor() as cursor:
         cursor.execute(

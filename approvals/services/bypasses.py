@@ -1,0 +1,224 @@
+"""Emergency bypasses: asked for, granted by a second person whatever the install's settings, used, reviewed. The only
+writer of them; what one does to a decision is in `reviews`."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
+from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
+from approvals.queries.case import current, outcome
+from approvals.queries.deciders import is_lead
+from approvals.queries.people import accounts_of, person
+from audit.log import Actor, Subject, record
+
+from .ending import commitment, locked
+from .second_person import check_reason
+
+REVIEW = "approvals.review_decision"
+GRANTED = Bypass.State.GRANTED
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a bypass is for: one decision, or every patch of a package as producers name it. Exactly one."""
+
+    decision_id: UUID | None = None
+    ecosystem: str = ""
+    package_name: str = ""
+
+
+def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, actor: Actor, now: datetime) -> Bypass:
+    """Ask that `holder` may approve alone for that many seconds from the grant on; only leads ask.
+
+    Raise NotAllowed, Invalid (no reason, too long, no target, a holder who does not review), NotFound or Conflict
+    (decided already, asked already).
+    """
+    _demand_lead(user, "Only security leads ask for an emergency bypass.")
+    check_reason(reason)
+    if not 1 <= seconds <= LONGEST_BYPASS:
+        raise _invalid("seconds", "An emergency bypass runs for 8 hours at most.")
+    if REVIEW not in person(holder).permissions:
+        raise _invalid("holder", f"{holder} does not review, so could not use it.")
+    if (target.decision_id is None) == (not target.package_name):
+        raise _invalid("target", "Name one patch or one package.")
+    with transaction.atomic():
+        decision = _pending(target.decision_id) if target.decision_id else None
+        text = Text.objects.create(body=reason.strip())
+        try:
+            with transaction.atomic():
+                bypass = Bypass.objects.create(
+                    holder=holder,
+                    decision=decision,
+                    ecosystem=target.ecosystem,
+                    package_name=target.package_name,
+                    reason=text,
+                    seconds=seconds,
+                    asked_by=user,
+                    asked_at=now,
+                )
+        except IntegrityError as error:
+            raise Conflict(f"The same was asked for {holder} and waits for a second person.") from error
+        _record("bypass.asked", bypass, actor, now, {"reason": commitment(text)}, new=True)
+    return bypass
+
+
+@transaction.atomic
+def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
+    """Let a bypass run from now on; only a lead who neither asked for it nor would hold it does.
+
+    Raise NotFound, NotAllowed or Conflict (answered already, the patch is decided).
+    """
+    bypass = _locked(bypass_id)
+    _demand_lead(user, "Only security leads grant an emergency bypass.")
+    _demand_asked(bypass)
+    if bypass.asked_by_id in accounts_of(user):
+        raise NotAllowed("You asked for this bypass, so a second person must grant it.")
+    if bypass.holder_id in accounts_of(user):
+        raise NotAllowed("This bypass is for you, so somebody else must grant it.")
+    if bypass.decision and bypass.decision.status != Status.PENDING:
+        raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")
+    bypass.ends_at = now + timedelta(seconds=bypass.seconds)
+    _answer(bypass, GRANTED, user, actor, now)
+    return bypass
+
+
+@transaction.atomic
+def refuse(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
+    """Refuse what somebody asked for, or withdraw what one asked for oneself. Raise NotFound, NotAllowed, Conflict."""
+    bypass = _locked(bypass_id)
+    own = user.pk == bypass.asked_by_id
+    if not own:
+        _demand_lead(user, "Only security leads refuse an emergency bypass.")
+    _demand_asked(bypass)
+    _answer(bypass, Bypass.State.WITHDRAWN if own else Bypass.State.REFUSED, user, actor, now)
+    return bypass
+
+
+@transaction.atomic
+def end(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
+    """End a running bypass before its time; one lead is enough. Raise NotFound, NotAllowed or Conflict (not running).
+
+    Waits for a use in progress, which then stands.
+    """
+    bypass = _locked(bypass_id)
+    _demand_lead(user, "Only security leads end an emergency bypass.")
+    if bypass.state != GRANTED or bypass.ends_at is None or now >= bypass.ends_at:
+        raise Conflict(f"This bypass does not run: {_said(bypass)} Nothing was changed.")
+    bypass.state, bypass.ended_by, bypass.ended_at = Bypass.State.ENDED, user, now
+    bypass.save(update_fields=["state", "ended_by", "ended_at"])
+    _record("bypass.ended", bypass, actor, now, {"ends_at": bypass.ends_at, "uses": bypass.uses.count()})
+    return bypass
+
+
+def find_locked(bypass_id: int) -> Bypass | None:
+    """Return a bypass that somebody wants to use, its row locked: who ends it at this moment waits, or was first."""
+    return Bypass.objects.select_for_update().filter(pk=bypass_id).first()
+
+
+def record_use(bypass: Bypass, decision: Decision, lacking: list[str], *, actor: Actor, now: datetime) -> None:
+    """Record that a locked bypass took the place of what the quorum of a decision lacked."""
+    data = {
+        "decision": str(decision.decision_id),
+        "patch_sha256": decision.patch.sha256,
+        "approvals": decision.approvals,
+        "required_approvals": decision.required_approvals,
+        "lacking": lacking,
+    }
+    _record("bypass.used", bypass, actor, now, data)
+
+
+def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: Actor, now: datetime) -> BypassReview:
+    """Judge one use of a bypass afterwards; a lead does who was not its holder, once for all.
+
+    Raise NotFound (no such use), NotAllowed, Invalid (no note) or Conflict (judged already).
+    """
+    check_reason(note)
+    with transaction.atomic():
+        try:
+            decision = locked(decision_id)
+        except Decision.DoesNotExist as error:
+            raise NotFound("There is no such decision.") from error
+        if decision.bypass_id is None:
+            raise NotFound("This was not approved under an emergency bypass.")
+        bypass = _locked(decision.bypass_id)
+        _demand_lead(user, "Only security leads review the use of an emergency bypass.")
+        if bypass.holder_id in accounts_of(user):
+            raise NotAllowed("You used this bypass, so somebody else must review it.")
+        before = BypassReview.objects.select_related("reviewed_by").filter(decision=decision).first()
+        if before:
+            raise Conflict(f"{before.reviewed_by} reviewed this use: {before}. Nothing was changed.")
+        text = Text.objects.create(body=note.strip())
+        made = BypassReview.objects.create(
+            decision=decision, justified=justified, note=text, reviewed_by=user, reviewed_at=now
+        )
+        data = {"decision": str(decision.decision_id), "justified": justified, "note": commitment(text)}
+        _record("bypass.reviewed", bypass, actor, now, data)
+    return made
+
+
+def _demand_lead(user: User, sentence: str) -> None:
+    if not is_lead(user):
+        raise NotAllowed(sentence)
+
+
+def _pending(decision_id: UUID) -> Decision:
+    decision = Decision.objects.select_related("patch").filter(decision_id=decision_id).first()
+    if decision is None:
+        raise NotFound("There is no such decision.")
+    if decision.status != Status.PENDING:
+        raise Conflict(f"{outcome(decision)} Nothing was changed.", current=current(decision))
+    return decision
+
+
+def _locked(bypass_id: int) -> Bypass:
+    rows = Bypass.objects.select_for_update(of=("self",)).select_related(
+        "holder", "asked_by", "decided_by", "decision__patch"
+    )
+    bypass = rows.filter(pk=bypass_id).first()
+    if bypass is None:
+        raise NotFound("There is no such emergency bypass.")
+    return bypass
+
+
+def _demand_asked(bypass: Bypass) -> None:
+    if bypass.state != Bypass.State.ASKED:
+        raise Conflict(f"{_said(bypass)} Nothing was changed.")
+
+
+def _said(bypass: Bypass) -> str:
+    """Return what became of a bypass, as a sentence."""
+    if bypass.state == Bypass.State.ASKED:
+        return "It waits for a second person."
+    if bypass.state == Bypass.State.ENDED and bypass.ended_at:
+        return f"It was ended at {moment(bypass.ended_at)}."
+    until = f" until {moment(bypass.ends_at)}" if bypass.ends_at else ""
+    return f"It was {bypass.state} by {bypass.decided_by}{until}."
+
+
+def _answer(bypass: Bypass, state: Bypass.State, user: User, actor: Actor, now: datetime) -> None:
+    bypass.state, bypass.decided_by, bypass.decided_at = state, user, now
+    bypass.save(update_fields=["state", "decided_by", "decided_at", "ends_at"])
+    _record(f"bypass.{state}", bypass, actor, now, {"ends_at": bypass.ends_at})
+
+
+def _record(type: str, bypass: Bypass, actor: Actor, now: datetime, data: dict[str, Any], *, new: bool = False) -> None:
+    """Write an entry about a bypass whose row the caller holds locked, with what it is for."""
+    decision = bypass.decision
+    about = {
+        "holder": f"user:{bypass.holder_id}",
+        "decision_target": str(decision.decision_id) if decision else None,
+        "package": {"ecosystem": bypass.ecosystem, "name": bypass.package_name} if bypass.package_name else None,
+        "seconds": bypass.seconds,
+        "asked_by": f"user:{bypass.asked_by_id}",
+    }
+    label = f"{bypass}: {decision.patch.label if decision else bypass.package_name}"
+    subject = Subject("bypass", str(bypass.pk), label, chained=True, new=new)
+    record(type, actor=actor, at=now, subject=subject, data=about | data)
+
+
+def _invalid(name: str, sentence: str) -> Invalid:
+    return Invalid(sentence, errors=[{"loc": [name], "msg": sentence}])

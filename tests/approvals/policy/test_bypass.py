@@ -1,0 +1,91 @@
+"""When an emergency bypass may be used, and that it takes the place of no rule. No database."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from approvals.models import Priority, Status, Verdict
+from approvals.policy.bypass import Grant, unusable
+from approvals.policy.rules import Absent, Intent, StepUp, refusal
+from tests.approvals.policy.test_rules import CASE, NOW, PERSON, SHA
+
+GRANT = Grant(holder=PERSON.id, state="granted", covers=True, ends_at=NOW + timedelta(minutes=5))
+ALONE = Intent(Verdict.APPROVE, SHA, alone=True)
+HELD = replace(CASE, bypass=GRANT)
+
+
+def test_its_holder_may_use_it_while_it_runs_for_what_it_covers():
+    assert unusable(GRANT, PERSON.id, NOW) is None
+    assert refusal(HELD, PERSON, ALONE, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"holder": 2}, "You hold no such emergency bypass."),
+        ({"covers": False}, "names something else"),
+        ({"state": "asked", "ends_at": None}, "a second person must"),
+        ({"state": "refused", "ends_at": None}, "is not granted"),
+        ({"state": "ended", "ended_at": NOW}, "was ended at 20 Nov 2026 12:00:00 UTC"),
+        ({"ends_at": NOW}, "ended at 20 Nov 2026 12:00:00 UTC"),
+    ],
+)
+def test_why_it_cannot_be_used(wrong, words):
+    case = replace(CASE, bypass=replace(GRANT, **wrong))
+    sentence = refusal(case, PERSON, ALONE, NOW)
+    assert words in sentence
+    assert sentence.endswith("Nothing was changed.")
+    assert refusal(case, PERSON, replace(ALONE, alone=False), NOW) is None, "whoever does not use it is not asked"
+    assert refusal(case, PERSON, replace(ALONE, verdict=Verdict.REJECT), NOW) is None
+
+
+def test_one_that_is_not_there_is_not_yours():
+    assert "You hold no such" in unusable(None, PERSON.id, NOW)
+
+
+@pytest.mark.parametrize(
+    ("intent", "person"),
+    [
+        (replace(ALONE, displayed="card"), PERSON),
+        (replace(ALONE, displayed="api"), PERSON),
+        (replace(ALONE, bulk=True), PERSON),
+        (ALONE, replace(PERSON, authn="token")),
+    ],
+)
+def test_it_is_used_on_the_page_only(intent, person):
+    assert refusal(HELD, person, intent, NOW) == "An emergency bypass is used on the patch's page only."
+
+
+def test_it_is_not_used_in_somebody_elses_name():
+    absent = Absent(9, "bob@example.org", "bob", "Bob", permissions=PERSON.permissions)
+    intent = replace(ALONE, in_name_of=9)
+    assert "in your own name" in refusal(HELD, replace(PERSON, absent=(absent,)), intent, NOW)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({"people": {"submitted_by": "alice"}}, "You submitted"),
+        ({"decider_groups": frozenset({"security-leads"})}, "Only members of"),
+        ({"allowed": frozenset({"bob"})}, "Only the people this gate names"),
+        ({"sha256": "b" * 64}, "You decided on digest"),
+        ({"status": Status.REJECTED, "outcome": "Rejected by bob."}, "Rejected by bob"),
+        ({"expire_at": NOW}, "The time to decide ended"),
+        ({"reviewers": frozenset({PERSON.id})}, "each person counts once"),
+    ],
+)
+def test_every_other_rule_still_holds(case, words):
+    assert words in refusal(replace(HELD, **case), PERSON, ALONE, NOW)
+
+
+def test_step_up_is_still_asked_for_and_last():
+    case = replace(HELD, step_up=True, priority=Priority.CRITICAL)
+    assert isinstance(refusal(case, PERSON, ALONE, NOW), StepUp)
+    over = replace(case, bypass=replace(GRANT, ends_at=NOW))
+    assert "ended at" in refusal(over, PERSON, ALONE, NOW)
+    assert refusal(case, PERSON, replace(ALONE, authenticated_at=NOW), NOW) is None
+
+
+def test_whoever_does_not_review_cannot_use_it():
+    assert "Only reviewers" in refusal(HELD, replace(PERSON, permissions=frozenset()), ALONE, NOW)
