@@ -9,13 +9,16 @@ from approvals.models import Bypass
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A bypass as the rules see it; `covers` says whether it names the decision at hand or its package."""
+    """A bypass as the rules see it; `covers` says whether it names the decision at hand or its package, `granter` are
+    the names, folded, by which a patch would name who granted it."""
 
     holder: int
     state: str
     covers: bool
     ends_at: datetime | None = None
     ended_at: datetime | None = None
+    granted_by: str = ""
+    granter: frozenset[str] = frozenset()
 
 
 def unusable(grant: Grant | None, person_id: int, now: datetime) -> str | None:

@@ -4,7 +4,7 @@ The page shows the same lists the services enforce. A `Stale` sentence answers 4
 a `StepUp` sentence says in its problem's `type` that the person must prove again who they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -145,7 +145,7 @@ def not_on_the_list(case: Case, person: Person, intent: Intent, now: datetime) -
 
 
 def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if intent.verdict == Verdict.APPROVE and (role := _role_of(case, person)):
+    if intent.verdict == Verdict.APPROVE and (role := role_of(case.people, names_of(person))):
         return f"You {ROLES[role]}, so another person must approve it."
     return None
 
@@ -153,9 +153,8 @@ def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str 
 def patch_of_the_absent(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     """Whoever stands in for somebody approves nothing that person could not, in whichever name."""
     for absent in person.absent if intent.verdict == Verdict.APPROVE else ():
-        if role := _role_of(case, absent):
-            words = ROLES[role].replace("own ", "owns ", 1)
-            return f"You stand in for {absent.name}, who {words}, so another person must approve it."
+        if role := role_of(case.people, names_of(absent)):
+            return f"You stand in for {absent.name}, who {_of_somebody(role)}, so another person must approve it."
     return None
 
 
@@ -237,6 +236,15 @@ def no_running_bypass(case: Case, person: Person, intent: Intent, now: datetime)
     return f"{sentence} Nothing was changed." if sentence else None
 
 
+def bypass_of_a_party(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Whoever could not approve a patch gives nobody the right to approve it alone."""
+    if not intent.alone or intent.verdict != Verdict.APPROVE or case.bypass is None:
+        return None
+    if role := role_of(case.people, case.bypass.granter):
+        return f"{case.bypass.granted_by}, who granted this bypass, {_of_somebody(role)}, so it does not count here."
+    return None
+
+
 def already_decided(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     return None if case.status == Status.PENDING else Stale(f"{case.outcome} Nothing was changed.")
 
@@ -278,14 +286,17 @@ def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | 
     return StepUp("Approving asks for your password again: more than five minutes have passed since you gave it.")
 
 
-def _role_of(case: Case, person: Person | Absent) -> str | None:
-    """Return the first role on the patch under which this person is named."""
-    mine = names_of(person)
+def role_of(people: Mapping[str, str], names: frozenset[str]) -> str | None:
+    """Return the first role under which a patch's people, by role, have somebody of these names."""
     for role in ROLES:
-        named = case.people.get(role, "").strip().casefold()
-        if mine & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
+        named = people.get(role, "").strip().casefold()
+        if names & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
             return role
     return None
+
+
+def _of_somebody(role: str) -> str:
+    return ROLES[role].replace("own ", "owns ", 1)
 
 
 WHO: Sequence[Rule] = (
@@ -304,7 +315,7 @@ WHO: Sequence[Rule] = (
     alone_in_anothers_name,
 )
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
-REVIEW: Sequence[Rule] = (*WHO, *WHEN, no_running_bypass, step_up)
+REVIEW: Sequence[Rule] = (*WHO, *WHEN, no_running_bypass, bypass_of_a_party, step_up)
 """`step_up` is last: nobody types a password to learn that the patch is decided or the bypass over."""
 
 

@@ -6,6 +6,9 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from approvals.models import Bypass, Decision, User
 from approvals.policy.bypass import Grant
+from approvals.policy.rules import names_of
+
+from .people import person
 
 PAST = 50
 
@@ -20,6 +23,8 @@ def grant(bypass: Bypass, decision: Decision) -> Grant:
         covers=named if bypass.decision_id is None else bypass.decision_id == decision.pk,
         ends_at=bypass.ends_at,
         ended_at=bypass.ended_at,
+        granted_by=str(bypass.decided_by or ""),
+        granter=names_of(person(bypass.decided_by)) if bypass.decided_by else frozenset(),
     )
 
 

@@ -62,6 +62,11 @@ def read_gates(patches: Iterable[Patch]) -> None:
     prefetch_related_objects([patch for patch in patches if patch.is_gate], "gate")
 
 
+def people_of(patch: Patch) -> dict[str, str]:
+    """Return what a patch names its people by, by their role on it."""
+    return {role: getattr(patch, role) for role in ROLES}
+
+
 def case(decision: Decision, live: Iterable[Review], bypass: Grant | None = None) -> Case:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     live = list(live)
@@ -71,7 +76,7 @@ def case(decision: Decision, live: Iterable[Review], bypass: Grant | None = None
         sha256=decision.patch.sha256,
         priority=decision.priority,
         expire_at=decision.expire_at,
-        people={role: getattr(decision.patch, role) for role in ROLES},
+        people=people_of(decision.patch),
         reviewers=frozenset(review.reviewer_id for review in live),
         decider_groups=frozenset(decision.policy_version.decider_groups),
         allowed=frozenset(decision.patch.gate.allowed_approvers) if decision.patch.is_gate else frozenset(),

@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
-from approvals.queries.case import current, outcome
+from approvals.policy.rules import ROLES, names_of, role_of
+from approvals.queries.case import current, outcome, people_of
 from approvals.queries.deciders import is_lead
 from approvals.queries.people import accounts_of, person
 from audit.log import Actor, Subject, record
@@ -79,6 +80,8 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
         raise NotAllowed("You asked for this bypass, so a second person must grant it.")
     if bypass.holder_id in accounts_of(user):
         raise NotAllowed("This bypass is for you, so somebody else must grant it.")
+    if bypass.decision and (role := role_of(people_of(bypass.decision.patch), names_of(person(user)))):
+        raise NotAllowed(f"You {ROLES[role]}, so another lead must grant this bypass.")
     if bypass.decision and bypass.decision.status != Status.PENDING:
         raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")
     bypass.ends_at = now + timedelta(seconds=bypass.seconds)

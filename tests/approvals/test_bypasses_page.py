@@ -169,6 +169,19 @@ def test_refused_withdrawn_and_ended_ones_are_past(sign_in, patch, make_patch, g
     assert TICK not in page(sign_in(alice), patch)
 
 
+def test_a_lead_who_stands_behind_the_patch_does_not_grant_it(sign_in, make_patch, granted, lena, luis, alice):
+    own = make_patch(severity="critical", submitted_by=luis.email, ecosystem="PyPI", package_name="flask")
+    sign_in(lena).post("/bypasses", form_for(own, alice))
+    answer = sign_in(luis).post(f"/bypasses/{Bypass.objects.get().pk}/grant", follow=True)
+    assert "You submitted this patch, so another lead must grant this bypass." in text(answer)
+    assert Bypass.objects.get().state == "asked"
+    of_the_package = granted(Target(ecosystem="PyPI", package_name="flask"))
+    assert "who granted this bypass, submitted this patch" in text(
+        decide(sign_in(alice), own, bypass=of_the_package.pk)
+    )
+    assert Decision.objects.get(pk=own.pk).status == Status.PENDING
+
+
 def test_what_is_not_there_is_not_found(sign_in, patch, lena):
     client = sign_in(lena)
     assert client.post("/bypasses/999/grant").status_code == 404

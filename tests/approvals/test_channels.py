@@ -74,16 +74,16 @@ def stands_in_for(name: str, **more: Any) -> Callable[[Decision, dict[str, Any]]
     return hand_over
 
 
-def runs_for_alice(over: bool) -> Callable[[Decision, dict[str, Any]], None]:
+def runs_for_alice(over: bool, granter: str = "lena") -> Callable[[Decision, dict[str, Any]], None]:
     """Let alice hold a bypass that runs, or one whose time is over, and ask for two approvals."""
 
     def arrange(decision: Decision, people: dict[str, Any]) -> None:
         columns(required_approvals=2)(decision, people)
         at = timezone.now() - timedelta(hours=2 if over else 0)
-        asked = {"asked_by": people["bob"], "asked_at": at, "reason": Text.objects.create(body="Now.")}
+        asked = {"asked_by": people["carol"], "asked_at": at, "reason": Text.objects.create(body="Now.")}
         held = Bypass.objects.create(pk=BYPASS, holder=people["alice"], decision=decision, seconds=3600, **asked)
         until = {"decided_at": at, "ends_at": at + timedelta(hours=1)}
-        Bypass.objects.filter(pk=held.pk).update(state="granted", decided_by=people["lena"], **until)
+        Bypass.objects.filter(pk=held.pk).update(state="granted", decided_by=people[granter], **until)
 
     return arrange
 
@@ -106,6 +106,13 @@ ROWS: dict[str, Row] = {
     "unopened": Row(403, "Open the patch first", ("card", "bulk"), opened=False),
     "alone_off_the_page": Row(403, "page only", ("card",), runs_for_alice(over=False), form={"bypass": BYPASS}),
     "no_running_bypass": Row(403, "bypass ended at", ("page",), runs_for_alice(over=True), form={"bypass": BYPASS}),
+    "bypass_of_a_party": Row(
+        403,
+        "Bob, who granted this bypass, submitted this patch",
+        ("page",),
+        runs_for_alice(over=False, granter="bob"),
+        form={"bypass": BYPASS},
+    ),
     "already_decided": Row(409, "Approved by lena", arrange=approved_by("lena")),
     "changed_since_seen": Row(409, "You decided on digest", sha256="0" * 64),
     "out_of_time": Row(409, "The time to decide ended", arrange=columns(expire_at=timezone.now() - timedelta(hours=1))),

@@ -79,6 +79,19 @@ def test_every_other_rule_still_holds(case, words):
     assert words in refusal(replace(HELD, **case), PERSON, ALONE, NOW)
 
 
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [("submitted_by", "submitted this patch"), ("model_owner", "owns the model that scored it")],
+)
+def test_whoever_could_not_approve_it_cannot_let_somebody_approve_it_alone(role, words):
+    granted = replace(GRANT, granted_by="Luis", granter=frozenset({"luis", "luis@example.org"}))
+    case = replace(HELD, people={role: "Luis <luis@example.org>"}, bypass=granted)
+    sentence = refusal(case, PERSON, ALONE, NOW)
+    assert sentence == f"Luis, who granted this bypass, {words}, so it does not count here."
+    assert refusal(case, PERSON, replace(ALONE, alone=False), NOW) is None
+    assert refusal(replace(case, people={role: "carol"}), PERSON, ALONE, NOW) is None
+
+
 def test_step_up_is_still_asked_for_and_last():
     case = replace(HELD, step_up=True, priority=Priority.CRITICAL)
     assert isinstance(refusal(case, PERSON, ALONE, NOW), StepUp)
