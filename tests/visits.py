@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from approvals.live import ear
@@ -20,7 +21,7 @@ def complaints() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def visit(browser: Browser, live_server: Any, client: Any, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, live_server: Any, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Return a function that gives a page signed in as that person, with the context's options as keywords."""
     contexts: list[BrowserContext] = []
 
@@ -32,6 +33,7 @@ def visit(browser: Browser, live_server: Any, client: Any, complaints: list[str]
         context = browser.new_context(base_url=live_server.url, **options)
         contexts.append(context)
         if user:
+            client = Client()  # one for two people would end the first one's session
             client.force_login(user)
             cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, Select, Textarea
+from django.forms.utils import ErrorDict
 from django.forms.widgets import Input
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -30,10 +31,12 @@ CHANGE = "approvals.change_policy"
 
 
 class PageForm(PolicyForm):
-    """The admin's form in the page's dress: sections of fields, with our classes on the widgets."""
+    """The admin's form in the page's dress: sections of fields, with our classes on the widgets. While a condition is
+    added nothing else is judged, and what is only tried needs no reason."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, act: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.act = act
         for field in self.fields.values():
             field.many = isinstance(field.widget, CheckboxSelectMultiple)  # type: ignore[attr-defined]
             if isinstance(field.widget, Textarea):
@@ -42,6 +45,16 @@ class PageForm(PolicyForm):
                 field.widget.attrs["class"] = "select"
             elif isinstance(field.widget, Input) and not isinstance(field.widget, CheckboxInput):
                 field.widget.attrs["class"] = "input"
+
+    def full_clean(self) -> None:
+        if self.act == "add":
+            self._errors, self.cleaned_data = ErrorDict(), {}
+        else:
+            super().full_clean()
+
+    def check_reason(self, reason: str) -> None:
+        if self.act != "try":
+            super().check_reason(reason)
 
     def section(self, names: tuple[str, ...]) -> list[BoundField]:
         return [self[name] for name in names]
@@ -111,8 +124,8 @@ def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
     if posted and adding.is_bound and adding.is_valid():
         posted["match"] = adding.joined_to(posted.get("match", ""))
         adding = ConditionForm()
-    form = PageForm(posted, instance=policy or _next()) if posted else PageForm(instance=policy or _next())
-    act = posted.get("act") if posted else None
+    act = str(posted.get("act", "")) if posted else ""
+    form = PageForm(posted, instance=policy or _next(), act=act)
     history = None
     if act in {"try", "publish"} and form.is_valid():
         if act == "publish" and (done := _publish(request, form)):
@@ -120,7 +133,7 @@ def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
         history = backtest(PolicyVersion(**form.terms()))
     why = _why_a_second_person(form) if act in {"try", "publish"} else []
     context = {"active": "policies", "policy": policy, "form": form, "adding": adding, "history": history, "why": why}
-    status = 422 if act and (form.errors if act != "add" else adding.errors) else 200
+    status = 422 if form.errors or adding.errors else 200
     return render(request, "approvals/policy_edit.html", context, status=status)
 
 

@@ -60,6 +60,8 @@ def test_a_condition_is_added_without_writing_cel(sign_in, lena, low):
     adding = {"act": "add", "match": "true", "field": "ecosystem", "operator": "equals", "value": "npm"}
     page = text(sign_in(lena).post("/policies/new", sent(low, **adding)))
     assert "(ecosystem != null &amp;&amp; ecosystem == &quot;npm&quot;)" in page
+    unnamed = sent(low, **adding, name="", required_approvals="")
+    assert "This field is required" not in text(sign_in(lena).post("/policies/new", unnamed)), "nobody published yet"
     adding |= {"match": "kev || files > 3", "field": "severity", "operator": "in", "value": "low, medium"}
     page = text(sign_in(lena).post("/policies/new", sent(low, **adding)))
     assert "(kev || files &gt; 3) &amp;&amp; severity in [&quot;low&quot;, &quot;medium&quot;]" in page
@@ -67,6 +69,17 @@ def test_a_condition_is_added_without_writing_cel(sign_in, lena, low):
     assert wrong.status_code == 422
     assert "severity is no number" in text(wrong)
     assert Policy.objects.count() == 5, "nothing is saved by adding"
+
+
+def test_trying_needs_no_reason_and_publishing_what_loosens_does(sign_in, lena, low):
+    client, path = sign_in(lena), f"/policies/{low.pk}/edit"
+    tried = client.post(path, sent(low, act="try", auto_approval="enforce", reason=""))
+    assert tried.status_code == 200
+    assert "What it would have done" in text(tried)
+    assert "This loosens the rules" in text(tried)
+    refused = client.post(path, sent(low, act="publish", auto_approval="enforce", reason=""))
+    assert refused.status_code == 422
+    assert "Say why: a reason is required." in text(refused)
 
 
 def test_it_says_what_it_would_have_done_before_it_is_saved(sign_in, lena, alice, low, producer, make_patch, approve):
