@@ -116,4 +116,4 @@ def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make
     delegate.get_by_role("button", name="Approve revision 1").click()
     expect(delegate).not_to_have_url(re.compile(str(stopped.decision_id)))
     page.goto(f"/patches/{stopped.decision_id}")
-    expect(page.locator("#decision")).to_contain_text("alice for lena")
+    expect(page.locator("#decision")).to_contain_text("Alice for Lena")
