@@ -31,6 +31,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
 
 
+# Pages ask many short questions at once: compiling one, or taking the other cores for it, costs more than it saves.
+SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0"
+
+
 def database(url: str) -> dict[str, Any]:
     """Return Django's DATABASES entry of a postgresql:// URL; its query string becomes connection options."""
     try:
@@ -41,6 +45,7 @@ def database(url: str) -> dict[str, Any]:
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
     query = dict(parse_qsl(parts.query))
+    query["options"] = f"{SHORT_QUERIES} {query.get('options', '')}".strip()
     smallest = env_int("DB_POOL_MIN_SIZE", 1, 0, 100)
     largest = env_int("DB_POOL_MAX_SIZE", 8, 1, 100)
     if smallest > largest:

@@ -11,6 +11,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name="waiting",
+            index=models.Index(fields=["severity", "priority"], name="waiting_by_severity"),
+        ),
+        migrations.AddIndex(
+            model_name="waiting",
             index=models.Index(fields=["ecosystem", "priority"], name="waiting_by_ecosystem"),
         ),
         migrations.AddIndex(

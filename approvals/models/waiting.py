@@ -51,6 +51,7 @@ class Waiting(models.Model):
             ),  # queue filter 'policy' and its counts
             # The counts of the tabs under the filters that much of the queue passes.
             models.Index(fields=["ecosystem", "priority"], name="waiting_by_ecosystem"),
+            models.Index(fields=["severity", "priority"], name="waiting_by_severity"),
             models.Index(fields=["wargaming", "priority"], name="waiting_by_wargaming"),
             models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),
             models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'

@@ -1,8 +1,11 @@
 """Take the pictures of pages and states from a running product: `python docs/screenshots/make.py URL USER PASSWORD`.
 
-The pages are set in Inter and JetBrains Mono where the machine has them (Debian: fonts-inter, fonts-jetbrains-mono).
+USER is a lead of the demo, who sees every page. The pages are set in Inter and JetBrains Mono where the machine has
+them (Debian: fonts-inter, fonts-jetbrains-mono); the pictures are made smaller where it has pngquant.
 """
 
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +27,12 @@ def sign_in(page: Page, user: str, password: str) -> None:
 
 
 def paths(page: Page) -> dict[str, str]:
-    """Return each page's name and address; the patch shown is the first of the queue."""
+    """Return each page's name and address; the patch shown is the first of the queue, the gate its first gate."""
     first = page.locator(".card__title a").first.get_attribute("href") or "/"
+    page.goto("/?kind=gate")
+    gate = page.locator(".card__title a").first.get_attribute("href") or "/"
+    page.goto("/policies")
+    policy = page.locator("a.row-link").first.get_attribute("href") or "/"
     return {
         "queue": "/",
         "patch": first,
@@ -33,6 +40,15 @@ def paths(page: Page) -> dict[str, str]:
         "history": "/history",
         "analytics": "/analytics?days=90",
         "audit": "/audit/entries",
+        "gate": gate,
+        "policies": "/policies",
+        "policy": policy,
+        "policy-edit": f"{policy}/edit",
+        "bypasses": "/bypasses",
+        "revoke": "/revoke",
+        "absence": "/accounts/absence",
+        "account": "/accounts/",
+        "not-found": "/patches/nothing",
     }
 
 
@@ -107,6 +123,9 @@ def main(url: str, user: str, password: str) -> None:
                     page.screenshot(path=HERE / f"{name}-{width}-{theme}.png")
                 context.close()
         browser.close()
+    if shutil.which("pngquant"):
+        pictures = [str(path) for path in HERE.glob("*.png")]
+        subprocess.run(["pngquant", "--force", "--skip-if-larger", "--ext=.png", *pictures], check=True)
 
 
 if __name__ == "__main__":

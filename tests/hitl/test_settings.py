@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
+
+from hitl.settings import SHORT_QUERIES, database
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,3 +112,14 @@ def test_debug_is_refused_in_public(tmp_path: Path) -> None:
 def test_serve_stops_at_once_too(tmp_path: Path) -> None:
     done = start(tmp_path, "serve", WEB_WORKERS="0")
     assert (done.returncode, done.stderr) == (1, "WEB_WORKERS must be a whole number from 1 to 64, not '0'.\n")
+
+
+def test_the_database_neither_compiles_nor_parallelises_a_pages_questions(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select current_setting('jit'), current_setting('max_parallel_workers_per_gather')")
+        assert cursor.fetchone() == ("off", "0")
+
+
+def test_options_in_the_url_are_added_to_ours() -> None:
+    entry = database("postgresql://u@h/db?options=-c%20statement_timeout%3D5s")
+    assert entry["OPTIONS"]["options"] == f"{SHORT_QUERIES} -c statement_timeout=5s"
