@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,6 @@ import psycopg
 from django.conf import settings
 from django.utils import timezone
 
-from approvals.api.intake import submission_of
-from approvals.api.schemas import IntakeDocument
-from approvals.models import Producer
-from approvals.services.intake import submit
 from benchmarks.rig import documents, policing, serving
 
 AGE = timedelta(days=6.9)  # of a medium or low patch: every reminder is due, its time ends soon
@@ -65,7 +60,8 @@ def main() -> None:
     with serving.database():
         serving.manage("migrate")
         now = timezone.now()
-        fill(policing.producer(), options.pending, now - AGE)
+        real = [as_medium(document) for document in documents.real_documents(5)]
+        policing.take_in(policing.producer(), real, options.pending, now - AGE)
         urls = {number: serving.copy_database(f"workers_{number}") for number in (1, 2)}
         seconds = {}
         for number, url in urls.items():
@@ -73,14 +69,6 @@ def main() -> None:
             seconds[number] = report(number, told, url)
         for step in seconds[1]:
             print(f"{step}: two workers take {seconds[2][step] / seconds[1][step]:.2f} of what one takes")
-
-
-def fill(producer: Producer, number: int, at: Any) -> None:
-    """Take in real patches, medium or low, as if at that time."""
-    real = [as_medium(document) for document in documents.real_documents(5)]
-    for document in islice(cycle(real), number):
-        made = IntakeDocument.model_validate(documents.fresh(document))
-        submit(submission_of(made), producer=producer, actor=policing.ACTOR, now=at)
 
 
 def as_medium(document: dict[str, Any]) -> dict[str, Any]:

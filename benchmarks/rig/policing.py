@@ -1,6 +1,7 @@
 """Intake in this process, under the shipped policies and under many more that are asked before the default one."""
 
 import time
+from datetime import datetime
 from itertools import cycle, islice
 from typing import Any
 
@@ -48,10 +49,11 @@ def add_policies(number: int) -> list[int]:
     return keys
 
 
-def take_in(producer: Producer, real: list[Any], patches: int) -> float:
-    """Take in that many patches one by one and return this process's milliseconds of processor time for each."""
+def take_in(producer: Producer, real: list[Any], patches: int, at: datetime | None = None) -> float:
+    """Take in that many patches one by one, as if at that time, and return this process's milliseconds of processor
+    time for each."""
     made = [IntakeDocument.model_validate(documents.fresh(document)) for document in islice(cycle(real), patches)]
     began = time.process_time()
     for document in made:
-        submit(submission_of(document), producer=producer, actor=ACTOR, now=timezone.now())
+        submit(submission_of(document), producer=producer, actor=ACTOR, now=at or timezone.now())
     return (time.process_time() - began) / patches * 1000
