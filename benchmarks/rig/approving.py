@@ -18,7 +18,7 @@ from approvals.services.reviews import Seen, review
 
 from . import load, pgbench
 
-TODO = r"""
+NEXT_ITEM = r"""
 \set counter :counter + 1
 \set number :client_id * 1000000 + :counter
 begin;
@@ -125,7 +125,7 @@ def _recorded(item: Item, person: Reviewer) -> str:
         with connection.cursor() as cursor:
             cursor.execute("select uuid from audit_entry where object_id = %s", [str(item.decision_id)])
             entries = [form for (entry,) in cursor.fetchall() for form in (str(entry), entry.hex)]
-    lines = [TODO]
+    lines = [NEXT_ITEM]
     for statement in statements:
         for entry in entries:
             statement = statement.replace(f"'{entry}'", "gen_random_uuid()")
