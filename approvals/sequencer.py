@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from approvals.live import connection_parameters
 from approvals.services.dispatch import beat, dispatch
-from approvals.services.ending import CHANNEL
+from audit.log import OUTBOX
 
 log = logging.getLogger(__name__)
 
@@ -46,5 +46,5 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
 def _listener() -> "psycopg.Connection[tuple[object, ...]]":
     """Return a connection of our own outside the pool that hears decisions."""
     listener = psycopg.connect(**connection_parameters(), autocommit=True, application_name="hitl sequencer")
-    listener.execute(f"listen {CHANNEL}")
+    listener.execute(f"listen {OUTBOX}")
     return listener

@@ -1,4 +1,4 @@
-"""Write entries: `record()` and, for many at once, `record_all()` are the only writers of the audit log."""
+"""Write entries: `record()` and, for several at once, `record_all()` are the only writers of the audit log."""
 
 import base64
 import hashlib
@@ -17,6 +17,8 @@ from django.db import connection
 from .models import ActorKind
 from .types import TYPES
 
+OUTBOX = "hitl_outbox"
+"""The PostgreSQL channel that wakes the sequencer."""
 VERSION = 1
 MAX_BODY = 65_535
 
@@ -51,7 +53,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of several that are written together."""
+    """One entry to be written."""
 
     type: str
     actor: Actor
@@ -76,39 +78,39 @@ def record(
     patch_sha256: str | None = None,
     policy: dict[str, Any] | None = None,
 ) -> UUID:
-    """Write one entry inside the caller's transaction and return its id.
+    """Write one entry inside the caller's transaction and return its id; raise as `record_all` does."""
+    return record_all([Line(type, actor, subject, data or {}, patch_sha256, policy)], at=at)[0]
+
+
+def record_all(lines: Sequence[Line], *, at: datetime, wake: bool = False) -> list[UUID]:
+    """Write entries inside the caller's transaction, which holds the rows of what they are about, and return their
+    ids; one statement, one more where an object has entries already. Several about one object follow each other.
+    `wake` tells the sequencer at commit, which otherwise looks every 200 ms.
 
     Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with a float.
     """
-    n, previous = _chain(subject)
-    entry_id = uuid6.uuid7()
-    line = Line(type, actor, subject, data or {}, patch_sha256, policy)
-    _insert(entry_id, type, actor, at, subject, n, _body(entry_id, line, at, n, previous))
-    return UUID(str(entry_id))
-
-
-def record_all(lines: Sequence[Line], *, at: datetime) -> None:
-    """Write entries about different objects, whose rows the caller holds locked, in two statements whatever their
-    number. Raise as `record` does, and ValueError for an object named twice: its chain has one next entry."""
     if not lines:
-        return
-    if len({(line.subject.type, line.subject.id) for line in lines}) < len(lines):
-        raise ValueError("Entries written together are about different objects.")
-    last = _chains([line.subject for line in lines])
+        return []
+    last = _last([line.subject for line in lines if line.subject.chained])
     rows = []
     for line in lines:
-        entry_id, subject, actor = uuid6.uuid7(), line.subject, line.actor
-        n, previous = last.get((subject.type, subject.id), (1, None)) if subject.chained else (None, None)
+        entry_id, subject, actor = UUID(str(uuid6.uuid7())), line.subject, line.actor
+        key, n, previous = (subject.type, subject.id), None, None
+        if subject.chained or subject.new:
+            n, previous = last.get(key, (1, None))
+        body = _body(entry_id, line, at, n, previous)
+        if n is not None:
+            last[key] = (n + 1, leaf_hash(body).hex())
         rows.append(
             (
-                str(entry_id),
+                entry_id,
                 line.type,
                 actor.id,
                 str(actor.kind),
                 subject.type,
                 subject.id,
                 n,
-                _body(entry_id, line, at, n, previous),
+                body,
                 actor.label[:150],
                 subject.label[:300],
                 actor.ip_address,
@@ -116,7 +118,8 @@ def record_all(lines: Sequence[Line], *, at: datetime) -> None:
             )
         )
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_ALL, [*(list(column) for column in zip(*rows, strict=True)), at])
+        cursor.execute(INSERT, [*(list(column) for column in zip(*rows, strict=True)), at, wake])
+    return [entry_id for entry_id, *_ in rows]
 
 
 def _body(entry_id: Any, line: Line, at: datetime, n: int | None, previous: str | None) -> bytes:
@@ -143,6 +146,11 @@ def _body(entry_id: Any, line: Line, at: datetime, n: int | None, previous: str 
     return body
 
 
+def leaf_hash(body: bytes) -> bytes:
+    """Return the hash that the database gives an entry: SHA-256 over 0x00 and the body (RFC 6962 2.1)."""
+    return hashlib.sha256(b"\x00" + body).digest()
+
+
 def plain(value: Any) -> Any:
     """Return `value` without floats (as decimal strings: two readers must hash the same) and dates (RFC 3339)."""
     if isinstance(value, dict):
@@ -163,31 +171,16 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _chain(subject: Subject) -> tuple[int | None, str | None]:
-    """Return this entry's number within its object and the hash of the entry before it."""
-    if subject.new:
-        return 1, None
-    if not subject.chained:
-        return None, None
+def _last(subjects: Sequence[Subject]) -> dict[tuple[str, str], tuple[int, str]]:
+    """Return the number of the next entry and the hash of the last one of each of these objects that has entries."""
+    if not subjects:
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute(LAST, [subject.type, subject.id])
-        last = cursor.fetchone()
-    return (last[0] + 1, bytes(last[1]).hex()) if last else (1, None)
-
-
-def _chains(subjects: Sequence[Subject]) -> dict[tuple[str, str], tuple[int, str]]:
-    """Return for each chained subject that has entries what `_chain` returns; one query."""
-    chained = [subject for subject in subjects if subject.chained]
-    with connection.cursor() as cursor:
-        cursor.execute(LAST_OF_ALL, [[each.type for each in chained], [each.id for each in chained]])
+        cursor.execute(LAST, [[each.type for each in subjects], [each.id for each in subjects]])
         return {(kind, key): (n + 1, bytes(leaf).hex()) for kind, key, n, leaf in cursor.fetchall()}
 
 
 LAST = """
-select object_n, leaf_hash from audit_entry
-where object_type = %s and object_id = %s and object_n is not null order by object_n desc limit 1
-"""
-LAST_OF_ALL = """
 select wanted.type, wanted.id, last.object_n, last.leaf_hash
 from unnest(%s::text[], %s::text[]) as wanted(type, id)
 cross join lateral (
@@ -196,16 +189,8 @@ cross join lateral (
     order by object_n desc limit 1
 ) last
 """
-# One statement for entry and side table: the intake path pays one round trip.
-INSERT = """
-with entry as (
-    insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id
-)
-insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
-select id, %s, %s, %s, %s from entry
-"""
-INSERT_ALL = """
+# One statement for entries, side table and the notice.
+INSERT = f"""
 with line as (
     select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
                          %s::text[], %s::text[], %s::inet[], %s::text[]) with ordinality
@@ -215,31 +200,9 @@ with line as (
     insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
     select uuid, type, %s, actor_id, actor_kind, object_type, object_id, object_n, body from line order by place
     returning id, uuid
+), context as (
+    insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
+    select entry.id, actor_label, object_label, ip_address, user_agent from entry join line using (uuid)
 )
-insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
-select entry.id, actor_label, object_label, ip_address, user_agent from entry join line using (uuid)
+select pg_notify('{OUTBOX}', '') where %s
 """
-
-
-def _insert(
-    entry_id: UUID, type: str, actor: Actor, at: datetime, subject: Subject, n: int | None, body: bytes
-) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT,
-            [
-                str(entry_id),
-                type,
-                at,
-                actor.id,
-                str(actor.kind),
-                subject.type,
-                subject.id,
-                n,
-                body,
-                actor.label[:150],
-                subject.label[:300],
-                actor.ip_address,
-                actor.user_agent[:300],
-            ],
-        )

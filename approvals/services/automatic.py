@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from approvals.models import Channel, DeciderKind, Decision, PolicyVersion, Status
-from audit.log import Actor
+from audit.log import Actor, Line
 from audit.models import ActorKind
 
 from .ending import end
@@ -15,13 +15,13 @@ def policy_actor(version: PolicyVersion) -> Actor:
     return Actor(f"policy:{version.policy_id}@{version.version}", ActorKind.POLICY, str(version)[:150])
 
 
-def approve_by_policy(decision: Decision, *, now: datetime) -> None:
-    """End a decision that was just inserted and meets every condition; it waits for a person when the switch was
-    thrown since its trace was made."""
+def approve_by_policy(decision: Decision, *, now: datetime) -> Line | None:
+    """End a decision that was just inserted and meets every condition, and return the entry to record; None when the
+    switch was thrown since its trace was made: then it waits for a person."""
     if not runs_now():
-        return
+        return None
     version = decision.policy_version
-    end(
+    return end(
         decision,
         Status.AUTO_APPROVED,
         actor=policy_actor(version),
@@ -30,5 +30,4 @@ def approve_by_policy(decision: Decision, *, now: datetime) -> None:
         channel=Channel.INTAKE,
         cause=f"Every condition of {version} is met",
         data={"trace": decision.trace},
-        wake=False,
     )

@@ -14,7 +14,7 @@ from approvals.policy.rules import ROLES, names_of, role_of
 from approvals.queries.case import current, outcome, people_of
 from approvals.queries.deciders import is_lead
 from approvals.queries.people import accounts_of, person
-from audit.log import Actor, Subject, record
+from audit.log import Actor, Line, Subject, record_all
 
 from .ending import commitment, locked
 from .second_person import check_reason
@@ -122,8 +122,8 @@ def find_locked(bypass_id: int) -> Bypass | None:
     return Bypass.objects.select_for_update().filter(pk=bypass_id).first()
 
 
-def record_use(bypass: Bypass, decision: Decision, lacking: list[str], *, actor: Actor, now: datetime) -> None:
-    """Record that a locked bypass took the place of what the quorum of a decision lacked."""
+def use_of(bypass: Bypass, decision: Decision, lacking: list[str], actor: Actor) -> Line:
+    """Return the entry that a locked bypass took the place of what the quorum of a decision lacked, to record."""
     data = {
         "decision": str(decision.decision_id),
         "patch_sha256": decision.patch.sha256,
@@ -131,7 +131,7 @@ def record_use(bypass: Bypass, decision: Decision, lacking: list[str], *, actor:
         "required_approvals": decision.required_approvals,
         "lacking": lacking,
     }
-    _record("bypass.used", bypass, actor, now, data)
+    return _line("bypass.used", bypass, actor, data)
 
 
 def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: Actor, now: datetime) -> BypassReview:
@@ -209,7 +209,11 @@ def _answer(bypass: Bypass, state: Bypass.State, user: User, actor: Actor, now: 
 
 
 def _record(type: str, bypass: Bypass, actor: Actor, now: datetime, data: dict[str, Any], *, new: bool = False) -> None:
-    """Write an entry about a bypass whose row the caller holds locked, with what it is for."""
+    record_all([_line(type, bypass, actor, data, new=new)], at=now)
+
+
+def _line(type: str, bypass: Bypass, actor: Actor, data: dict[str, Any], *, new: bool = False) -> Line:
+    """Return an entry about a bypass whose row the caller holds locked, with what it is for."""
     decision = bypass.decision
     about = {
         "holder": f"user:{bypass.holder_id}",
@@ -220,7 +224,7 @@ def _record(type: str, bypass: Bypass, actor: Actor, now: datetime, data: dict[s
     }
     label = f"{bypass}: {decision.patch.label if decision else bypass.package_name}"
     subject = Subject("bypass", str(bypass.pk), label, chained=True, new=new)
-    record(type, actor=actor, at=now, subject=subject, data=about | data)
+    return Line(type, actor, subject, about | data)
 
 
 def _invalid(name: str, sentence: str) -> Invalid:

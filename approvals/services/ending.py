@@ -5,14 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from approvals.models import Bypass, Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
 from approvals.queries.policies import version_of
-from audit.log import Actor, Line, Subject, record, text_digest
-
-CHANNEL = "hitl_outbox"
-"""Decisions wake the sequencer; intake does not, since notifying commits would queue behind each other."""
+from audit.log import Actor, Line, Subject, text_digest
 
 
 def subject(decision: Decision) -> Subject:
@@ -40,10 +35,9 @@ def end(
     category: Category | str = "",
     data: dict[str, Any] | None = None,
     bypass: Bypass | None = None,
-    wake: bool = True,
-) -> None:
-    """Move a locked pending decision to its end and record it. `wake=False` on the intake path: see CHANNEL.
-    `bypass` is a locked one under which it was approved alone.
+) -> Line:
+    """Move a locked pending decision to its end and return the entry for the caller to record, last of all, waking the
+    sequencer. `bypass` is a locked one under which it was approved alone.
 
     The WHERE repeats the state, so that a caller who forgot the lock loses instead of overwriting.
     """
@@ -71,17 +65,9 @@ def end(
         details["reason"] = commitment(text)
     if category:
         details["category"] = str(category)
-    record(
-        f"decision.{status}",
-        actor=actor,
-        at=now,
-        subject=subject(decision),
-        patch_sha256=decision.patch.sha256,
-        policy=policy_ref(decision),
-        data=details | (data or {}),
+    return Line(
+        f"decision.{status}", actor, subject(decision), details | (data or {}), decision.patch.sha256, policy_ref(decision)
     )
-    if wake:
-        wake_sequencer()
 
 
 def end_all(
@@ -102,7 +88,6 @@ def end_all(
     )
     if written != len(decisions):
         raise RuntimeError("a decision ended although its row was locked")
-    wake_sequencer()
     said = {"channel": str(channel), "cause": cause}
     return [
         Line(
@@ -121,11 +106,6 @@ def commitment(text: Text) -> dict[str, str | int]:
     """Return how an entry names free text: its row, its digest and its length, never the words."""
     body = text.body or ""
     return {"text": text.pk, "sha256": text_digest(bytes(text.salt), body), "characters": len(body)}
-
-
-def wake_sequencer() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"notify {CHANNEL}")
 
 
 def locked(decision_id: UUID) -> Decision:

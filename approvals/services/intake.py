@@ -31,11 +31,12 @@ from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
 from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
-from audit.log import Actor, Subject, record
+from audit.log import Actor, Line, Subject, record_all
 
 from .automatic import approve_by_policy
 from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
+from .ending import policy_ref
 from .gates import Asked, as_row, tighten
 from .insertion import insert
 from .killswitch import stopped_by
@@ -340,27 +341,28 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
         insert(contents)
     if gates := [as_row(sent.gate, patch) for sent, patch, _ in rows if sent.gate]:
         insert(gates)
+    lines = []
     for _, patch, decision in rows:
         decision.patch = patch  # again, now that the patch has its key
         history = known.decisions.get(patch.patch_id)
         if history and history[-1].status == Status.PENDING:  # held since it was read
-            supersede(history[-1], patch, actor=actor, now=now)
+            lines.append(supersede(history[-1], patch, actor=actor, now=now))
+    wake = bool(lines)  # an end wakes the sequencer; arrivals wait for it, else their commits queue behind each other
     insert([decision for _, _, decision in rows])
     for submission, patch, decision in rows:
-        _record(submission, patch, decision, actor, now)
-        if decision.decision_id in known.approved:
-            approve_by_policy(decision, now=now)
+        lines.append(_submitted(submission, patch, decision, actor))
+        if decision.decision_id in known.approved and (line := approve_by_policy(decision, now=now)):
+            lines.append(line)
+    record_all(lines, at=now, wake=wake)
 
 
-def _record(submission: Submission, patch: Patch, decision: Decision, actor: Actor, now: datetime) -> None:
-    version = decision.policy_version
-    record(
+def _submitted(submission: Submission, patch: Patch, decision: Decision, actor: Actor) -> Line:
+    return Line(
         "patch.submitted",
-        actor=actor,
-        at=now,
-        subject=Subject("decision", str(decision.decision_id), patch.label, new=True),
+        actor,
+        Subject("decision", str(decision.decision_id), patch.label, new=True),
         patch_sha256=patch.sha256,
-        policy={"version": f"{version.policy.name}@{version.version}", "sha256": version.sha256},
+        policy=policy_ref(decision),
         data={
             "patch_id": patch.patch_id,
             "revision": patch.revision,

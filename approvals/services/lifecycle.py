@@ -28,7 +28,7 @@ from approvals.queries.case import current, outcome
 from approvals.queries.facts import condition_facts
 from approvals.queries.people import person
 from approvals.queries.policies import current_versions
-from audit.log import Actor, record, record_all
+from audit.log import Actor, Line, record, record_all
 
 from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
@@ -127,7 +127,7 @@ def cancel(
             permissions = person(user, actor.authn).permissions if user else frozenset[str]()
             _demand(permissions, LEAD, "Only the patch's producer or a security lead cancels it.")
         _demand_pending(decision)
-        end(
+        line = end(
             decision,
             Status.CANCELLED,
             actor=actor,
@@ -138,6 +138,7 @@ def cancel(
             user=user,
             text=Text.objects.create(body=words),
         )
+        record_all([line], at=now, wake=True)
     return decision
 
 
@@ -170,9 +171,10 @@ def revoke(
     return decision
 
 
-def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> None:
-    """End a locked pending decision because its producer sent other content; its approvals fall with it."""
-    end(
+def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> Line:
+    """End a locked pending decision because its producer sent other content, its approvals with it, and return the
+    entry to record."""
+    return end(
         decision,
         Status.SUPERSEDED,
         actor=actor,

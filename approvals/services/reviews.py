@@ -31,7 +31,7 @@ from approvals.queries.bypasses import grant
 from approvals.queries.case import case, current, outcome
 from approvals.queries.delegations import present
 from approvals.queries.people import Membership, approvers, memberships
-from audit.log import Actor, record
+from audit.log import Actor, Line, record, record_all
 
 from . import bypasses
 from .ending import commitment, end, locked, policy_ref, subject
@@ -225,27 +225,12 @@ def _review(
         seconds_open=_seconds(seen.opened_at, now),
         created_at=now,
     )
-    _record_review(decision, given, actor, now)
+    standing = _standing(verdict, [*live, given], decision, now_in)
     if verdict == Verdict.APPROVE:
-        _count_approval(decision, _standing(verdict, [*live, given], decision, now_in), user, actor, seen, now, bypass)
-        return decision
-    rejections = len(_standing(Verdict.REJECT, [*live, given], decision, now_in))
-    asked = decision.policy_version.deny_threshold
-    if verdict == Verdict.REQUEST_CHANGES or rejections >= asked:
-        status = Status.REJECTED if verdict == Verdict.REJECT else Status.CHANGES_REQUESTED
-        refusal_ends = "One refusal ends it" if asked == 1 else f"{rejections} of {asked} rejections"
-        end(
-            decision,
-            status,
-            actor=actor,
-            now=now,
-            kind=DeciderKind.HUMAN,
-            channel=seen.channel,
-            cause=refusal_ends if verdict == Verdict.REJECT else "A reviewer asked for another revision",
-            user=user,
-            text=body,
-            category=given.category,
-        )
+        ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
+    else:
+        ended = _count_refusal(decision, standing, given, user, actor, now)
+    record_all([_recorded(decision, given, actor), *ended], at=now, wake=bool(ended))
     return decision
 
 
@@ -263,18 +248,18 @@ def _count_approval(
     seen: Seen,
     now: datetime,
     bypass: Bypass | None,
-) -> None:
+) -> list[Line]:
     """End the decision when the approvals on this digest, by these people who may still decide, reach the quorum, or
-    a locked bypass stands for those that are missing."""
+    a locked bypass stands for those that are missing. Return the entries of that to record, none while it waits."""
     decision.approvals = len(people)
     lacking = missing(people, decision.required_approvals, decision.required_groups)
     if lacking and bypass is None:
         Decision.objects.filter(pk=decision.pk).update(approvals=decision.approvals)
-        return
+        return []
     used = bypass if lacking else None
     counted = f"{len(people)} of {decision.required_approvals} approvals under {decision.policy_version}"
     approved_by: dict[str, Any] = {"approvers": [f"user:{approver.id}" for approver in people]}
-    end(
+    line = end(
         decision,
         Status.APPROVED,
         actor=actor,
@@ -286,16 +271,42 @@ def _count_approval(
         data=approved_by | {"bypass": used.pk, "lacking": lacking} if used else approved_by,
         bypass=used,
     )
-    if used:
-        bypasses.record_use(used, decision, lacking, actor=actor, now=now)
+    return [line, bypasses.use_of(used, decision, lacking, actor)] if used else [line]
 
 
-def _record_review(decision: Decision, given: Review, actor: Actor, now: datetime) -> None:
-    record(
-        "review.recorded",
+def _count_refusal(
+    decision: Decision, people: list[Approver], given: Review, user: User, actor: Actor, now: datetime
+) -> list[Line]:
+    """End the decision when another revision is asked for or the rejections, by these people who may still decide,
+    are as many as the policy asks for. Return the entry of that to record, none while it waits."""
+    asked = decision.policy_version.deny_threshold
+    if given.verdict == Verdict.REQUEST_CHANGES:
+        status, cause = Status.CHANGES_REQUESTED, "A reviewer asked for another revision"
+    elif len(people) >= asked:
+        status = Status.REJECTED
+        cause = "One refusal ends it" if asked == 1 else f"{len(people)} of {asked} rejections"
+    else:
+        return []
+    line = end(
+        decision,
+        status,
         actor=actor,
-        at=now,
-        subject=subject(decision),
+        now=now,
+        kind=DeciderKind.HUMAN,
+        channel=Channel(given.channel),
+        cause=cause,
+        user=user,
+        text=given.text,
+        category=given.category,
+    )
+    return [line]
+
+
+def _recorded(decision: Decision, given: Review, actor: Actor) -> Line:
+    return Line(
+        "review.recorded",
+        actor,
+        subject(decision),
         patch_sha256=given.patch_sha256,
         policy=policy_ref(decision),
         data={

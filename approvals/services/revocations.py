@@ -15,7 +15,7 @@ from approvals.queries.people import person
 from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since, item, listed
 from audit.log import Actor, Line, Subject, record, record_all
 
-from .ending import commitment, policy_ref, subject, wake_sequencer
+from .ending import commitment, policy_ref, subject
 from .lifecycle import LEAD, reason_words
 from .reviews import find_locked
 
@@ -130,9 +130,10 @@ def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: 
     Decision.objects.filter(pk__in=[row.pk for row in rows]).update(status=Status.REVOKED)
     data = {"reason": commitment(text), "revocation": str(batch)}
     record_all(
-        [Line("decision.revoked", actor, subject(row), data, row.patch.sha256, policy_ref(row)) for row in rows], at=now
+        [Line("decision.revoked", actor, subject(row), data, row.patch.sha256, policy_ref(row)) for row in rows],
+        at=now,
+        wake=True,
     )
-    wake_sequencer()
     return len(rows)
 
 
