@@ -7,6 +7,9 @@ from django.http import HttpRequest
 
 from .models import User
 from .queries.people import account_of
+from .queries.plain import Rows
+
+USERS = Rows(User)
 
 
 class EmailOrUsernameBackend(ModelBackend):
@@ -22,3 +25,8 @@ class EmailOrUsernameBackend(ModelBackend):
             User().set_password(password)  # the same time as a wrong password, so that names cannot be probed
             return None
         return user if user.check_password(password) and self.user_can_authenticate(user) else None
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Return the active person of a session; every request of theirs asks this."""
+        user = USERS.one("id = %s", [user_id])
+        return user if user and self.user_can_authenticate(user) else None

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 0.2  # seconds an entry waits at most for its place
 GATHER = 0.02  # seconds a wake-up waits for others: eight decisions at once are one batch, not eight
+SPACING = 0.1  # seconds from one batch to the next that a wake-up asks for: a busy hour is ten batches a second
 BEAT = 5.0  # seconds between heartbeats; readiness calls a worker lost after 60
 
 
@@ -34,11 +35,12 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
         if time.monotonic() - last_beat >= BEAT:
             beat("worker", timezone.now())
             last_beat = time.monotonic()
+        started = time.monotonic()
         placed = dispatch()
         if placed is not None and placed >= 1000:
             continue  # a full batch: more is waiting
         if any(True for _ in listener.notifies(timeout=INTERVAL, stop_after=1)):
-            stop.wait(GATHER)
+            stop.wait(max(GATHER, SPACING - (time.monotonic() - started)))
             for _ in listener.notifies(timeout=0):
                 pass  # they woke us together; one batch places what they announce
 

@@ -9,10 +9,14 @@ from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, g
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
+from django.utils import timezone
 
 from approvals.models import User
 from approvals.policy.rules import FRESH
+from approvals.queries.plain import Rows
 from approvals.services import identity
 
 WORDS, VIEW_NAME = "words_not_sent", "view_not_saved"
@@ -20,6 +24,17 @@ BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
 BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
 """What open pages ask by themselves: it keeps no session alive, nobody may be there."""
+
+
+class SessionStore(db.SessionStore):
+    """Django's sessions in the database, read by plain SQL: every request of a person asks this."""
+
+    def _get_session_from_db(self) -> Session | None:
+        condition = "session_key = %s and expire_date > %s"
+        found = Rows(Session).one(condition, [self.session_key, timezone.now()])
+        if found is None:
+            self._session_key = None
+        return found
 
 
 def over_limit(request: HttpRequest, now: datetime) -> str:

@@ -118,7 +118,7 @@ def record_all(lines: Sequence[Line], *, at: datetime, wake: bool = False) -> li
             )
         )
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [*(list(column) for column in zip(*rows, strict=True)), at, wake])
+        cursor.execute(INSERT, [*(list(column) for column in zip(*rows, strict=True)), at, OUTBOX, wake])
     return [entry_id for entry_id, *_ in rows]
 
 
@@ -190,7 +190,7 @@ cross join lateral (
 ) last
 """
 # One statement for entries, side table and the notice.
-INSERT = f"""
+INSERT = """
 with line as (
     select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
                          %s::text[], %s::text[], %s::inet[], %s::text[]) with ordinality
@@ -204,5 +204,5 @@ with line as (
     insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
     select entry.id, actor_label, object_label, ip_address, user_agent from entry join line using (uuid)
 )
-select pg_notify('{OUTBOX}', '') where %s
+select pg_notify(%s, '') where %s
 """

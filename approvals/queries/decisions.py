@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from approvals.errors import Conflict, NotFound
@@ -20,8 +21,25 @@ def by_id(decision_id: str) -> Decision:
 
 def ours_of(decision_id: str) -> tuple[UUID, str]:
     """Return our id of a decision and its patch_id, by our id or by the producer's alias. Raise NotFound."""
-    found: tuple[UUID, str] = _one(Decision.objects.values_list("decision_id", "patch__patch_id"), decision_id)
+    ours = _uuid(decision_id)
+    with connection.cursor() as cursor:
+        cursor.execute(OURS, {"ours": ours, "alias": decision_id})
+        found: tuple[UUID, str] | None = cursor.fetchone()
+    if found is None:
+        raise NotFound("There is no such decision.")
     return found
+
+
+OURS = """
+select decision.decision_id, patch.patch_id
+from (
+    select decision_id, patch_id from approvals_decision where decision_id = %(ours)s
+    union all
+    select decision_id, patch_id from approvals_decision where alias = %(alias)s
+    limit 1
+) decision
+join approvals_patch patch on patch.id = decision.patch_id
+"""
 
 
 def used_names(aliases: Collection[str]) -> set[str]:

@@ -31,12 +31,15 @@ from approvals.queries.bypasses import grant
 from approvals.queries.case import case, current, outcome
 from approvals.queries.delegations import present
 from approvals.queries.people import Membership, approvers, memberships
+from approvals.queries.plain import Rows
 from audit.log import Actor, Line, record, record_all
 
 from . import bypasses
 from .ending import commitment, end, locked, policy_ref, subject
+from .insertion import insert
 from .refusals import remembered
 
+REVIEWS, VIEWS = Rows(Review), Rows(PatchView, "id")
 MAX_REASON = 2_000
 MAX_COMMENT = 10_000
 
@@ -189,14 +192,14 @@ def _review(
     in_name_of: int | str | None,
 ) -> Decision:
     decision = find_locked(decision_id)
-    live = list(decision.reviews.filter(withdrawn_at=None))
+    live = REVIEWS.where("decision_id = %s and withdrawn_at is null", [decision.pk])
     alone = seen.bypass is not None and verdict == Verdict.APPROVE
     bypass = bypasses.find_locked(seen.bypass) if seen.bypass is not None and alone else None
     intent = Intent(
         verdict=verdict,
         seen_sha256=seen.sha256,
         displayed=seen.displayed,
-        opened=PatchView.objects.filter(patch=decision.patch_id, user=user).exists(),
+        opened=bool(VIEWS.where("patch_id = %s and user_id = %s", [decision.patch_id, user.pk])),
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
@@ -211,7 +214,7 @@ def _review(
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
-    given = Review.objects.create(
+    given = Review(
         decision=decision,
         reviewer=user,
         delegated_from_id=absent.id if absent else None,
@@ -225,6 +228,7 @@ def _review(
         seconds_open=_seconds(seen.opened_at, now),
         created_at=now,
     )
+    insert([given])
     standing = _standing(verdict, [*live, given], decision, now_in)
     if verdict == Verdict.APPROVE:
         ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
