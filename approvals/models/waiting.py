@@ -1,4 +1,5 @@
-"""What waits, in narrow rows: the queue is narrowed and counted here, without a look at a million decided patches."""
+"""What waits, in narrow rows: the queue is narrowed, counted and sorted here, without a look at a million decided
+patches; a page reads wide rows only of what it shows."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -11,8 +12,8 @@ from .policy import Policy
 
 
 class Waiting(models.Model):
-    """The facts of one pending decision that the queue filters by. Written by triggers alone (migration 0009): it
-    appears with its decision, follows it and its patch, and goes when the decision ends.
+    """The facts of one pending decision that the queue filters and sorts by. Written by triggers alone (migrations
+    0010 and 0021): it appears with its decision, follows it and its patch, and goes when the decision ends.
 
     `approvals_waiting_refill()` makes the whole table anew.
     """
@@ -21,6 +22,7 @@ class Waiting(models.Model):
     decision = models.OneToOneField(
         Decision, models.DO_NOTHING, primary_key=True, related_name="waiting", db_constraint=False
     )
+    created_at = models.DateTimeField()
     priority = models.SmallIntegerField()
     sla_warn_at = models.DateTimeField()
     sla_due_at = models.DateTimeField()
@@ -43,9 +45,12 @@ class Waiting(models.Model):
     class Meta:
         verbose_name_plural = "waiting"
         indexes = [
-            models.Index(  # the counts of the tabs, with and without an SLA state
-                fields=["priority", "sla_due_at", "sla_warn_at"], name="waiting_by_priority"
+            models.Index(  # the queue as it opens; the counts of the tabs, with and without an SLA state
+                models.F("priority").desc(), "sla_due_at", "decision", name="waiting_by_urgency", include=["sla_warn_at"]
             ),
+            models.Index(fields=["created_at", "decision"], name="waiting_by_age"),  # sort=age
+            models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),  # sort=sla, breaches
+            models.Index(fields=["confidence", "decision"], name="waiting_by_score"),  # sort=confidence
             models.Index(
                 fields=["policy", "priority"], name="waiting_by_policy"
             ),  # queue filter 'policy' and its counts
@@ -57,7 +62,11 @@ class Waiting(models.Model):
             models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'
             models.Index(fields=["sha256"], name="waiting_by_digest"),  # search by a digest's beginning
             models.Index(  # queue filter 'escalated'
-                fields=["escalation_level"], name="waiting_by_escalation", condition=models.Q(escalation_level__gt=0)
+                models.F("priority").desc(),
+                "sla_due_at",
+                "decision",
+                name="waiting_escalated",
+                condition=models.Q(escalation_level__gt=0),
             ),
             GinIndex(fields=["cwe_ids"], name="waiting_by_cwe", fastupdate=False),  # queue filter 'CWE class'
             GinIndex(fields=["cve_ids"], name="waiting_by_cve", fastupdate=False),  # queue filter 'CVE'

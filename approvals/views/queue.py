@@ -36,9 +36,9 @@ def queue(request: HttpRequest) -> HttpResponse:
     """The page, or for htmx its list with filters."""
     now, form = timezone.now(), QueueForm(request.GET)
     who = present(person_of(request), now)
-    rows = queries.pending(form.filters(), now, who)
+    narrow = queries.waiting(form.filters(), now, who)
     try:
-        shown = page(rows, queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE)
+        shown = page(queries.pending(), queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE, narrow)
     except BadCursor:
         return redirect(request.path)
     fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]

@@ -1,0 +1,93 @@
+"""The queue is sorted where it is narrowed: arrival joins the narrow rows, and each order has its index there."""
+
+import django.utils.timezone
+from django.db import migrations, models
+from django.db.models import F, OrderBy, Q
+
+COLUMNS = (
+    "decision_id, priority, sla_warn_at, sla_due_at, escalation_level, confidence, policy_id, producer_id, severity,"
+    " cwe_ids, cve_ids, package_name, ecosystem, language, wargaming, ml_prediction, submitted_by, sha256, search"
+)
+FACTS = """
+select decision.id, decision.priority, decision.sla_warn_at, decision.sla_due_at, decision.escalation_level,
+    decision.confidence, version.policy_id, patch.producer_id, patch.effective_severity, patch.cwe_ids, patch.cve_ids,
+    patch.package_name, patch.ecosystem, patch.language, patch.wargaming, patch.ml_prediction, patch.submitted_by,
+    patch.sha256, patch.search{more}
+from approvals_decision decision
+join approvals_patch patch on patch.id = decision.patch_id
+join approvals_policyversion version on version.id = decision.policy_version_id
+"""
+
+
+def functions(columns: str, facts: str) -> str:
+    """Return the functions of migration 0010 that fill whole rows, for these columns."""
+    return f"""
+create or replace function approvals_waiting_refill() returns void language sql as $$
+    delete from approvals_waiting;
+    insert into approvals_waiting ({columns}) {facts} where decision.status = 'pending';
+$$;
+
+create or replace function approvals_waiting_keep() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'UPDATE' and old.status = 'pending' then
+        if new.status = 'pending' and (old.priority, old.sla_warn_at, old.sla_due_at, old.escalation_level,
+            old.confidence, old.policy_version_id) is not distinct from (new.priority, new.sla_warn_at,
+            new.sla_due_at, new.escalation_level, new.confidence, new.policy_version_id)
+        then
+            return null;  -- an approval was counted
+        end if;
+        delete from approvals_waiting where decision_id = new.id;
+    end if;
+    if new.status = 'pending' then
+        insert into approvals_waiting ({columns}) {facts} where decision.id = new.id;
+    end if;
+    return null;
+end $$;
+"""
+
+
+FORWARD = functions(f"{COLUMNS}, created_at", FACTS.format(more=", decision.created_at"))
+FORWARD += "truncate approvals_waiting; select approvals_waiting_refill();"  # no dead rows are left among so many
+BACKWARD = functions(COLUMNS, FACTS.format(more=""))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("approvals", "0020_bypass")]
+
+    operations = [
+        migrations.AddField(
+            model_name="waiting",
+            name="created_at",
+            field=models.DateTimeField(default=django.utils.timezone.now),
+            preserve_default=False,
+        ),
+        migrations.RunSQL(FORWARD, BACKWARD),
+        *[
+            migrations.RemoveIndex("decision", f"queue_{name}")
+            for name in ("by_priority", "escalated", "by_age", "by_sla", "by_confidence")
+        ],
+        migrations.RemoveIndex("waiting", "waiting_by_priority"),
+        migrations.RemoveIndex("waiting", "waiting_by_escalation"),
+        *[
+            migrations.AddIndex("waiting", index)
+            for index in (
+                models.Index(
+                    OrderBy(F("priority"), descending=True),
+                    "sla_due_at",
+                    "decision",
+                    include=["sla_warn_at"],
+                    name="waiting_by_urgency",
+                ),
+                models.Index(
+                    OrderBy(F("priority"), descending=True),
+                    "sla_due_at",
+                    "decision",
+                    condition=Q(escalation_level__gt=0),
+                    name="waiting_escalated",
+                ),
+                models.Index(fields=["created_at", "decision"], name="waiting_by_age"),
+                models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),
+                models.Index(fields=["confidence", "decision"], name="waiting_by_score"),
+            )
+        ],
+    ]
