@@ -17,6 +17,8 @@ from approvals_decision decision
 join approvals_patch patch on patch.id = decision.patch_id
 join approvals_policyversion version on version.id = decision.policy_version_id
 """
+FACTS_COUNTED = ["priority", "severity", "policy", "wargaming", "ml_prediction", "producer", "ecosystem", "language"]
+FACTS_COUNTED += ["escalation_level", "confidence"]
 
 
 def functions(columns: str, facts: str) -> str:
@@ -66,8 +68,10 @@ class Migration(migrations.Migration):
             migrations.RemoveIndex("decision", f"queue_{name}")
             for name in ("by_priority", "escalated", "by_age", "by_sla", "by_confidence")
         ],
-        migrations.RemoveIndex("waiting", "waiting_by_priority"),
-        migrations.RemoveIndex("waiting", "waiting_by_escalation"),
+        *[
+            migrations.RemoveIndex("waiting", f"waiting_by_{name}")
+            for name in ("priority", "escalation", "policy", "ecosystem", "severity", "wargaming")
+        ],
         *[
             migrations.AddIndex("waiting", index)
             for index in (
@@ -85,6 +89,7 @@ class Migration(migrations.Migration):
                     condition=Q(escalation_level__gt=0),
                     name="waiting_escalated",
                 ),
+                models.Index(fields=FACTS_COUNTED, name="waiting_facts"),
                 models.Index(fields=["created_at", "decision"], name="waiting_by_age"),
                 models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),
                 models.Index(fields=["confidence", "decision"], name="waiting_by_score"),

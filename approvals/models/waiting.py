@@ -51,14 +51,23 @@ class Waiting(models.Model):
             models.Index(fields=["created_at", "decision"], name="waiting_by_age"),  # sort=age
             models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),  # sort=sla, breaches
             models.Index(fields=["confidence", "decision"], name="waiting_by_score"),  # sort=confidence
+            # The counts of the tabs under the filters that much of the queue passes, from the index alone.
             models.Index(
-                fields=["policy", "priority"], name="waiting_by_policy"
-            ),  # queue filter 'policy' and its counts
-            # The counts of the tabs under the filters that much of the queue passes.
-            models.Index(fields=["ecosystem", "priority"], name="waiting_by_ecosystem"),
-            models.Index(fields=["severity", "priority"], name="waiting_by_severity"),
-            models.Index(fields=["wargaming", "priority"], name="waiting_by_wargaming"),
-            models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),
+                fields=[
+                    "priority",
+                    "severity",
+                    "policy",
+                    "wargaming",
+                    "ml_prediction",
+                    "producer",
+                    "ecosystem",
+                    "language",
+                    "escalation_level",
+                    "confidence",
+                ],
+                name="waiting_facts",
+            ),
+            models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),  # the same under a range
             models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'
             models.Index(fields=["sha256"], name="waiting_by_digest"),  # search by a digest's beginning
             models.Index(  # queue filter 'escalated'

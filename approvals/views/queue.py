@@ -81,7 +81,7 @@ def needs_of(who: Person, now: datetime) -> str:
 
 def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:
     """Return the tabs; each counts under the other filters."""
-    counts = queries.counts_by_priority(queries.waiting(queries.without(filters, "priority"), now, who))
+    counts = queries.counts_by_priority(filters, now, who)
     return [
         {
             "key": name,
