@@ -1,6 +1,7 @@
 """What waits, in narrow rows: the queue is narrowed, counted and sorted here, without a look at a million decided
 patches; a page reads wide rows only of what it shows."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -46,7 +47,11 @@ class Waiting(models.Model):
         verbose_name_plural = "waiting"
         indexes = [
             models.Index(  # the queue as it opens; the counts of the tabs, with and without an SLA state
-                models.F("priority").desc(), "sla_due_at", "decision", name="waiting_by_urgency", include=["sla_warn_at"]
+                models.F("priority").desc(),
+                "sla_due_at",
+                "decision",
+                name="waiting_by_urgency",
+                include=["sla_warn_at"],
             ),
             models.Index(fields=["created_at", "decision"], name="waiting_by_age"),  # sort=age
             models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),  # sort=sla, breaches
@@ -65,6 +70,7 @@ class Waiting(models.Model):
                     "escalation_level",
                     "confidence",
                 ],
+                include=["decision", "submitted_by"],  # 'needs my approval'
                 name="waiting_facts",
             ),
             models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),  # the same under a range
@@ -86,3 +92,20 @@ class Waiting(models.Model):
 
     def __str__(self) -> str:
         return str(self.decision_id)
+
+
+class Voice(models.Model):
+    """Whose voice a pending decision has: a person who reviewed it, or for whom somebody did. Written by triggers alone
+    (migration 0021) from the live reviews; it goes when the review is withdrawn or the decision ends.
+
+    Few decisions wait with a review, so this table is small where that of reviews is not.
+    """
+
+    pk = models.CompositePrimaryKey("decision", "user")
+    decision = models.ForeignKey(Decision, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} of {self.decision_id}"

@@ -28,6 +28,7 @@ from approvals.models import (
     Status,
     User,
     Verdict,
+    Voice,
     Waiting,
 )
 from approvals.policy.quorum import must_come_from
@@ -162,12 +163,11 @@ def needs_approval_of(person: Person) -> Q:
     names me."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
-    mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
+    heard = Voice.objects.filter(decision=OuterRef("pk"), user=person.id)
     mine_by_name = [Q(submitted_by__iexact=name) for name in (person.email, person.username)]
-    for_me = Review.objects.filter(decision=OuterRef("pk"), delegated_from_id=person.id, withdrawn_at=None)
     named = Gate.objects.filter(patch__decision=OuterRef("pk"), allowed_approvers__len__gt=0)
     others = named.exclude(allowed_approvers__overlap=sorted(names_of(person)))
-    asked = ~Exists(mine) & ~Exists(for_me) & ~Exists(others) & ~(mine_by_name[0] | mine_by_name[1])
+    asked = ~Exists(heard) & ~Exists(others) & ~(mine_by_name[0] | mine_by_name[1])
     # Few policies name groups; mostly this asks once and joins nothing.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
     if shut := list(closed.values_list("pk", flat=True)):
@@ -214,8 +214,8 @@ def shown_count(found: int) -> str:
 
 
 def counts_by_priority(filters: Filters, now: datetime, person: Person | None = None) -> dict[str, str]:
-    """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query, two
-    where more than `READ_LIMIT` rows are found by what is sought."""
+    """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query,
+    two where more than `READ_LIMIT` rows are found by what is sought."""
     bare = waiting(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
     found = None
     if any(getattr(filters, name) for name in SOUGHT):  # finding them is the work: once, not once a priority
