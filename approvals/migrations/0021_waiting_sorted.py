@@ -149,6 +149,8 @@ class Migration(migrations.Migration):
                     OrderBy(F("priority"), descending=True),
                     "sla_due_at",
                     "decision",
+                    "severity",
+                    "policy",
                     include=["sla_warn_at"],
                     name="waiting_by_urgency",
                 ),

@@ -46,12 +46,16 @@ class Waiting(models.Model):
     class Meta:
         verbose_name_plural = "waiting"
         indexes = [
-            models.Index(  # the queue as it opens; the counts of the tabs, with and without an SLA state
+            # The queue as it opens; the counts of the tabs, with and without an SLA state. Severity and policy go with
+            # priority: without them here, a list of the least severe would pass by every other row.
+            models.Index(
                 models.F("priority").desc(),
                 "sla_due_at",
                 "decision",
-                name="waiting_by_urgency",
+                "severity",
+                "policy",
                 include=["sla_warn_at"],
+                name="waiting_by_urgency",
             ),
             models.Index(fields=["created_at", "decision"], name="waiting_by_age"),  # sort=age
             models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),  # sort=sla, breaches
