@@ -20,7 +20,7 @@ from approvals_decision decision
 join approvals_patch patch on patch.id = decision.patch_id
 join approvals_policyversion version on version.id = decision.policy_version_id
 """
-FACTS_COUNTED = ["priority", "severity", "policy", "wargaming", "ml_prediction", "producer", "ecosystem", "language"]
+FACTS_COUNTED = ["priority", "severity", "policy", "wargaming", "ml_prediction", "producer", "ecosystem"]
 FACTS_COUNTED += ["escalation_level", "confidence"]
 
 
