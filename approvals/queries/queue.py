@@ -132,7 +132,7 @@ def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
             yield Q(**{column: value})
     for name, model in NAMED.items():
         if value := getattr(filters, name):  # its key, so that an index on keys says all
-            yield Q(**{name: model.objects.filter(name=value).values("pk")[:1]})
+            yield Q(**{name: model._default_manager.filter(name=value).values("pk")[:1]})
 
 
 PLAIN = {
@@ -144,7 +144,7 @@ PLAIN = {
 """Filters that ask for one value of one fact."""
 NAMED: dict[str, type[Model]] = {"producer": Producer, "policy": Policy}
 SOUGHT = {"q", "cwe", "cve", "package"}
-"""Filters that find their rows one by one, each by an index of its own; all others are counted in one that has them."""
+"""Filters under which the work is to find the rows, each by an index of its own."""
 
 
 def _in_sla_state(state: str, now: datetime) -> Q:
