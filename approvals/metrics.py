@@ -24,7 +24,7 @@ from (
 
 PENDING = """
 select priority, count(*), min(created_at), count(*) filter (where sla_due_at <= %s)
-from approvals_decision where status = 'pending' group by priority
+from approvals_waiting group by priority
 """
 
 RATES = """

@@ -9,10 +9,10 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Status
 
 from approvals.errors import NotAllowed, NotFound
-from approvals.models import Decision, PatchContent
+from approvals.models import Decision, PatchContent, Waiting
 from approvals.queries import decisions as find
 from approvals.queries import queue
-from approvals.queries.keyset import BadCursor, cursor_at, page
+from approvals.queries.keyset import BadCursor, cursor_at, page, part
 from approvals.services.intake import submit
 
 from . import answers, shapes
@@ -120,30 +120,34 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on."""
     now = timezone.now()
     filters, person = query.filters(), caller_of(request).person
-    rows = queue.pending(filters, now, person).defer("patch__wargaming_log")
-    order = queue.ORDERS[query.sort]
-    response["X-Total-Count"] = queue.counted(queue.waiting(filters, now, person)).replace(",", "")
-    found, cursor = _from_offset(rows, order, query) if query.offset else _from_cursor(rows, order, query)
+    narrow = queue.waiting(filters, now, person)
+    response["X-Total-Count"] = queue.counted(narrow).replace(",", "")
+    found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     if cursor:
         lead_on(request, response, cursor)
     return [shapes.pending_row(decision, now) for decision in found]
 
 
-def _from_cursor(rows: QuerySet[Decision], order: list[str], query: PendingQuery) -> tuple[list[Decision], str | None]:
+def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
     try:
-        shown = page(rows, order, query.cursor or None, query.limit)
+        shown = page(_rows(), queue.ORDERS[query.sort], query.cursor or None, query.limit, narrow)
     except BadCursor as error:
         raise wrong("cursor", str(error)) from error
     return shown.rows, shown.next
 
 
-def _from_offset(rows: QuerySet[Decision], order: list[str], query: PendingQuery) -> tuple[list[Decision], str | None]:
+def _from_offset(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
     """Return the rows from a place counted in the list, as S1 pages; its next page goes on by cursor."""
     if query.cursor:
         raise wrong("offset", "A cursor says where to begin; send it or offset, not both.")
-    found = list(rows.order_by(*order)[query.offset : query.offset + query.limit + 1])
+    order = queue.ORDERS[query.sort]
+    found = list(part(_rows(), order, narrow.order_by(*order)[query.offset : query.offset + query.limit + 1]))
     shown = found[: query.limit]
     return shown, cursor_at(False, shown[-1], order) if len(found) > query.limit else None
+
+
+def _rows() -> QuerySet[Decision]:
+    return queue.pending().defer("patch__wargaming_log")
 
 
 @router.get(

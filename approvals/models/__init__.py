@@ -24,7 +24,7 @@ from .proposal import KillSwitch, Proposal
 from .review import Comment, Displayed, Review, Side, Verdict
 from .text import Text
 from .user import Theme, User
-from .waiting import Waiting
+from .waiting import Voice, Waiting
 from .workbench import Presence, SavedView, ViewedFile
 from .worker import Heartbeat, KeyFigures
 
@@ -78,6 +78,7 @@ __all__ = [
     "User",
     "Verdict",
     "ViewedFile",
+    "Voice",
     "Waiting",
     "Wargaming",
 ]

@@ -174,22 +174,6 @@ class Decision(models.Model):
             ),
         ]
         indexes = [
-            # The queue as it opens: priority, then SLA, then arrival.
-            models.Index(
-                models.F("priority").desc(), "sla_due_at", "id", name="queue_by_priority", condition=Q(status="pending")
-            ),
-            models.Index(  # queue filter 'escalated'
-                models.F("priority").desc(),
-                "sla_due_at",
-                "id",
-                name="queue_escalated",
-                condition=Q(status="pending", escalation_level__gt=0),
-            ),
-            models.Index("created_at", "id", name="queue_by_age", condition=Q(status="pending")),  # sort=age
-            models.Index("sla_due_at", "id", name="queue_by_sla", condition=Q(status="pending")),  # sort=sla, breaches
-            models.Index(
-                "confidence", "id", name="queue_by_confidence", condition=Q(status="pending")
-            ),  # sort=confidence
             models.Index("expire_at", name="queue_by_expiry", condition=Q(status="pending")),  # the expiry timer
             models.Index("remind_at", name="queue_by_reminder", condition=Q(status="pending")),  # the reminder timer
             models.Index("escalate_at", name="queue_by_escalation", condition=Q(status="pending")),  # escalation timer

@@ -1,5 +1,7 @@
-"""What waits, in narrow rows: the queue is narrowed and counted here, without a look at a million decided patches."""
+"""What waits, in narrow rows: the queue is narrowed, counted and sorted here, without a look at a million decided
+patches; a page reads wide rows only of what it shows."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -11,8 +13,8 @@ from .policy import Policy
 
 
 class Waiting(models.Model):
-    """The facts of one pending decision that the queue filters by. Written by triggers alone (migration 0009): it
-    appears with its decision, follows it and its patch, and goes when the decision ends.
+    """The facts of one pending decision that the queue filters and sorts by. Written by triggers alone (migrations
+    0010 and 0021): it appears with its decision, follows it and its patch, and goes when the decision ends.
 
     `approvals_waiting_refill()` makes the whole table anew.
     """
@@ -21,6 +23,7 @@ class Waiting(models.Model):
     decision = models.OneToOneField(
         Decision, models.DO_NOTHING, primary_key=True, related_name="waiting", db_constraint=False
     )
+    created_at = models.DateTimeField()
     priority = models.SmallIntegerField()
     sla_warn_at = models.DateTimeField()
     sla_due_at = models.DateTimeField()
@@ -43,21 +46,46 @@ class Waiting(models.Model):
     class Meta:
         verbose_name_plural = "waiting"
         indexes = [
-            models.Index(  # the counts of the tabs, with and without an SLA state
-                fields=["priority", "sla_due_at", "sla_warn_at"], name="waiting_by_priority"
-            ),
+            # The queue as it opens; the counts of the tabs, with and without an SLA state. Severity and policy go with
+            # priority: without them here, a list of the least severe would pass by every other row.
             models.Index(
-                fields=["policy", "priority"], name="waiting_by_policy"
-            ),  # queue filter 'policy' and its counts
-            # The counts of the tabs under the filters that much of the queue passes.
-            models.Index(fields=["ecosystem", "priority"], name="waiting_by_ecosystem"),
-            models.Index(fields=["severity", "priority"], name="waiting_by_severity"),
-            models.Index(fields=["wargaming", "priority"], name="waiting_by_wargaming"),
-            models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),
+                models.F("priority").desc(),
+                "sla_due_at",
+                "decision",
+                "severity",
+                "policy",
+                include=["sla_warn_at"],
+                name="waiting_by_urgency",
+            ),
+            models.Index(fields=["created_at", "decision"], name="waiting_by_age"),  # sort=age
+            models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),  # sort=sla, breaches
+            models.Index(fields=["confidence", "decision"], name="waiting_by_score"),  # sort=confidence
+            # The counts of the tabs under the filters that much of the queue passes, from the index alone. No more than
+            # two texts of 255 characters: an entry holds 2,704 bytes, and a longer one would refuse the patch.
+            models.Index(
+                fields=[
+                    "priority",
+                    "severity",
+                    "policy",
+                    "wargaming",
+                    "ml_prediction",
+                    "producer",
+                    "ecosystem",
+                    "escalation_level",
+                    "confidence",
+                ],
+                include=["decision", "submitted_by"],  # 'needs my approval'
+                name="waiting_facts",
+            ),
+            models.Index(fields=["priority", "confidence"], name="waiting_by_confidence"),  # the same under a range
             models.Index(fields=["package_name"], name="waiting_by_package"),  # queue filter 'package'
             models.Index(fields=["sha256"], name="waiting_by_digest"),  # search by a digest's beginning
             models.Index(  # queue filter 'escalated'
-                fields=["escalation_level"], name="waiting_by_escalation", condition=models.Q(escalation_level__gt=0)
+                models.F("priority").desc(),
+                "sla_due_at",
+                "decision",
+                name="waiting_escalated",
+                condition=models.Q(escalation_level__gt=0),
             ),
             GinIndex(fields=["cwe_ids"], name="waiting_by_cwe", fastupdate=False),  # queue filter 'CWE class'
             GinIndex(fields=["cve_ids"], name="waiting_by_cve", fastupdate=False),  # queue filter 'CVE'
@@ -68,3 +96,20 @@ class Waiting(models.Model):
 
     def __str__(self) -> str:
         return str(self.decision_id)
+
+
+class Voice(models.Model):
+    """Whose voice a pending decision has: a person who reviewed it, or for whom somebody did. Written by triggers alone
+    (migration 0021) from the live reviews; it goes when the review is withdrawn or the decision ends.
+
+    Few decisions wait with a review, so this table is small where that of reviews is not.
+    """
+
+    pk = models.CompositePrimaryKey("decision", "user")
+    decision = models.ForeignKey(Decision, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} of {self.decision_id}"

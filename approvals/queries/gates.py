@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Avg, Count, F, Prefetch, Q, QuerySet
 
 from approvals.errors import NotFound
-from approvals.models import NO_DEADLINE, DeciderKind, Decision, Producer, Review, Status, Verdict
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, Producer, Review, Status, Verdict, Waiting
 from approvals.policy.rules import Person
 
 from .decisions import by_id
@@ -57,7 +57,11 @@ def gates(filters: GateFilters, producer: Producer | None) -> QuerySet[Decision]
 def waiting(rows: QuerySet[Decision], person: Person | None = None) -> QuerySet[Decision]:
     """Return those that wait, as the queue orders them; with a person those that need their approval."""
     rows = rows.filter(status=Status.PENDING).order_by(*ORDERS["priority"])
-    return rows.filter(needs_approval_of(person)) if person else rows
+    return _needing(rows, person) if person else rows
+
+
+def _needing(rows: QuerySet[Decision], person: Person) -> QuerySet[Decision]:
+    return rows.filter(waiting__in=Waiting.objects.filter(needs_approval_of(person)))
 
 
 def ended(rows: QuerySet[Decision]) -> QuerySet[Decision]:
@@ -92,7 +96,7 @@ def figures(rows: QuerySet[Decision]) -> dict[str, Any]:
 def figures_of(person: Person, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:
     """Return how many gates wait for this person, how many of those end within an hour and within a quarter of one,
     and how many they approved and rejected; two queries."""
-    mine = rows.filter(status=Status.PENDING).filter(needs_approval_of(person))
+    mine = _needing(rows, person)
     waits = mine.aggregate(
         pending=Count("pk"),
         expiring=Count("pk", filter=Q(expire_at__lte=now + EXPIRING)),

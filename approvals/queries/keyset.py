@@ -24,21 +24,25 @@ class BadCursor(ValueError):
     """A cursor that this list did not give out."""
 
 
-def page(rows: QuerySet[M], order: list[str], cursor: str | None, limit: int) -> Page[M]:
+def page(
+    rows: QuerySet[M], order: list[str], cursor: str | None, limit: int, among: QuerySet[Any] | None = None
+) -> Page[M]:
     """Return `limit` rows in `order` (field names, '-' for descending, the last unique) from a cursor on.
 
-    Every column of the order is NOT NULL and indexed together, so each page is one index range.
+    Every column of the order is NOT NULL and indexed together, so each page is one index range. `among` are narrow
+    rows with the keys and the order's columns of those wanted: what matches is sorted there, and only what the page
+    shows is read wide.
     Raise BadCursor.
     """
     backwards, values = _decode(cursor, len(order)) if cursor else (False, None)
     asked = [_flip(name) for name in order] if backwards else order
-    selected = rows.order_by(*asked)
+    selected = (rows if among is None else among).order_by(*asked)
     if values is not None:
         try:
             selected = selected.filter(_after(asked, values))
         except (ValueError, TypeError, OverflowError) as error:  # a forged value of the wrong type
             raise BadCursor("This cursor is not one of ours.") from error
-    found = list(selected[: limit + 1])
+    found = list(selected[: limit + 1] if among is None else part(rows, asked, selected[: limit + 1]))
     more = len(found) > limit
     found = found[:limit]
     if backwards:
@@ -49,6 +53,11 @@ def page(rows: QuerySet[M], order: list[str], cursor: str | None, limit: int) ->
         next=cursor_at(False, found[-1], order) if found and has_next else None,
         previous=cursor_at(True, found[0], order) if found and has_previous else None,
     )
+
+
+def part(rows: QuerySet[M], order: list[str], narrow: QuerySet[Any]) -> QuerySet[M]:
+    """Return the rows that have the keys of these narrow ones, which are a slice in the same order; one query."""
+    return rows.filter(pk__in=narrow.values("pk")).order_by(*order)
 
 
 def _flip(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from approvals.models import Decision, KeyFigures, Status
+from approvals.models import KeyFigures, Waiting
 
 from .queue import counted
 from .summary import summary
@@ -23,7 +23,7 @@ FRESH = timedelta(minutes=5)  # the worker counts every minute; older figures me
 LAST_DAY = """
 select count(d.created_at), count(d.created_at) filter (where d.sla_due_at <= moment)
 from generate_series(%(since)s::timestamptz, %(now)s::timestamptz, interval '2 hours') moment left join (
-    select created_at, sla_due_at, 'infinity'::timestamptz as until from approvals_decision where status = 'pending'
+    select created_at, sla_due_at, 'infinity'::timestamptz as until from approvals_waiting
     union all
     select created_at, sla_due_at, decided_at
     from approvals_decision where status <> 'pending' and decided_at > %(since)s
@@ -37,7 +37,7 @@ def queue_kpis(now: datetime) -> list[Tile]:
 
     How each came about (its course, its change) is read of what the worker counted; without one there is none.
     """
-    waiting = Decision.objects.filter(status=Status.PENDING)
+    waiting = Waiting.objects.all()
     late = counted(waiting.filter(sla_due_at__lte=now))
     month = kept_month(now) or count_month(now)
     before, course = month.get("before", {}), month.get("course", {})

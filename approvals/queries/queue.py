@@ -20,12 +20,15 @@ from approvals.models import (
     Gate,
     PatchKind,
     PatchView,
+    Policy,
     PolicyVersion,
     Priority,
+    Producer,
     Review,
     Status,
     User,
     Verdict,
+    Voice,
     Waiting,
 )
 from approvals.policy.quorum import must_come_from
@@ -40,14 +43,15 @@ from .workbench import presence_of
 M = TypeVar("M", bound=Model)
 
 ORDERS: dict[str, list[str]] = {
-    "priority": ["-priority", "sla_due_at", "id"],
-    "age": ["created_at", "id"],
-    "sla": ["sla_due_at", "id"],
-    "confidence": ["confidence", "id"],
+    "priority": ["-priority", "sla_due_at", "pk"],
+    "age": ["created_at", "pk"],
+    "sla": ["sla_due_at", "pk"],
+    "confidence": ["confidence", "pk"],
 }
-"""Every order has its partial index on `Decision`; there is no order without one."""
+"""Every order has its index on `Waiting`; there is no order without one."""
 
 COUNT_LIMIT = 1_000
+READ_LIMIT = 20_000  # rows read once to count all tabs; beyond, a thousand of each are found sooner
 FACET_LIMIT = 50
 FACETS = {
     "cwe": "cwe_ids",
@@ -87,33 +91,21 @@ class Filters:
         return sum(getattr(self, item.name) != item.default for item in narrowing)
 
 
-def pending(filters: Filters, now: datetime, person: Person | None = None) -> QuerySet[Decision]:
-    """Return the pending decisions that match; lazily, in no order."""
-    rows = Decision.objects.filter(status=Status.PENDING).select_related("patch__producer", "policy_version__policy")
-    if filters == Filters():
-        return rows
-    return _narrowed(rows, filters, now, person, "waiting__")
+def pending() -> QuerySet[Decision]:
+    """Return the pending decisions with what their cards say; lazily, in no order."""
+    return Decision.objects.filter(status=Status.PENDING).select_related("patch__producer", "policy_version__policy")
 
 
 def waiting(filters: Filters, now: datetime, person: Person | None = None) -> QuerySet[Waiting]:
-    """Return the same in the narrow rows that counts are made of."""
-    return _narrowed(Waiting.objects.all(), filters, now, person, "")
-
-
-def _narrowed(rows: QuerySet[M], filters: Filters, now: datetime, person: Person | None, at: str) -> QuerySet[M]:
-    """Return the rows that match; `at` leads from a row to its facts."""
-    rows = rows.filter(*_conditions(filters, now, at))
+    """Return which of them match, in the narrow rows that are counted and sorted."""
+    rows = Waiting.objects.filter(*_conditions(filters, now))
     if filters.mine:
-        rows = rows.filter(needs_approval_of(person, at)) if person else rows.none()
-    return matching(rows, filters.q, f"{at}search") if filters.q else rows
+        rows = rows.filter(needs_approval_of(person)) if person else rows.none()
+    return matching(rows, filters.q, "search") if filters.q else rows
 
 
-def _conditions(filters: Filters, now: datetime, at: str) -> Iterator[Q]:
-    """Yield what the filters ask; clocks, priority and confidence stand on the decision too, with its sort indexes."""
-
-    def fact(name: str, value: Any) -> Q:
-        return Q(**{f"{at}{name}": value})
-
+def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
+    """Yield what the filters ask."""
     if filters.priority:
         yield Q(priority=Priority[filters.priority.upper()])
     if filters.sla:
@@ -128,17 +120,19 @@ def _conditions(filters: Filters, now: datetime, at: str) -> Iterator[Q]:
         gate = Exists(Gate.objects.filter(patch__decision=OuterRef("pk")))
         yield Q(gate) if filters.kind == PatchKind.GATE else ~Q(gate)
     if filters.cwe:
-        yield fact("cwe_ids__overlap", [filters.cwe, filters.cwe.upper()])
+        yield Q(cwe_ids__overlap=[filters.cwe, filters.cwe.upper()])
     if filters.cve:
-        yield fact("cve_ids__contains", [filters.cve.upper()])
+        yield Q(cve_ids__contains=[filters.cve.upper()])
     if filters.wargaming == "disagrees":
-        hoped, feared = fact("ml_prediction", True), fact("ml_prediction", False)
-        yield hoped & fact("wargaming", "failed") | feared & fact("wargaming", "passed")
+        yield Q(ml_prediction=True, wargaming="failed") | Q(ml_prediction=False, wargaming="passed")
     elif filters.wargaming:
-        yield fact("wargaming", filters.wargaming)
+        yield Q(wargaming=filters.wargaming)
     for name, column in PLAIN.items():
         if value := getattr(filters, name):
-            yield fact(column, value)
+            yield Q(**{column: value})
+    for name, model in NAMED.items():
+        if value := getattr(filters, name):  # its key, so that an index on keys says all
+            yield Q(**{name: model._default_manager.filter(name=value).values("pk")[:1]})
 
 
 PLAIN = {
@@ -146,10 +140,11 @@ PLAIN = {
     "package": "package_name",
     "ecosystem": "ecosystem",
     "language": "language",
-    "producer": "producer__name",
-    "policy": "policy__name",
 }
 """Filters that ask for one value of one fact."""
+NAMED: dict[str, type[Model]] = {"producer": Producer, "policy": Policy}
+SOUGHT = {"q", "cwe", "cve", "package"}
+"""Filters under which the work is to find the rows, each by an index of its own."""
 
 
 def _in_sla_state(state: str, now: datetime) -> Q:
@@ -162,21 +157,21 @@ def _in_sla_state(state: str, now: datetime) -> Q:
     return Q(sla_due_at=NO_DEADLINE)
 
 
-def needs_approval_of(person: Person, at: str = "waiting__") -> Q:
-    """Return 'needs my approval' in SQL: I am a reviewer, neither I nor anybody in my name has a live review here, I
-    did not submit it, am in one of the groups that decide under its policy, and a gate that names people names me."""
+def needs_approval_of(person: Person) -> Q:
+    """Return 'needs my approval' in SQL, of waiting rows: I am a reviewer, neither I nor anybody in my name has a live
+    review here, I did not submit it, am in one of the groups that decide under its policy, and a gate that names people
+    names me."""
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
-    mine = Review.objects.filter(decision=OuterRef("pk"), reviewer_id=person.id, withdrawn_at=None)
-    names = [Q(**{f"{at}submitted_by__iexact": name}) for name in (person.email, person.username)]
-    for_me = Review.objects.filter(decision=OuterRef("pk"), delegated_from_id=person.id, withdrawn_at=None)
+    heard = Voice.objects.filter(decision=OuterRef("pk"), user=person.id)
+    mine_by_name = [Q(submitted_by__iexact=name) for name in (person.email, person.username)]
     named = Gate.objects.filter(patch__decision=OuterRef("pk"), allowed_approvers__len__gt=0)
     others = named.exclude(allowed_approvers__overlap=sorted(names_of(person)))
-    asked = ~Exists(mine) & ~Exists(for_me) & ~Exists(others) & ~(names[0] | names[1])
+    asked = ~Exists(heard) & ~Exists(others) & ~(mine_by_name[0] | mine_by_name[1])
     # Few policies name groups; mostly this asks once and joins nothing.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
     if shut := list(closed.values_list("pk", flat=True)):
-        asked &= ~Q(**{("" if at else "decision__") + "policy_version__in": shut})
+        asked &= ~Q(decision__policy_version__in=shut)
     return asked
 
 
@@ -190,10 +185,11 @@ def having(filters: Filters, name: str, value: Any) -> Filters:
     return replace(filters, **{name: value})
 
 
-def arrivals(rows: QuerySet[Decision], since: datetime | None, ids: Collection[UUID]) -> QuerySet[Decision]:
+def arrivals(rows: QuerySet[Waiting], since: datetime | None, ids: Collection[UUID]) -> QuerySet[Waiting]:
     """Return which of these rows came after a moment, or are named: a patch may be committed after its own time."""
     named = Q(decision_id__in=ids)
-    return rows.filter(Q(created_at__gt=since) | named if since else named)
+    came = Decision.objects.filter(Q(created_at__gt=since) | named if since else named, status=Status.PENDING)
+    return rows.filter(pk__in=came.values("pk"))
 
 
 def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bool]:
@@ -217,18 +213,23 @@ def shown_count(found: int) -> str:
     return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
 
 
-def counts_by_priority(rows: QuerySet[Waiting]) -> dict[str, str]:
-    """Return the count of each priority tab and of 'all', each exact up to 1,000; one query."""
-    bare = rows.order_by().values_list("priority", flat=True)
-    few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
-    found = _grouped(few[0].union(*few[1:], all=True), "priority")
+def counts_by_priority(filters: Filters, now: datetime, person: Person | None = None) -> dict[str, str]:
+    """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query,
+    two where more than `READ_LIMIT` rows are found by what is sought."""
+    bare = waiting(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
+    found = None
+    if any(getattr(filters, name) for name in SOUGHT):  # finding them is the work: once, not once a priority
+        found = _grouped(bare[: READ_LIMIT + 1], "priority")
+    if found is None or found.total() > READ_LIMIT:
+        few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
+        found = _grouped(few[0].union(*few[1:], all=True), "priority")
     return {"all": shown_count(found.total())} | {
         priority.name.lower(): shown_count(found[priority]) for priority in Priority
     }
 
 
 def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
-    """Count the rows by a column where they are: the ORM groups no union, and thousands of rows take Python a while."""
+    """Count the rows by a column where they are: the ORM groups no part, and thousands of rows take Python a while."""
     try:
         sql, parameters = rows.query.sql_with_params()
     except EmptyResultSet:  # narrowed to nothing before anybody asked
@@ -277,8 +278,9 @@ def neighbours(
     decision: Decision, filters: Filters, order: str, person: Person, now: datetime
 ) -> tuple[Decision | None, Decision | None]:
     """Return the pending decisions before and after this one in a list; two index look-ups."""
-    rows, columns = pending(filters, now, person).exclude(pk=decision.pk), ORDERS[order]
-    found = [page(rows, columns, cursor_at(back, decision, columns), limit=1).rows for back in (True, False)]
+    narrow, columns = waiting(filters, now, person).exclude(pk=decision.pk), ORDERS[order]
+    cursors = [cursor_at(back, decision, columns) for back in (True, False)]
+    found = [page(pending(), columns, cursor, limit=1, among=narrow).rows for cursor in cursors]
     before, after = (rows[0] if rows else None for rows in found)
     return before, after
 

@@ -36,9 +36,9 @@ def queue(request: HttpRequest) -> HttpResponse:
     """The page, or for htmx its list with filters."""
     now, form = timezone.now(), QueueForm(request.GET)
     who = present(person_of(request), now)
-    rows = queries.pending(form.filters(), now, who)
+    narrow = queries.waiting(form.filters(), now, who)
     try:
-        shown = page(rows, queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE)
+        shown = page(queries.pending(), queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE, narrow)
     except BadCursor:
         return redirect(request.path)
     fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
@@ -81,7 +81,7 @@ def needs_of(who: Person, now: datetime) -> str:
 
 def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:
     """Return the tabs; each counts under the other filters."""
-    counts = queries.counts_by_priority(queries.waiting(queries.without(filters, "priority"), now, who))
+    counts = queries.counts_by_priority(filters, now, who)
     return [
         {
             "key": name,

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from approvals.models import Decision, Status, Theme
+from approvals.models import Theme, Waiting
 from approvals.queries import bypasses
 from approvals.queries.queue import counted
 
@@ -23,7 +23,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "in_list": SimpleLazyObject(lambda: listed.parameter(request)),
         "shell": {
             "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),
-            "pending_count": counted(Decision.objects.filter(status=Status.PENDING)) if signed_in else "",
+            "pending_count": counted(Waiting.objects.all()) if signed_in else "",
             "bypasses_to_review": SimpleLazyObject(lambda: bypasses.to_review().count()),  # only leads' pages ask
             "version": settings.VERSION,
         },

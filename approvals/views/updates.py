@@ -46,7 +46,7 @@ def counts(request: HttpRequest) -> HttpResponse:
     who = present(person_of(request), now)
     filters = form.filters()
     tabs = priority_tabs(request, filters, who, now)
-    rows = queries.pending(filters, now, who)
+    rows = queries.waiting(filters, now, who)
     context = {
         "tabs": tabs,
         "needs_me": needs_of(who, now),

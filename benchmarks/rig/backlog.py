@@ -218,7 +218,7 @@ def last_page(connection: "psycopg.Connection[tuple[Any, ...]]", name: str, rows
     order = ORDERS[name]
     columns = [column.lstrip("-") for column in order]
     from_the_end = ", ".join(column[1:] if column.startswith("-") else f"{column} desc" for column in order)
-    query = f"select {', '.join(columns)} from approvals_decision where status = 'pending' "
+    query = f"select {', '.join(columns)} from (select *, decision_id as pk from approvals_waiting) waiting "
     query += f"order by {from_the_end} offset {rows} limit 1"
     [before_it] = connection.execute(query.encode()).fetchall()
     return keyset.cursor_at(False, Decision(**dict(zip(columns, before_it, strict=True))), order)
