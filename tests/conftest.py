@@ -1,20 +1,21 @@
-"""The plumbing of a test run: data directory, database, what a flush takes away, the browser; no domain fixtures."""
+"""The plumbing of a test run: data directory, database, what a test leaves, the browser; no domain fixtures."""
 
 import fcntl
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import django
 import pytest
-from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.db.models.signals import post_migrate
+from django.test import TransactionTestCase
 
 from hitl import embedded_postgres
+from tests import database
 
 ROOT = Path(__file__).resolve().parent.parent
 # Beside `make run`, not in its data. Django reads its settings at their first use, which is below.
@@ -35,15 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if settings.EMBEDDED:
         try:
-            embedded_postgres.ensure_running(settings.HITL_DATA_DIR)
+            database.trust_the_machine(embedded_postgres.ensure_running(settings.HITL_DATA_DIR))
         except embedded_postgres.EmbeddedPostgresError as error:
             raise pytest.UsageError(str(error)) from error
-    database = settings.DATABASES["default"]
-    database.setdefault("TEST", {})["NAME"] = _database_name()
+    entry = settings.DATABASES["default"]
+    entry.setdefault("TEST", {})["NAME"] = _database_name()
     # A test database need not survive a power cut; everything else about it stays as in production.
-    database["OPTIONS"]["options"] = f"{database['OPTIONS'].get('options', '')} -c synchronous_commit=off".strip()
+    entry["OPTIONS"]["options"] = f"{entry['OPTIONS'].get('options', '')} -c synchronous_commit=off".strip()
     # Seventeen callers share eight connections in a race; on a busy machine a turn may take longer than a page should.
-    database["OPTIONS"]["pool"]["timeout"] = 60
+    entry["OPTIONS"]["pool"]["timeout"] = 60
     # A slow hash a person would be most of a run.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
@@ -70,39 +71,21 @@ def _database_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Let the flush between transactional tests truncate, and put back what it takes away."""
-    # The flush ends with post_migrate for every app in order: the last one sees permissions and content types in place.
-    last = list(apps.get_app_configs())[-1]
-    with django_db_blocker.unblock():
-        _allow_truncate()
-        post_migrate.connect(_restore_after_flush, sender=last, dispatch_uid="tests")
-    yield
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
+    """Copy this worker's database from a migrated one, and let transactional tests leave what was in that."""
+    with database.migrated(django_db_blocker.unblock) if settings.EMBEDDED else nullcontext() as template:
+        settings.DATABASES["default"]["TEST"]["TEMPLATE"] = template  # a server of one's own keeps no such thing
+        request.getfixturevalue("django_db_setup")  # pytest-django's
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        baseline = database.Baseline()
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: baseline.restore())
+        yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # A listening thread or a server a test left behind would keep the database from being dropped.
         cursor.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
         )
-
-
-def _allow_truncate() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal and tgname like %s",
-            ["%\\_no\\_truncate"],
-        )
-        for table, trigger in cursor.fetchall():
-            cursor.execute(f'alter table {table} disable trigger "{trigger}"')
-
-
-def _restore_after_flush(**_: Any) -> None:
-    from approvals.services.defaults import install_defaults  # models cannot be imported before django.setup()
-
-    with connection.cursor() as cursor:
-        # procrastinate's models are unmanaged, so the flush leaves its rows to the next test.
-        cursor.execute("truncate procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers cascade")
-    install_defaults()
 
 
 def chromium() -> str | None:

@@ -97,16 +97,14 @@ class TestLists:
         assert len(runs(api_of(bob).get(f"{PATH}/pending", mine=True))) == 6
         assert producer_api.get(f"{PATH}/pending", mine=True).status_code == 422
 
-    @pytest.mark.parametrize(
-        "path", [f"{PATH}/pending", f"{PATH}/history", f"{PATH}/pending?mine=true", "/", "/history"]
-    )
-    def test_a_longer_list_costs_no_more_queries(self, path, make_gate, approve, alice, bob, lena):
+    def test_a_longer_list_costs_no_more_queries(self, make_gate, approve, alice, bob, lena):
         def grow(count: int) -> None:
             for _ in range(count):
                 approve(make_gate(require_min_approvers=2, allowed_approvers=["alice", "bob", "lena"]), alice)
                 approve(make_gate(), bob)
 
-        same_queries(path, Api(user=lena).get, grow)
+        paths = [f"{PATH}/pending", f"{PATH}/history", f"{PATH}/pending?mine=true", "/", "/history"]
+        same_queries(dict.fromkeys(paths, Api(user=lena).get), grow)
 
 
 @pytest.mark.django_db
