@@ -26,7 +26,7 @@ from django.utils import timezone
 from approvals.api import caller
 from approvals.models import Comment, Decision, Patch, Review, Status
 from approvals.queries.summary import summary
-from approvals.services import ending, intake
+from approvals.services import intake, reviews
 from approvals.services.dispatch import dispatch
 from audit.models import Entry, Leaf
 from hitl import ops
@@ -74,8 +74,8 @@ def test_w3_without_its_entry_no_change_happens(producer_api, api_of, make_patch
     def full(*_: object, **__: object) -> None:
         raise ValueError("no space left for the log")
 
-    monkeypatch.setattr(ending, "record", full)
-    monkeypatch.setattr(intake, "record", full)
+    monkeypatch.setattr(reviews, "record_all", full)
+    monkeypatch.setattr(intake, "record_all", full)
     assert act(api_of(alice), decision, "approve").status_code == 500
     assert Decision.objects.get(pk=decision.pk).status == Status.PENDING
     assert not Review.objects.exists()
