@@ -46,7 +46,7 @@ def test_every_list(
 ) -> None:
     client, api = sign_in(lena), Api(user=lena)
     readers = {kind: Api(token_for(kind, kind)) for kind in sorted(set(BY_MACHINE.values()))}
-    lists: dict[str, Get] = {path: client.get for path in PAGES} | {path: api.get for path in BY_PERSON}
+    lists: dict[str, Get] = dict.fromkeys(PAGES, client.get) | dict.fromkeys(BY_PERSON, api.get)
     same_queries(lists | {path: readers[kind].get for path, kind in BY_MACHINE.items()}, grow)
 
 
