@@ -3,7 +3,7 @@
 from typing import Any
 from unittest.mock import patch
 
-from django.db import connection, models
+from django.db import connection
 from django.utils import timezone
 
 from approvals.actors import command
@@ -43,18 +43,13 @@ def scripts(real: list[dict[str, Any]]) -> list[str]:
     return made
 
 
-def plainly(rows: list[models.Model]) -> None:
-    """Insert as the ORM does: the yardstick is plain INSERTs, whatever way intake has found to send its rows."""
-    type(rows[0])._default_manager.bulk_create(rows)
-
-
 def _script(document: dict[str, Any], producer: Producer, actor: Any) -> str:
     marked = documents.named(document, PATCH_ID, f"CVE-2099-{CVE}")
     submission = submission_of(IntakeDocument.model_validate(marked))
     with pgbench.recorded() as statements:
         with connection.cursor() as cursor:  # a key that no other number in the statements looks like
             cursor.execute("select setval('approvals_patch_id_seq', %s, false)", [KEY])
-        with patch("approvals.services.intake.insert", plainly):
+        with patch("approvals.services.intake.insert", pgbench.plainly):
             decision = submit(submission, producer=producer, actor=actor, now=timezone.now()).decision
         with connection.cursor() as cursor:
             cursor.execute("select uuid from audit_entry where object_id = %s", [str(decision.decision_id)])

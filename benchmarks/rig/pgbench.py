@@ -1,7 +1,8 @@
 """The yardstick: PostgreSQL's own pgbench, writing the very rows that the product writes, with nothing around them.
 
 The statements are the product's: they are recorded while its service runs in a transaction that is rolled back,
-then ids are replaced by pgbench variables. Reads, locks and NOTIFY are left out; they leave no row.
+then ids are replaced by pgbench variables. Reads, locks and NOTIFY are left out; they leave no row. Audit entries and
+the rows of `plainly` are plain INSERTs, whatever way the product has found to send them.
 """
 
 import re
@@ -12,14 +13,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.db.backends.postgresql.psycopg_any import mogrify
 
+from audit import log
 from hitl import embedded_postgres
 
 from . import DATA
 
-WRITES = re.compile(r"\s*(insert|update|delete|with entr)", re.IGNORECASE)
+WRITES = re.compile(r"\s*(insert|update|delete)", re.IGNORECASE)
+ENTRY = """
+with entry as (
+    insert into audit_entry (uuid, type, actor_id, actor_kind, object_type, object_id, object_n, body, at)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id
+)
+insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
+select id, %s, %s, %s, %s from entry
+"""
 MOST_SCRIPTS = 128  # pgbench takes no more
 
 
@@ -29,7 +39,11 @@ def recorded() -> Iterator[list[str]]:
     statements: list[str] = []
 
     def keep(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if WRITES.match(sql):
+        if sql == log.INSERT:
+            *columns, at, _, _ = params
+            for of_entry in zip(*columns, strict=True):
+                statements.append(mogrify(ENTRY, [*of_entry[:8], at, *of_entry[8:]], connection))
+        elif WRITES.match(sql):
             statements.append(mogrify(sql, params, connection))
         return execute(sql, params, many, context)
 
@@ -37,6 +51,11 @@ def recorded() -> Iterator[list[str]]:
         with connection.execute_wrapper(keep):
             yield statements
         transaction.set_rollback(True)
+
+
+def plainly(rows: list[models.Model]) -> None:
+    """Insert as the ORM does, in the place of `services.insertion.insert`."""
+    type(rows[0])._default_manager.bulk_create(rows)
 
 
 def run(scripts: Sequence[str], clients: int, transactions: int, first: int = 0) -> float:
