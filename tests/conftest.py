@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -17,6 +18,9 @@ from django.test import TransactionTestCase
 from hitl import embedded_postgres
 from tests import database
 
+# No test is timed: a machine that pauses for a moment would fail it.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parent.parent
 # Beside `make run`, not in its data. Django reads its settings at their first use, which is below.
 os.environ["HITL_DATA_DIR"] = os.environ.get("HITL_TEST_DATA_DIR") or str(ROOT / "var" / "test")
