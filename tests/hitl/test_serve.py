@@ -1,6 +1,8 @@
 """`manage.py serve` as a newcomer runs it: it answers, it brings dead children back, and it leaves nothing behind."""
 
+import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +77,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """Serve on a free port with data of its own, and stop whatever is left after the test."""
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data directory that was migrated and stopped, made once for all workers: a test starts from a copy."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made, making = shared / "prepared", shared / "prepared.new"
+    with (shared / "prepared.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            command = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"]
+            subprocess.run(command, env=environment(making, free_port()), check=True, timeout=PATIENCE_SECONDS)
+            assert wait_until(lambda: not (making / "pg" / "postmaster.pid").exists())
+            making.rename(made)
+    return made
+
+
+@contextmanager
+def serving(tmp_path: Path) -> Iterator[Served]:
+    """Serve on a free port with the data in `data`, and stop whatever is left."""
     port = free_port()
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
@@ -98,8 +118,24 @@ def served(tmp_path: Path) -> Iterator[Served]:
         process.wait(PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_it_serves_until_told_to_stop_and_leaves_no_process(served: Served, number: int) -> None:
+@pytest.fixture
+def served(tmp_path: Path, prepared: Path) -> Iterator[Served]:
+    """Serve with data that is there already, as at every start but the first."""
+    shutil.copytree(prepared, tmp_path / "data")
+    with serving(tmp_path) as running:
+        yield running
+
+
+def test_the_first_start_makes_its_data_and_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
+    with serving(tmp_path) as first:
+        assert_it_stops(first, signal.SIGINT)
+
+
+def test_sigterm_leaves_no_process(served: Served) -> None:
+    assert_it_stops(served, signal.SIGTERM)
+
+
+def assert_it_stops(served: Served, number: int) -> None:
     assert wait_until(lambda: served.pid_of("manage.py worker"))
     os.killpg(served.process.pid, number)
     assert served.process.wait(PATIENCE_SECONDS) == 0
