@@ -19,6 +19,7 @@ from approvals.policy.rules import FRESH
 from approvals.queries.plain import Rows
 from approvals.services import identity
 
+SESSIONS = Rows(Session)
 WORDS, VIEW_NAME = "words_not_sent", "view_not_saved"
 BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
@@ -31,7 +32,7 @@ class SessionStore(db.SessionStore):
 
     def _get_session_from_db(self) -> Session | None:
         condition = "session_key = %s and expire_date > %s"
-        found = Rows(Session).one(condition, [self.session_key, timezone.now()])
+        found = SESSIONS.one(condition, [self.session_key, timezone.now()])
         if found is None:
             self._session_key = None
         return found

@@ -1,11 +1,10 @@
 """Find patches and decisions by the ids callers know, and read what one answer shows."""
 
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from approvals.errors import Conflict, NotFound
 from approvals.models import Comment, Decision, Producer, Review
@@ -15,15 +14,18 @@ RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_us
 
 def by_id(decision_id: str) -> Decision:
     """Return a decision by our id or by the producer's alias. Raise NotFound."""
-    found: Decision = _one(Decision.objects.select_related(*RELATED), decision_id)
-    return found
+    ours, rows = _uuid(decision_id), Decision.objects.select_related(*RELATED)
+    # One name after the other: this OR that took ten times as long to plan.
+    found = (list(rows.filter(decision_id=ours)) if ours else []) or list(rows.filter(alias=decision_id))
+    if not found:
+        raise NotFound("There is no such decision.")
+    return found[0]
 
 
 def ours_of(decision_id: str) -> tuple[UUID, str]:
     """Return our id of a decision and its patch_id, by our id or by the producer's alias. Raise NotFound."""
-    ours = _uuid(decision_id)
     with connection.cursor() as cursor:
-        cursor.execute(OURS, {"ours": ours, "alias": decision_id})
+        cursor.execute(OURS, {"ours": _uuid(decision_id), "alias": decision_id})
         found: tuple[UUID, str] | None = cursor.fetchone()
     if found is None:
         raise NotFound("There is no such decision.")
@@ -113,15 +115,6 @@ def for_same_cves(decision: Decision, limit: int = 10) -> list[Decision]:
         .order_by("-id")
     )
     return sorted(rows[:limit], key=lambda other: other.status != "pending")
-
-
-def _one(rows: QuerySet[Decision, Any], decision_id: str) -> Any:
-    """Return the row of a decision's name. One name after the other: this OR that took ten times as long to plan."""
-    ours = _uuid(decision_id)
-    found = (list(rows.filter(decision_id=ours)) if ours else []) or list(rows.filter(alias=decision_id))
-    if not found:
-        raise NotFound("There is no such decision.")
-    return found[0]
 
 
 def _named(decision_id: str) -> Q:

@@ -26,6 +26,10 @@ class Rows(Generic[M]):
         """What a SELECT names, in the order that `instance` takes."""
         return ", ".join(f'"{self.model._meta.db_table}"."{field.column}"' for field in self.fields)
 
+    @cached_property
+    def attributes(self) -> list[str]:
+        return [field.attname for field in self.fields]
+
     def where(self, condition: str, parameters: Sequence[Any]) -> list[M]:
         """Return the rows for which the SQL condition holds; `for update` and the like may follow it."""
         with connection.cursor() as cursor:
@@ -42,7 +46,7 @@ class Rows(Generic[M]):
     def instance(self, row: Sequence[Any]) -> M:
         """Return the instance of one row of `columns`."""
         values = [self._read[place](value) if place in self._read else value for place, value in enumerate(row)]
-        return self.model.from_db(connection.alias, [field.attname for field in self.fields], values)
+        return self.model.from_db(connection.alias, self.attributes, values)
 
     @cached_property
     def _read(self) -> dict[int, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from email.utils import parseaddr
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
@@ -39,8 +39,6 @@ from .keyset import cursor_at, page
 from .people import approvers, ids_by_name
 from .search import matching
 from .workbench import presence_of
-
-M = TypeVar("M", bound=Model)
 
 ORDERS: dict[str, list[str]] = {
     "priority": ["-priority", "sla_due_at", "pk"],

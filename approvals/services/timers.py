@@ -99,7 +99,7 @@ def expire_due(now: datetime, limit: int = 200) -> int:
                 cause=how.cause,
                 data=[_lateness(decision.expire_at, now, expire_at=decision.expire_at) for decision in decisions],
             )
-        record_all(lines, at=now, wake=True)
+        record_all(lines, at=now, wake=bool(ends))
     return len(due)
 
 

@@ -77,9 +77,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data directory that was migrated and stopped, made once for all workers: a test starts from a copy."""
+def copy_prepared(tmp_path_factory: pytest.TempPathFactory, to: Path) -> None:
+    """Copy a data directory that was migrated and stopped, made once for all workers by the first that asks."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -91,7 +90,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             subprocess.run(command, env=environment(making, free_port()), check=True, timeout=PATIENCE_SECONDS)
             assert wait_until(lambda: not (making / "pg" / "postmaster.pid").exists())
             making.rename(made)
-    return made
+    shutil.copytree(made, to)
 
 
 @contextmanager
@@ -119,9 +118,9 @@ def serving(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def served(tmp_path: Path, prepared: Path) -> Iterator[Served]:
+def served(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Serve with data that is there already, as at every start but the first."""
-    shutil.copytree(prepared, tmp_path / "data")
+    copy_prepared(tmp_path_factory, tmp_path / "data")
     with serving(tmp_path) as running:
         yield running
 

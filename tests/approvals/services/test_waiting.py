@@ -111,9 +111,7 @@ class TestVoices:
         assert_same_as_made_anew()
 
     def test_what_is_taken_back_is_heard_no_more(self, make_patch, approve, alice, lena):
-        decision = make_patch(severity="critical")
-        policy = decision.policy_version.policy
-        republish(policy, required_approvals=3)
+        republish(make_patch(severity="critical").policy_version.policy, required_approvals=3)
         decision = make_patch(severity="critical")
         approve(decision, alice)
         approve(decision, lena)
