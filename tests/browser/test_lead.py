@@ -62,7 +62,8 @@ def status_of(*decisions: Decision) -> list[str]:
     return [Decision.objects.get(pk=decision.pk).status for decision in decisions]
 
 
-def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make_patch):
+def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make_patch, settings):
+    settings.EMBEDDED = True  # beside accounts of its own a database of somebody else's gets no demo
     call_command("load_demo", stdout=StringIO())
     producer.trusted_for_ml = producer.trusted_for_wargaming = True
     access.change_producer(producer, actor=SYSTEM, now=timezone.now())
