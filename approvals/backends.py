@@ -6,10 +6,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
 from .models import User
-from .queries.people import account_of
-from .queries.plain import Rows
-
-USERS = Rows(User)
+from .queries.people import account_of, signed_in
 
 
 class EmailOrUsernameBackend(ModelBackend):
@@ -27,6 +24,7 @@ class EmailOrUsernameBackend(ModelBackend):
         return user if user.check_password(password) and self.user_can_authenticate(user) else None
 
     def get_user(self, user_id: Any) -> User | None:
-        """Return the active person of a session; every request of theirs asks this."""
-        user = USERS.one("id = %s", [user_id])
+        """Return the active person of a session, with the memberships of this moment; every request of theirs asks
+        this."""
+        user = signed_in(user_id)
         return user if user and self.user_can_authenticate(user) else None

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ from uuid import UUID
 
 import rfc8785
 import uuid6
-from django.db import connection
 
 from .models import ActorKind
+from .statements import prepared
 from .types import TYPES
 
 OUTBOX = "hitl_outbox"
@@ -92,7 +93,8 @@ def record_all(lines: Sequence[Line], *, at: datetime, wake: bool = False) -> li
     if not lines:
         return []
     last = _last([line.subject for line in lines if line.subject.chained])
-    rows = []
+    rows: list[dict[str, Any]] = []
+    ids = []
     for line in lines:
         entry_id, subject, actor = UUID(str(uuid6.uuid7())), line.subject, line.actor
         key, n, previous = (subject.type, subject.id), None, None
@@ -102,24 +104,25 @@ def record_all(lines: Sequence[Line], *, at: datetime, wake: bool = False) -> li
         if n is not None:
             last[key] = (n + 1, leaf_hash(body).hex())
         rows.append(
-            (
-                entry_id,
-                line.type,
-                actor.id,
-                str(actor.kind),
-                subject.type,
-                subject.id,
-                n,
-                body,
-                actor.label[:150],
-                subject.label[:300],
-                actor.ip_address,
-                actor.user_agent[:300],
-            )
+            {
+                "place": len(rows),
+                "uuid": str(entry_id),
+                "type": line.type,
+                "actor_id": actor.id,
+                "actor_kind": actor.kind,
+                "object_type": subject.type,
+                "object_id": subject.id,
+                "object_n": n,
+                "body": body.decode(),
+                "actor_label": actor.label[:150],
+                "object_label": subject.label[:300],
+                "ip_address": actor.ip_address,
+                "user_agent": actor.user_agent[:300],
+            }
         )
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [*(list(column) for column in zip(*rows, strict=True)), at, OUTBOX, wake])
-    return [entry_id for entry_id, *_ in rows]
+        ids.append(entry_id)
+    prepared(INSERT, [json.dumps(rows), at, OUTBOX, wake])
+    return ids
 
 
 def _body(entry_id: Any, line: Line, at: datetime, n: int | None, previous: str | None) -> bytes:
@@ -173,18 +176,24 @@ def timestamp(at: datetime) -> str:
 
 def _last(subjects: Sequence[Subject]) -> dict[tuple[str, str], tuple[int, str]]:
     """Return the number of the next entry and the hash of the last one of each of these objects that has entries."""
-    if not subjects:
+    wanted = {(subject.type, subject.id) for subject in subjects}
+    if not wanted:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(LAST, [[each.type for each in subjects], [each.id for each in subjects]])
-        return {(kind, key): (n + 1, bytes(leaf).hex()) for kind, key, n, leaf in cursor.fetchall()}
+    if len(wanted) == 1:  # a verdict: one object, whose plan is kept, where that of a list depends on its length
+        rows = prepared(LAST, next(iter(wanted)))
+    else:
+        rows = prepared(LAST_OF_EACH, [list(column) for column in zip(*wanted, strict=True)])
+    return {(kind, key): (n + 1, bytes(leaf).hex()) for kind, key, n, leaf in rows}
 
 
 LAST = """
-select wanted.type, wanted.id, last.object_n, last.leaf_hash
-from unnest(%s::text[], %s::text[]) as wanted(type, id)
+select object_type, object_id, object_n, leaf_hash from audit_entry
+where object_type = %s and object_id = %s and object_n is not null order by object_n desc limit 1
+"""
+LAST_OF_EACH = """
+select last.* from unnest(%s::text[], %s::text[]) as wanted(type, id)
 cross join lateral (
-    select object_n, leaf_hash from audit_entry
+    select object_type, object_id, object_n, leaf_hash from audit_entry
     where object_type = wanted.type and object_id = wanted.id and object_n is not null
     order by object_n desc limit 1
 ) last
@@ -192,13 +201,14 @@ cross join lateral (
 # One statement for entries, side table and the notice.
 INSERT = """
 with line as (
-    select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
-                         %s::text[], %s::text[], %s::inet[], %s::text[]) with ordinality
-        as line(uuid, type, actor_id, actor_kind, object_type, object_id, object_n, body,
-                actor_label, object_label, ip_address, user_agent, place)
+    select * from json_to_recordset(%s) as line(
+        place int, uuid uuid, type text, actor_id text, actor_kind text, object_type text, object_id text, object_n int,
+        body text, actor_label text, object_label text, ip_address inet, user_agent text
+    )
 ), entry as (
     insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
-    select uuid, type, %s, actor_id, actor_kind, object_type, object_id, object_n, body from line order by place
+    select uuid, type, %s, actor_id, actor_kind, object_type, object_id, object_n, convert_to(body, 'UTF8')
+    from line order by place
     returning id, uuid
 ), context as (
     insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from .statements import prepared
 
 LOCK = 0x4849544C  # 'HITL': the advisory lock that makes the sequencer one
 
@@ -41,20 +41,15 @@ from placed join audit_entry entry on entry.id = placed.entry_id order by placed
 
 def lead() -> bool:
     """Take the sequencer's advisory lock for this transaction; False when another process holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_xact_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])
+    return prepared("select pg_try_advisory_xact_lock(%s)", [LOCK]) == [(True,)]
 
 
 def take(limit: int = 1000) -> list[Sequenced]:
     """Move up to `limit` pending entries into the log, in order; call under `lead()` in the same transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [limit])
-        return [Sequenced(*row) for row in cursor.fetchall()]
+    return [Sequenced(*row) for row in prepared(TAKE, [limit])]
 
 
 def backlog() -> int:
     """Return how many entries wait for their place."""
-    with connection.cursor() as cursor:
-        cursor.execute("select count(*) from audit_pending")
-        return int(cursor.fetchone()[0])
+    [(waiting,)] = prepared("select count(*) from audit_pending")
+    return int(waiting)

@@ -51,16 +51,19 @@ def database(url: str) -> dict[str, Any]:
     if smallest > largest:
         raise ImproperlyConfigured("DB_POOL_MIN_SIZE must not be above DB_POOL_MAX_SIZE.")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "hitl.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or query.pop("user", "")),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
         "PORT": port,
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
         # timeout: a page must fail in seconds, not hang, when the database is gone.
-        "OPTIONS": {**query, "pool": {"min_size": smallest, "max_size": largest, "timeout": 5, "max_idle": 60}},
+        "OPTIONS": {
+            **query,
+            "prepare_threshold": 5,
+            "pool": {"min_size": smallest, "max_size": largest, "timeout": 5, "max_idle": 60},
+        },
     }
 
 

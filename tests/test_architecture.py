@@ -288,7 +288,8 @@ def test_no_module_is_above_400_lines(paths):
 
 def test_modules_are_named_by_what_is_in_them():
     forbidden = {"utils", "util", "helpers", "helper", "common", "misc", "base", "signals", "managers"}
-    assert [name_of(path) for path in PRODUCT if path.stem in forbidden] == []
+    named_by_django = "hitl/postgresql/base.py"  # where it looks for a database backend
+    assert [name_of(path) for path in PRODUCT if path.stem in forbidden] == [named_by_django]
 
 
 def test_every_module_says_what_is_in_it():

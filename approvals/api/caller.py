@@ -226,7 +226,7 @@ def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Cal
 
 
 def _by_session(request: HttpRequest, user: Any) -> Caller:
-    who = person(user)
+    who = person(user, among=getattr(user, "memberships_read", None))
     return Caller(actor=person_actor(request, user), scopes=_scopes(who), user=user, person=who)
 
 

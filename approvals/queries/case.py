@@ -12,6 +12,14 @@ from approvals.policy.bypass import Grant
 from approvals.policy.rules import ROLES, Case
 
 
+class Voice(NamedTuple):
+    """A live review: whose, what it says and in whose name."""
+
+    reviewer_id: int
+    verdict: str
+    delegated_from_id: int | None
+
+
 class LastChange(NamedTuple):
     """Who gave a decision its present status: the account where it was a person, and the label kept with it."""
 
@@ -67,7 +75,7 @@ def people_of(patch: Patch) -> dict[str, str]:
     return {role: getattr(patch, role) for role in ROLES}
 
 
-def case(decision: Decision, live: Iterable[Review], bypass: Grant | None = None) -> Case:
+def case(decision: Decision, live: Iterable[Review | Voice], bypass: Grant | None = None) -> Case:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     live = list(live)
     return Case(

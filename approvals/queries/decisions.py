@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q
 
 from approvals.errors import Conflict, NotFound
 from approvals.models import Comment, Decision, Producer, Review
+from audit.statements import prepared
 
 RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_user")
 
@@ -24,12 +24,10 @@ def by_id(decision_id: str) -> Decision:
 
 def ours_of(decision_id: str) -> tuple[UUID, str]:
     """Return our id of a decision and its patch_id, by our id or by the producer's alias. Raise NotFound."""
-    with connection.cursor() as cursor:
-        cursor.execute(OURS, {"ours": _uuid(decision_id), "alias": decision_id})
-        found: tuple[UUID, str] | None = cursor.fetchone()
-    if found is None:
+    found: list[tuple[UUID, str]] = prepared(OURS, {"ours": _uuid(decision_id), "alias": decision_id})
+    if not found:
         raise NotFound("There is no such decision.")
-    return found
+    return found[0]
 
 
 OURS = """

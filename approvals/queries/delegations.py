@@ -1,38 +1,37 @@
 """Who stands in for whom at a moment, and people as the rules see them with that."""
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 
 from approvals.models import Delegation, User
 from approvals.policy.rules import Absent, Person
+from audit.statements import prepared
 
 from .people import Membership, memberships, person
 
 # Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
 ABSENT = """
 select absent.id, absent.email, absent.username,
-       coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username)
+       coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username) as name
 from approvals_delegation delegation join approvals_user absent on absent.id = delegation.person_id
-where delegate_id = %s and starts_at <= %s and ends_at > %s and ended_at is null order by absent.username
+where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s and ended_at is null
 """
 PAST = 10
 
 
-def present(user: User, now: datetime, authn: str = "session", among: list[Membership] | None = None) -> Person:
-    """Return what the rules need to know of a user, with whom they stand in for; `among` as for `people.person`."""
-    return replace(person(user, authn, among), absent=absent_for(user, now))
-
-
-def absent_for(user: User, now: datetime) -> tuple[Absent, ...]:
-    """Return the people who asked this one to review in their name now, with their present groups; one query, a
-    second where there are some."""
-    with connection.cursor() as cursor:
-        cursor.execute(ABSENT, [user.pk, now, now])
-        rows = cursor.fetchall()
+def present(user: User, now: datetime) -> Person:
+    """Return what the rules need to know of a user, with the people who asked them to review in their name now; two
+    queries, a third where there are some."""
+    rows = prepared(f"{ABSENT} order by username", {"user": user.pk, "now": now})
     theirs = memberships([row[0] for row in rows]) if rows else []
+    return person(user, absent=standing_in(rows, theirs))
+
+
+def standing_in(rows: Iterable[Sequence[Any]], theirs: Sequence[Membership]) -> tuple[Absent, ...]:
+    """Return the absent people of rows of `ABSENT`, with their groups among these memberships."""
     return tuple(
         Absent(
             key,

@@ -4,9 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from approvals.models import Patch, Priority, Severity
+from audit.statements import prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,10 @@ def cve_facts(cve_ids: Collection[str]) -> dict[str, CveFacts]:
     if not cve_ids:
         return {}
     ranks = list(Severity)
-    with connection.cursor() as cursor:
-        cursor.execute(FACTS, [sorted(cve_ids)])
-        return {
-            cve: CveFacts(Severity.UNKNOWN if rank is None else ranks[rank - 1], pending, exploited)
-            for cve, rank, pending, exploited in cursor.fetchall()
-        }
+    return {
+        cve: CveFacts(Severity.UNKNOWN if rank is None else ranks[rank - 1], pending, exploited)
+        for cve, rank, pending, exploited in prepared(FACTS, [sorted(cve_ids)])
+    }
 
 
 def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str, Any]:

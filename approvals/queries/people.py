@@ -1,42 +1,48 @@
 """People as the rules see them: their groups and permissions at this moment."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
 from approvals.models import ApiToken, TokenKind, User
 from approvals.policy.quorum import Approver
-from approvals.policy.rules import Person
+from approvals.policy.rules import Absent, Person
+from audit.statements import prepared
+
+from .plain import Rows
 
 # Plain SQL here: every verdict and every request of a person asks this, and composing the ORM's query cost ten times
-# what the database needed.
+# what the database needed. Whose follows it.
 MEMBERSHIPS = """
-select member.user_id, team.name, type.app_label || '.' || permission.codename
+select member.user_id, team.name as team, type.app_label || '.' || permission.codename as permission
 from approvals_user_groups member
 join approvals_user person on person.id = member.user_id
 join auth_group team on team.id = member.group_id
 left join auth_group_permissions granted on granted.group_id = team.id
 left join auth_permission permission on permission.id = granted.permission_id
 left join django_content_type type on type.id = permission.content_type_id
-where person.is_active and member.user_id = any(%s)
+where person.is_active and member.user_id
 """
 
 
+USERS = Rows(User)
 Membership = tuple[int, str, str | None]
 """User, group, permission of one active person; the permission is None in a group without any."""
 
 
-def person(user: User, authn: str = "session", among: list[Membership] | None = None) -> Person:
+def person(
+    user: User, authn: str = "session", among: list[Membership] | None = None, absent: tuple[Absent, ...] = ()
+) -> Person:
     """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count.
 
-    `among` are memberships just read with theirs among them; without it one query. Where there is a provider of single
-    sign-on, one more.
+    `among` are memberships just read with theirs among them; without it one query. `absent` are those they stand in
+    for. Where there is a provider of single sign-on, one query more.
     """
     mine = [each for each in (memberships([user.pk]) if among is None else among) if each[0] == user.pk]
     return Person(
@@ -46,8 +52,29 @@ def person(user: User, authn: str = "session", among: list[Membership] | None = 
         groups=frozenset(group for _, group, _ in mine),
         permissions=frozenset(permission for _, _, permission in mine if permission),
         authn=authn,
+        absent=absent,
         addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
     )
+
+
+def signed_in(key: int | str) -> User | None:
+    """Return an account with its memberships at this moment in `memberships_read`; one query."""
+    found = prepared(
+        f"select {USERS.columns}, (select json_agg(json_build_array(user_id, team, permission)) "  # noqa: S608  our own words
+        f"from ({MEMBERSHIPS} = approvals_user.id) membership) from approvals_user where id = %s",
+        [int(key)],
+    )
+    if not found:
+        return None
+    [[*row, rights]] = found
+    user = USERS.instance(row)
+    user.memberships_read = as_memberships(rights)  # type: ignore[attr-defined]
+    return user
+
+
+def as_memberships(rows: Iterable[Sequence[Any]] | None) -> list[Membership]:
+    """Return memberships that came as a JSON array, null for none."""
+    return [(member, team, permission) for member, team, permission in rows or ()]
 
 
 def verified_addresses(user: User) -> frozenset[str]:
@@ -73,9 +100,7 @@ union select user_id from socialaccount_socialaccount where (provider, uid) in (
 
 def accounts_of(user: User) -> frozenset[int]:
     """Return every account that is this person's by the measure of `one_person_once`, their own with it; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(OWN, {"id": user.pk})
-        return frozenset(pk for (pk,) in cursor.fetchall())
+    return frozenset(pk for (pk,) in prepared(OWN, {"id": user.pk}))
 
 
 def one_person_once(people: list[Approver]) -> list[Approver]:
@@ -86,9 +111,7 @@ def one_person_once(people: list[Approver]) -> list[Approver]:
     """
     if len(people) < 2:
         return people
-    with connection.cursor() as cursor:
-        cursor.execute(IDENTITIES, {"ids": [one.id for one in people]})
-        rows = cursor.fetchall()
+    rows = prepared(IDENTITIES, {"ids": [one.id for one in people]})
     keys = {one.id: {key for user_id, key in rows if user_id == one.id} for one in people}
     distinct: list[tuple[Approver, set[str]]] = []
     for one in people:
@@ -169,7 +192,4 @@ def offered() -> list[tuple[str, str]]:
 
 def memberships(user_ids: Collection[int]) -> list[Membership]:
     """Return the memberships of those of these people who are active, as they are now; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(MEMBERSHIPS, [list(user_ids)])
-        rows: list[Membership] = cursor.fetchall()
-    return rows
+    return prepared(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)])

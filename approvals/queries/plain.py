@@ -1,11 +1,13 @@
-"""Rows of a model by plain SQL, for what every request or verdict reads: composing and reading through the ORM costs
-several times what the database needs for one row by its key."""
+"""Rows of a model by prepared statements, for what every request or verdict reads: composing and reading through the
+ORM costs several times what the database needs for one row by its key."""
 
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
+
+from audit.statements import prepared
 
 M = TypeVar("M", bound=models.Model)
 
@@ -32,12 +34,8 @@ class Rows(Generic[M]):
 
     def where(self, condition: str, parameters: Sequence[Any]) -> list[M]:
         """Return the rows for which the SQL condition holds; `for update` and the like may follow it."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f'select {self.columns} from "{self.model._meta.db_table}" where {condition}',  # noqa: S608  our own words
-                parameters,
-            )
-            return [self.instance(row) for row in cursor.fetchall()]
+        sql = f'select {self.columns} from "{self.model._meta.db_table}" where {condition}'  # noqa: S608  our own words
+        return [self.instance(row) for row in prepared(sql, parameters)]
 
     def one(self, condition: str, parameters: Sequence[Any]) -> M | None:
         """Return the first row for which the condition holds, or None."""

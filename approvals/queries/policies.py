@@ -3,9 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
-
 from approvals.models import AutoApproval, ExpireAction, PolicyVersion
+from audit.statements import prepared
 
 CURRENT = """
 select version.id, version.sha256, policy.name
@@ -19,23 +18,12 @@ def current_versions() -> list[PolicyVersion]:
 
     What a version says is read once a process: a trigger refuses any change of it, and its digest is in the key.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(CURRENT)
-        return list(_versions(tuple(cursor.fetchall())))
+    return list(_versions(tuple(prepared(CURRENT))))
 
 
-ONE = """
-select version.id, version.sha256, policy.name
-from approvals_policyversion version join approvals_policy policy on policy.id = version.policy_id
-where version.id = %s
-"""
-
-
-def version_of(key: int) -> PolicyVersion:
-    """Return one version with its policy; one narrow query, for what a decision was pinned to."""
-    with connection.cursor() as cursor:
-        cursor.execute(ONE, [key])
-        return _versions(tuple(cursor.fetchall()))[0]
+def version_of(key: int, sha256: str, policy: str) -> PolicyVersion:
+    """Return the version with this key, digest and present name of its policy; a query once a process."""
+    return _versions(((key, sha256, policy),))[0]
 
 
 @lru_cache(maxsize=64)

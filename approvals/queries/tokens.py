@@ -1,8 +1,7 @@
 """API tokens as every request of a machine looks them up."""
 
-from django.db import connection
-
 from approvals.models import ApiToken, Producer
+from audit.statements import prepared
 
 from .plain import Rows
 
@@ -11,15 +10,14 @@ TOKENS, PRODUCERS = Rows(ApiToken), Rows(Producer)
 
 def token_of(prefix: str) -> ApiToken | None:
     """Return the token with this prefix, its producer with it, whether or not it still counts; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"select {TOKENS.columns}, {PRODUCERS.columns} from approvals_apitoken "  # noqa: S608  our own names
-            "left join approvals_producer on approvals_producer.id = producer_id where prefix = %s",
-            [prefix],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    found = prepared(
+        f"select {TOKENS.columns}, {PRODUCERS.columns} from approvals_apitoken "  # noqa: S608  our own names
+        "left join approvals_producer on approvals_producer.id = producer_id where prefix = %s",
+        [prefix],
+    )
+    if not found:
         return None
+    [row] = found
     token = TOKENS.instance(row[: len(TOKENS.fields)])
     if token.producer_id is not None:
         token.producer = PRODUCERS.instance(row[len(TOKENS.fields) :])

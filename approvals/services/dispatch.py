@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from approvals.models import Decision, FeedEntry, Heartbeat, Status
 from audit import sequencing
 from audit.sequencing import Sequenced
+from audit.statements import prepared
 
 LIVE = "hitl_live"
 """PostgreSQL channel on which open pages and long polls hear that something changed; see `live.py`."""
@@ -60,9 +61,8 @@ def _notify(taken: Sequence[Sequenced]) -> None:
     notices = [notice for notice in map(notice_of, taken) if notice]
     if len(notices) > NOTICES_AT_ONCE:
         notices = [{"event": "stats", "id": notices[-1]["id"]}]
-    with connection.cursor() as cursor:
-        for notice in notices:
-            cursor.execute("select pg_notify(%s, %s)", [LIVE, json.dumps(notice)])
+    for notice in notices:
+        prepared("select pg_notify(%s, %s)", [LIVE, json.dumps(notice)])
 
 
 def notice_of(entry: Sequenced) -> dict[str, Any] | None:

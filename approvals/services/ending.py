@@ -10,6 +10,7 @@ from approvals.policy.rules import ROLES
 from approvals.queries.plain import Rows
 from approvals.queries.policies import version_of
 from audit.log import Actor, Line, Subject, text_digest
+from audit.statements import prepared
 
 DECISIONS = Rows(Decision)
 PATCHES = Rows(
@@ -28,6 +29,32 @@ PATCHES = Rows(
     *ROLES,
 )
 """What the rules and the log look at of a decision's patch."""
+
+
+OF_AN_END = (
+    "status",
+    "decided_by_kind",
+    "decided_by",
+    "decided_by_user_id",
+    "decided_at",
+    "channel",
+    "cause",
+    "reason_id",
+    "category",
+    "approvals",
+    "bypass_id",
+)
+END = f"""
+update approvals_decision set {", ".join(f"{column} = %({column})s" for column in OF_AN_END)}
+where id = %(id)s and status = 'pending' returning id
+"""  # noqa: S608  our own names
+LOCKED = """
+from approvals_decision
+join approvals_patch on approvals_patch.id = approvals_decision.patch_id
+join approvals_policyversion version on version.id = approvals_decision.policy_version_id
+join approvals_policy policy on policy.id = version.policy_id
+where decision_id = %s for update of approvals_decision
+"""
 
 
 def subject(decision: Decision) -> Subject:
@@ -61,24 +88,11 @@ def end(
 
     The WHERE repeats the state, so that a caller who forgot the lock loses instead of overwriting.
     """
-    written = Decision.objects.filter(pk=decision.pk, status=Status.PENDING).update(
-        status=status,
-        decided_by_kind=kind,
-        decided_by=actor.label,
-        decided_by_user=user,
-        decided_at=now,
-        channel=channel,
-        cause=cause,
-        reason=text,
-        category=category,
-        approvals=decision.approvals,
-        bypass=bypass,
-    )
-    if not written:
-        raise RuntimeError(f"decision {decision.decision_id} ended although its row was locked")
     decision.status, decision.decided_by_kind, decision.decided_by = status, kind, actor.label
     decision.decided_by_user, decision.decided_at, decision.channel = user, now, channel
     decision.cause, decision.reason, decision.category, decision.bypass = cause, text, category, bypass
+    if not prepared(END, {column: getattr(decision, column) for column in ("id", *OF_AN_END)}):
+        raise RuntimeError(f"decision {decision.decision_id} ended although its row was locked")
     urgency = Priority(decision.priority).name.lower()
     details: dict[str, Any] = {"channel": str(channel), "cause": cause, "priority": urgency}
     if text is not None:
@@ -138,9 +152,14 @@ def locked(decision_id: UUID) -> Decision:
 
     A waiting caller reads the row as the winner left it, so every rule after this sees the truth.
     """
-    decision = DECISIONS.one("decision_id = %s for update", [decision_id])
-    if decision is None:
+    found = prepared(
+        f"select {DECISIONS.columns}, {PATCHES.columns}, version.sha256, policy.name {LOCKED}",
+        [decision_id],
+    )
+    if not found:
         raise Decision.DoesNotExist
-    [decision.patch] = PATCHES.where("id = %s", [decision.patch_id])
-    decision.policy_version = version_of(decision.policy_version_id)
+    [[*row, sha256, policy]] = found
+    decision = DECISIONS.instance(row[: len(DECISIONS.fields)])
+    decision.patch = PATCHES.instance(row[len(DECISIONS.fields) :])
+    decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
     return decision

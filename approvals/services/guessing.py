@@ -3,10 +3,11 @@
 import hashlib
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from approvals.errors import TooMany
 from approvals.models import Attempt, User
+from audit.statements import prepared
 
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 10
@@ -49,8 +50,7 @@ def _account(user: User | None, typed: str) -> str:
 
 
 def _lock(key: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 13))", [key])
+    prepared("select pg_advisory_xact_lock(hashtextextended(%s, 13))", [key])
 
 
 def _minutes(seconds: int) -> str:

@@ -11,13 +11,14 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
 from approvals.queries.people import account_of, owners_of
 from audit.log import Actor
+from audit.statements import prepared
 
 from .access import record_second_factor, record_sign_out, record_user_change, user_facts
 
@@ -140,10 +141,7 @@ def remove_factors(user: User, *, actor: Actor, now: datetime) -> bool:
 
 def _one_at_a_time(claims: Claims) -> None:
     """Two browsers of one person who arrives the first time must not make two accounts."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"]
-        )
+    prepared("select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"])
 
 
 def _known(claims: Claims) -> User | None:

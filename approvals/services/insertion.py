@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.db import connection, models
 
+from audit.statements import prepared
+
 
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert new rows of one model with one statement and set their keys, as `bulk_create` does.
@@ -18,10 +20,9 @@ def insert(rows: Sequence[models.Model]) -> None:
     model = type(rows[0])
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, LEFT_TO_THE_DATABASE)]
     values = [{field.column: getattr(row, field.attname) for field in fields} for row in rows]
-    with connection.cursor() as cursor:
-        cursor.execute(_statement(model), [json.dumps(values, default=_as_text)])
-        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):  # in the order sent
-            row.pk, row._state.adding, row._state.db = key, False, connection.alias
+    keys = prepared(_statement(model), [json.dumps(values, default=_as_text)])
+    for row, (key,) in zip(rows, keys, strict=True):  # in the order sent
+        row.pk, row._state.adding, row._state.db = key, False, connection.alias
 
 
 LEFT_TO_THE_DATABASE = (models.AutoField, models.GeneratedField)  # BigAutoField counts as an AutoField

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import uuid6
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from approvals.diff.structure import Summary
 from approvals.errors import Invalid, Refusal, TooMany
@@ -32,6 +32,7 @@ from approvals.queries.decisions import used_names
 from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
 from audit.log import Actor, Line, Subject, record_all
+from audit.statements import prepared
 
 from .automatic import approve_by_policy
 from .clocks import CLOCKS, plan_reminders
@@ -152,18 +153,18 @@ def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Kno
     if len(ids) != len(submissions):
         raise ValueError("a set of submissions must not repeat a patch_id")
     aliases = [submission.alias for submission in submissions if submission.alias]
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, [[*ids, *aliases], [producer.pk] * len(ids) + [EVERY_PRODUCER] * len(aliases)])
+    prepared(LOCK, [[*ids, *aliases], [producer.pk] * len(ids) + [EVERY_PRODUCER] * len(aliases)])
     cves = cve_facts({cve for submission in submissions for cve in submission.columns["cve_ids"]})
     return Known(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases))
 
 
+# Of any producer: naming ours too, PostgreSQL without statistics reads all of ours instead of one patch_id.
+KNOWN = "select patch_id from approvals_patch where patch_id = any(%s)"
+
+
 def _earlier(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
     """Return the revisions of each patch_id, oldest first. Almost every one is new: ask for the ids before the rows."""
-    with connection.cursor() as cursor:
-        # Of any producer: naming ours too, PostgreSQL without statistics reads all of ours instead of one patch_id.
-        cursor.execute("select patch_id from approvals_patch where patch_id = any(%s)", [ids])
-        known = {patch_id for (patch_id,) in cursor.fetchall()}
+    known = [patch_id for (patch_id,) in prepared(KNOWN, [ids])]
     decisions: dict[str, list[Decision]] = {}
     if known:
         rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=known)

@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from approvals.models import KillSwitch, Text, User
 from audit.log import Actor, Subject, record
+from audit.statements import prepared
 
 from .ending import commitment
 
@@ -17,10 +18,8 @@ def stopped_by() -> str:
     """Return who stopped automatic approval: a name, 'setting', or '' while it runs. For what is shown."""
     if not settings.AUTO_APPROVE_ENABLED:
         return "setting"
-    with connection.cursor() as cursor:  # plain SQL: every patch that comes in asks this
-        cursor.execute("select changed_by from approvals_killswitch where stopped")
-        row = cursor.fetchone()
-    return row[0] if row else ""
+    rows = prepared("select changed_by from approvals_killswitch where stopped")
+    return rows[0][0] if rows else ""
 
 
 def runs_now() -> bool:
@@ -31,10 +30,7 @@ def runs_now() -> bool:
     """
     if not settings.AUTO_APPROVE_ENABLED:
         return False
-    with connection.cursor() as cursor:
-        cursor.execute("select stopped from approvals_killswitch for share")
-        row = cursor.fetchone()
-    return row is not None and not row[0]
+    return prepared("select stopped from approvals_killswitch for share") == [(False,)]
 
 
 @transaction.atomic

@@ -29,9 +29,8 @@ from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
 from approvals.queries.bypasses import grant
 from approvals.queries.case import case, current, outcome
-from approvals.queries.delegations import present
-from approvals.queries.people import Membership, approvers, memberships
-from approvals.queries.plain import Rows
+from approvals.queries.people import approvers
+from approvals.queries.verdicts import scene
 from audit.log import Actor, Line, record, record_all
 
 from . import bypasses
@@ -39,7 +38,6 @@ from .ending import commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .refusals import remembered
 
-REVIEWS, VIEWS = Rows(Review), Rows(PatchView, "id")
 MAX_REASON = 2_000
 MAX_COMMENT = 10_000
 
@@ -192,25 +190,23 @@ def _review(
     in_name_of: int | str | None,
 ) -> Decision:
     decision = find_locked(decision_id)
-    live = REVIEWS.where("decision_id = %s and withdrawn_at is null", [decision.pk])
+    now_is = scene(decision, user, actor.authn, now)
     alone = seen.bypass is not None and verdict == Verdict.APPROVE
     bypass = bypasses.find_locked(seen.bypass) if seen.bypass is not None and alone else None
     intent = Intent(
         verdict=verdict,
         seen_sha256=seen.sha256,
         displayed=seen.displayed,
-        opened=bool(VIEWS.where("patch_id = %s and user_id = %s", [decision.patch_id, user.pk])),
+        opened=now_is.opened,
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
         alone=alone,
     )
-    now_in = memberships({user.pk, *(given.reviewer_id for given in live)})
-    who = present(user, now, actor.authn, now_in)
     held = grant(bypass, decision) if bypass else None
-    if sentence := refusal(case(decision, live, held), who, intent, now):
+    if sentence := refusal(case(decision, now_is.live, held), now_is.person, intent, now):
         raise _as_error(sentence, decision)
-    absent = absent_of(who, intent)
+    absent = absent_of(now_is.person, intent)
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
@@ -229,19 +225,14 @@ def _review(
         created_at=now,
     )
     insert([given])
-    standing = _standing(verdict, [*live, given], decision, now_in)
+    given_alike = {user.pk, *(voice.reviewer_id for voice in now_is.live if voice.verdict == verdict)}
+    standing = approvers(given_alike, now_is.memberships, decision.policy_version.decider_groups)
     if verdict == Verdict.APPROVE:
         ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
     else:
         ended = _count_refusal(decision, standing, given, user, actor, now)
     record_all([_recorded(decision, given, actor), *ended], at=now, wake=bool(ended))
     return decision
-
-
-def _standing(verdict: Verdict, live: list[Review], decision: Decision, now_in: list[Membership]) -> list[Approver]:
-    """Return the people whose live review gives this verdict and who may still decide."""
-    given = {each.reviewer_id for each in live if each.verdict == verdict}
-    return approvers(given, now_in, decision.policy_version.decider_groups)
 
 
 def _count_approval(

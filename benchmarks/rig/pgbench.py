@@ -5,6 +5,7 @@ then ids are replaced by pgbench variables. Reads, locks and NOTIFY are left out
 the rows of `plainly` are plain INSERTs, whatever way the product has found to send them.
 """
 
+import json
 import re
 import subprocess
 import tempfile
@@ -25,10 +26,12 @@ WRITES = re.compile(r"\s*(insert|update|delete)", re.IGNORECASE)
 ENTRY = """
 with entry as (
     insert into audit_entry (uuid, type, actor_id, actor_kind, object_type, object_id, object_n, body, at)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id
+    values (%(uuid)s, %(type)s, %(actor_id)s, %(actor_kind)s, %(object_type)s, %(object_id)s, %(object_n)s, %(body)s,
+            %(at)s)
+    returning id
 )
 insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
-select id, %s, %s, %s, %s from entry
+select id, %(actor_label)s, %(object_label)s, %(ip_address)s, %(user_agent)s from entry
 """
 MOST_SCRIPTS = 128  # pgbench takes no more
 
@@ -40,9 +43,9 @@ def recorded() -> Iterator[list[str]]:
 
     def keep(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if sql == log.INSERT:
-            *columns, at, _, _ = params
-            for of_entry in zip(*columns, strict=True):
-                statements.append(mogrify(ENTRY, [*of_entry[:8], at, *of_entry[8:]], connection))
+            for of_entry in json.loads(params[0]):
+                values = of_entry | {"at": params[1], "body": of_entry["body"].encode()}
+                statements.append(mogrify(ENTRY, values, connection))
         elif WRITES.match(sql):
             statements.append(mogrify(sql, params, connection))
         return execute(sql, params, many, context)

@@ -1,0 +1,51 @@
+"""What a verdict is judged by, read in one statement under the decision's lock."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from approvals.models import Decision, User
+from approvals.policy.rules import Person
+from audit.statements import prepared
+
+from .case import Voice
+from .delegations import ABSENT, standing_in
+from .people import MEMBERSHIPS, Membership, as_memberships, person
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The person who gives a verdict, with whom they stand in for; whether they had the patch's page open; the live
+    reviews; and the memberships of everybody among these."""
+
+    person: Person
+    opened: bool
+    live: list[Voice]
+    memberships: list[Membership]
+
+
+SCENE = f"""
+with live as (
+    select reviewer_id, verdict, delegated_from_id from approvals_review
+    where decision_id = %(decision)s and withdrawn_at is null
+), absent as ({ABSENT}), membership as (
+    {MEMBERSHIPS} in (select %(user)s union all select reviewer_id from live union all select id from absent)
+)
+select exists (select from approvals_patchview where patch_id = %(patch)s and user_id = %(user)s),
+       (select json_agg(json_build_array(reviewer_id, verdict, delegated_from_id)) from live),
+       (select json_agg(json_build_array(id, email, username, name) order by username) from absent),
+       (select json_agg(json_build_array(user_id, team, permission)) from membership)
+"""  # noqa: S608  our own words
+
+
+def scene(decision: Decision, user: User, authn: str, now: datetime) -> Scene:
+    """Return what is so at this moment about a verdict of this person."""
+    [(opened, live, absent, among)] = prepared(
+        SCENE, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now}
+    )
+    memberships = as_memberships(among)
+    return Scene(
+        person(user, authn, memberships, standing_in(absent or (), memberships)),
+        opened,
+        [Voice(*each) for each in live or ()],
+        memberships,
+    )

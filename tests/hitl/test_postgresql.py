@@ -1,0 +1,76 @@
+"""Our database backend: dead connections are not handed out, and repeated statements are planned once."""
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from approvals.live import connection_parameters
+from audit.statements import prepared
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def give_back():
+    connection.close()
+    yield
+    connection.close()
+
+
+@pytest.fixture
+def used():
+    backends_of(9)  # the pool may still be growing
+    return backends_of(9)
+
+
+def backends_of(checkouts: int) -> set[int]:
+    """Return the server processes that as many checkouts of the pool find."""
+    found = set()
+    for _ in range(checkouts):
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_backend_pid()")
+            found.add(cursor.fetchone()[0])
+        connection.close()
+    return found
+
+
+def test_connections_that_died_in_the_pool_are_replaced_unseen(used):
+    with psycopg.connect(**connection_parameters(), autocommit=True) as other:
+        for pid in used:
+            assert other.execute("select pg_terminate_backend(%s, 5000)", [pid]).fetchone() == (True,)
+    assert not backends_of(9) & used
+
+
+def test_live_connections_are_used_again(used):
+    assert backends_of(9) == used
+
+
+def test_connections_that_were_only_told_something_are_used_again(used):
+    for _ in used:
+        connection.ensure_connection()
+        connection.connection.execute("listen told_in_test_postgresql")
+        connection.close()
+    with psycopg.connect(**connection_parameters(), autocommit=True) as other:
+        other.execute("notify told_in_test_postgresql")
+    assert backends_of(9) == used
+    connection.close_pool()  # the next one hears nothing
+
+
+def test_a_statement_is_planned_once_a_connection_from_its_sixth_use_on():
+    kept = "select generic_plans + custom_plans from pg_prepared_statements where statement like '%%' || %s || '%%'"
+    mark = uuid4().hex  # the connection has seen other tests
+    for number in range(5):
+        assert prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
+    assert prepared(kept, [mark]) == []
+    for number in range(5, 10):
+        assert prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
+    assert prepared(kept, [mark]) == [(5,)]
+
+
+def test_the_query_log_shows_prepared_statements_with_their_values():
+    with CaptureQueriesContext(connection) as log:
+        prepared("select 'one', %s::int", [41])
+    assert [query["sql"] for query in log.captured_queries] == ["select 'one', 41::int"]
