@@ -84,17 +84,13 @@ class Ear:
             self.streams.discard(stream)
 
     def _listen(self) -> None:
-        lost = False
         while not self.stopped.is_set():
             try:
                 with psycopg.connect(**connection_parameters(), autocommit=True, application_name="hitl live") as ear:
                     ear.execute(f"listen {LIVE}")
-                    if lost:
-                        renew_idle_connections()  # they broke when this one did
                     self._tell({"event": "reset"})  # whatever was missed while away
                     self._follow(ear)
             except psycopg.OperationalError as error:
-                lost = True
                 log.warning("The live connection was lost: %s", error)
                 self.stopped.wait(1)
 
@@ -118,17 +114,6 @@ class Ear:
 
 
 ear = Ear()
-
-
-def renew_idle_connections() -> None:
-    """Replace the pool's idle connections; call when one has turned out to be dead.
-
-    After a restart of the database the pool would find its dead ones one by one, with a growing pause before each:
-    measured, requests failed for eleven seconds. Those in use are left alone: under overload all are, and alive.
-    """
-    pool = connection.pool  # type: ignore[attr-defined]  # of Django's PostgreSQL backend
-    if pool and pool.get_stats()["pool_available"]:
-        pool.drain()
 
 
 def connection_parameters() -> dict[str, Any]:

@@ -12,7 +12,6 @@ from approvals.api.description import DescribedAPI
 from approvals.api.documents import BodyParser
 from approvals.api.problems import field_errors, problem, refused
 from approvals.errors import Refusal
-from approvals.live import renew_idle_connections
 from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
@@ -81,7 +80,6 @@ def on_database_away(request: HttpRequest, error: OperationalError) -> HttpRespo
     """The database restarts or its pool is exhausted. A connection lost at commit leaves open what was recorded, so
     the answer does not say; asking again is safe."""
     log.error("The database did not answer", exc_info=error)
-    renew_idle_connections()
     answer = problem(503, "The database did not answer. Try again: nothing is recorded twice.")
     answer["Retry-After"] = "2"
     return answer

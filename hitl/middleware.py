@@ -22,7 +22,6 @@ from approvals.actors import person_actor
 from approvals.api import caller
 from approvals.api.problems import problem, refused
 from approvals.errors import NotAllowed, Refusal
-from approvals.live import renew_idle_connections
 from approvals.services import access, idempotency
 from approvals.views.errors import database_away
 from hitl import ops
@@ -133,7 +132,6 @@ class ProblemMiddleware:
             return None
         log.error("The database did not answer", exc_info=error)
         connection.close()
-        renew_idle_connections()
         return database_away(request)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:

@@ -1,13 +1,16 @@
 """What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypedDict
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 
-from approvals.errors import Conflict, Invalid
+from approvals.errors import Conflict, NotFound
 from approvals.models import Channel, Decision, Displayed, Side, Verdict
 from approvals.queries import decisions as find
 from approvals.queries.case import current
@@ -184,18 +187,10 @@ def _acting(caller: Caller) -> Acting:
 
 
 def _addressed(patch_id: str, decision_id: str) -> Decision:
-    """Return the decision a body names; a path that names another patch is a mistake worth telling."""
+    """Return the decision that a body names, of the patch that the path names."""
     decision = find.by_id(decision_id)
-    _demand_same(decision.patch.patch_id, patch_id)
+    reviews.demand_same(decision, patch_id)
     return decision
-
-
-def _demand_same(ours: str, patch_id: str) -> None:
-    if ours != patch_id:
-        raise Invalid(
-            "The path's patch_id is not the one of this decision_id.",
-            errors=[{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
-        )
 
 
 def demand_seen(decision: Decision, sha256: str) -> None:
@@ -224,17 +219,24 @@ def _review(
 ) -> Decision:
     caller = caller_of(request)
     caller.check_identity(body.user)
-    ours, its_patch_id = find.ours_of(body.decision_id)
-    _demand_same(its_patch_id, patch_id)
     assert caller.user is not None
-    return reviews.review(
-        ours,
-        verdict,
+    give = partial(
+        reviews.review,
+        verdict=verdict,
         user=caller.user,
         actor=caller.actor,
-        seen=reviews.Seen(body.patch_sha256, Displayed.API, Channel.API),
+        seen=reviews.Seen(body.patch_sha256, Displayed.API, Channel.API, patch_id=patch_id),
         now=timezone.now(),
         text=text,
         category=category,
         in_name_of=body.in_name_of,
     )
+    return on_named(body.decision_id, give)
+
+
+def on_named(decision_id: str, act: Callable[[UUID], Decision]) -> Decision:
+    """Act on the decision of this name. Almost every one is our own id, which then needs no look before the lock."""
+    try:
+        return act(UUID(decision_id))
+    except (ValueError, NotFound):  # the producer's alias, or nothing
+        return act(find.ours_of(decision_id))

@@ -1,5 +1,6 @@
 """`/hitl/decisions`: one decision, the feed, and verdicts on many items."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -14,6 +15,7 @@ from approvals.queries import feed
 from approvals.services import reviews, revocations
 
 from . import answers, shapes
+from .acting import on_named
 from .caller import REVIEW, Needs, NeedsPerson
 from .description import documented
 from .lists import ListQuery
@@ -90,7 +92,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
     """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
     caller = caller_of(request)
-    ours, _ = find.ours_of(decision_id)
+    ours = find.ours_of(decision_id)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
     return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
 
@@ -99,9 +101,9 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
     caller = caller_of(request)
     assert caller.user is not None
     try:
-        decision = reviews.review(
-            find.by_id(item.decision_id).decision_id,
-            Verdict(body.verdict),
+        give = partial(
+            reviews.review,
+            verdict=Verdict(body.verdict),
             user=caller.user,
             actor=caller.actor,
             seen=reviews.Seen(item.patch_sha256, Displayed.API, Channel.BULK),
@@ -110,6 +112,7 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
             category=body.category or (Category.OTHER if body.verdict == "reject" else ""),
             in_name_of=body.in_name_of,
         )
+        decision = on_named(item.decision_id, give)
     except Refusal as error:
         result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}
         if isinstance(error, StepUpRequired):

@@ -22,23 +22,18 @@ def by_id(decision_id: str) -> Decision:
     return found[0]
 
 
-def ours_of(decision_id: str) -> tuple[UUID, str]:
-    """Return our id of a decision and its patch_id, by our id or by the producer's alias. Raise NotFound."""
-    found: list[tuple[UUID, str]] = prepared(OURS, {"ours": _uuid(decision_id), "alias": decision_id})
+def ours_of(decision_id: str) -> UUID:
+    """Return our id of a decision, by our id or by the producer's alias. Raise NotFound."""
+    found = prepared(OURS, {"ours": _uuid(decision_id), "alias": decision_id})
     if not found:
         raise NotFound("There is no such decision.")
-    return found[0]
+    [(ours,)] = found
+    return ours  # type: ignore[no-any-return]
 
 
 OURS = """
-select decision.decision_id, patch.patch_id
-from (
-    select decision_id, patch_id from approvals_decision where decision_id = %(ours)s
-    union all
-    select decision_id, patch_id from approvals_decision where alias = %(alias)s
-    limit 1
-) decision
-join approvals_patch patch on patch.id = decision.patch_id
+select decision_id from approvals_decision where decision_id = %(ours)s
+union all select decision_id from approvals_decision where alias = %(alias)s limit 1
 """
 
 

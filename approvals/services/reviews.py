@@ -44,8 +44,8 @@ MAX_COMMENT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the reviewer had before them when they gave the verdict, when they last proved who they are, and the
-    emergency bypass under which they chose to approve alone."""
+    """What the reviewer had before them when they gave the verdict, when they last proved who they are, the emergency
+    bypass under which they chose to approve alone, and the patch as they named it beside the decision."""
 
     sha256: str
     displayed: Displayed = Displayed.PAGE
@@ -53,6 +53,7 @@ class Seen:
     opened_at: datetime | None = None
     authenticated_at: datetime | None = None
     bypass: int | None = None
+    patch_id: str | None = None
 
 
 def review(
@@ -178,6 +179,15 @@ def find_locked(decision_id: UUID) -> Decision:
         raise NotFound("There is no such decision.") from error
 
 
+def demand_same(decision: Decision, patch_id: str) -> None:
+    """Raise Invalid where a caller names a decision and another patch than its own: a mistake worth telling."""
+    if decision.patch.patch_id != patch_id:
+        raise Invalid(
+            "The path's patch_id is not the one of this decision_id.",
+            errors=[{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
+        )
+
+
 def _review(
     decision_id: UUID,
     verdict: Verdict,
@@ -190,6 +200,8 @@ def _review(
     in_name_of: int | str | None,
 ) -> Decision:
     decision = find_locked(decision_id)
+    if seen.patch_id is not None:
+        demand_same(decision, seen.patch_id)
     now_is = scene(decision, user, actor.authn, now)
     alone = seen.bypass is not None and verdict == Verdict.APPROVE
     bypass = bypasses.find_locked(seen.bypass) if seen.bypass is not None and alone else None

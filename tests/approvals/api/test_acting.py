@@ -93,10 +93,26 @@ def test_a_body_cannot_decide_for_somebody_else(api_of, make_patch, alice, bob):
     assert not Review.objects.exists()
 
 
-def test_the_alias_names_the_item_too(api_of, make_patch, alice):
-    decision = make_patch(decision_id="s1-7")
-    body = {"decision_id": "s1-7", "patch_sha256": decision.patch.sha256}
-    assert api_of(alice).post(f"/hitl/patches/{decision.patch.patch_id}/approve", body).status_code == 200
+@pytest.mark.parametrize("alias", ["s1-7", "0d2c5f5e-1f5a-4d2f-9a3e-8a4f1f0b7c11"])
+def test_the_alias_names_the_item_too(api_of, make_patch, alice, alias):
+    decision = make_patch(decision_id=alias, severity="low")
+    address = f"/hitl/patches/{decision.patch.patch_id}/approve"
+    body = {"decision_id": alias, "patch_sha256": decision.patch.sha256}
+    assert api_of(alice).post(address, body).json()["decision_id"] == str(decision.decision_id)
+    assert (
+        api_of(alice).post(address, body | {"decision_id": "0d2c5f5e-0000-4d2f-9a3e-8a4f1f0b7c11"}).status_code == 404
+    )
+
+
+def test_a_path_that_names_another_patch_is_told_so(api_of, make_patch, alice):
+    decision, other = make_patch(severity="low"), make_patch(severity="low")
+    body = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256}
+    answer = api_of(alice).post(f"/hitl/patches/{other.patch.patch_id}/approve", body)
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
+    )
+    assert not Review.objects.exists()
 
 
 def test_a_comment_is_201_in_any_state_with_file_and_line(api_of, make_patch, approve, alice, bob):
