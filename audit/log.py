@@ -15,7 +15,7 @@ import rfc8785
 import uuid6
 
 from .models import ActorKind
-from .statements import prepared
+from .statements import planned, prepared
 from .types import TYPES
 
 OUTBOX = "hitl_outbox"
@@ -179,10 +179,10 @@ def _last(subjects: Sequence[Subject]) -> dict[tuple[str, str], tuple[int, str]]
     wanted = {(subject.type, subject.id) for subject in subjects}
     if not wanted:
         return {}
-    if len(wanted) == 1:  # a verdict: one object, whose plan is kept, where that of a list depends on its length
+    if len(wanted) == 1:  # a verdict
         rows = prepared(LAST, next(iter(wanted)))
     else:
-        rows = prepared(LAST_OF_EACH, [list(column) for column in zip(*wanted, strict=True)])
+        rows = planned(LAST_OF_EACH, [list(column) for column in zip(*wanted, strict=True)])
     return {(kind, key): (n + 1, bytes(leaf).hex()) for kind, key, n, leaf in rows}
 
 

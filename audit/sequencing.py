@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .statements import prepared
+from .statements import planned, prepared
 
 LOCK = 0x4849544C  # 'HITL': the advisory lock that makes the sequencer one
 
@@ -46,10 +46,10 @@ def lead() -> bool:
 
 def take(limit: int = 1000) -> list[Sequenced]:
     """Move up to `limit` pending entries into the log, in order; call under `lead()` in the same transaction."""
-    return [Sequenced(*row) for row in prepared(TAKE, [limit])]
+    return [Sequenced(*row) for row in planned(TAKE, [limit])]
 
 
 def backlog() -> int:
     """Return how many entries wait for their place."""
-    [(waiting,)] = prepared("select count(*) from audit_pending")
+    [(waiting,)] = planned("select count(*) from audit_pending")
     return int(waiting)

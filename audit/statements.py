@@ -1,18 +1,28 @@
-"""The statements that every request or change runs, planned once a connection."""
+"""Plain SQL: what every request or change asks, where composing it through the ORM costs several times the answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 
+Parameters = Sequence[Any] | Mapping[str, Any]
 
-def prepared(sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-    """Run a statement whose text is always the same, and return its rows; it must be one that returns some.
 
-    For rows found by their keys: PostgreSQL keeps the plan and looks at the parameters no more. Through the ORM or a
-    plain cursor the same question costs two to ten times as much.
+def prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
+    """Run a statement that PostgreSQL plans once a connection, and return its rows; it must be one that returns some.
+
+    For rows found by a key: the plan never sees the parameters, nor how the tables have grown since, until they are
+    analyzed again.
     """
     with connection.prepared() as cursor:  # type: ignore[attr-defined]  # of hitl.postgresql
+        cursor.execute(sql, parameters)
+        rows: list[Any] = cursor.fetchall()
+    return rows
+
+
+def planned(sql: str, parameters: Parameters = ()) -> list[Any]:
+    """Run a statement that is planned each time, for these parameters, and return its rows: for lists and searches."""
+    with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[Any] = cursor.fetchall()
     return rows

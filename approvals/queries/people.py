@@ -13,7 +13,7 @@ from django.db.models.functions import Concat, Lower
 from approvals.models import ApiToken, TokenKind, User
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Person
-from audit.statements import prepared
+from audit.statements import planned, prepared
 
 from .plain import Rows
 
@@ -100,7 +100,7 @@ union select user_id from socialaccount_socialaccount where (provider, uid) in (
 
 def accounts_of(user: User) -> frozenset[int]:
     """Return every account that is this person's by the measure of `one_person_once`, their own with it; one query."""
-    return frozenset(pk for (pk,) in prepared(OWN, {"id": user.pk}))
+    return frozenset(pk for (pk,) in planned(OWN, {"id": user.pk}))
 
 
 def one_person_once(people: list[Approver]) -> list[Approver]:
@@ -111,7 +111,7 @@ def one_person_once(people: list[Approver]) -> list[Approver]:
     """
     if len(people) < 2:
         return people
-    rows = prepared(IDENTITIES, {"ids": [one.id for one in people]})
+    rows = planned(IDENTITIES, {"ids": [one.id for one in people]})
     keys = {one.id: {key for user_id, key in rows if user_id == one.id} for one in people}
     distinct: list[tuple[Approver, set[str]]] = []
     for one in people:
@@ -192,4 +192,4 @@ def offered() -> list[tuple[str, str]]:
 
 def memberships(user_ids: Collection[int]) -> list[Membership]:
     """Return the memberships of those of these people who are active, as they are now; one query."""
-    return prepared(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)])
+    return planned(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)])

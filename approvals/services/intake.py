@@ -32,7 +32,7 @@ from approvals.queries.decisions import used_names
 from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
 from audit.log import Actor, Line, Subject, record_all
-from audit.statements import prepared
+from audit.statements import planned, prepared
 
 from .automatic import approve_by_policy
 from .clocks import CLOCKS, plan_reminders
@@ -164,7 +164,7 @@ KNOWN = "select patch_id from approvals_patch where patch_id = any(%s)"
 
 def _earlier(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
     """Return the revisions of each patch_id, oldest first. Almost every one is new: ask for the ids before the rows."""
-    known = [patch_id for (patch_id,) in prepared(KNOWN, [ids])]
+    known = [patch_id for (patch_id,) in planned(KNOWN, [ids])]
     decisions: dict[str, list[Decision]] = {}
     if known:
         rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=known)

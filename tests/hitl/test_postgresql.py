@@ -1,10 +1,11 @@
 """Our database backend: dead connections are not handed out, and repeated statements are planned once."""
 
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from approvals.live import connection_parameters
@@ -74,3 +75,31 @@ def test_the_query_log_shows_prepared_statements_with_their_values():
     with CaptureQueriesContext(connection) as log:
         prepared("select 'one', %s::int", [41])
     assert [query["sql"] for query in log.captured_queries] == ["select 'one', 41::int"]
+
+
+GROWS = {"approvals_patch", "approvals_decision", "approvals_review", "approvals_patchview", "audit_entry"}
+
+
+def scanned(node: dict[str, Any]) -> set[str]:
+    """Return the tables that a plan reads from end to end."""
+    own = {node["Relation Name"]} if node["Node Type"] == "Seq Scan" else set()
+    return own.union(*(scanned(child) for child in node.get("Plans", [])))
+
+
+def test_no_plan_that_was_kept_from_the_first_rows_reads_a_whole_table(api_of, make_patch, alice):
+    """Until a table is analyzed its plans stay: an import into a new database would get slower with each patch."""
+    for _ in range(8):
+        decision = make_patch(severity="low")
+        body = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256}
+        assert api_of(alice).post(f"/hitl/patches/{decision.patch.patch_id}/approve", body).status_code == 200
+    plans = {}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set local plan_cache_mode = force_generic_plan")
+        cursor.execute("select name, cardinality(parameter_types), statement from pg_prepared_statements")
+        for name, parameters, statement in cursor.fetchall():
+            nothing = f"({', '.join(['null'] * parameters)})" if parameters else ""
+            cursor.execute(f'explain (format json) execute "{name}"{nothing}')
+            [(plan,)] = cursor.fetchall()
+            plans[statement] = scanned(plan[0]["Plan"]) & GROWS
+    assert len(plans) > 10
+    assert {statement: tables for statement, tables in plans.items() if tables} == {}
