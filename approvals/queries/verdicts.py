@@ -13,7 +13,7 @@ from .people import MEMBERSHIPS, Membership, as_memberships, person
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Grounds:
     """The person who gives a verdict, with whom they stand in for; whether they had the patch's page open; the live
     reviews; and the memberships of everybody among these."""
 
@@ -23,7 +23,7 @@ class Scene:
     memberships: list[Membership]
 
 
-SCENE = f"""
+GROUNDS = f"""
 with live as (
     select reviewer_id, verdict, delegated_from_id from approvals_review
     where decision_id = %(decision)s and withdrawn_at is null
@@ -37,13 +37,13 @@ select exists (select from approvals_patchview where patch_id = %(patch)s and us
 """  # noqa: S608  our own words
 
 
-def scene(decision: Decision, user: User, authn: str, now: datetime) -> Scene:
+def grounds_of(decision: Decision, user: User, authn: str, now: datetime) -> Grounds:
     """Return what is so at this moment about a verdict of this person."""
     [(opened, live, absent, among)] = prepared(
-        SCENE, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now}
+        GROUNDS, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now}
     )
     memberships = as_memberships(among)
-    return Scene(
+    return Grounds(
         person(user, authn, memberships, standing_in(absent or (), memberships)),
         opened,
         [Voice(*each) for each in live or ()],

@@ -30,7 +30,6 @@ PATCHES = Rows(
 )
 """What the rules and the log look at of a decision's patch."""
 
-
 OF_AN_END = (
     "status",
     "decided_by_kind",

@@ -30,7 +30,7 @@ from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
 from approvals.queries.bypasses import grant
 from approvals.queries.case import case, current, outcome
 from approvals.queries.people import approvers
-from approvals.queries.verdicts import scene
+from approvals.queries.verdicts import grounds_of
 from audit.log import Actor, Line, record, record_all
 
 from . import bypasses
@@ -202,23 +202,23 @@ def _review(
     decision = find_locked(decision_id)
     if seen.patch_id is not None:
         demand_same(decision, seen.patch_id)
-    now_is = scene(decision, user, actor.authn, now)
+    grounds = grounds_of(decision, user, actor.authn, now)
     alone = seen.bypass is not None and verdict == Verdict.APPROVE
     bypass = bypasses.find_locked(seen.bypass) if seen.bypass is not None and alone else None
     intent = Intent(
         verdict=verdict,
         seen_sha256=seen.sha256,
         displayed=seen.displayed,
-        opened=now_is.opened,
+        opened=grounds.opened,
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
         alone=alone,
     )
     held = grant(bypass, decision) if bypass else None
-    if sentence := refusal(case(decision, now_is.live, held), now_is.person, intent, now):
+    if sentence := refusal(case(decision, grounds.live, held), grounds.person, intent, now):
         raise _as_error(sentence, decision)
-    absent = absent_of(now_is.person, intent)
+    absent = absent_of(grounds.person, intent)
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
@@ -237,8 +237,8 @@ def _review(
         created_at=now,
     )
     insert([given])
-    given_alike = {user.pk, *(voice.reviewer_id for voice in now_is.live if voice.verdict == verdict)}
-    standing = approvers(given_alike, now_is.memberships, decision.policy_version.decider_groups)
+    given_alike = {user.pk, *(voice.reviewer_id for voice in grounds.live if voice.verdict == verdict)}
+    standing = approvers(given_alike, grounds.memberships, decision.policy_version.decider_groups)
     if verdict == Verdict.APPROVE:
         ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
     else:
