@@ -43,7 +43,6 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         answer["Retry-After"] = "15"
         return answer
     missed = list(_missed(request.headers.get("Last-Event-ID", "")))
-    connection.close()  # a stream lives for minutes and must hold no connection of the pool
     response = StreamingHttpResponse(_Stream(request, stream, missed), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
@@ -82,6 +81,7 @@ def _follow(
     request: HttpRequest, stream: "queue.Queue[Notice | None]", missed: list[Notice]
 ) -> Generator[str, None, None]:
     """Yield notices until the client goes, the process stops or the stream's life is over. Touches no database."""
+    _let_go(request)
     ends = time.monotonic() + LIFE
     pinged = time.monotonic()
     yield "retry: 2000\n\n"
@@ -98,6 +98,13 @@ def _follow(
         if notice_or_end is None:
             return
         yield _frame(notice_or_end)
+
+
+def _let_go(request: HttpRequest) -> None:
+    """Free what only the head of the answer needed; the thread would hold it for minutes, times every open page."""
+    for name in ("user", "_cached_user", "session", "auth"):
+        vars(request).pop(name, None)
+    connection.close()
 
 
 def _frame(notice: Notice) -> str:
