@@ -275,10 +275,12 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
 def neighbours(
     decision: Decision, filters: Filters, order: str, person: Person, now: datetime
 ) -> tuple[Decision | None, Decision | None]:
-    """Return the pending decisions before and after this one in a list; two index look-ups."""
+    """Return the pending decisions before and after this one in a list, with no more than leads to them; two index
+    look-ups."""
     narrow, columns = waiting(filters, now, person).exclude(pk=decision.pk), ORDERS[order]
+    rows = Decision.objects.filter(status=Status.PENDING).only("decision_id", *(name.lstrip("-") for name in columns))
     cursors = [cursor_at(back, decision, columns) for back in (True, False)]
-    found = [page(pending(), columns, cursor, limit=1, among=narrow).rows for cursor in cursors]
+    found = [page(rows, columns, cursor, limit=1, among=narrow).rows for cursor in cursors]
     before, after = (rows[0] if rows else None for rows in found)
     return before, after
 
