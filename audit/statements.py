@@ -9,10 +9,11 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 def prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
-    """Run a statement that PostgreSQL plans once a connection, and return its rows; it must be one that returns some.
+    """Run a statement whose plan PostgreSQL keeps on a connection that has run it a few times, and return its rows; it
+    must be one that returns some.
 
-    For rows found by a key: the plan never sees the parameters, nor how the tables have grown since, until they are
-    analyzed again.
+    For rows found by a key: a kept plan sees neither the parameters nor how the tables have grown since, until they
+    are analyzed again.
     """
     with connection.prepared() as cursor:  # type: ignore[attr-defined]  # of hitl.postgresql
         cursor.execute(sql, parameters)

@@ -71,7 +71,7 @@ def post_worker_init(worker: Any) -> None:
     from approvals.live import ear
 
     get_resolver().url_patterns  # noqa: B018 - the property imports every view
-    # What is loaded now stays: looking through it for garbage again and again took a tenth of an approval.
+    # What is loaded now stays: looking through it for garbage again and again took some 8 % of an approval.
     gc.collect()
     gc.freeze()
 

@@ -1,6 +1,7 @@
 """What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict
@@ -235,8 +236,9 @@ def _review(
 
 
 def on_named(decision_id: str, act: Callable[[UUID], Decision]) -> Decision:
-    """Act on the decision of this name. Almost every one is our own id, which then needs no look before the lock."""
-    try:
-        return act(UUID(decision_id))
-    except (ValueError, NotFound):  # the producer's alias, or nothing
-        return act(find.ours_of(decision_id))
+    """Act on the decision of this name, ours or the producer's alias. Almost every one is our own id, which then needs
+    no look before the lock."""
+    if ours := find.as_uuid(decision_id):
+        with suppress(NotFound):
+            return act(ours)
+    return act(find.ours_of(decision_id))

@@ -14,7 +14,7 @@ RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_us
 
 def by_id(decision_id: str) -> Decision:
     """Return a decision by our id or by the producer's alias. Raise NotFound."""
-    ours, rows = _uuid(decision_id), Decision.objects.select_related(*RELATED)
+    ours, rows = as_uuid(decision_id), Decision.objects.select_related(*RELATED)
     # One name after the other: this OR that took ten times as long to plan.
     found = (list(rows.filter(decision_id=ours)) if ours else []) or list(rows.filter(alias=decision_id))
     if not found:
@@ -24,7 +24,7 @@ def by_id(decision_id: str) -> Decision:
 
 def ours_of(decision_id: str) -> UUID:
     """Return our id of a decision, by our id or by the producer's alias. Raise NotFound."""
-    found = prepared(OURS, {"ours": _uuid(decision_id), "alias": decision_id})
+    found = prepared(OURS, {"ours": as_uuid(decision_id), "alias": decision_id})
     if not found:
         raise NotFound("There is no such decision.")
     [(ours,)] = found
@@ -41,7 +41,7 @@ def used_names(aliases: Collection[str]) -> set[str]:
     """Return those of these aliases that already name a decision, as its alias or as our id in any spelling."""
     if not aliases:
         return set()
-    spelled = {alias: ours for alias in aliases if (ours := _uuid(alias))}
+    spelled = {alias: ours for alias in aliases if (ours := as_uuid(alias))}
     rows = Decision.objects.filter(Q(alias__in=aliases) | Q(decision_id__in=spelled.values()))
     taken = {name for row in rows.values_list("alias", "decision_id") for name in row}
     return {alias for alias in aliases if alias in taken or spelled.get(alias) in taken}
@@ -111,11 +111,12 @@ def for_same_cves(decision: Decision, limit: int = 10) -> list[Decision]:
 
 
 def _named(decision_id: str) -> Q:
-    ours = _uuid(decision_id)
+    ours = as_uuid(decision_id)
     return Q(decision_id=ours) | Q(alias=decision_id) if ours else Q(alias=decision_id)
 
 
-def _uuid(text: str) -> UUID | None:
+def as_uuid(text: str) -> UUID | None:
+    """Return an id in any spelling, or None for what is none."""
     try:
         return UUID(text)
     except ValueError:

@@ -34,8 +34,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.pool.putconn(connection)  # which replaces it
 
     def prepared(self) -> CursorWrapper:
-        """Return a cursor whose statements PostgreSQL plans once a connection instead of each time: from the fifth use
-        on, with their parameters sent apart (PREPARE in the PostgreSQL manual; `prepare_threshold` of psycopg)."""
+        """Return a cursor whose statements are prepared on their connection after five uses, with their parameters sent
+        apart; after five more PostgreSQL keeps one plan where it is no dearer than a fresh one (PREPARE in its manual;
+        `prepare_threshold` of psycopg)."""
         self.ensure_connection()
         with self.wrap_database_errors:
             cursor: CursorWrapper = self._prepare_cursor(base.ServerBindingCursor(self.connection))  # type: ignore[attr-defined, call-arg]  # not in the stubs

@@ -1,4 +1,4 @@
-"""Our database backend: dead connections are not handed out, and repeated statements are planned once."""
+"""Our database backend: dead connections are not handed out, and repeated statements are prepared."""
 
 from typing import Any
 from uuid import uuid4
@@ -60,7 +60,7 @@ def test_connections_that_were_only_told_something_are_used_again(used):
     connection.close_pool()  # the next one hears nothing
 
 
-def test_a_statement_is_planned_once_a_connection_from_its_sixth_use_on():
+def test_a_statement_is_prepared_from_its_sixth_use_on():
     kept = "select generic_plans + custom_plans from pg_prepared_statements where statement like '%%' || %s || '%%'"
     mark = uuid4().hex  # the connection has seen other tests
     for number in range(5):

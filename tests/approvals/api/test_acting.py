@@ -2,6 +2,7 @@
 
 import pytest
 
+from approvals.api.acting import on_named
 from approvals.models import Comment, Decision, Displayed, Review, Revocation, Verdict
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
@@ -102,6 +103,18 @@ def test_the_alias_names_the_item_too(api_of, make_patch, alice, alias):
     assert (
         api_of(alice).post(address, body | {"decision_id": "0d2c5f5e-0000-4d2f-9a3e-8a4f1f0b7c11"}).status_code == 404
     )
+
+
+def test_a_defect_in_an_act_is_no_reason_to_act_again():
+    tried = []
+
+    def broken(decision_id):
+        tried.append(decision_id)
+        raise ValueError("an entry that is too long, for one")
+
+    with pytest.raises(ValueError, match="too long"):
+        on_named("0d2c5f5e-1f5a-4d2f-9a3e-8a4f1f0b7c11", broken)
+    assert len(tried) == 1
 
 
 def test_a_path_that_names_another_patch_is_told_so(api_of, make_patch, alice):
