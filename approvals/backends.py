@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from .models import User
@@ -28,3 +29,10 @@ class EmailOrUsernameBackend(ModelBackend):
         this."""
         user = signed_in(user_id)
         return user if user and self.user_can_authenticate(user) else None
+
+    def get_all_permissions(self, user_obj: User | AnonymousUser, obj: Any = None) -> set[str]:
+        """Return what came with the account, for every page asks; a superuser has all there are."""
+        read = None if obj or user_obj.is_anonymous else user_obj.permissions_read
+        if read is None or user_obj.is_superuser or not user_obj.is_active:
+            return super().get_all_permissions(user_obj, obj)
+        return set(read)

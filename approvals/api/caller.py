@@ -19,7 +19,7 @@ from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
 from approvals.policy.rules import Person
-from approvals.queries.people import person
+from approvals.queries.people import person, person_shown
 from approvals.queries.tokens import token_of
 from approvals.services.access import digest_of, touch_token
 from approvals.services.refusals import remember_caller
@@ -226,7 +226,7 @@ def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Cal
 
 
 def _by_session(request: HttpRequest, user: Any) -> Caller:
-    who = person(user, among=getattr(user, "memberships_read", None))
+    who = person_shown(user)
     return Caller(actor=person_actor(request, user), scopes=_scopes(who), user=user, person=who)
 
 

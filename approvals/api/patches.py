@@ -165,9 +165,9 @@ def detail(
     decision = _find(caller, patch_id, producer, revision)
     revisions = [
         {
-            "revision": other.patch.revision,
+            "revision": other.revision,
             "decision_id": other.decision_id,
-            "patch_sha256": other.patch.sha256,
+            "patch_sha256": other.sha256,
             "status": other.status,
             "created_at": other.created_at,
         }

@@ -35,6 +35,11 @@ def drawn(character: str) -> str:
     return f'<span class="ctl" title="{_name(character)}">U+{ord(character):04X}</span>'
 
 
+def coded(text: str) -> str:
+    """Return text with its invisible characters by their codes, for where nothing can be drawn."""
+    return INVISIBLE.sub(lambda match: f"‹U+{ord(match[0]):04X}›", text)
+
+
 def _name(character: str) -> str:
     code = ord(character)
     if code < len(_CONTROLS):

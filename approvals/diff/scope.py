@@ -372,8 +372,9 @@ def _lines(file: File) -> Iterator[Hit]:
 
 def _calls(changes: _Changes, pattern: re.Pattern[str], test: bool) -> Iterator[Hit]:
     """Return added lines with a call; less is made of tests and of lines that only change a call that was there."""
-    before = changes.before(pattern, _called)
-    for passage, ordinal, match in changes.matches(pattern):
+    added = list(changes.matches(pattern))
+    before = changes.before(pattern, _called) if added else frozenset()  # half a megabyte deleted takes its time
+    for passage, ordinal, match in added:
         code, name = match.lastgroup or "", _called(match)
         severity, does = _CALLS[code]
         words = f"This line {'changes' if name in before else 'adds'} “{quoted(name)}”, which {does}. {_PLAINLY}"
@@ -381,8 +382,9 @@ def _calls(changes: _Changes, pattern: re.Pattern[str], test: bool) -> Iterator[
 
 
 def _dependencies(changes: _Changes, pattern: re.Pattern[str]) -> Iterator[Hit]:
-    before = changes.before(pattern, _dependency)
-    for passage, ordinal, match in changes.matches(pattern):
+    added = list(changes.matches(pattern))
+    before = changes.before(pattern, _dependency) if added else frozenset()
+    for passage, ordinal, match in added:
         name = _dependency(match)
         if name in before:
             yield "dependency-changed", "note", passage, ordinal, f"The dependency “{quoted(name)}” changes."

@@ -31,6 +31,10 @@ class User(AbstractUser):
     single_keys = models.BooleanField("single-key shortcuts", default=True)
     signed_out_everywhere = models.PositiveIntegerField(default=0, editable=False, help_text="How often.")
 
+    memberships_read: "list[tuple[int, str, str | None]] | None" = None
+    permissions_read: "frozenset[str] | None" = None
+    """What `queries.people.signed_in` read with the account: each group and permission, and all they have of either."""
+
     class Meta:
         constraints = [
             # Two spellings of one address would let one person review twice.

@@ -10,7 +10,7 @@ from approvals.models import Delegation, User
 from approvals.policy.rules import Absent, Person
 from audit.statements import prepared
 
-from .people import Membership, memberships, person
+from .people import Membership, memberships, person_shown
 
 # Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
 ABSENT = """
@@ -23,11 +23,11 @@ PAST = 10
 
 
 def present(user: User, now: datetime) -> Person:
-    """Return what the rules need to know of a user, with the people who asked them to review in their name now; two
-    queries, a third where there are some."""
+    """Return what pages need to know of a user, with the people who asked them to review in their name now; one query,
+    a second where there are some."""
     rows = prepared(f"{ABSENT} order by username", {"user": user.pk, "now": now})
     theirs = memberships([row[0] for row in rows]) if rows else []
-    return person(user, absent=standing_in(rows, theirs))
+    return person_shown(user, standing_in(rows, theirs))
 
 
 def standing_in(rows: Iterable[Sequence[Any]], theirs: Sequence[Membership]) -> tuple[Absent, ...]:

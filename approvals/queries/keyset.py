@@ -55,6 +55,12 @@ def page(
     )
 
 
+def beside(rows: QuerySet[M], order: list[str], row: Model, *, before: bool = False) -> QuerySet[M]:
+    """Return the rows after one in an order, or those before it, the nearest first; it need not be among them."""
+    asked = [_flip(name) for name in order] if before else order
+    return rows.filter(_after(asked, [_field(row, name) for name in asked])).order_by(*asked)
+
+
 def part(rows: QuerySet[M], order: list[str], narrow: QuerySet[Any]) -> QuerySet[M]:
     """Return the rows that have the keys of these narrow ones, which are a slice in the same order; one query."""
     return rows.filter(pk__in=narrow.values("pk")).order_by(*order)
@@ -77,14 +83,19 @@ def _after(order: list[str], values: list[Any]) -> Q:
 
 def cursor_at(backwards: bool, row: Model, order: list[str]) -> str:
     """Return the cursor of the page that goes on after this row, or ends before it."""
-    values = [_value(row, name.lstrip("-")) for name in order]
+    values = [_value(row, name) for name in order]
     return base64.urlsafe_b64encode(json.dumps([backwards, *values]).encode()).decode().rstrip("=")
 
 
-def _value(row: Any, path: str) -> Any:
-    for name in path.split("__"):
-        row = getattr(row, name)
-    return row.isoformat() if isinstance(row, datetime) else row
+def _value(row: Model, name: str) -> Any:
+    value = _field(row, name)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _field(row: Any, name: str) -> Any:
+    for part in name.lstrip("-").split("__"):
+        row = getattr(row, part)
+    return row
 
 
 def _decode(cursor: str, length: int) -> tuple[bool, list[Any]]:

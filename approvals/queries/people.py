@@ -57,18 +57,34 @@ def person(
     )
 
 
+def person_shown(user: User, absent: tuple[Absent, ...] = ()) -> Person:
+    """Return what pages need to know of a user: as their request found them, so no query after `signed_in`. What is
+    decided asks again, under its lock."""
+    return person(user, among=user.memberships_read, absent=absent)
+
+
+SIGNED_IN = f"""
+select {USERS.columns},
+       (select json_agg(json_build_array(user_id, team, permission))
+        from ({MEMBERSHIPS} = approvals_user.id) membership),
+       (select json_agg(type.app_label || '.' || permission.codename)
+        from approvals_user_user_permissions granted
+        join auth_permission permission on permission.id = granted.permission_id
+        join django_content_type type on type.id = permission.content_type_id
+        where granted.user_id = approvals_user.id)
+from approvals_user where id = %s
+"""  # noqa: S608  our own words
+
+
 def signed_in(key: int | str) -> User | None:
-    """Return an account with its memberships at this moment in `memberships_read`; one query."""
-    found = prepared(
-        f"select {USERS.columns}, (select json_agg(json_build_array(user_id, team, permission)) "  # noqa: S608  our own words
-        f"from ({MEMBERSHIPS} = approvals_user.id) membership) from approvals_user where id = %s",
-        [int(key)],
-    )
+    """Return an account with its memberships and its own permissions at this moment; one query."""
+    found = prepared(SIGNED_IN, [int(key)])
     if not found:
         return None
-    [[*row, rights]] = found
+    [[*row, rights, own]] = found
     user = USERS.instance(row)
-    user.memberships_read = as_memberships(rights)  # type: ignore[attr-defined]
+    user.memberships_read = as_memberships(rights)
+    user.permissions_read = frozenset([*(name for _, _, name in user.memberships_read if name), *(own or ())])
     return user
 
 
@@ -191,5 +207,5 @@ def offered() -> list[tuple[str, str]]:
 
 
 def memberships(user_ids: Collection[int]) -> list[Membership]:
-    """Return the memberships of those of these people who are active, as they are now; one query."""
-    return planned(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)])
+    """Return the memberships of those of these people who are active, as they are now; one query, none for nobody."""
+    return planned(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)]) if user_ids else []

@@ -1,7 +1,7 @@
 """Rows of a model by prepared statements, for what every request or verdict reads: composing and reading through the
 ORM costs several times what the database needs for one row by its key."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -26,7 +26,11 @@ class Rows(Generic[M]):
     @cached_property
     def columns(self) -> str:
         """What a SELECT names, in the order that `instance` takes."""
-        return ", ".join(f'"{self.model._meta.db_table}"."{field.column}"' for field in self.fields)
+        return self.columns_of(self.model._meta.db_table)
+
+    def columns_of(self, table: str) -> str:
+        """Return the same where the statement calls the table by another name."""
+        return ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
 
     @cached_property
     def attributes(self) -> list[str]:
@@ -46,6 +50,14 @@ class Rows(Generic[M]):
         values = [self._read[place](value) if place in self._read else value for place, value in enumerate(row)]
         return self.model.from_db(connection.alias, self.attributes, values)
 
+    def found(self, row: Sequence[Any]) -> M | None:
+        """Return the instance of one row of an outer join; None where it found none, which has no key."""
+        return None if row[self._key] is None else self.instance(row)
+
+    @cached_property
+    def _key(self) -> int:
+        return next(place for place, field in enumerate(self.fields) if field.primary_key)
+
     @cached_property
     def _read(self) -> dict[int, Any]:
         """How to read the columns whose field does not take the value as it comes (JSON), by place."""
@@ -54,3 +66,13 @@ class Rows(Generic[M]):
             for place, field in enumerate(self.fields)
             if hasattr(field, "from_db_value")
         }
+
+
+def parted(row: Sequence[Any], *tables: Rows[Any]) -> Iterator[Any]:
+    """Yield the instances of a joined row, which has the columns of these tables one after the other; None where an
+    outer join found none."""
+    start = 0
+    for table in tables:
+        end = start + len(table.fields)
+        yield table.found(row[start:end])
+        start = end

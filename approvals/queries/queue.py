@@ -35,7 +35,7 @@ from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, names_of, refusal
 
 from .case import case, read_gates
-from .keyset import cursor_at, page
+from .keyset import beside
 from .people import approvers, ids_by_name
 from .search import matching
 from .workbench import presence_of
@@ -274,14 +274,13 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
 
 def neighbours(
     decision: Decision, filters: Filters, order: str, person: Person, now: datetime
-) -> tuple[Decision | None, Decision | None]:
-    """Return the pending decisions before and after this one in a list, with no more than leads to them; two index
-    look-ups."""
-    narrow, columns = waiting(filters, now, person).exclude(pk=decision.pk), ORDERS[order]
-    rows = Decision.objects.filter(status=Status.PENDING).only("decision_id", *(name.lstrip("-") for name in columns))
-    cursors = [cursor_at(back, decision, columns) for back in (True, False)]
-    found = [page(rows, columns, cursor, limit=1, among=narrow).rows for cursor in cursors]
-    before, after = (rows[0] if rows else None for rows in found)
+) -> tuple[UUID | None, UUID | None]:
+    """Return our ids of the pending decisions before and after this one in a list; two index look-ups."""
+    rows = waiting(filters, now, person).exclude(pk=decision.pk)
+    before, after = (
+        beside(rows, ORDERS[order], decision, before=back).values_list("decision__decision_id", flat=True).first()
+        for back in (True, False)
+    )
     return before, after
 
 

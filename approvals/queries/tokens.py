@@ -3,7 +3,7 @@
 from approvals.models import ApiToken, Producer
 from audit.statements import prepared
 
-from .plain import Rows
+from .plain import Rows, parted
 
 TOKENS, PRODUCERS = Rows(ApiToken), Rows(Producer)
 
@@ -18,7 +18,6 @@ def token_of(prefix: str) -> ApiToken | None:
     if not found:
         return None
     [row] = found
-    token = TOKENS.instance(row[: len(TOKENS.fields)])
-    if token.producer_id is not None:
-        token.producer = PRODUCERS.instance(row[len(TOKENS.fields) :])
-    return token
+    token, producer = parted(row, TOKENS, PRODUCERS)
+    token.producer = producer
+    return token  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from approvals.models import Bypass, Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
 from approvals.policy.rules import ROLES
-from approvals.queries.plain import Rows
+from approvals.queries.plain import Rows, parted
 from approvals.queries.policies import version_of
 from audit.log import Actor, Line, Subject, text_digest
 from audit.statements import prepared
@@ -158,7 +158,6 @@ def locked(decision_id: UUID) -> Decision:
     if not found:
         raise Decision.DoesNotExist
     [[*row, sha256, policy]] = found
-    decision = DECISIONS.instance(row[: len(DECISIONS.fields)])
-    decision.patch = PATCHES.instance(row[len(DECISIONS.fields) :])
+    decision, decision.patch = parted(row, DECISIONS, PATCHES)
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
-    return decision
+    return decision  # type: ignore[no-any-return]

@@ -1,6 +1,7 @@
 """Marks that templates print: icons, badges, meters. Text is in `text_tags`, times and clocks in `clock_tags`."""
 
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -43,6 +44,7 @@ JOINTS: dict[bool | None, tuple[str, str]] = {
 
 
 @register.simple_tag
+@lru_cache(maxsize=2048)  # a page has a hundred of some forty
 def icon(name: str, cls: str = "", label: str = "") -> SafeString:
     """Return an icon of the sprite: decorative without a label, an image with a name with one."""
     named = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
@@ -203,12 +205,6 @@ def signed(value: float | str) -> str:
 def direction(row: dict[str, Any]) -> str:
     """Return up or down for a row of the SHAP list."""
     return "down" if str(row.get("sign", "")) in {"down", "-", "−", "-1"} else "up"
-
-
-@register.filter
-def newest(revisions: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the revision with the highest number."""
-    return max(revisions, key=lambda revision: int(revision["revision"]), default=None)
 
 
 # The last word of an entry type decides its shape; what is not here is drawn as a plain record.

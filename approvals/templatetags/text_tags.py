@@ -8,7 +8,7 @@ from django import template
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from approvals.diff.invisible import INVISIBLE, drawn
+from approvals.diff.invisible import INVISIBLE, coded, drawn
 
 register = template.Library()
 
@@ -42,8 +42,8 @@ def visible(text: str) -> SafeString:
 
 @register.filter
 def plainly(text: str) -> str:
-    """Return text for an attribute: its invisible characters by their codes, for there is no drawing inside one."""
-    return INVISIBLE.sub(lambda match: f"‹U+{ord(match[0][0]):04X}›", text)
+    """Return text for an attribute, where nothing can be drawn."""
+    return coded(text)
 
 
 @register.filter

@@ -21,7 +21,7 @@ from .patch import decision_or_404, with_diff
 def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
     """What changed from another revision of the same patch to this one; of a workflow gate, in what it asks."""
     decision = decision_or_404(decision_id)
-    other = next((one for one in find.revisions(decision) if one.patch.revision == revision), None)
+    other = find.revision_of(decision, revision)
     if other is None:
         raise Http404
     older, newer = sorted([other, decision], key=lambda one: one.patch.revision)

@@ -17,6 +17,7 @@ from approvals.diff.structure import Diff, File
 from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
 
+from .diff_rows import Line, Table
 from .places import Places, load, places
 
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
@@ -45,22 +46,6 @@ class Reading:
     @property
     def split(self) -> bool:
         return self.layout == "split"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row with what belongs to it: `notes` are (title, sentence), `css` the classes beyond its kind.
-
-    `before` are the comments on its old line, `comments` those on its new one; `composing` holds what
-    the form asked for here sends along.
-    """
-
-    row: Row
-    css: str
-    notes: list[tuple[str, str]]
-    comments: list[Comment]
-    before: list[Comment]
-    composing: dict[str, Any] | None
 
 
 def read(
@@ -177,7 +162,6 @@ def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict
         "viewed": file.sha256 in reading.viewed,
         "open": opened,
         "split": reading.split,
-        "ask": reading.ask,
         "first": first,
         "next": after if opened and after < file.line_count else None,
         "left": min(OPEN_LINES, file.line_count - after),
@@ -218,7 +202,8 @@ STATUSES = {"changed": "modified", "only_old": "only in the older", "only_new": 
 
 
 def _compared(item: FileComparison, count: int) -> dict[str, Any]:
-    rows = [_plain(hunk) for hunk in comparison_rows(item, count=count)] if count else []
+    table = Table(item.key)
+    rows = [_plain(table, hunk) for hunk in comparison_rows(item, count=count)] if count else []
     return {
         "key": item.key,
         "path": item.path,
@@ -232,12 +217,9 @@ def _compared(item: FileComparison, count: int) -> dict[str, Any]:
     }
 
 
-def _plain(hunk: HunkRows) -> dict[str, Any]:
-    return {
-        "header": hunk.header,
-        "heading": hunk.heading,
-        "rows": [Line(row, "", [], [], [], None) for row in hunk.rows],
-    }
+def _plain(table: Table, hunk: HunkRows) -> dict[str, Any]:
+    lines = table.unified(Line(row, "", [], [], [], None) for row in hunk.rows)
+    return {"header": hunk.header, "heading": hunk.heading, "stretches": lines}
 
 
 def _files(reading: Reading) -> Iterator[dict[str, Any]]:
@@ -257,22 +239,15 @@ def _dressed(reading: Reading, file: File, found: list[Mark], first: int, count:
         if mark.line is not None:
             at_line[str(mark.line)].append((mark.title, mark.explanation))
     moved = reading.moved.of(file.key)
-    hunks = []
+    table, hunks = Table(file.key, reading.ask), []
     for number, start, hunk in _numbered(file, first, count):
         lines = {
             id(row): _line(reading, file, row, at_line, moved, (number, start + place))
             for place, row in enumerate(hunk.rows)
         }
-        hunks.append(
-            {
-                "header": hunk.header,
-                "heading": hunk.heading,
-                "rows": [] if reading.split else [lines[id(row)] for row in hunk.rows],
-                "pairs": [tuple(side and lines[id(side)] for side in pair) for pair in hunk.pairs]
-                if reading.split
-                else [],
-            }
-        )
+        pairs = ((lines.get(id(left)), lines.get(id(right))) for left, right in hunk.pairs)
+        stretches = table.split(pairs) if reading.split else table.unified(lines[id(row)] for row in hunk.rows)
+        hunks.append({"header": hunk.header, "heading": hunk.heading, "stretches": stretches})
     return hunks
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from approvals.forms import QueueForm
 from approvals.policy.rules import Person
 from approvals.queries import queue as queries
-from approvals.queries.people import person
+from approvals.queries.people import person_shown
 from approvals.queries.weaknesses import named
 from approvals.templatetags.form_tags import choices_of
 
@@ -26,7 +26,7 @@ IN_THE_LONG_MENU = {"package", "language", "producer", "policy"}  # offered whil
 @varies
 def facet(request: HttpRequest, name: str) -> HttpResponse:
     """The values of one filter with their counts."""
-    form, who = QueueForm(request.GET), person(person_of(request))
+    form, who = QueueForm(request.GET), person_shown(person_of(request))
     others = queries.without(form.filters(), name) if name in CHOICES | queries.FACETS.keys() else None
     if others is None:
         raise Http404

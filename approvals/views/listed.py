@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from approvals.forms import SHARES, QueueForm
 from approvals.models import Decision
-from approvals.queries.people import person
+from approvals.queries.people import person_shown
 from approvals.queries.queue import neighbours
 
 from .access import came_from, person_of
@@ -62,10 +62,10 @@ def patch_address(request: HttpRequest, decision_id: UUID) -> str:
     return reverse("patch-detail", args=[decision_id]) + parameter(request)["only"]
 
 
-def around(request: HttpRequest, decision: Decision, now: datetime) -> tuple[Decision | None, Decision | None]:
-    """Return the pending decisions before and after this one in that list."""
+def around(request: HttpRequest, decision: Decision, now: datetime) -> tuple[UUID | None, UUID | None]:
+    """Return our ids of the pending decisions before and after this one in that list."""
     form = QueueForm(QueryDict(filters_of(request)))
-    return neighbours(decision, form.filters(), form.order(), person(person_of(request)), now)
+    return neighbours(decision, form.filters(), form.order(), person_shown(person_of(request)), now)
 
 
 def context(request: HttpRequest, decision: Decision, now: datetime) -> dict[str, Any]:
@@ -73,6 +73,6 @@ def context(request: HttpRequest, decision: Decision, now: datetime) -> dict[str
     before, after = around(request, decision, now)
     return {
         "queue_url": address(request),
-        "previous_decision_id": before.decision_id if before else None,
-        "next_decision_id": after.decision_id if after else None,
+        "previous_decision_id": before,
+        "next_decision_id": after,
     }

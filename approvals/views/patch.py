@@ -241,7 +241,7 @@ def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) 
     return panel_context(request, decision, **changes) | {
         "active": "queue" if decision.status == Status.PENDING else "history",
         "timeline": evidence.timeline(decision),
-        "revisions": [_revision(other, decision) for other in find.revisions(decision)],
+        "revisions": find.revisions(decision),
         **(gate.section(decision, _said(decision)) if decision.patch.is_gate else _evidence(request, decision, user)),
     }
 
@@ -336,7 +336,7 @@ def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpRespons
     if decision.status == Status.PENDING:
         return go_to(request, listed.patch_address(request, decision.decision_id))
     _, after = listed.around(request, decision, timezone.now())
-    return go_to(request, listed.patch_address(request, after.decision_id) if after else listed.address(request))
+    return go_to(request, listed.patch_address(request, after) if after else listed.address(request))
 
 
 def refused(request: HttpRequest, decision: Decision, error: Refusal, act: str) -> HttpResponse:
@@ -372,13 +372,3 @@ def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:
 
 def _raw_url(decision: Decision, user: User) -> str:
     return reverse("patch-raw", args=[decision.decision_id]) if user.has_perm("approvals.view_diff") else ""
-
-
-def _revision(other: Decision, shown: Decision) -> dict[str, Any]:
-    return {
-        "revision": other.patch.revision,
-        "decision_id": other.decision_id,
-        "status": other.status,
-        "created_at": other.created_at,
-        "current": other.pk == shown.pk,
-    }

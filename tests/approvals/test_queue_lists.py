@@ -113,7 +113,7 @@ def test_a_patch_leads_to_its_neighbours_in_a_narrowed_list(backlog, bob_as_pers
     for place, pk in enumerate(whole):
         found = queue.neighbours(rows[pk], filters, "confidence", bob_as_person, now)
         wanted = (whole[place - 1] if place else None, whole[place + 1] if place + 1 < len(whole) else None)
-        assert tuple(one and one.pk for one in found) == wanted
+        assert found == tuple(pk and rows[pk].decision_id for pk in wanted)
 
 
 def test_arrivals_are_those_that_match(backlog, bob_as_person, make_patch):

@@ -17,7 +17,6 @@ from approvals.templatetags.hitl_tags import (
     icon,
     meter,
     ml_badge,
-    newest,
     percent,
     prio,
     prio_badge,
@@ -156,11 +155,6 @@ def test_a_whole_number_has_no_fraction(value: float | str, shown: str) -> None:
 def test_a_category_is_shown_in_words() -> None:
     assert category_label(Category.INCOMPLETE) == "Incomplete fix"
     assert category_label("") == ""
-
-
-def test_the_newest_revision_is_the_one_with_the_highest_number() -> None:
-    assert newest([{"revision": 1}, {"revision": 3}, {"revision": 2}]) == {"revision": 3}
-    assert newest([]) is None
 
 
 @pytest.mark.parametrize("name", TYPES)
