@@ -1,7 +1,7 @@
 """Marks that templates print: icons, badges, meters. Text is in `text_tags`, times and clocks in `clock_tags`."""
 
 from decimal import ROUND_DOWN, Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -43,8 +43,16 @@ JOINTS: dict[bool | None, tuple[str, str]] = {
 }
 
 
+# A page has a hundred icons and badges, and few different ones: each is made once.
 @register.simple_tag
-@lru_cache(maxsize=2048)  # a page has a hundred of some forty
+@cache
+def sprite() -> str:
+    """Return the address of all icons."""
+    return static("icons.svg")
+
+
+@register.simple_tag
+@lru_cache(maxsize=2048)
 def icon(name: str, cls: str = "", label: str = "") -> SafeString:
     """Return an icon of the sprite: decorative without a label, an image with a name with one."""
     named = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
@@ -52,7 +60,7 @@ def icon(name: str, cls: str = "", label: str = "") -> SafeString:
         '<svg class="{}" {} focusable="false"><use href="{}#i-{}"/></svg>',
         f"icon {cls}".strip(),
         named,
-        static("icons.svg"),
+        sprite(),
         name,
     )
 
@@ -65,6 +73,7 @@ def badge(kind: str, icon_name: str, word: str, cls: str = "", title: str = "") 
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def prio(priority: int | str, cls: str = "") -> SafeString:
     """Return the mark of a priority, given as its number or its name."""
     level = Priority(priority) if isinstance(priority, int) else Priority[priority.upper()]
@@ -75,6 +84,7 @@ def prio(priority: int | str, cls: str = "") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def prio_badge(priority: int | str, cls: str = "badge--lg") -> SafeString:
     """Return a priority as a badge, for headings."""
     level = Priority(priority) if isinstance(priority, int) else Priority[priority.upper()]
@@ -83,6 +93,7 @@ def prio_badge(priority: int | str, cls: str = "badge--lg") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def status_badge(status: str, cls: str = "") -> SafeString:
     """Return the badge of any of the nine statuses."""
     icon_name, kind = STATUS_MARKS[status]
@@ -90,6 +101,7 @@ def status_badge(status: str, cls: str = "") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def wargaming_badge(value: str) -> SafeString:
     """Return one of the five words. Only PASSED is green: no evidence is never shown as better than it is."""
     icon_name, kind, word = WARGAMING_MARKS[value]
@@ -97,6 +109,7 @@ def wargaming_badge(value: str) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def ml_badge(prediction: bool | None, cls: str = "") -> SafeString:
     """Return SUCCESS, FAIL, or NOT SCORED when the producer sent no prediction."""
     if prediction is None:
