@@ -20,6 +20,7 @@ from .types import TYPES
 from .words import label, summary
 
 PAGE = 50
+POLICIES = "approvals.view_policy"
 KINDS = {
     "decision.approved": "success",
     "decision.auto_approved": "violet",
@@ -70,7 +71,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
         "active": "audit",
         "form": form,
         "people": people(),
-        "entries": [_line(entry) for entry in shown],
+        "entries": [_line(entry, request.user.has_perm(POLICIES)) for entry in shown],
         "next_url": _address(request, before=older),
         "previous_url": _address(request, after=newer),
         "shown": len(shown),
@@ -93,7 +94,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     body, facts = body_of(entry), row(entry)
     context = {
         "active": "audit",
-        "entry": _line(entry),
+        "entry": _line(entry, request.user.has_perm(POLICIES)),
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
         "previous_hash": body["object"]["prev"],
@@ -132,8 +133,8 @@ def _address(request: HttpRequest, **position: int | None) -> str | None:
     return f"{request.path}?{query.urlencode()}"
 
 
-def _line(entry: Entry) -> dict[str, Any]:
-    """Return an entry as the table shows it."""
+def _line(entry: Entry, policies: bool) -> dict[str, Any]:
+    """Return an entry as the table shows it; `policies` is whether its reader may open those."""
     facts = row(entry)
     context = getattr(entry, "context", None)
     return {
@@ -145,10 +146,21 @@ def _line(entry: Entry) -> dict[str, Any]:
         "type": entry.type,
         "kind": KINDS.get(entry.type, ""),
         "object_label": context.object_label if context else "",
-        "object_url": reverse("patch-detail", args=[entry.object_id]) if entry.object_type == "decision" else "",
+        "object_url": _page_about(entry, policies),
         "summary": summary(entry.type, facts["details"]),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
     }
+
+
+def _page_about(entry: Entry, policies: bool) -> str:
+    """Return the address of the page about what an entry is about, '' where there is none that the reader may open."""
+    if entry.object_type == "decision":
+        return reverse("patch-detail", args=[entry.object_id])
+    if entry.object_type == "policy" and policies:
+        return reverse("policy-detail", args=[entry.object_id])
+    if entry.object_type == "bypass" and policies:
+        return f"{reverse('bypasses')}#bypass-{entry.object_id}"
+    return ""
 
 
 def _number(text: str | None) -> int | None:

@@ -100,10 +100,20 @@ def test_from_the_patch_to_the_review_with_forms_alone(sign_in, patch, lena, lui
     assert "Choose what you judge." in text(empty)
     assert "Not typed for nothing." in text(empty)
     done = agreeing.post(judge, {"justified": "no", "note": "There was time to wake somebody."}, follow=True)
-    assert "Every use has been reviewed." in text(done)
+    assert "No use waits for a review." in text(done)
     assert not BypassReview.objects.get().justified
     assert "There was time to wake somebody." in page(holding, patch)
     assert "not justified, says Bob" in page(holding, patch)
+
+
+def test_the_audit_log_leads_to_it(sign_in, patch, granted, audrey):
+    bypass, client = granted(Target(patch.decision_id)), sign_in(audrey)
+    link = f'href="/bypasses#bypass-{bypass.pk}"'
+    listed = client.get("/audit/entries?action=bypass.granted")
+    assert link in text(listed)
+    (entry,) = listed.context["entries"]
+    assert link in text(client.get(f"/audit/entries/{entry['uuid']}"))
+    assert f'id="bypass-{bypass.pk}"' in text(client.get("/bypasses"))
 
 
 def test_a_reviewer_has_neither_the_page_nor_its_forms(sign_in, patch, granted, alice):
