@@ -45,7 +45,7 @@ join approvals_text on approvals_text.id = text_id
 where decision_id = %s order by approvals_comment.id
 """  # noqa: S608
 REVISIONS = """
-select revision, decision_id, sha256, status, approvals_decision.created_at
+select revision, decision_id, sha256, status, approvals, approvals_decision.created_at
 from approvals_patch join approvals_decision on approvals_decision.patch_id = approvals_patch.id
 where producer_id = %s and approvals_patch.patch_id = %s order by revision desc
 """
@@ -83,6 +83,7 @@ class Revision:
     decision_id: UUID
     sha256: str
     status: str
+    approvals: int
     created_at: datetime
 
 

@@ -272,16 +272,30 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
     return decisions
 
 
-def neighbours(
-    decision: Decision, filters: Filters, order: str, person: Person, now: datetime
-) -> tuple[UUID | None, UUID | None]:
-    """Return our ids of the pending decisions before and after this one in a list; two index look-ups."""
-    rows = waiting(filters, now, person).exclude(pk=decision.pk)
-    before, after = (
-        beside(rows, ORDERS[order], decision, before=back).values_list("decision__decision_id", flat=True).first()
-        for back in (True, False)
-    )
-    return before, after
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where a decision stands in a list: our ids of those before and after it, its place from 1 on (None beyond the
+    first thousand, or where it is not in the list), and how many the list has."""
+
+    before: UUID | None
+    after: UUID | None
+    place: int | None
+    total: str
+
+
+def around(decision: Decision, filters: Filters, order: str, person: Person, now: datetime) -> Around:
+    """Return where a decision stands in a list; two queries, four where it is not among the first thousand."""
+    rows, columns = waiting(filters, now, person), ORDERS[order]
+    first = list(rows.order_by(*columns).values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    place = first.index(decision.pk) if decision.pk in first[:COUNT_LIMIT] else None
+    if place is None:
+        others = rows.exclude(pk=decision.pk).values_list("pk", flat=True)
+        near = [beside(others, columns, decision, before=back).first() for back in (True, False)]
+    else:
+        near = [first[place - 1] if place else None, first[place + 1] if place + 1 < len(first) else None]
+    ids = dict(Decision.objects.filter(pk__in=[pk for pk in near if pk]).values_list("pk", "decision_id"))
+    before, after = (ids.get(pk) for pk in near)
+    return Around(before, after, None if place is None else place + 1, shown_count(len(first)))
 
 
 def who_can(decision: Decision, now: datetime) -> Sequence[User]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from approvals.models import Comment, Decision, Presence, SavedView, User, ViewedFile
+from approvals.models import Comment, Decision, PatchView, Presence, SavedView, User, ViewedFile
 
 PRESENT = timedelta(seconds=45)  # pages say so every 20 seconds
 
@@ -18,6 +18,16 @@ def viewed_files(decision: Decision, user: User) -> set[str]:
     patch = decision.patch
     rows = ViewedFile.objects.filter(user=user, producer=patch.producer_id, patch_id=patch.patch_id)
     return set(rows.values_list("file_sha256", flat=True))
+
+
+def looked_at(decision: Decision, user: User) -> int | None:
+    """Return the newest earlier revision of this patch that this person had open; no query for a first revision."""
+    patch = decision.patch
+    if patch.revision == 1:
+        return None
+    seen = PatchView.objects.filter(user=user, patch__producer=patch.producer_id, patch__patch_id=patch.patch_id)
+    earlier = seen.filter(patch__revision__lt=patch.revision).order_by("-patch__revision")
+    return earlier.values_list("patch__revision", flat=True).first()
 
 
 def earlier_comments(decision: Decision) -> list[Comment]:

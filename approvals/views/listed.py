@@ -14,7 +14,7 @@ from django.urls import reverse
 from approvals.forms import SHARES, QueueForm
 from approvals.models import Decision
 from approvals.queries.people import person_shown
-from approvals.queries.queue import neighbours
+from approvals.queries.queue import Around, around
 
 from .access import came_from, person_of
 
@@ -62,17 +62,18 @@ def patch_address(request: HttpRequest, decision_id: UUID) -> str:
     return reverse("patch-detail", args=[decision_id]) + parameter(request)["only"]
 
 
-def around(request: HttpRequest, decision: Decision, now: datetime) -> tuple[UUID | None, UUID | None]:
-    """Return our ids of the pending decisions before and after this one in that list."""
+def place_of(request: HttpRequest, decision: Decision, now: datetime) -> Around:
+    """Return where a decision stands in that list."""
     form = QueueForm(QueryDict(filters_of(request)))
-    return neighbours(decision, form.filters(), form.order(), person_shown(person_of(request)), now)
+    return around(decision, form.filters(), form.order(), person_shown(person_of(request)), now)
 
 
 def context(request: HttpRequest, decision: Decision, now: datetime) -> dict[str, Any]:
     """Return the addresses a patch's page links to."""
-    before, after = around(request, decision, now)
+    place = place_of(request, decision, now)
     return {
         "queue_url": address(request),
-        "previous_decision_id": before,
-        "next_decision_id": after,
+        "place": place,
+        "previous_decision_id": place.before,
+        "next_decision_id": place.after,
     }

@@ -22,7 +22,7 @@ from approvals.queries import decisions as find
 from approvals.queries import evidence, revocable
 from approvals.queries.case import outcome
 from approvals.queries.delegations import present
-from approvals.queries.workbench import earlier_comments, viewed_files
+from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
 from approvals.services import reviews
 from approvals.sessions import authenticated_at, give_words_back, keep_words
 
@@ -63,7 +63,9 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     reviews.open_page(decision.patch, user, timezone.now())
     kept = give_words_back(request, decision_id)
     form = VerdictForm(initial=kept) if kept else None
-    response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form))
+    step = request.GET.get("step")
+    chosen = {"step": step} if step in STEPS.values() else {}
+    response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form, **chosen))
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
     return response
@@ -238,10 +240,13 @@ def _reading(
 
 def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
     """Return the context of the patch's or the gate's page."""
-    return panel_context(request, decision, **changes) | {
+    shown = panel_context(request, decision, **changes)
+    looks_anew = decision.status == Status.PENDING and not shown["panel"]["may_withdraw"]
+    return shown | {
         "active": "queue" if decision.status == Status.PENDING else "history",
         "timeline": evidence.timeline(decision),
         "revisions": find.revisions(decision),
+        "looked_at": looked_at(decision, user) if looks_anew else None,
         **(gate.section(decision, _said(decision)) if decision.patch.is_gate else _evidence(request, decision, user)),
     }
 
@@ -335,7 +340,7 @@ def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpRespons
         return go_to(request, listed.address(request))
     if decision.status == Status.PENDING:
         return go_to(request, listed.patch_address(request, decision.decision_id))
-    _, after = listed.around(request, decision, timezone.now())
+    after = listed.place_of(request, decision, timezone.now()).after
     return go_to(request, listed.patch_address(request, after) if after else listed.address(request))
 
 

@@ -109,6 +109,7 @@ def main(url: str, user: str, password: str) -> None:
                 page.get_by_label("Email or user name").fill("somebody")
                 page.get_by_label("Password").fill("wrong")
                 page.get_by_role("button", name="Sign in").click()
+                page.get_by_role("alert").first.wait_for()
                 page.screenshot(path=HERE / f"login-error-{width}-{theme}.png")
                 sign_in(page, user, password)
                 places = paths(page)

@@ -107,14 +107,13 @@ async function follow() {
 addEventListener("hashchange", follow);
 follow();
 
-// Say in the tree which file is being read.
-if ("IntersectionObserver" in window && $(".tree__file")) {
+// Say which section and which file of it is being read; before one scrolls, the first section.
+$(".secnav a")?.setAttribute("aria-current", "true");
+for (const [parts, links] of [[".section", ".secnav a"], [".dfile", ".tree a"]]) {
   const seen = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      $(".tree__file[aria-current]")?.removeAttribute("aria-current");
-      $(`.tree__file[href="#${CSS.escape(target.id)}"]`)?.setAttribute("aria-current", "true");
+      if (isIntersecting) $$(links).forEach((link) => (link.ariaCurrent = link.hash === `#${target.id}` ? "true" : null));
     }
   }, { rootMargin: "-20% 0px -70% 0px" });
-  $$(".dfile").forEach((file) => seen.observe(file));
+  $$(parts).forEach((part) => seen.observe(part));
 }

@@ -10,8 +10,8 @@ const read = () => JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
 const write = (drafts) => sessionStorage.setItem(KEY, JSON.stringify(drafts));
 export const keyOf = (form) => form.id || [form.getAttribute("action"), form.closest("#decision, #discussion, #dialog")?.id, form.elements.anchor?.value].join(" ");
 const forms = (root) => $$("form", root).filter((form) => form.method === "post" && !form.matches("[data-sign-in], dialog:not([open]) *"));
-const before = (field) => (field.localName === "select" ? [...field.options].find((option) => option.defaultSelected)?.value : field.defaultValue) ?? "";
-const typed = (field) => field.name && !field.readOnly && field.matches("textarea, select, [type=text], [type=number]") && field.value.trim() && (field.value !== before(field) || field.closest("#decision, #dialog"));
+const before = (field) => (field.localName === "select" ? ([...field.options].find((option) => option.defaultSelected) ?? field.options[0])?.value : field.defaultValue) ?? "";
+const typed = (field) => field.name && !field.readOnly && field.matches("textarea, select, [type=text], [type=number]") && field.value.trim() && (field.value !== before(field) || (field.closest("#decision, #dialog") && $$("textarea", field.form).some((text) => text.value.trim())));
 
 // What is typed in the forms below an element, and the mode chosen there.
 export function take(root = document) {

@@ -13,8 +13,7 @@ export function select(card, move = true) {
     const here = other === card;
     other.classList.toggle("is-selected", here);
     other.tabIndex = here ? 0 : -1;
-    if (here) other.setAttribute("aria-current", "true");
-    else other.removeAttribute("aria-current");
+    other.ariaCurrent = here ? "true" : null;
   }
   if (!card || !move) return;
   card.focus({ preventScroll: true });
@@ -43,6 +42,10 @@ const mode = (id, field) => () => {
   ($(field) ?? radio).focus();
   $("#decision").scrollIntoView({ block: "nearest" });
 };
+addEventListener("click", (event) => {
+  const to = event.target.closest("[data-mode]");
+  if (to) event.preventDefault(), mode(to.dataset.mode)();
+});
 function comment() {
   const row = placeOf(document.activeElement);
   if (row && $("#line-comment")) return document.dispatchEvent(new CustomEvent("hitl:line", { detail: row }));

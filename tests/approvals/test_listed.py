@@ -45,6 +45,27 @@ def test_next_and_previous_stay_in_the_list_and_its_order(sign_in, alice, four):
     assert context["queue_url"] == reverse("queue")
 
 
+def test_a_page_says_its_place_in_the_list(sign_in, alice, four):
+    _, flask, high, _ = four
+    client = sign_in(alice)
+    assert (
+        '<small class="muted">2 of 3</small>'
+        in client.get(led_to(client, high, package="django", sort="age")).content.decode()
+    )
+    assert '<small class="muted">1 of 4</small>' in client.get(page_of(flask)).content.decode()
+    outside = client.get(f"{page_of(flask)}?list=package%3Ddjango")
+    assert outside.context["place"].place is None
+    assert " of 3</small>" not in outside.content.decode()
+
+
+def test_the_page_of_a_gate_stays_in_its_list_too(sign_in, alice, make_gate, four):
+    first, second = make_gate(title="Deploy A"), make_gate(title="Deploy B")
+    client = sign_in(alice)
+    page = unescape(client.get(f"{page_of(first)}?list=kind%3Dgate").content.decode())
+    assert f'href="{page_of(second)}?list=kind%3Dgate"' in page
+    assert "1 of 2</small>" in page
+
+
 def test_two_tabs_have_a_list_each(sign_in, alice, four):
     low, flask, high, medium = four
     client = sign_in(alice)

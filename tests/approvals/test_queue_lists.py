@@ -106,14 +106,18 @@ def test_the_list_is_sorted_before_anything_wide_is_read(sign_in, alice, make_pa
     assert "approvals_decision" not in inner
 
 
-def test_a_patch_leads_to_its_neighbours_in_a_narrowed_list(backlog, bob_as_person):
+@pytest.mark.parametrize("counted", [1_000, 2])
+def test_a_patch_knows_its_place_and_leads_to_its_neighbours(backlog, bob_as_person, monkeypatch, counted):
+    monkeypatch.setattr(queue, "COUNT_LIMIT", counted)
     now, filters = timezone.now(), Filters(ecosystem="npm", q="parser")
     whole = matching(filters, bob_as_person, now, "confidence")
     rows = {decision.pk: decision for decision in Decision.objects.filter(pk__in=whole)}
     for place, pk in enumerate(whole):
-        found = queue.neighbours(rows[pk], filters, "confidence", bob_as_person, now)
+        found = queue.around(rows[pk], filters, "confidence", bob_as_person, now)
         wanted = (whole[place - 1] if place else None, whole[place + 1] if place + 1 < len(whole) else None)
-        assert found == tuple(pk and rows[pk].decision_id for pk in wanted)
+        assert (found.before, found.after) == tuple(pk and rows[pk].decision_id for pk in wanted)
+        assert found.place == (place + 1 if place < counted else None)
+        assert found.total == (str(len(whole)) if len(whole) <= counted else f"{counted}+")
 
 
 def test_arrivals_are_those_that_match(backlog, bob_as_person, make_patch):

@@ -81,6 +81,16 @@ def test_a_replaced_revision_offers_the_new_one(visit, alice, make_patch):
     expect(page.get_by_role("button", name="Escalate")).to_be_disabled()
 
 
+def test_nothing_is_called_typed_that_nobody_typed(visit, lena, make_patch):
+    page = visit(lena, path_of(make_patch(patch_id="P-1")))  # a lead has a form whose fields have values from the start
+    live(page)
+    make_patch(patch_id="P-1", diff=DIFF.replace("select", "update"))
+    dispatch()
+    expect(page.locator("#live-notice")).to_contain_text("A new revision took the place of this one.")
+    expect(page.locator("#live-kept")).to_be_hidden()
+    expect(page.locator("#decision form[action$='/extend']")).to_have_count(0)
+
+
 def test_a_second_approval_shows_while_one_writes(visit, alice, bob, make_patch, approve):
     decision = make_patch(severity="critical")
     page = visit(alice, path_of(decision))

@@ -63,3 +63,33 @@ def test_a_confidence_out_of_range_says_so_and_holds_nothing_back(visit, alice, 
     page.locator("#id_confidence_from").press("Enter")
     expect(page.locator("article.card")).to_have_count(1)
     expect(page.locator("#pill-confidence_from")).to_contain_text("from 80 %")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_the_bar_of_a_phone_leads_to_the_verdict(visit, alice, make_patch, script):
+    decision = make_patch()
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "java_script_enabled": script}
+    page = visit(alice, f"/patches/{decision.decision_id}", **phone)
+    bar = page.locator("#actionbar")
+    expect(bar.get_by_role("link")).to_have_text(["Reject", "Approve"])
+    bar.get_by_role("link", name="Reject").tap()
+    expect(page.locator("#mode-reject")).to_be_checked()
+    expect(page.locator("#decide-category")).to_be_in_viewport()
+    bar.get_by_role("link", name="Approve").tap()
+    expect(page.locator("#mode-approve")).to_be_checked()
+    expect(page.get_by_role("button", name="Approve revision 1")).to_be_in_viewport()
+
+
+def test_the_bar_says_where_nothing_can_be_decided(visit, carol, make_patch):
+    page = visit(carol, f"/patches/{make_patch().decision_id}", viewport={"width": 390, "height": 844})
+    expect(page.locator("#actionbar").get_by_role("link")).to_have_text(["Decision"])
+
+
+def test_the_sections_say_which_one_is_read(visit, alice, make_patch):
+    page = visit(alice, f"/patches/{make_patch().decision_id}", viewport={"width": 1280, "height": 800})
+    read = page.locator(".secnav a[aria-current=true]")
+    expect(read).to_contain_text("Diff")
+    page.locator(".secnav").get_by_role("link", name="Advisory").click()
+    expect(read).to_contain_text("Advisory")
+    page.evaluate("scrollTo(0, 0)")
+    expect(read).to_contain_text("Diff")
