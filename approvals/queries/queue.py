@@ -274,8 +274,8 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Where a decision stands in a list: our ids of those before and after it, its place from 1 on (None beyond the
-    first thousand, or where it is not in the list), and how many the list has."""
+    """Where a decision stands in a list: our ids of those before and after it, its place from 1 on and of how many
+    (None and '' beyond the first thousand, or where it is not in the list)."""
 
     before: UUID | None
     after: UUID | None
@@ -284,18 +284,22 @@ class Around:
 
 
 def around(decision: Decision, filters: Filters, order: str, person: Person, now: datetime) -> Around:
-    """Return where a decision stands in a list; two queries, four where it is not among the first thousand."""
+    """Return where a decision stands in a list; two queries, up to four where it is not among the first thousand."""
     rows, columns = waiting(filters, now, person), ORDERS[order]
-    first = list(rows.order_by(*columns).values_list("pk", flat=True)[: COUNT_LIMIT + 1])
-    place = first.index(decision.pk) if decision.pk in first[:COUNT_LIMIT] else None
-    if place is None:
-        others = rows.exclude(pk=decision.pk).values_list("pk", flat=True)
-        near = [beside(others, columns, decision, before=back).first() for back in (True, False)]
+    ordered = rows.order_by(*columns).values_list("pk", flat=True)[: COUNT_LIMIT + 1]
+    first = list(ordered) if decision.status == Status.PENDING else []
+    place, total = None, ""
+    if decision.pk in first[:COUNT_LIMIT]:
+        place, total = first.index(decision.pk) + 1, shown_count(len(first))
+        near = [first[place - 2] if place > 1 else None, first[place] if place < len(first) else None]
     else:
-        near = [first[place - 1] if place else None, first[place + 1] if place + 1 < len(first) else None]
-    ids = dict(Decision.objects.filter(pk__in=[pk for pk in near if pk]).values_list("pk", "decision_id"))
+        others = rows.exclude(pk=decision.pk)
+        sides = (beside(others, columns, decision, before=back) for back in (True, False))
+        near = [side.values_list("pk", flat=True).first() for side in sides]
+    shown = Decision.objects.filter(pk__in=[pk for pk in near if pk])
+    ids: dict[int | None, UUID] = dict(shown.values_list("pk", "decision_id"))
     before, after = (ids.get(pk) for pk in near)
-    return Around(before, after, None if place is None else place + 1, shown_count(len(first)))
+    return Around(before, after, place, total)
 
 
 def who_can(decision: Decision, now: datetime) -> Sequence[User]:
