@@ -47,11 +47,11 @@ def test_the_head_and_the_phones_bar_say_the_outcome_too(visit, alice, bob, make
     page = visit(alice, path_of(decision), viewport={"width": 390, "height": 844})
     live(page)
     bar = page.locator(".actionbar")
-    expect(bar.get_by_role("link", name="Decide")).to_be_visible()
+    expect(bar.get_by_role("link", name="Approve")).to_be_visible()
     approve(decision, bob, Verdict.REJECT)
     dispatch()
     expect(page.locator(".patchhead")).to_contain_text("Rejected")
-    expect(bar.get_by_role("link", name="Decide")).to_have_count(0)
+    expect(bar.get_by_role("link", name="Approve")).to_have_count(0)
     expect(bar.get_by_role("link", name="Next in queue")).to_have_attribute("href", path_of(after))
 
 

@@ -43,7 +43,7 @@ def test_an_approval_goes_on_to_the_next_patch(visit, alice, make_patch):
 def test_an_incomplete_rejection_keeps_the_words_and_focuses_what_is_missing(visit, alice, make_patch):
     decision = make_patch()
     page = visit(alice, path_of(decision))
-    page.get_by_text("Reject", exact=True).first.click()
+    page.locator("label:has(#mode-reject)").click()
     page.locator("#decide-text").fill("The second call site is still open.")
     page.get_by_role("button", name=re.compile("Reject revision")).click()
     expect(page.locator("#decide-category")).to_be_focused()
