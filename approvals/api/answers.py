@@ -121,6 +121,7 @@ class FeedItem(Answer):
     decided_by: str | None
     decided_by_kind: str | None
     priority: PriorityWord
+    bypass: bool = Field(description="approved by one person alone, under an emergency bypass")
 
 
 class Metadata(Answer):

@@ -202,6 +202,7 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
         "decided_by": decision.revocation.revoked_by if revoked else decision.decided_by,
         "decided_by_kind": DeciderKind.HUMAN if revoked else decision.decided_by_kind,
         "priority": priority_word(decision),
+        "bypass": decision.bypass_id is not None,
     }
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from approvals.models import Bypass, BypassReview, Decision, Policy, Status
 from approvals.services import bypasses
 from approvals.services.bypasses import Target
+from approvals.services.dispatch import dispatch
 from tests.cast import PASSWORD, Api, actor_for, proved, republish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("critical_anywhere")]
@@ -104,6 +105,15 @@ def test_from_the_patch_to_the_review_with_forms_alone(sign_in, patch, lena, lui
     assert not BypassReview.objects.get().justified
     assert "There was time to wake somebody." in page(holding, patch)
     assert "not justified, says Bob" in page(holding, patch)
+
+
+def test_deployers_hear_of_it(sign_in, patch, make_patch, approve, granted, alice, bob, deployer_api):
+    bypass = granted(Target(patch.decision_id))
+    decide(sign_in(alice), patch, bypass=bypass.pk)
+    approve(make_patch(), bob)
+    dispatch()
+    items = deployer_api.get("/hitl/decisions?after=0").json()
+    assert {item["patch_id"]: item["bypass"] for item in items} == {patch.patch.patch_id: True, "PATCH-0002": False}
 
 
 def test_the_audit_log_leads_to_it(sign_in, patch, granted, audrey):
