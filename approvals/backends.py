@@ -32,7 +32,7 @@ class EmailOrUsernameBackend(ModelBackend):
 
     def get_all_permissions(self, user_obj: User | AnonymousUser, obj: Any = None) -> set[str]:
         """Return what came with the account, for every page asks; a superuser has all there are."""
-        read = None if obj or user_obj.is_anonymous else user_obj.permissions_read
+        read = None if obj is not None or user_obj.is_anonymous else user_obj.permissions_read
         if read is None or user_obj.is_superuser or not user_obj.is_active:
             return super().get_all_permissions(user_obj, obj)
         return set(read)

@@ -1,4 +1,4 @@
-"""Turns a parsed file into rows for the template, unified and side by side. All markup of a diff line is made here.
+"""Turns a parsed file into rows for the template, unified and side by side. All markup of a line's text is made here.
 
 Nothing of a patch reaches the page unescaped and no character stays invisible. Strings named `html` are HTML, and so
 are a hunk's `header` and `heading`; templates mark them safe.

@@ -1,6 +1,6 @@
 """The lines of a diff as rows of a table.
 
-A page has four hundred of them, and a template took longer for those than for everything else. So the rows are composed
+A page has four hundred of them, and a template took a quarter of the page's time for those. So the rows are composed
 here, and what people say between them stays the template's.
 """
 
