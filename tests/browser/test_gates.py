@@ -32,7 +32,7 @@ def test_a_gate_is_rejected_without_script(visit, alice, make_gate):
     decision = make_gate()
     page = visit(alice, "/?kind=gate", java_script_enabled=False)
     page.get_by_role("link", name="Deploy to production").click()
-    page.get_by_text("Reject", exact=True).first.click()
+    page.locator("label:has(#mode-reject)").click()
     page.locator("#decide-category").select_option("other")
     page.locator("#decide-text").fill("Not on a Friday.")
     page.get_by_role("button", name=re.compile("Reject revision")).click()

@@ -42,8 +42,9 @@ def test_a_form_locks_with_its_words_when_somebody_else_decides(visit, alice, bo
     expect(page.locator("#decide-text")).to_be_focused()
 
 
-def test_the_head_and_the_phones_bar_say_the_outcome_too(visit, alice, bob, make_patch, approve):
-    decision, after = make_patch(severity="high"), make_patch()
+@pytest.mark.parametrize("kind", ["patch", "gate"])
+def test_the_head_and_the_phones_bar_say_the_outcome_too(visit, alice, bob, make_patch, make_gate, approve, kind):
+    decision, after = make_gate() if kind == "gate" else make_patch(severity="high"), make_patch()
     page = visit(alice, path_of(decision), viewport={"width": 390, "height": 844})
     live(page)
     bar = page.locator(".actionbar")
