@@ -7,6 +7,7 @@ here, and what people say between them stays the template's.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
@@ -15,6 +16,8 @@ from approvals.diff.invisible import coded
 from approvals.diff.rows import Row
 from approvals.models import Comment
 
+KEPT = 3  # unchanged lines on either side of what is folded between them
+FEWEST = 10  # lines that are worth folding
 VOID = '<td class="is-void"></td>' * 3
 
 
@@ -45,12 +48,14 @@ Sides = tuple[Line | None, Line | None]
 class Stretch:
     """Rows of a hunk down to one that something is said or written at: `old` and `new` are what stands in the last.
 
-    In a unified diff they are the same line; where nothing follows the last row they are None.
+    In a unified diff they are the same line; where nothing follows the last row they are None. `folded` is how many
+    unchanged lines it has when it has nothing else, and is there to be unfolded.
     """
 
     html: SafeString
     old: Line | None = None
     new: Line | None = None
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +110,30 @@ class Table:
 
 def _stretches(rows: Iterable[tuple[str, Sides]]) -> Iterator[Stretch]:
     html: list[str] = []
-    for markup, (old, new) in rows:
-        html.append(markup)
-        if (old and old.talked_of) or (new and new.talked_of):
-            yield Stretch(mark_safe("".join(html)), old, new)  # noqa: S308  made of rows, see `Table`
-            html = []
+    for quiet, run in groupby(rows, lambda row: _is_quiet(*row[1])):
+        lines = list(run)
+        folds = quiet and len(lines) >= KEPT + FEWEST + KEPT
+        for markup, (old, new) in lines[:KEPT] if folds else lines:
+            html.append(markup)
+            if (old and old.talked_of) or (new and new.talked_of):
+                yield Stretch(_joined(html), old, new)
+                html = []
+        if folds:
+            yield Stretch(_joined(html))
+            middle = [markup for markup, _ in lines[KEPT:-KEPT]]
+            yield Stretch(_joined(middle), folded=len(middle))
+            html = [markup for markup, _ in lines[-KEPT:]]
     if html:
-        yield Stretch(mark_safe("".join(html)))  # noqa: S308
+        yield Stretch(_joined(html))
+
+
+def _is_quiet(old: Line | None, new: Line | None) -> bool:
+    """Tell whether a row is an unchanged line that nothing is said or marked at."""
+    return old is not None and old is new and old.row.kind == "ctx" and not (old.notes or old.css or old.talked_of)
+
+
+def _joined(rows: Iterable[str]) -> SafeString:
+    return mark_safe("".join(rows))  # noqa: S308  made of rows, see `Table`
 
 
 def _marks(line: Line) -> str:

@@ -1,5 +1,7 @@
 """The rows of a diff table: nothing from outside is markup, and a stretch ends where something is said."""
 
+import pytest
+
 from approvals.diff.rows import Row
 from approvals.views.diff_rows import Line, Table
 
@@ -42,3 +44,24 @@ def test_each_line_has_one_address():
     split = Table("f1").split([(rows[1], rows[0]), (rows[2], rows[2])])[0].html
     for html in (unified, split):
         assert [html.count(f'id="f1-{place}"') for place in ("n1", "o2", "n3", "o3")] == [1, 1, 1, 0]
+
+
+def test_a_long_stretch_of_unchanged_lines_folds_in_its_middle():
+    same = [Line(Row("ctx", str(n), str(n), "", ""), "", [], [], [], None) for n in range(1, 17)]
+    changed = line(new="17")
+    for parts in (
+        Table("f1").unified([*same, changed]),
+        Table("f1").split([*((one, one) for one in same), (None, changed)]),
+    ):
+        assert [(part.html.count("<tr"), part.folded) for part in parts] == [(3, 0), (10, 10), (4, 0)]
+    assert [part.folded for part in Table("f1").unified(same[1:])] == [0]  # too few to fold
+
+
+@pytest.mark.parametrize("what", [{"comments": ["words"]}, {"notes": [("odd", "words")]}, {"css": " is-moved"}])
+def test_what_is_said_or_marked_at_is_never_folded_away(what):
+    facts = {"css": "", "notes": [], "comments": [], "before": [], "composing": None}
+    same = [Line(Row("ctx", str(n), str(n), "", ""), **facts) for n in range(1, 31)]
+    same[14] = Line(same[14].row, **facts | what)
+    parts = Table("f1").unified(same)
+    assert not any(part.folded and 'id="f1-n15"' in part.html for part in parts)
+    assert sum(part.html.count("<tr") for part in parts) == 30

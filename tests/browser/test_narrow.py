@@ -93,3 +93,30 @@ def test_the_sections_say_which_one_is_read(visit, alice, make_patch):
     expect(read).to_contain_text("Advisory")
     page.evaluate("scrollTo(0, 0)")
     expect(read).to_contain_text("Diff")
+
+
+MANY = "".join(f" line {number}\n" for number in range(1, 41))
+SPREAD = f"--- a/app.py\n+++ b/app.py\n@@ -1,40 +1,42 @@\n+first\n{MANY}+last\n"
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("layout", ["unified", "split"])
+def test_unchanged_lines_unfold(visit, alice, make_patch, script, width, layout):
+    path = f"/patches/{make_patch(diff=SPREAD).decision_id}?view={layout}"
+    page = visit(alice, path, viewport={"width": width, "height": 800}, java_script_enabled=script)
+    line = page.locator("tr[id$='-n21']")
+    expect(page.locator("tr[id$='-n4']")).to_be_visible()
+    expect(line).to_be_hidden()
+    page.get_by_text("34 unchanged lines").click()
+    expect(line).to_be_visible()
+    page.get_by_label("34 unchanged lines").press("Space")
+    expect(line).to_be_hidden()
+
+
+def test_the_address_of_a_folded_line_unfolds_it(visit, alice, make_patch):
+    path = f"/patches/{make_patch(diff=SPREAD).decision_id}"
+    page = visit(alice, path)
+    key = page.locator(".dfile").get_attribute("id")
+    page.goto(f"{path}#{key}-n21")
+    expect(page.locator(f"[id='{key}-n21']")).to_be_in_viewport()
