@@ -107,12 +107,11 @@ async function follow() {
 addEventListener("hashchange", follow);
 follow();
 
-// Say which section and which file of it is being read; before one scrolls, the first section.
-$(".secnav a")?.setAttribute("aria-current", "true");
-for (const [parts, links] of [[".section", ".secnav a"], [".dfile", ".tree a"]]) {
+// Say which section and which file of it is being read; the head of the page belongs to the first section.
+for (const [parts, links] of [[".section, [data-part]", ".secnav a"], [".dfile", ".tree a"]]) {
   const seen = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) $$(links).forEach((link) => (link.ariaCurrent = link.hash === `#${target.id}` ? "true" : null));
+      if (isIntersecting) $$(links).forEach((link) => (link.ariaCurrent = link.hash === (target.dataset.part ?? `#${target.id}`) ? "true" : null));
     }
   }, { rootMargin: "-20% 0px -70% 0px" });
   $$(parts).forEach((part) => seen.observe(part));

@@ -91,7 +91,7 @@ def test_the_sections_say_which_one_is_read(visit, alice, make_patch):
     expect(read).to_contain_text("Diff")
     page.locator(".secnav").get_by_role("link", name="Advisory").click()
     expect(read).to_contain_text("Advisory")
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
     expect(read).to_contain_text("Diff")
 
 
