@@ -99,9 +99,10 @@ MANY = "".join(f" line {number}\n" for number in range(1, 41))
 SPREAD = f"--- a/app.py\n+++ b/app.py\n@@ -1,40 +1,42 @@\n+first\n{MANY}+last\n"
 
 
-@pytest.mark.parametrize("script", [True, False])
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("layout", ["unified", "split"])
+@pytest.mark.parametrize(
+    ("script", "width", "layout"),
+    [(True, 1280, "split"), (False, 1280, "unified"), (True, 390, "unified"), (False, 390, "split")],
+)
 def test_unchanged_lines_unfold(visit, alice, make_patch, script, width, layout):
     path = f"/patches/{make_patch(diff=SPREAD).decision_id}?view={layout}"
     page = visit(alice, path, viewport={"width": width, "height": 800}, java_script_enabled=script)
