@@ -35,8 +35,8 @@ def drawn(character: str) -> str:
     return f'<span class="ctl" title="{_name(character)}">U+{ord(character):04X}</span>'
 
 
-def coded(text: str) -> str:
-    """Return text with its invisible characters by their codes, for where nothing can be drawn."""
+def plainly(text: str) -> str:
+    """Return text for an attribute: its invisible characters by their codes, for there is no drawing inside one."""
     return INVISIBLE.sub(lambda match: f"‹U+{ord(match[0]):04X}›", text)
 
 

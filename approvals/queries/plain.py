@@ -1,5 +1,5 @@
-"""Rows of a model by prepared statements, for what every request or verdict reads: composing and reading through the
-ORM costs several times what the database needs for one row by its key."""
+"""Rows of a model by prepared statements, for what every request, verdict or patch page reads: composing and reading
+through the ORM costs several times what the database needs for one row by its key."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from approvals.models import Bypass, Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
 from approvals.policy.rules import ROLES
+from approvals.queries.decisions import DECISIONS
 from approvals.queries.plain import Rows, parted
 from approvals.queries.policies import version_of
 from audit.log import Actor, Line, Subject, text_digest
 from audit.statements import prepared
 
-DECISIONS = Rows(Decision)
 PATCHES = Rows(
     Patch,
     "id",

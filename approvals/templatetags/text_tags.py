@@ -8,9 +8,10 @@ from django import template
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from approvals.diff.invisible import INVISIBLE, coded, drawn
+from approvals.diff.invisible import INVISIBLE, drawn, plainly
 
 register = template.Library()
+register.filter(plainly)
 
 LINK = re.compile(r"https?://[^\s<>\"'`\x00-\x1f\x7f]+", re.IGNORECASE)
 # Punctuation that ends a sentence is rarely part of the address before it.
@@ -38,12 +39,6 @@ def bare(path: str) -> SafeString:
 def visible(text: str) -> SafeString:
     """Return text escaped, its invisible characters drawn: a name must not look like another one."""
     return mark_safe(INVISIBLE.sub(lambda match: drawn(match[0]), escape(text)))  # noqa: S308  escaped before
-
-
-@register.filter
-def plainly(text: str) -> str:
-    """Return text for an attribute, where nothing can be drawn."""
-    return coded(text)
 
 
 @register.filter

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from approvals.diff.invisible import coded
+from approvals.diff.invisible import plainly
 from approvals.diff.rows import Row
 from approvals.models import Comment
 
@@ -140,5 +140,5 @@ def _marks(line: Line) -> str:
     """Return what is to be seen at a line, each explained on hover and by keyboard."""
     return "".join(
         f'<span class="linemark" tabindex="0" role="note" aria-label="{name}: {words}" data-tip="{words}">{name}</span>'
-        for name, words in ((escape(title), escape(coded(sentence))) for title, sentence in line.notes)
+        for name, words in ((escape(title), escape(plainly(sentence))) for title, sentence in line.notes)
     )
