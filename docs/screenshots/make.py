@@ -118,7 +118,7 @@ def main(url: str, user: str, password: str) -> None:
                     page.wait_for_timeout(400)  # the live dot and the fonts
                     page.screenshot(path=HERE / f"{name}-{width}-{theme}.png")
                 for name, (where, act) in STATES.items():
-                    page.goto({"queue-empty": "/?q=nothing"}.get(where) or places[where])
+                    page.goto({"queue-empty": "/?q=no-such-patch"}.get(where) or places[where])
                     act(page)
                     page.wait_for_timeout(400)
                     page.screenshot(path=HERE / f"{name}-{width}-{theme}.png")

@@ -121,3 +121,15 @@ def test_the_address_of_a_folded_line_unfolds_it(visit, alice, make_patch):
     key = page.locator(".dfile").get_attribute("id")
     page.goto(f"{path}#{key}-n21")
     expect(page.locator(f"[id='{key}-n21']")).to_be_in_viewport()
+
+
+def test_a_phone_has_room_for_the_title_and_the_menu_of_a_lead(visit, lena):
+    page = visit(lena, "/policies", viewport={"width": 390, "height": 844})
+    assert page.get_by_role("heading", level=1).bounding_box()["height"] < 50, "the title stands in one line"
+    page.get_by_role("button", name="account menu").click()
+    # In one step: the menu still moves when it opens.
+    apart = page.locator(".menu__item", has_text="Policies").evaluate("""(item) => {
+        const middle = (part) => part.getBoundingClientRect().top + part.getBoundingClientRect().height / 2;
+        return Math.abs(middle(item) - middle(item.querySelector("svg")));
+    }""")
+    assert apart < 2, "the icon stands beside the word"
