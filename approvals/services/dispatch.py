@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 
-from approvals.models import Decision, FeedEntry, Heartbeat, Status
+from approvals.models import Heartbeat, Status
 from audit import sequencing
 from audit.sequencing import Sequenced
-from audit.statements import prepared
+from audit.statements import planned, prepared
 
 LIVE = "hitl_live"
 """PostgreSQL channel on which open pages and long polls hear that something changed; see `live.py`."""
@@ -40,20 +39,22 @@ def beat(name: str, now: datetime) -> None:
     Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": now})
 
 
+# The outer join: an end without its decision must fail, not be left out of the feed.
+FEED = """
+with last as (select coalesce(max(position), 0) as position from approvals_feedentry)
+insert into approvals_feedentry (position, decision_id, status, at)
+select last.position + ended.place, decision.id, ended.status, ended.at
+from last, unnest(%s::uuid[], %s::text[], %s::timestamptz[]) with ordinality as ended (decision_id, status, at, place)
+left join approvals_decision decision using (decision_id)
+returning position
+"""
+
+
 def _feed(taken: Sequence[Sequenced]) -> None:
     """Give each change to a non-pending status the next position; only the sequencer does, so none is skipped."""
-    ends = [entry for entry in taken if entry.type in ENDS]
-    if not ends:
-        return
-    ids = dict(
-        Decision.objects.filter(decision_id__in=[entry.object_id for entry in ends]).values_list("decision_id", "pk")
-    )
-    keys = {str(decision_id): pk for decision_id, pk in ids.items()}
-    last = FeedEntry.objects.aggregate(last=Max("position"))["last"] or 0
-    FeedEntry.objects.bulk_create(
-        FeedEntry(position=position, decision_id=keys[entry.object_id], status=ENDS[entry.type], at=entry.at)
-        for position, entry in enumerate(ends, start=last + 1)
-    )
+    if ends := [entry for entry in taken if entry.type in ENDS]:
+        ids, times = [entry.object_id for entry in ends], [entry.at for entry in ends]
+        planned(FEED, [ids, [ENDS[entry.type] for entry in ends], times])
 
 
 def _notify(taken: Sequence[Sequenced]) -> None:
@@ -61,8 +62,9 @@ def _notify(taken: Sequence[Sequenced]) -> None:
     notices = [notice for notice in map(notice_of, taken) if notice]
     if len(notices) > NOTICES_AT_ONCE:
         notices = [{"event": "stats", "id": notices[-1]["id"]}]
-    for notice in notices:
-        prepared("select pg_notify(%s, %s)", [LIVE, json.dumps(notice)])
+    if notices:
+        texts = [json.dumps(notice) for notice in notices]
+        prepared("select pg_notify(%s, notice) from unnest(%s::text[]) notice", [LIVE, texts])
 
 
 def notice_of(entry: Sequenced) -> dict[str, Any] | None:
