@@ -15,9 +15,7 @@ def prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     For rows found by a key: a kept plan sees neither the parameters nor how the tables have grown since, until they
     are analyzed again.
     """
-    with connection.prepared() as cursor:  # type: ignore[attr-defined]  # of hitl.postgresql
-        cursor.execute(sql, parameters)
-        rows: list[Any] = cursor.fetchall()
+    rows: list[Any] = connection.prepared(sql, parameters)  # type: ignore[attr-defined]  # of hitl.postgresql
     return rows
 
 

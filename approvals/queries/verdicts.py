@@ -5,6 +5,7 @@ from datetime import datetime
 
 from approvals.models import Decision, User
 from approvals.policy.rules import Person
+from audit.log import LAST, NO_ENTRY, Link
 from audit.statements import prepared
 
 from .case import Voice
@@ -15,12 +16,13 @@ from .people import MEMBERSHIPS, Membership, as_memberships, person
 @dataclass(frozen=True, slots=True)
 class Grounds:
     """The person who gives a verdict, with whom they stand in for; whether they had the patch's page open; the live
-    reviews; and the memberships of everybody among these."""
+    reviews; the memberships of everybody among these; and where the decision's entries end."""
 
     person: Person
     opened: bool
     live: list[Voice]
     memberships: list[Membership]
+    last_entry: Link
 
 
 GROUNDS = f"""
@@ -33,14 +35,16 @@ with live as (
 select exists (select from approvals_patchview where patch_id = %(patch)s and user_id = %(user)s),
        (select json_agg(json_build_array(reviewer_id, verdict, delegated_from_id)) from live),
        (select json_agg(json_build_array(id, email, username, name) order by username) from absent),
-       (select json_agg(json_build_array(user_id, team, permission)) from membership)
+       (select json_agg(json_build_array(user_id, team, permission)) from membership),
+       (select json_build_array(object_n + 1, leaf) from ({LAST}) last)
 """  # noqa: S608  our own words
 
 
 def grounds_of(decision: Decision, user: User, authn: str, now: datetime) -> Grounds:
     """Return what is so at this moment about a verdict of this person."""
-    [(opened, live, absent, among)] = prepared(
-        GROUNDS, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now}
+    about = {"type": "decision", "object": str(decision.decision_id)}
+    [(opened, live, absent, among, last)] = prepared(
+        GROUNDS, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **about}
     )
     memberships = as_memberships(among)
     return Grounds(
@@ -48,4 +52,5 @@ def grounds_of(decision: Decision, user: User, authn: str, now: datetime) -> Gro
         opened,
         [Voice(*each) for each in live or ()],
         memberships,
+        tuple(last) if last else NO_ENTRY,
     )

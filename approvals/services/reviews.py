@@ -243,7 +243,8 @@ def _review(
         ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
     else:
         ended = _count_refusal(decision, standing, given, user, actor, now)
-    record_all([_recorded(decision, given, actor), *ended], at=now, wake=bool(ended))
+    recorded = _recorded(decision, given, actor)
+    record_all([recorded, *ended], at=now, wake=bool(ended), ends={recorded.subject.key: grounds.last_entry})
     return decision
 
 

@@ -8,9 +8,23 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import rfc8785
 from django.db import transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from approvals.models import Text, Verdict
-from audit.log import MAX_BODY, Actor, Line, Subject, plain, record, record_all, text_digest, timestamp
+from audit.log import (
+    EXACT,
+    MAX_BODY,
+    Actor,
+    Line,
+    Subject,
+    canonical,
+    plain,
+    record,
+    record_all,
+    text_digest,
+    timestamp,
+)
 from audit.models import ActorKind, Context, Entry, Pending
 from audit.queries import body_of
 from audit.types import TYPES
@@ -30,6 +44,26 @@ def test_the_body_is_canonical_json_and_the_leaf_is_its_hash():
     raw = bytes(entry.body)
     assert raw == rfc8785.dumps(json.loads(raw))
     assert bytes(entry.leaf_hash) == hashlib.sha256(b"\x00" + raw).digest()
+
+
+def nested(text: st.SearchStrategy[str]) -> st.SearchStrategy:
+    leaves = st.none() | st.booleans() | st.integers(-EXACT, EXACT) | text
+    return st.recursive(leaves, lambda deeper: st.lists(deeper) | st.dictionaries(text, deeper), max_leaves=20)
+
+
+@given(nested(st.text(st.characters(max_codepoint=127))) | nested(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_bodies_are_written_as_the_library_of_the_standard_does(value):
+    assert canonical({"data": value}) == rfc8785.dumps({"data": value})
+
+
+def test_keys_beyond_ascii_are_sorted_by_utf_16():
+    assert canonical({"\ue000": 1, "\U00010000": 2}) == '{"\U00010000":2,"\ue000":1}'.encode()
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), [{"n": 10**20}]])
+def test_an_integer_that_a_reader_may_round_is_refused(value):
+    with pytest.raises(ValueError, match="too large an integer"):
+        plain(value)
 
 
 @pytest.mark.django_db

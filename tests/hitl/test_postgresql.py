@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from approvals.live import connection_parameters
@@ -69,6 +70,36 @@ def test_a_statement_is_prepared_from_its_sixth_use_on():
     for number in range(5, 10):
         assert prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
     assert prepared(kept, [mark]) == [(5,)]
+
+
+def test_the_connection_of_the_moment_is_asked(used):
+    pids = set()
+    for _ in range(9):
+        pids |= set(prepared("select pg_backend_pid()"))
+        connection.close()
+    assert pids == {(pid,) for pid in used}
+
+
+def test_a_prepared_statement_fails_as_any_other():
+    with pytest.raises(DataError), transaction.atomic():
+        prepared("select 1 / %s::int", [0])
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            prepared("select 1")
+    assert prepared("select 1") == [(1,)]
+
+
+def test_who_looks_on_at_statements_sees_prepared_ones():
+    seen = []
+
+    def look(execute, sql, params, many, context):
+        seen.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(look):
+        assert prepared("select %s::int", [41]) == [(41,)]
+    assert seen == [("select %s::int", [41])]
 
 
 def test_the_query_log_shows_prepared_statements_with_their_values():
