@@ -111,6 +111,10 @@ WITH_RETRY_AFTER = {429, 503}
 class DescribedAPI(NinjaAPI):
     """Ninja's API with the tables above in its description."""
 
+    def get_root_path(self, path_params: dict[str, Any]) -> str:
+        """Return where the API begins; its routes are whole addresses, see `hitl.urls`."""
+        return "/"
+
     def get_openapi_schema(self, **where: Any) -> OpenAPISchema:
         description = super().get_openapi_schema(**where)
         for path, operations in description["paths"].items():

@@ -29,6 +29,28 @@ PATCHES = Rows(
     *ROLES,
 )
 """What the rules and the log look at of a decision's patch."""
+JUDGED = Rows(
+    Decision,
+    "id",
+    "decision_id",
+    "patch",
+    "status",
+    "decided_by",
+    "decided_by_user",
+    "decided_at",
+    "channel",
+    "cause",
+    "reason",
+    "category",
+    "priority",
+    "policy_version",
+    "required_approvals",
+    "required_groups",
+    "approvals",
+    "bypass",
+    "expire_at",
+)
+"""What a verdict looks at of its decision."""
 
 OF_AN_END = (
     "status",
@@ -146,18 +168,19 @@ def commitment(text: Text) -> dict[str, str | int]:
     return {"text": text.pk, "sha256": text_digest(bytes(text.salt), body), "characters": len(body)}
 
 
-def locked(decision_id: UUID) -> Decision:
-    """Return the decision with its row locked until the transaction ends; raise Decision.DoesNotExist.
+def locked(decision_id: UUID, decisions: Rows[Decision] = DECISIONS) -> Decision:
+    """Return the decision with its row locked until the transaction ends, with these columns read, or all; raise
+    Decision.DoesNotExist.
 
     A waiting caller reads the row as the winner left it, so every rule after this sees the truth.
     """
     found = prepared(
-        f"select {DECISIONS.columns}, {PATCHES.columns}, version.sha256, policy.name {LOCKED}",
+        f"select {decisions.columns}, {PATCHES.columns}, version.sha256, policy.name {LOCKED}",
         [decision_id],
     )
     if not found:
         raise Decision.DoesNotExist
     [[*row, sha256, policy]] = found
-    decision, decision.patch = parted(row, DECISIONS, PATCHES)
+    decision, decision.patch = parted(row, decisions, PATCHES)
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
     return decision  # type: ignore[no-any-return]

@@ -29,12 +29,14 @@ from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
 from approvals.queries.bypasses import grant
 from approvals.queries.case import case, current, outcome
+from approvals.queries.decisions import DECISIONS
 from approvals.queries.people import approvers
+from approvals.queries.plain import Rows
 from approvals.queries.verdicts import grounds_of
 from audit.log import Actor, Line, record, record_all
 
 from . import bypasses
-from .ending import commitment, end, locked, policy_ref, subject
+from .ending import JUDGED, commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .refusals import remembered
 
@@ -172,9 +174,10 @@ def open_page(patch: Patch, user: User, now: datetime) -> None:
     PatchView.objects.bulk_create([PatchView(patch=patch, user=user, opened_at=now)], ignore_conflicts=True)
 
 
-def find_locked(decision_id: UUID) -> Decision:
+def find_locked(decision_id: UUID, decisions: Rows[Decision] = DECISIONS) -> Decision:
+    """Return the locked decision as `locked` does; raise NotFound."""
     try:
-        return locked(decision_id)
+        return locked(decision_id, decisions)
     except Decision.DoesNotExist as error:
         raise NotFound("There is no such decision.") from error
 
@@ -199,7 +202,7 @@ def _review(
     category: Category | str,
     in_name_of: int | str | None,
 ) -> Decision:
-    decision = find_locked(decision_id)
+    decision = find_locked(decision_id, JUDGED)
     if seen.patch_id is not None:
         demand_same(decision, seen.patch_id)
     grounds = grounds_of(decision, user, actor.authn, now)
