@@ -15,6 +15,7 @@ threading.stack_size(16 << 20)
 
 from django.conf import settings  # noqa: E402 - the two lines above come first
 from django.db import connections  # noqa: E402
+from gunicorn.glogging import Logger  # noqa: E402
 
 from hitl import embedded_postgres  # noqa: E402
 from hitl.environment import env  # noqa: E402
@@ -33,7 +34,16 @@ control_socket_disable = True  # else two instances share $HOME/.gunicorn/gunico
 forwarded_allow_ips = ""  # TRUSTED_PROXIES decides, in one place
 # Before collectstatic has run whitenoise finds the files where they are, and warns about a directory it does not need.
 warnings.filterwarnings("ignore", "No directory at", UserWarning)
-accesslog = None  # the middleware logs each request once, with its id
+
+
+class Log(Logger):  # type: ignore[misc]  # untyped
+    """gunicorn's log without its lines of access, which it composes for nobody where the handlers are ours: the
+    middleware logs each request once, with its id."""
+
+    access_log_enabled = False
+
+
+logger_class = Log
 
 _loggers = {
     **settings.LOGGING.get("loggers", {}),

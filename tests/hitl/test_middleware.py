@@ -30,7 +30,7 @@ def test_any_other_is_replaced_by_one_of_ours(inbound):
 
 
 def test_every_answer_has_one_whatever_became_of_the_request(producer_api):
-    paths = ["/healthz", "/login", "/nothing", "/hitl/nothing", "/hitl/patches/pending", "/static/nothing.css"]
+    paths = ["/healthz", "/accounts/login", "/nothing", "/hitl/nothing", "/hitl/patches/pending", "/static/nothing.css"]
     ids = {path: producer_api.client.get(path).get("X-Request-ID") for path in paths}
     assert all(ids.values()), ids
     assert len(set(ids.values())) == len(paths)
@@ -44,6 +44,24 @@ def test_the_id_in_the_answer_stands_in_the_entry_and_in_the_log(producer_api, c
     [line] = [record for record in caplog.records if record.name == "hitl.request"]
     assert (line.fields["path"], line.fields["status"]) == ("/hitl/patches", 201)
     assert request_id.get() == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/login", "/nothing", "/hitl/patches/pending", "/hitl/docs", "/static/nothing.css"]
+)
+def test_every_answer_says_what_a_browser_may_load(path, settings):
+    answer = Client().get(path)
+    directives = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
+    assert directives == {
+        name: " ".join(sources) for name, sources in settings.CONTENT_SECURITY_POLICY["DIRECTIVES"].items()
+    }
+    assert (directives["default-src"], directives["script-src"]) == ("'none'", "'self'")
+
+
+def test_a_page_of_the_debugger_may_load_what_it_needs(settings):
+    settings.DEBUG = True
+    assert "Content-Security-Policy" not in Client().get("/nothing")
+    assert "Content-Security-Policy" in Client().get("/accounts/login")
 
 
 @pytest.mark.parametrize(
