@@ -10,16 +10,15 @@ from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.sessions.backends import db
-from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils import timezone
 
 from approvals.models import User
 from approvals.policy.rules import FRESH
-from approvals.queries.plain import Rows
 from approvals.services import identity
+from audit.statements import prepared
 
-SESSIONS = Rows(Session)
+LOAD = "select session_data from django_session where session_key = %s and expire_date > %s"
 WORDS, VIEW_NAME = "words_not_sent", "view_not_saved"
 BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
@@ -30,12 +29,13 @@ BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)
 class SessionStore(db.SessionStore):
     """Django's sessions in the database, read by plain SQL: every request of a person asks this."""
 
-    def _get_session_from_db(self) -> Session | None:
-        condition = "session_key = %s and expire_date > %s"
-        found = SESSIONS.one(condition, [self.session_key, timezone.now()])
-        if found is None:
+    def load(self) -> dict[str, Any]:
+        found = prepared(LOAD, [self.session_key, timezone.now()])
+        if not found:
             self._session_key = None
-        return found
+            return {}
+        [[data]] = found
+        return dict(self.decode(data))
 
 
 def over_limit(request: HttpRequest, now: datetime) -> str:

@@ -30,7 +30,6 @@ router = Router(tags=["patches"])
 @router.post(
     "/{patch_id}/approve",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.Verdict),
     summary="Approve the digest you saw",
 )
@@ -47,7 +46,6 @@ def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any
 @router.post(
     "/{patch_id}/reject",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.Reasoned),
     summary="Reject it, with a reason",
 )
@@ -62,7 +60,6 @@ def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
 @router.post(
     "/{patch_id}/request-changes",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.Reasoned),
     summary="Ask for another revision",
 )
@@ -74,7 +71,6 @@ def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -
 @router.post(
     "/{patch_id}/withdraw",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.Withdrawn),
     summary="Take your own review back",
 )
@@ -115,7 +111,6 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
 @router.post(
     "/{patch_id}/escalate",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.Escalated),
     summary="Ask the security leads",
 )
@@ -130,7 +125,6 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 @router.post(
     "/{patch_id}/extend",
     auth=NeedsPerson(LEAD),
-    response=Any,
     openapi_extra=documented(answers.Extended),
     summary="Give more time to decide",
 )
@@ -146,7 +140,6 @@ def extend(request: HttpRequest, patch_id: str, body: Extend) -> dict[str, Any]:
 @router.post(
     "/{patch_id}/cancel",
     auth=Needs("patches:cancel"),
-    response=Any,
     openapi_extra=documented(answers.Ended),
     summary="Cancel it (its producer, or a lead)",
 )
@@ -163,7 +156,6 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
 @router.post(
     "/{patch_id}/revoke",
     auth=NeedsPerson(LEAD),
-    response=Any,
     openapi_extra=documented(answers.Ended),
     summary="Take an approval back",
 )

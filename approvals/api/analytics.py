@@ -21,7 +21,6 @@ router = Router(tags=["analytics"])
 @router.get(
     "/summary",
     auth=Needs("analytics:read"),
-    response=Any,
     openapi_extra=documented(answers.Summary),
     summary="Counts, times and rates of a period",
 )
@@ -46,7 +45,6 @@ class AuditQuery(ListQuery):
 @router.get(
     "/audit-logs",
     auth=Needs("audit:read"),
-    response=Any,
     openapi_extra=documented(list[answers.AuditEntry], headers=["Link"]),
     summary="Entries of the audit log, newest first",
 )

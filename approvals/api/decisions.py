@@ -35,7 +35,6 @@ class FeedQuery(ListQuery):
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(list[answers.FeedItem]),
     summary="The gapless feed",
 )
@@ -51,7 +50,6 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
 @router.post(
     "/bulk",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(list[answers.BulkResult]),
     summary="One verdict on up to 200 items",
 )
@@ -63,7 +61,6 @@ def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
 @router.get(
     "/{decision_id}",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.Record),
     url_name="decision",
     summary="One decision",
@@ -85,7 +82,6 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 @router.post(
     "/{decision_id}/acknowledge",
     auth=Needs("outcomes:report"),
-    response=Any,
     openapi_extra=documented(answers.Acknowledged),
     summary="Say that you have acted on an item of the feed",
 )

@@ -49,7 +49,6 @@ def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse)
 @admin_router.post(
     "/create-decision",
     auth=NeedsProducer("patches:submit"),
-    response=Any,
     openapi_extra=documented(answers.Intake, headers=["Location"]),
     summary="Push one patch (S1)",
 )
@@ -112,7 +111,6 @@ class PendingQuery(ListQuery):
 @router.get(
     "/pending",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(list[answers.PendingRow], headers=["X-Total-Count", "Link"]),
     summary="The pending queue",
 )
@@ -153,7 +151,6 @@ def _rows() -> QuerySet[Decision]:
 @router.get(
     "/{patch_id}",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.PatchRecord),
     summary="One patch, without its diff",
 )

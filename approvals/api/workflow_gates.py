@@ -84,7 +84,6 @@ class AnyGates(PastGates, PendingGates):
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.GateList),
     summary="Gates that wait, or past ones",
 )
@@ -103,7 +102,6 @@ def either(request: HttpRequest, query: Query[AnyGates]) -> dict[str, Any]:
 @router.get(
     "/pending",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.GateList),
     summary="Gates that wait, in queue order",
 )
@@ -115,7 +113,6 @@ def pending(request: HttpRequest, query: Query[PendingGates]) -> dict[str, Any]:
 @router.get(
     "/history",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.GateList),
     summary="Decided gates, newest first",
 )
@@ -132,7 +129,6 @@ class Period(ListQuery):
 @router.get(
     "/stats",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.GateStats),
     summary="Gates in numbers",
 )
@@ -147,7 +143,6 @@ def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
 @router.get(
     "/{gate_id}",
     auth=Needs("decisions:read"),
-    response=Any,
     openapi_extra=documented(answers.GateAnswer),
     url_name="gate",
     summary="One gate",
@@ -169,7 +164,6 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
 @router.post(
     "/{gate_id}/approve",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.GateAnswer),
     summary="Approve the digest you saw",
 )
@@ -181,7 +175,6 @@ def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str,
 @router.post(
     "/{gate_id}/reject",
     auth=NeedsPerson(REVIEW),
-    response=Any,
     openapi_extra=documented(answers.GateAnswer),
     summary="Reject it, with a reason",
 )
@@ -196,7 +189,6 @@ def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str,
 @router.post(
     "/{gate_id}/cancel",
     auth=Needs("patches:cancel"),
-    response=Any,
     openapi_extra=documented(answers.GateAnswer),
     summary="Cancel it (its producer, or a lead)",
 )

@@ -33,8 +33,8 @@ class Rows(Generic[M]):
         return ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
 
     @cached_property
-    def attributes(self) -> list[str]:
-        return [field.attname for field in self.fields]
+    def attributes(self) -> frozenset[str]:
+        return frozenset(field.attname for field in self.fields)
 
     def where(self, condition: str, parameters: Sequence[Any]) -> list[M]:
         """Return the rows for which the SQL condition holds; `for update` and the like may follow it."""
