@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 0.2  # seconds an entry waits at most for its place
 GATHER = 0.02  # seconds a wake-up waits for others: eight decisions at once are one batch, not eight
-SPACING = 0.1  # seconds from one batch to the next that a wake-up asks for: a busy hour is ten batches a second
+SPACING = 0.2  # seconds from one batch to the next that a wake-up asks for: a busy hour is five batches a second
 BEAT = 5.0  # seconds between heartbeats; readiness calls a worker lost after 60
 
 
