@@ -7,9 +7,9 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from ninja import Schema
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -80,7 +80,7 @@ def refuse_unstorable(value: Any, path: str = "") -> None:
             refuse_unstorable(item, path)
 
 
-class Strict(Schema):
+class Strict(BaseModel):
     """A body in which every unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
