@@ -5,10 +5,10 @@ import re
 from ipaddress import ip_network
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError
 from django.test import Client, RequestFactory
 
+from approvals.sessions import SessionStore
 from audit.models import Entry
 from audit.queries import body_of
 from hitl.logs import request_id
