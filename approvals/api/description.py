@@ -112,7 +112,8 @@ class DescribedAPI(NinjaAPI):
     """Ninja's API with the tables above in its description."""
 
     def get_root_path(self, path_params: dict[str, Any]) -> str:
-        """Return where the API begins; its routes are whole addresses, see `hitl.urls`."""
+        """Return where the API begins: its routes are whole addresses. Ninja would look up its own root, which
+        `hitl.urls` leaves out."""
         return "/"
 
     def get_openapi_schema(self, **where: Any) -> OpenAPISchema:

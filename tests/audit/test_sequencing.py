@@ -2,10 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from approvals.live import connection_parameters
@@ -175,6 +176,17 @@ def test_feed_positions_go_on_without_a_gap_over_batches(make_patch, approve, al
     while dispatch(limit=2):
         pass
     assert list(FeedEntry.objects.order_by("position").values_list("position", flat=True)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.django_db
+def test_an_end_without_its_decision_fails_and_is_not_left_out_of_the_feed(make_patch, approve, alice):
+    approve(make_patch(), alice)
+    unknown = Subject("decision", str(uuid4()))
+    record("decision.expired", actor=ACTOR, at=timezone.now(), subject=unknown)
+    waiting = sequencing.backlog()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        dispatch()
+    assert (sequencing.backlog(), FeedEntry.objects.count()) == (waiting, 0)
 
 
 @pytest.mark.django_db(transaction=True)
