@@ -52,7 +52,8 @@ class Slim(ChangeList):
 
 
 class Record(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Only read. Searches are look-ups that an index answers: `found` gets what was typed."""
+    """Only read. Searches are look-ups that an index answers: `found` gets what was typed, in lists that have
+    `search_fields`; others have no search."""
 
     unlisted: tuple[str, ...] = ()
     show_full_result_count = False
@@ -64,7 +65,7 @@ class Record(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        text = search_term.strip()
+        text = search_term.strip() if self.search_fields else ""
         return (self.found(queryset, text) if text else queryset), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

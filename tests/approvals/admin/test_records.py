@@ -161,6 +161,14 @@ def test_a_record_is_neither_added_nor_changed_nor_deleted(admin_page, full_hous
     assert Entry.objects.count() == written
 
 
+@pytest.mark.parametrize("model", OURS)
+def test_a_search_finds_nothing_in_nonsense_and_a_list_without_one_shows_all(admin_page, full_house, model):
+    full_house(1)
+    found = admin_page.get(list_of(model), {"q": "no such thing"}).context["cl"].result_count
+    searched = admin.site._registry[model].search_fields
+    assert found == (0 if searched else model.objects.count())
+
+
 @pytest.mark.parametrize("path", ["", "{row.pk}/change/"])
 def test_jobs_are_shown_without_the_styles_our_policy_forbids(admin_page, full_house, path):
     full_house(0)
