@@ -3,10 +3,9 @@
 import hashlib
 from typing import Any
 
-import rfc8785
-
 from approvals.diff.parse import parse
 from approvals.services.intake import Submission
+from audit.log import canonical
 
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
 
@@ -30,13 +29,13 @@ NOT_CONTENT = {
 
 def submission_of(document: IntakeDocument) -> Submission:
     """Return what intake stores; the diff is read here, before any transaction. Digests are hex SHA-256."""
-    diff = document.diff_bytes()
-    canonical = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
+    diff = document.diff_bytes
+    content = canonical(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
     return Submission(
         columns={
             "patch_id": document.patch_id,
-            "sha256": diff_sha256 if diff else hashlib.sha256(canonical).hexdigest(),
+            "sha256": diff_sha256 if diff else hashlib.sha256(content).hexdigest(),
             "requested_priority": document.priority or "",
             "requires_manual_review": document.requires_manual_review,
             "manual_review_reason": document.manual_review_reason or "",
@@ -50,7 +49,7 @@ def submission_of(document: IntakeDocument) -> Submission:
         },
         diff=diff,
         facts=parse(diff).summary(),
-        document_sha256=hashlib.sha256(canonical + b"\x00" + diff_sha256.encode()).hexdigest(),
+        document_sha256=hashlib.sha256(content + b"\x00" + diff_sha256.encode()).hexdigest(),
         alias=document.decision_id,
     )
 

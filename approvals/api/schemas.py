@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -240,12 +241,13 @@ class IntakeDocument(Strict):
     def one_diff(self) -> "IntakeDocument":
         if self.diff is not None and self.diff_base64 is not None:
             raise ValueError("send diff or diff_base64, not both")
-        if len(self.diff_bytes()) > MAX_TEXT_DIFF and self.diff is not None:
+        if len(self.diff_bytes) > MAX_TEXT_DIFF and self.diff is not None:
             raise ValueError("diff may have 1 MiB of text; send diff_base64")
         return self
 
+    @cached_property
     def diff_bytes(self) -> bytes:
-        """Return the diff exactly as sent; b'' when there is none. Raise ValueError above 5 MiB."""
+        """The diff exactly as sent; b'' when there is none."""
         try:
             if self.diff_base64 is not None:
                 raw = base64.b64decode(self.diff_base64, validate=True)

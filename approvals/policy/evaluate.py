@@ -1,7 +1,7 @@
 """Which policy covers a patch, and whether it could have been approved without a person. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -109,7 +109,7 @@ def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -
 
 def as_rows(conditions: list[Condition]) -> list[dict[str, str]]:
     """Return the trace as it is stored and sent: a list of {text, value, outcome}."""
-    return [asdict(condition) for condition in conditions]
+    return [{"text": one.text, "value": one.value, "outcome": one.outcome} for one in conditions]
 
 
 def _switch(stopped_by: str) -> Condition:
