@@ -10,6 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from approvals.models import (
+    MAX_COMMENT,
+    MAX_REASON,
     Category,
     PatchKind,
     PolicyVersion,
@@ -29,7 +31,6 @@ from approvals.queries.queue import ORDERS, Filters
 from approvals.queries.revocable import Approvals, reviewer_named
 
 ANY = [("", "Any")]
-REASON = 2_000  # characters
 PRIORITIES = [(priority.name.lower(), priority.label) for priority in reversed(Priority)]
 SLA_STATES = [("ok", "On time"), ("warning", "Due soon"), ("breached", "Breached"), ("none", "No SLA")]
 
@@ -148,8 +149,8 @@ class WordsForm(forms.Form):
         if verdict in {Verdict.REJECT, Verdict.REQUEST_CHANGES} and "text" in values and not text:
             what = "is wrong" if verdict == Verdict.REJECT else "should change"
             self.add_error("text", f"Say what {what}; nothing was sent.")
-        if len(text) > REASON:
-            self.add_error("text", f"There is room for {REASON:,} characters here, this has {len(text):,}.")
+        if len(text) > MAX_REASON:
+            self.add_error("text", f"There is room for {MAX_REASON:,} characters here, this has {len(text):,}.")
         if verdict == Verdict.REJECT and "category" in values and not values["category"]:
             self.add_error("category", "Choose what is wrong; nothing was sent.")
         return values
@@ -189,14 +190,14 @@ class BulkForm(WordsForm):
 
 
 class CommentForm(forms.Form):
-    text = TextField(max_length=10_000, strip=True, error_messages={"required": "Write something first."})
+    text = TextField(max_length=MAX_COMMENT, strip=True, error_messages={"required": "Write something first."})
     file = forms.CharField(required=False, max_length=1000)
     line = forms.IntegerField(required=False, min_value=0)
     side = forms.TypedChoiceField(required=False, choices=Side.choices, coerce=Side, empty_value=Side.NEW)
 
 
 class ReasonForm(forms.Form):
-    reason = TextField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
+    reason = TextField(max_length=MAX_REASON, strip=True, error_messages={"required": "Say why."})
 
 
 PERIODS = [(3600, "1 hour"), (4 * 3600, "4 hours"), (86_400, "1 day"), (3 * 86_400, "3 days"), (7 * 86_400, "7 days")]
@@ -306,13 +307,13 @@ class BypassForm(ReasonForm):
     seconds = forms.TypedChoiceField(
         coerce=int, choices=TERMS, label="For how long", help_text="From the moment somebody else grants it."
     )
-    reason = TextField(max_length=REASON, strip=True, label="Why", error_messages={"required": "Say why."})
+    reason = TextField(max_length=MAX_REASON, strip=True, label="Why", error_messages={"required": "Say why."})
     field_order = ("holder", "target", "decision", "ecosystem", "package", "seconds", "reason")
 
     def __init__(self, data: QueryDict | None, people: QuerySet[User], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
         self.fields["holder"].queryset = people  # type: ignore[attr-defined]
-        self.fields["reason"].widget = forms.Textarea(attrs={"rows": 3, "maxlength": REASON})
+        self.fields["reason"].widget = forms.Textarea(attrs={"rows": 3, "maxlength": MAX_REASON})
         for field in self.fields.values():
             if isinstance(field.widget, forms.Select):
                 field.widget.attrs["class"] = "select"
@@ -336,7 +337,7 @@ class BypassReviewForm(forms.Form):
         choices=[("yes", "Justified"), ("no", "Not justified")],
         error_messages={"required": "Choose what you judge."},
     )
-    note = TextField(max_length=REASON, strip=True, error_messages={"required": "Say why."})
+    note = TextField(max_length=MAX_REASON, strip=True, error_messages={"required": "Say why."})
 
 
 def _in_percent(data: QueryDict) -> Mapping[str, Any]:

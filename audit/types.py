@@ -36,6 +36,7 @@ TYPES: dict[str, str] = {
     "bypass.ended": "A lead ended an emergency bypass before its time",
     "bypass.used": "Its holder approved alone under an emergency bypass",
     "bypass.reviewed": "Another lead judged a use of an emergency bypass afterwards",
+    "attempt.refused": "Somebody tried with a bypass or a change of the rules what they may not",
     "automation.stopped": "Automatic approval was stopped for every policy",
     "automation.started": "Automatic approval was allowed again",
     "producer.changed": "A producer was added or its trust changed",

@@ -30,6 +30,7 @@ KINDS = {
     "decision.expired": "warning",
     "decision.escalated": "warning",
     "decision.refused": "danger",
+    "attempt.refused": "danger",
     "login.failed": "danger",
     "policy.changed": "warning",
     "patch.submitted": "info",

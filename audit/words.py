@@ -98,6 +98,10 @@ def _refused(data: Data) -> str:
     return _text(data.get("why"))
 
 
+def _attempt(data: Data) -> str:
+    return f"{_text(data.get('attempt'))}: {_text(data.get('why'))}"
+
+
 def _policy(data: Data) -> str:
     number = (data.get("new") or {}).get("version")
     return f"version {number} is in force" if number else "another place or switch"
@@ -201,6 +205,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "bypass.ended": _bypass,
     "bypass.used": _bypass_used,
     "bypass.reviewed": _bypass_reviewed,
+    "attempt.refused": _attempt,
     "policy.changed": _policy,
     "proposal.made": _proposal,
     "proposal.applied": _proposal,

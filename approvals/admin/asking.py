@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from approvals.errors import Conflict, Invalid
+from approvals.models import MAX_REASON
 from approvals.services import rights, second_person
 
 from .kinds import acting, signed_in
@@ -20,7 +21,7 @@ def reason_field() -> forms.CharField:
     """Return the field that says why somebody shall have more rights."""
     return forms.CharField(
         required=False,
-        max_length=second_person.MAX_REASON,
+        max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 80}),
         help_text="Needed for what adds deciders, which then waits for a second person.",
     )

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from approvals.errors import Invalid
-from approvals.models import Policy, PolicyVersion, User
+from approvals.models import MAX_REASON, Policy, PolicyVersion, User
 from approvals.services import policies, second_person
 
 from .kinds import Kept, acting
@@ -85,7 +85,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     expire_action = term("expire_action")
     reason = forms.CharField(
         required=False,
-        max_length=2_000,
+        max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 80}),
         help_text="Needed for a change that loosens the policy, which then waits for a second person.",
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from approvals.models import PatchKind, Severity
+from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
 
@@ -177,14 +177,14 @@ class GateAct(Storable):
 
 class GateApproval(GateAct):
     in_name_of: InNameOf = None
-    comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    comment: Annotated[str, StringConstraints(max_length=MAX_COMMENT)] | None = None
 
 
 class GateReason(GateAct):
-    reason: Annotated[str, StringConstraints(max_length=2_000, min_length=1, strip_whitespace=True)]
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON, min_length=1, strip_whitespace=True)]
 
 
 class GateRejection(GateReason):
     in_name_of: InNameOf = None
     category: CategoryWord = "other"
-    comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    comment: Annotated[str, StringConstraints(max_length=MAX_COMMENT)] | None = None

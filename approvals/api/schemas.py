@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from approvals.models import MAX_COMMENT, MAX_REASON
+
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
 MAX_LOG = 1024 * 1024
@@ -293,11 +295,11 @@ InNameOf = Annotated[
 
 class Approve(Act):
     in_name_of: InNameOf = None
-    comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    comment: Annotated[str, StringConstraints(max_length=MAX_COMMENT)] | None = None
 
 
 class Reason(Act):
-    reason: Annotated[str, StringConstraints(max_length=2_000, min_length=1, strip_whitespace=True)]
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON, min_length=1, strip_whitespace=True)]
 
 
 class Extend(Reason):
@@ -323,14 +325,14 @@ class RequestChanges(Reason):
 class Reject(Reason):
     in_name_of: InNameOf = None
     category: CategoryWord = "other"
-    comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    comment: Annotated[str, StringConstraints(max_length=MAX_COMMENT)] | None = None
 
 
 class CommentBody(Strict):
     decision_id: Name
     patch_sha256: Digest | None = None
     user: Text255 | None = None
-    comment: Annotated[str, StringConstraints(max_length=10_000, min_length=1, strip_whitespace=True)]
+    comment: Annotated[str, StringConstraints(max_length=MAX_COMMENT, min_length=1, strip_whitespace=True)]
     file: Annotated[str, StringConstraints(max_length=1000)] | None = None
     line: Count | None = None
     side: Literal["old", "new"] = Field("new", description="which file has the line: `old` for a deleted one")
@@ -356,7 +358,7 @@ class BulkDecision(Strict):
     items: list[BulkItem] = Field(min_length=1, max_length=200)
     verdict: Literal["approve", "reject", "request_changes"]
     in_name_of: InNameOf = None
-    reason: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] | None = None
     category: CategoryWord | None = None
 
     @model_validator(mode="before")

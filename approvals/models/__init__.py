@@ -22,7 +22,7 @@ from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severit
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
 from .proposal import KillSwitch, Proposal
 from .review import Comment, Displayed, Review, Side, Verdict
-from .text import Text
+from .text import MAX_COMMENT, MAX_REASON, Text
 from .user import Theme, User
 from .waiting import Voice, Waiting
 from .workbench import Presence, SavedView, ViewedFile
@@ -31,6 +31,8 @@ from .worker import Heartbeat, KeyFigures
 __all__ = [
     "EXTRA_SCOPES",
     "LONGEST_BYPASS",
+    "MAX_COMMENT",
+    "MAX_REASON",
     "NO_DEADLINE",
     "SCOPES",
     "Acknowledgement",

@@ -4,6 +4,9 @@ import os
 
 from django.db import models
 
+MAX_REASON = 2_000  # characters
+MAX_COMMENT = 10_000
+
 
 def new_salt() -> bytes:
     return os.urandom(16)

@@ -17,6 +17,7 @@ from approvals.queries.people import accounts_of, person
 from audit.log import Actor, Line, Subject, record_all
 
 from .ending import commitment, locked
+from .refusals import noted
 from .second_person import check_reason
 
 REVIEW = "approvals.review_decision"
@@ -38,7 +39,8 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     Raise NotAllowed, Invalid (no reason, too long, no target, a holder who does not review), NotFound or Conflict
     (decided already, asked already).
     """
-    _demand_lead(user, "Only security leads ask for an emergency bypass.")
+    with noted("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now):
+        _demand_lead(user, "Only security leads ask for an emergency bypass.")
     check_reason(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
         raise _invalid("seconds", "An emergency bypass runs for 8 hours at most.")
@@ -67,54 +69,54 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     return bypass
 
 
-@transaction.atomic
 def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
     """Let a bypass run from now on; only a lead who neither asked for it nor would hold it does.
 
     Raise NotFound, NotAllowed or Conflict (answered already, the patch is decided).
     """
-    bypass = _locked(bypass_id)
-    _demand_lead(user, "Only security leads grant an emergency bypass.")
-    _demand_asked(bypass)
-    if bypass.asked_by_id in accounts_of(user):
-        raise NotAllowed("You asked for this bypass, so a second person must grant it.")
-    if bypass.holder_id in accounts_of(user):
-        raise NotAllowed("This bypass is for you, so somebody else must grant it.")
-    if bypass.decision and (role := role_of(people_of(bypass.decision.patch), names_of(person(user)))):
-        raise NotAllowed(f"You {ROLES[role]}, so another lead must grant this bypass.")
-    if bypass.decision and bypass.decision.status != Status.PENDING:
-        raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")
-    bypass.ends_at = now + timedelta(seconds=bypass.seconds)
-    _answer(bypass, GRANTED, user, actor, now)
-    return bypass
+    with noted("grant", _named(bypass_id), actor=actor, now=now), transaction.atomic():
+        bypass = _locked(bypass_id)
+        _demand_lead(user, "Only security leads grant an emergency bypass.")
+        _demand_asked(bypass)
+        if bypass.asked_by_id in accounts_of(user):
+            raise NotAllowed("You asked for this bypass, so a second person must grant it.")
+        if bypass.holder_id in accounts_of(user):
+            raise NotAllowed("This bypass is for you, so somebody else must grant it.")
+        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), names_of(person(user)))):
+            raise NotAllowed(f"You {ROLES[role]}, so another lead must grant this bypass.")
+        if bypass.decision and bypass.decision.status != Status.PENDING:
+            raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")
+        bypass.ends_at = now + timedelta(seconds=bypass.seconds)
+        _answer(bypass, GRANTED, user, actor, now)
+        return bypass
 
 
-@transaction.atomic
 def refuse(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
     """Refuse what somebody asked for, or withdraw what one asked for oneself. Raise NotFound, NotAllowed, Conflict."""
-    bypass = _locked(bypass_id)
-    own = user.pk == bypass.asked_by_id
-    if not own:
-        _demand_lead(user, "Only security leads refuse an emergency bypass.")
-    _demand_asked(bypass)
-    _answer(bypass, Bypass.State.WITHDRAWN if own else Bypass.State.REFUSED, user, actor, now)
-    return bypass
+    with noted("refuse", _named(bypass_id), actor=actor, now=now), transaction.atomic():
+        bypass = _locked(bypass_id)
+        own = user.pk == bypass.asked_by_id
+        if not own:
+            _demand_lead(user, "Only security leads refuse an emergency bypass.")
+        _demand_asked(bypass)
+        _answer(bypass, Bypass.State.WITHDRAWN if own else Bypass.State.REFUSED, user, actor, now)
+        return bypass
 
 
-@transaction.atomic
 def end(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
     """End a running bypass before its time; one lead is enough. Raise NotFound, NotAllowed or Conflict (not running).
 
     Waits for a use in progress, which then stands.
     """
-    bypass = _locked(bypass_id)
-    _demand_lead(user, "Only security leads end an emergency bypass.")
-    if bypass.state != GRANTED or bypass.ends_at is None or now >= bypass.ends_at:
-        raise Conflict(f"This bypass does not run: {_said(bypass)} Nothing was changed.")
-    bypass.state, bypass.ended_by, bypass.ended_at = Bypass.State.ENDED, user, now
-    bypass.save(update_fields=["state", "ended_by", "ended_at"])
-    _record("bypass.ended", bypass, actor, now, {"ends_at": bypass.ends_at, "uses": bypass.uses.count()})
-    return bypass
+    with noted("end", _named(bypass_id), actor=actor, now=now), transaction.atomic():
+        bypass = _locked(bypass_id)
+        _demand_lead(user, "Only security leads end an emergency bypass.")
+        if bypass.state != GRANTED or bypass.ends_at is None or now >= bypass.ends_at:
+            raise Conflict(f"This bypass does not run: {_said(bypass)} Nothing was changed.")
+        bypass.state, bypass.ended_by, bypass.ended_at = Bypass.State.ENDED, user, now
+        bypass.save(update_fields=["state", "ended_by", "ended_at"])
+        _record("bypass.ended", bypass, actor, now, {"ends_at": bypass.ends_at, "uses": bypass.uses.count()})
+        return bypass
 
 
 def find_locked(bypass_id: int) -> Bypass | None:
@@ -140,7 +142,8 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
     Raise NotFound (no such use), NotAllowed, Invalid (no note) or Conflict (judged already).
     """
     check_reason(note)
-    with transaction.atomic():
+    about = Subject("decision", str(decision_id), "use of an emergency bypass")
+    with noted("review", about, actor=actor, now=now), transaction.atomic():
         try:
             decision = locked(decision_id)
         except Decision.DoesNotExist as error:
@@ -161,6 +164,11 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
         data = {"decision": str(decision.decision_id), "justified": justified, "note": commitment(text)}
         _record("bypass.reviewed", bypass, actor, now, data)
     return made
+
+
+def _named(bypass_id: int) -> Subject:
+    """Return a bypass as the subject of an attempt, which is no link of its chain."""
+    return Subject("bypass", str(bypass_id), f"emergency bypass {bypass_id}")
 
 
 def _demand_lead(user: User, sentence: str) -> None:

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, moment
 from approvals.models import (
+    MAX_REASON,
     NO_DEADLINE,
     Channel,
     DeciderKind,
@@ -34,7 +35,7 @@ from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, raise_level
 from .refusals import remembered
-from .reviews import MAX_REASON, find_locked
+from .reviews import find_locked
 
 LEAD = "approvals.lead_decision"
 LONGEST = timedelta(days=30)

@@ -40,6 +40,20 @@ def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, 
         raise
 
 
+@contextmanager
+def noted(attempt: str, about: Subject, *, actor: Actor, now: datetime) -> Iterator[None]:
+    """Write an entry when what somebody tries inside, with a bypass or a change of the rules, is refused to them
+    (NotAllowed). Put it around the attempt's own transaction, as `remembered`, which does so for decisions."""
+    try:
+        yield
+    except NotAllowed as error:
+        with transaction.atomic():
+            record(
+                "attempt.refused", actor=actor, at=now, subject=about, data={"attempt": attempt, "why": error.detail}
+            )
+        raise
+
+
 @transaction.atomic
 def remember_caller(path: str, why: str, *, actor: Actor, now: datetime) -> None:
     """Write that a caller was turned away before anything was looked at; `path` is what they asked for."""

@@ -9,6 +9,8 @@ from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.models import (
+    MAX_COMMENT,
+    MAX_REASON,
     Bypass,
     Category,
     Channel,
@@ -39,9 +41,6 @@ from . import bypasses
 from .ending import JUDGED, commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .refusals import remembered
-
-MAX_REASON = 2_000
-MAX_COMMENT = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
-from approvals.models import Policy, Proposal, Text, User
+from approvals.models import MAX_REASON, Policy, Proposal, Text, User
 from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
@@ -18,9 +18,9 @@ from audit.log import Actor, Subject, record
 
 from . import killswitch, policies, rights
 from .ending import commitment
+from .refusals import noted
 from .rights import Waits
 
-MAX_REASON = 2_000
 ANOTHER_WAITS = "Another change of this waits for a second person. Nothing was changed."
 
 
@@ -110,8 +110,9 @@ def why_it_loosens(policy: Policy, terms: dict[str, Any]) -> list[str]:
 
 def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
     """Ask that automatic approval runs again; without a second person in this install it does at once."""
-    if not is_lead(user):
-        raise NotAllowed("Only security leads switch automatic approval on.")
+    with noted("start", killswitch.SUBJECT, actor=actor, now=now):
+        if not is_lead(user):
+            raise NotAllowed("Only security leads switch automatic approval on.")
     check_reason(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
@@ -123,46 +124,49 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
 
 def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     """Stop automatic approval at once; one person is enough. Return False when it was stopped already."""
-    if not is_lead(user):
-        raise NotAllowed("Only security leads stop automatic approval.")
+    with noted("stop", killswitch.SUBJECT, actor=actor, now=now):
+        if not is_lead(user):
+            raise NotAllowed("Only security leads stop automatic approval.")
     check_reason(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 
-@transaction.atomic
 def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
     """Make a proposal so.
 
     Raise NotFound, NotAllowed (its author, who gains by it, no such right) or Conflict (decided, stale, no longer
     possible).
     """
-    _hold_target(proposal_id)
-    proposal = _open(proposal_id)
-    if sentence := why_not_agree(proposal, second(user)):
-        raise NotAllowed(sentence)
-    if proposal.base != _base(proposal):
-        raise Conflict(f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again.")
-    _close(proposal, Proposal.State.APPLIED, user, actor, now)
-    try:
-        with transaction.atomic():
-            _apply(proposal, user, actor, now)
-    except Invalid as error:  # what it names was there when it was asked for
-        raise Conflict(f"This cannot be made so any more: {error.detail} Nothing was changed.") from error
-    except IntegrityError as error:
-        raise Conflict("Another policy has this name or place by now. Nothing was changed.") from error
-    return proposal
+    with noted("agree", _named(proposal_id), actor=actor, now=now), transaction.atomic():
+        _hold_target(proposal_id)
+        proposal = _open(proposal_id)
+        if sentence := why_not_agree(proposal, second(user)):
+            raise NotAllowed(sentence)
+        if proposal.base != _base(proposal):
+            raise Conflict(
+                f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again."
+            )
+        _close(proposal, Proposal.State.APPLIED, user, actor, now)
+        try:
+            with transaction.atomic():
+                _apply(proposal, user, actor, now)
+        except Invalid as error:  # what it names was there when it was asked for
+            raise Conflict(f"This cannot be made so any more: {error.detail} Nothing was changed.") from error
+        except IntegrityError as error:
+            raise Conflict("Another policy has this name or place by now. Nothing was changed.") from error
+        return proposal
 
 
-@transaction.atomic
 def refuse(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
     """Refuse somebody's proposal or take back one's own. Raise NotFound, NotAllowed or Conflict."""
-    proposal = _open(proposal_id)
-    who = second(user)
-    own = proposal.proposed_by_id in who.accounts
-    if not own and (sentence := lacks_right(proposal, who)):
-        raise NotAllowed(sentence)
-    _close(proposal, Proposal.State.WITHDRAWN if own else Proposal.State.REFUSED, user, actor, now)
-    return proposal
+    with noted("refuse", _named(proposal_id), actor=actor, now=now), transaction.atomic():
+        proposal = _open(proposal_id)
+        who = second(user)
+        own = proposal.proposed_by_id in who.accounts
+        if not own and (sentence := lacks_right(proposal, who)):
+            raise NotAllowed(sentence)
+        _close(proposal, Proposal.State.WITHDRAWN if own else Proposal.State.REFUSED, user, actor, now)
+        return proposal
 
 
 def _apply(proposal: Proposal, user: User, actor: Actor, now: datetime) -> None:
@@ -223,6 +227,10 @@ def _open(proposal_id: int) -> Proposal:
             f"This was {proposal.get_state_display().lower()} by {proposal.decided_by}. Nothing was changed."
         )
     return proposal
+
+
+def _named(proposal_id: int) -> Subject:
+    return Subject("proposal", str(proposal_id), f"proposal {proposal_id}")
 
 
 def check_reason(reason: str) -> None:

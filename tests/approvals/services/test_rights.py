@@ -128,7 +128,7 @@ def test_a_groups_rights_wait_for_somebody_who_is_not_in_it(viewers, carol, root
     lena.groups.remove(viewers)
     agree(proposal, lena)
     assert "approvals.review_decision" in permissions_of(viewers)
-    assert types() == ["proposal.made", "proposal.applied", "group.changed"]
+    assert types() == ["proposal.made", "attempt.refused", "proposal.applied", "group.changed"]
 
 
 @pytest.mark.parametrize("moved", ["person", "group"])

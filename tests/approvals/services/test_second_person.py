@@ -194,7 +194,13 @@ def test_one_lead_stops_automatic_approval_and_two_start_it(lena, luis, alice):
     assert KillSwitch.objects.get().stopped
     agree(proposal, luis)
     assert killswitch.stopped_by() == ""
-    assert types() == ["automation.stopped", "proposal.made", "proposal.applied", "automation.started"]
+    assert types() == [
+        "attempt.refused",
+        "automation.stopped",
+        "proposal.made",
+        "proposal.applied",
+        "automation.started",
+    ]
 
 
 def test_the_setting_stops_it_whatever_the_button_says(settings):
