@@ -13,19 +13,17 @@ class LingeringWorker(ThreadWorker):  # type: ignore[misc]  # untyped
     6 % of an approval under load; who calls an API sends the next request within a millisecond of an answer."""
 
     def handle(self, conn: TConn) -> Any:
-        while (kept := super().handle(conn)) is True and self._may_stay() and _asks_on(conn):
+        while (kept := super().handle(conn)) is True and self._has_threads() and _asks_on(conn):
             pass
         return kept
 
-    def _may_stay(self) -> bool:
-        """Return whether there is a thread for every connection, and the worker goes on."""
-        return bool(self.alive and self.nr_conns <= self.cfg.threads)
+    def _has_threads(self) -> bool:
+        """Return whether there is a thread for every connection, so that nobody waits for this one."""
+        return bool(self.nr_conns <= self.cfg.threads)
 
 
 def _asks_on(conn: TConn) -> bool:
-    """Return whether the next request on a connection begins within LINGER, or was read with the last one."""
-    if conn.parser.unreader.buf.getvalue():
-        return True
+    """Return whether the next request on a connection begins to arrive within LINGER."""
     arrives = select.poll()
     arrives.register(conn.sock, select.POLLIN)
     return bool(arrives.poll(LINGER))

@@ -3,9 +3,10 @@
 import hashlib
 from typing import Any
 
+import rfc8785
+
 from approvals.diff.parse import parse
 from approvals.services.intake import Submission
-from audit.log import canonical
 
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
 
@@ -30,7 +31,7 @@ NOT_CONTENT = {
 def submission_of(document: IntakeDocument) -> Submission:
     """Return what intake stores; the diff is read here, before any transaction. Digests are hex SHA-256."""
     diff = document.diff_bytes
-    content = canonical(document.model_dump(mode="json", exclude=NOT_CONTENT))
+    content = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
     return Submission(
         columns={

@@ -249,7 +249,8 @@ class IntakeDocument(Strict):
 
     @cached_property
     def diff_bytes(self) -> bytes:
-        """The diff exactly as sent; b'' when there is none."""
+        """The diff exactly as sent; b'' when there is none. Raise ValueError for what is no base64, has a lone
+        surrogate or is above 5 MiB."""
         try:
             if self.diff_base64 is not None:
                 raw = base64.b64decode(self.diff_base64, validate=True)

@@ -39,7 +39,8 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     Raise NotAllowed, Invalid (no reason, too long, no target, a holder who does not review), NotFound or Conflict
     (decided already, asked already).
     """
-    with noted("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now):
+    asked = _terms(holder.pk, target, seconds, user.pk)
+    with noted("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=asked):
         _demand_lead(user, "Only security leads ask for an emergency bypass.")
     check_reason(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
@@ -142,15 +143,13 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
     Raise NotFound (no such use), NotAllowed, Invalid (no note) or Conflict (judged already).
     """
     check_reason(note)
-    about = Subject("decision", str(decision_id), "use of an emergency bypass")
-    with noted("review", about, actor=actor, now=now), transaction.atomic():
-        try:
-            decision = locked(decision_id)
-        except Decision.DoesNotExist as error:
-            raise NotFound("There is no such decision.") from error
-        if decision.bypass_id is None:
-            raise NotFound("This was not approved under an emergency bypass.")
-        bypass = _locked(decision.bypass_id)
+    used = Decision.objects.filter(decision_id=decision_id).values_list("bypass", flat=True)
+    if not used:
+        raise NotFound("There is no such decision.")
+    if used[0] is None:
+        raise NotFound("This was not approved under an emergency bypass.")
+    with noted("review a use", _named(used[0]), actor=actor, now=now), transaction.atomic():
+        decision, bypass = locked(decision_id), _locked(used[0])
         _demand_lead(user, "Only security leads review the use of an emergency bypass.")
         if bypass.holder_id in accounts_of(user):
             raise NotAllowed("You used this bypass, so somebody else must review it.")
@@ -223,16 +222,22 @@ def _record(type: str, bypass: Bypass, actor: Actor, now: datetime, data: dict[s
 def _line(type: str, bypass: Bypass, actor: Actor, data: dict[str, Any], *, new: bool = False) -> Line:
     """Return an entry about a bypass whose row the caller holds locked, with what it is for."""
     decision = bypass.decision
-    about = {
-        "holder": f"user:{bypass.holder_id}",
-        "decision_target": str(decision.decision_id) if decision else None,
-        "package": {"ecosystem": bypass.ecosystem, "name": bypass.package_name} if bypass.package_name else None,
-        "seconds": bypass.seconds,
-        "asked_by": f"user:{bypass.asked_by_id}",
-    }
+    target = Target(decision.decision_id if decision else None, bypass.ecosystem, bypass.package_name)
+    about = _terms(bypass.holder_id, target, bypass.seconds, bypass.asked_by_id)
     label = f"{bypass}: {decision.patch.label if decision else bypass.package_name}"
     subject = Subject("bypass", str(bypass.pk), label, chained=True, new=new)
     return Line(type, actor, subject, about | data)
+
+
+def _terms(holder_id: int, target: Target, seconds: int, asked_by_id: int) -> dict[str, Any]:
+    """Return for whom and what a bypass is or would be, as entries say it."""
+    return {
+        "holder": f"user:{holder_id}",
+        "decision_target": str(target.decision_id) if target.decision_id else None,
+        "package": {"ecosystem": target.ecosystem, "name": target.package_name} if target.package_name else None,
+        "seconds": seconds,
+        "asked_by": f"user:{asked_by_id}",
+    }
 
 
 def _invalid(name: str, sentence: str) -> Invalid:

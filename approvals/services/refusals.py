@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -41,16 +42,18 @@ def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, 
 
 
 @contextmanager
-def noted(attempt: str, about: Subject, *, actor: Actor, now: datetime) -> Iterator[None]:
+def noted(
+    attempt: str, about: Subject, *, actor: Actor, now: datetime, data: dict[str, Any] | None = None
+) -> Iterator[None]:
     """Write an entry when what somebody tries inside, with a bypass or a change of the rules, is refused to them
-    (NotAllowed). Put it around the attempt's own transaction, as `remembered`, which does so for decisions."""
+    (NotAllowed), with `data`. Put it around the attempt's own transaction, as `remembered`, which does so for
+    decisions."""
     try:
         yield
     except NotAllowed as error:
         with transaction.atomic():
-            record(
-                "attempt.refused", actor=actor, at=now, subject=about, data={"attempt": attempt, "why": error.detail}
-            )
+            told = {"attempt": attempt, "why": error.detail, **(data or {})}
+            record("attempt.refused", actor=actor, at=now, subject=about, data=told)
         raise
 
 

@@ -26,6 +26,13 @@ def luis(bob):
 
 
 @pytest.fixture
+def ada(carol):
+    """An auditor: reads policies and bypasses, so reaches what only leads do."""
+    carol.groups.set(Group.objects.filter(name="auditor"))
+    return carol
+
+
+@pytest.fixture
 def bypass(make_patch, lena, alice) -> Bypass:
     """What lena asked for alice."""
     patch = make_patch(severity="critical")
@@ -55,10 +62,10 @@ def told() -> list[tuple[str, str, str]]:
     ]
 
 
-def test_who_grants_their_own_bypass_is_refused_and_told_of(bypass, lena, alice):
+def test_who_grants_their_own_bypass_is_refused_and_told_of(bypass, lena, ada):
     for who, why in (
         (lena, "grant: You asked for this bypass, so a second person must grant it."),
-        (alice, "grant: Only security leads grant an emergency bypass."),
+        (ada, "grant: Only security leads grant an emergency bypass."),
     ):
         with pytest.raises(NotAllowed):
             bypasses.grant(bypass.pk, **acting(who))
@@ -68,28 +75,35 @@ def test_who_grants_their_own_bypass_is_refused_and_told_of(bypass, lena, alice)
 
 
 @pytest.mark.parametrize("act", [bypasses.refuse, bypasses.end])
-def test_who_is_no_lead_and_answers_a_bypass_is_told_of(bypass, alice, act):
+def test_who_is_no_lead_and_answers_a_bypass_is_told_of(bypass, ada, act):
     with pytest.raises(NotAllowed):
-        act(bypass.pk, **acting(alice))
+        act(bypass.pk, **acting(ada))
     [(who, what, line)] = told()
-    assert (who, what) == (f"user:{alice.pk}", f"bypass {bypass.pk}")
+    assert (who, what) == (f"user:{ada.pk}", f"bypass {bypass.pk}")
     assert line.startswith(f"{act.__name__}: Only security leads")
 
 
-def test_who_asks_for_a_bypass_and_is_no_lead_is_told_of(make_patch, alice):
+def test_who_asks_for_a_bypass_and_is_no_lead_is_told_of(make_patch, alice, ada):
+    patch = make_patch()
     with pytest.raises(NotAllowed):
-        bypasses.ask(alice, Target(make_patch().decision_id), 3600, "Please.", **acting(alice))
+        bypasses.ask(alice, Target(patch.decision_id), 3600, "Please.", **acting(ada))
     assert told() == [
         (
-            f"user:{alice.pk}",
-            f"caller user:{alice.pk}",
+            f"user:{ada.pk}",
+            f"caller user:{ada.pk}",
             "ask for a bypass: Only security leads ask for an emergency bypass.",
         )
     ]
+    asked = body_of(Entry.objects.get(type="attempt.refused"))["data"]
+    assert (asked["holder"], asked["decision_target"], asked["seconds"]) == (
+        f"user:{alice.pk}",
+        str(patch.decision_id),
+        3600,
+    )
     assert not Bypass.objects.exists()
 
 
-def test_who_judges_their_own_use_is_told_of(bypass, luis, alice):
+def test_who_judges_a_use_and_is_no_lead_is_told_of(bypass, luis, alice, ada):
     bypasses.grant(bypass.pk, **acting(luis))
     decision = bypass.decision
     assert decision is not None
@@ -97,35 +111,43 @@ def test_who_judges_their_own_use_is_told_of(bypass, luis, alice):
     seen = reviews.Seen(decision.patch.sha256, "page", "page", authenticated_at=now, bypass=bypass.pk)
     reviews.review(decision.decision_id, "approve", user=alice, actor=actor_for(alice), seen=seen, now=now)
     with pytest.raises(NotAllowed):
-        bypasses.review(decision.decision_id, True, "It was fine.", **acting(alice))
+        bypasses.review(decision.decision_id, True, "It was fine.", **acting(ada))
     assert told() == [
         (
-            f"user:{alice.pk}",
-            f"decision {decision.decision_id}",
-            "review: Only security leads review the use of an emergency bypass.",
+            f"user:{ada.pk}",
+            f"bypass {bypass.pk}",
+            "review a use: Only security leads review the use of an emergency bypass.",
         )
     ]
 
 
-def test_who_agrees_to_their_own_change_is_told_of(proposal, lena, alice):
+def test_who_agrees_to_their_own_change_is_told_of(proposal, lena, ada):
     with pytest.raises(NotAllowed) as own:
         second_person.agree(proposal.pk, **acting(lena))
     with pytest.raises(NotAllowed) as stranger:
-        second_person.refuse(proposal.pk, **acting(alice))
+        second_person.refuse(proposal.pk, **acting(ada))
     assert told() == [
         (f"user:{lena.pk}", f"proposal {proposal.pk}", f"agree: {own.value.detail}"),
-        (f"user:{alice.pk}", f"proposal {proposal.pk}", f"refuse: {stranger.value.detail}"),
+        (f"user:{ada.pk}", f"proposal {proposal.pk}", f"refuse: {stranger.value.detail}"),
     ]
     assert Proposal.objects.get().state == Proposal.State.OPEN
 
 
+def test_attempts_on_the_pages_are_told_of(client, bypass, proposal, ada):
+    client.force_login(ada)
+    client.post(f"/bypasses/{bypass.pk}/grant")
+    client.post(f"/policies/proposals/{proposal.pk}/agree")
+    client.post("/policies/switch", {"to": "stop", "reason": "Because."})
+    assert [what for _, what, _ in told()] == [f"bypass {bypass.pk}", f"proposal {proposal.pk}", "kill_switch 1"]
+
+
 @pytest.mark.parametrize("act", [second_person.stop, second_person.start_again])
-def test_who_turns_the_switch_and_is_no_lead_is_told_of(alice, act):
+def test_who_turns_the_switch_and_is_no_lead_is_told_of(ada, act):
     before = KillSwitch.objects.values().get()
     with pytest.raises(NotAllowed) as refused:
-        act(reason="Because.", **acting(alice))
+        act(reason="Because.", **acting(ada))
     [(who, what, line)] = told()
-    assert (who, what) == (f"user:{alice.pk}", "kill_switch 1")
+    assert (who, what) == (f"user:{ada.pk}", "kill_switch 1")
     assert line.endswith(refused.value.detail)
     assert KillSwitch.objects.values().get() == before
 
