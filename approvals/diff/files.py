@@ -12,6 +12,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, F
 
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
 
+_NAMING = (b"--- ", b"+++ ", b"*** ", b"Index:")
 _UNNAMED = "(no name)"
 _UNENDED = {
     bytes((DELETE, NOTE)): "The old version has",
@@ -51,7 +52,7 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
     for code, message, line in (
         *_about_names(file, draft, keys),
         *_about_kind(file, draft),
-        *_about_bytes(file, section, body),
+        *_about_bytes(file, draft, section, body),
         *_about_hunks(draft),
     ):
         notices.add(code, message, path, line)
@@ -76,6 +77,19 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
         yield "path-invisible", "The file name contains characters that cannot be seen.", line
     if keys[file.path] > 1 and file.path != _UNNAMED:
         yield "duplicate-file", f"{name} is changed in {counted(keys[file.path], 'place')} of this patch.", line
+    if draft.sides_differ():
+        words = (
+            f"The two sides name different files, {shortened(file.old_path or '')} and {shortened(file.new_path or '')}: "
+            "git apply changes the second, GNU patch the one that it finds (the shorter name where both are there)."
+        )
+        yield "names-differ", words, line
+    for blank in draft.blank_names():
+        words = (
+            f"The name {shortened(shown(blank))} has a blank in it and no tab after it: git reads all of it, GNU patch "
+            "only what stands before the first blank."
+        )
+        yield "name-blank", words, line
+        break
     if draft.names_disagree():
         said = shortened(shown(b" ".join(draft.pair or ())))
         used = shortened(shown(b" ".join(name for name in (draft.source, draft.target) if name)))
@@ -107,7 +121,7 @@ def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
         yield "no-hunks", f"{name} is named, but no change to it follows.", line
 
 
-def _about_bytes(file: File, section: bytes, body: bytes) -> Iterator[tuple[str, str, int]]:
+def _about_bytes(file: File, draft: Draft, section: bytes, body: bytes) -> Iterator[tuple[str, str, int]]:
     name = shortened(file.path)
     if (at := section.find(b"\0")) >= 0:
         nuls = counted(section.count(b"\0"), "NUL byte")
@@ -118,6 +132,9 @@ def _about_bytes(file: File, section: bytes, body: bytes) -> Iterator[tuple[str,
         except UnicodeDecodeError as error:
             at = file.line + section.count(b"\n", 0, error.start)
             yield "encoding", f"{name} is not all UTF-8; lines that are not are shown as Latin-1.", at
+    if any(raw.endswith(b"\r\n") for raw in draft.header if raw.startswith(_NAMING)):
+        words = f"The header of {name} ends in CRLF: GNU patch takes the CR off every line of the change, git keeps it."
+        yield "crlf-headers", words, file.line
     if file.mixed_endings:
         words = f"{name} has both CRLF and LF line endings; a CRLF is drawn where it stands."
         yield "mixed-endings", words, file.line

@@ -4,6 +4,7 @@ Sources: git-diff(1), "Generating patch text with -p" (extended headers); GNU di
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from approvals.diff.paths import is_epoch, split_pair, split_stamp, stripped
@@ -20,6 +21,7 @@ _EXTENDED = re.compile(
 _BINARY = re.compile(rb"(?:Binary files|Files) (.{1,4200}) and (.{1,4200}) differ\s*$", re.DOTALL)
 _MODE = re.compile(rb"[0-7]{6}$")
 _LITERAL = re.compile(rb"(?:literal|delta) \d+\s*$")
+_HG_BINARY = re.compile(rb"Binary file (.{1,4200}) has changed\s*$")
 _BASE85 = re.compile(rb"[A-Za-z][0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{5,}\s*$")
 
 
@@ -49,6 +51,7 @@ class Draft:
     binary: bool = False
     carries_binary: bool = False
     combined: bool = False
+    prefixes: frozenset[bytes] = frozenset()  # first folders that other files of the patch show to be none of theirs
 
     def stray(self, lines: list[bytes]) -> None:
         """Append lines that are part of no hunk to the last hunk, where they stood."""
@@ -63,7 +66,13 @@ class Draft:
         old, new = (None if name in (b"/dev/null", b"") else name for name in (old, new))
         if self.moved_from is not None and self.moved_to is not None:
             return self.moved_from, self.moved_to
-        return stripped(old, new, self._prefixed())
+        if self.index_name is not None and not self.raw_names()[1:]:  # `Index:` alone names the file
+            name = stripped(self.index_name, None, None, self.prefixes)[0]
+            return name, name
+        old, new = stripped(old, new, self._prefixed(), self.prefixes)
+        if old and new and old != new and _is_copy_of(new, old):  # `x` and `x.new`: every tool takes the shorter name
+            return old, old
+        return old, new
 
     def raw_names(self) -> tuple[bytes, ...]:
         """Return every name the header uses, as written."""
@@ -92,6 +101,20 @@ class Draft:
             name not in (None, b"/dev/null", said)
             for name, said in zip((self.source, self.target), self.pair, strict=True)
         )
+
+    def sides_differ(self) -> bool:
+        """Tell whether the two sides name different files although nothing is renamed."""
+        old, new = self.names()
+        return None not in (old, new) and old != new and not self.moved and not _is_copy_of(old or b"", new or b"")
+
+    def blank_names(self) -> Iterator[bytes]:
+        """Return the names with blanks that no tab ends: git takes the whole line, GNU patch the first word."""
+        for line in self.header:
+            rest = without_ending(line)[4:]
+            if line.startswith((b"--- ", b"+++ ")) and b"\t" not in rest and not rest.startswith(b'"'):
+                name = split_stamp(rest)[0]
+                if b" " in name:
+                    yield name
 
     def _raw_names(self) -> tuple[bytes | None, bytes | None]:
         if self.source is not None or self.target is not None:
@@ -168,15 +191,21 @@ def read_binary(source: Source, position: int, draft: Draft) -> int:
         draft.trailer.append(line)
         if not draft.raw_names() and (match := _BINARY.match(line)):
             draft.source, draft.target = split_stamp(match[1])[0], split_stamp(match[2])[0]
+        elif not draft.raw_names() and (match := _HG_BINARY.match(line)):
+            draft.index_name = match[1]
         return position + 1
     return position
 
 
 def is_binary_note(line: bytes) -> bool:
-    """Tell whether a line says that binary files differ, as git, GNU diff and Subversion say it."""
+    """Tell whether a line says that binary files differ, as git, GNU diff, Mercurial, Subversion and Fossil say it."""
+    if line.startswith(b"Binary file ") and _HG_BINARY.match(line):
+        return True
     if line.startswith((b"Binary files ", b"Files ")):
         return line.rstrip().endswith(b" differ")
-    return line.startswith(b"Cannot display: file marked as a binary type")
+    return line.startswith(
+        (b"Cannot display: file marked as a binary type", b"cannot compute difference between binary files")
+    )
 
 
 def _take_extended(draft: Draft, name: bytes, value: bytes) -> None:
@@ -200,6 +229,11 @@ def _take_extended(draft: Draft, name: bytes, value: bytes) -> None:
     elif name == b"mode" and b".." in value:
         old, _, new = value.rpartition(b"..")
         draft.old_mode, draft.new_mode = _mode(old.partition(b",")[0]), _mode(new)
+
+
+def _is_copy_of(longer: bytes, name: bytes) -> bool:
+    """Tell whether a name is another with an ending such as `.orig` or `~`."""
+    return longer.startswith(name) and longer[len(name) : len(name) + 1] in (b".", b"~")
 
 
 def _mode(value: bytes) -> str | None:

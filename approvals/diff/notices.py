@@ -24,6 +24,11 @@ class Notices:
         if self._seen[code] <= PER_CODE:
             self._kept.append(Warning(code, message, file, line))
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """Return the codes met, also those of which only the number is kept."""
+        return frozenset(self._seen)
+
     def close(self) -> tuple[Warning, ...]:
         """Return the warnings in patch order, with one line for each code that had more, at most `TOTAL` + 1 in all."""
         kept = sorted(self._kept, key=lambda warning: warning.line or 0)

@@ -1,14 +1,21 @@
 """Reads a patch in any format people send. It never refuses, never raises, loses no byte, and judges nothing."""
 
+import codecs
 import re
 
+from approvals.diff.agreement import disagreements
 from approvals.diff.combined_hunks import is_combined_header, read_combined
 from approvals.diff.context_hunks import is_context_header, read_context
 from approvals.diff.files import finish
+from approvals.diff.git_apply import read_as_git
+from approvals.diff.gnu_patch import Section, read_as_patch
 from approvals.diff.headers import Draft, is_binary_note, read_binary, read_git_header, read_names, starts_names
 from approvals.diff.hunks import HunkReading, is_footer, is_hunk_header, read_unified
+from approvals.diff.mail import decoded_mail
 from approvals.diff.notices import Notices, counted, shortened
-from approvals.diff.paths import shown, split_stamp
+from approvals.diff.oddities import as_sent, oddities
+from approvals.diff.paths import shown, shown_prefix, split_stamp
+from approvals.diff.plain_hunks import read_plain
 from approvals.diff.source import BudgetSpent, Source
 from approvals.diff.structure import Diff, File, Text, TextKind, without_ending
 
@@ -24,15 +31,17 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
     When reading takes longer than `budget_seconds`, the result has no files, `parsed` is False and a warning says so.
     """
     notices = Notices()
+    mail = decoded_mail(data)
     try:
-        return _Reader(Source(data, budget_seconds), notices).read()
+        diff = _Reader(Source(mail.data if mail else data, budget_seconds), notices).read()
+        return as_sent(diff, data, mail, notices, budget_seconds) if mail else diff
     except BudgetSpent:
         notices = Notices()
         words = (
             f"Reading took longer than {budget_seconds:g} s: the patch is shown as plain text, no file was recognised."
         )
         notices.add("budget", words, None, 1)
-        return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False)
+        return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False, codes=notices.codes)
 
 
 class _Reader:
@@ -47,10 +56,17 @@ class _Reader:
         self.draft: Draft | None = None
         self.text_from = 0  # first line that is in no chunk and no draft yet
         self.header_from: int | None = None  # where `Index:`, `diff -u` and the like began to introduce a file
+        self.patch = read_as_patch(source)
+        self.starts = {section.start: section for section in self.patch.sections}
+        self.hidden = {section.header: section for section in self.patch.sections if section.is_hidden}
+        self.git = read_as_git(source)
+        self.names: dict[str, frozenset[bytes]] = {}  # for each file, every name its header uses
+        self.prefixes = _prefixes(source)
 
     def read(self) -> Diff:
         """Read everything."""
         position, lines = 0, self.source.lines
+        self._set_mark_aside()
         while position < len(lines):
             position = self._step(position)
             self.source.check_budget()
@@ -63,12 +79,26 @@ class _Reader:
             sum(file.additions for file in self.files),
             sum(file.deletions for file in self.files),
             parsed=True,
+            codes=self.notices.codes,
         )
+
+    def _set_mark_aside(self) -> None:
+        """Put a byte order mark before the first line into words of its own: the line behind it may be a header."""
+        lines = self.source.lines
+        if lines and lines[0].startswith(codecs.BOM_UTF8):
+            self.chunks.append(Text("preamble", 1, (codecs.BOM_UTF8,)))
+            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+            words = "The patch begins with a byte order mark: git apply does not see the line behind it, GNU patch may."
+            self.notices.add("byte-order-mark", words, None, 1)
+            if not lines[0]:
+                del lines[0]
 
     def _step(self, position: int) -> int:
         """Read what stands at a position, a header, a hunk or a line of text, and return the position after it."""
+        if position in self.hidden and not self._hunk_follows(position):
+            return self._hidden(self.hidden[position])
         line = self.source.lines[position]
-        if line[0] not in b"dI-+*@BFCOGRrP=":
+        if line[0] not in b"dI-+*@BFCOGRrPc=":
             return self._text(position)
         if line.startswith(_GIT_HEADERS):
             return self._git_file(position)
@@ -84,6 +114,31 @@ class _Reader:
                 self.header_from = self._introduced_from(position)
             return position + 1
         return self._text(position)
+
+    def _hunk_follows(self, position: int) -> bool:
+        """Tell whether names stand here and a hunk right after them, whatever GNU patch takes it for."""
+        if not starts_names(self.source, position):
+            return False
+        after = position + 1 + self.source.at(position + 1).startswith((b"+++ ", b"--- "))
+        return self.source.at(after).startswith((b"@@", b"*****"))
+
+    def _hidden(self, section: Section) -> int:
+        """Show as a file what only GNU patch takes for a change: a normal or ed diff, or an indented one."""
+        self.header_from = None
+        draft = self._open(section.header)
+        draft.header = self.source.lines[section.header : section.start]
+        draft.hunks = read_plain(self.source, section)
+        draft.excess = [0] * len(draft.hunks)
+        self._name(draft, section)
+        self.text_from = section.end
+        self._close_file()
+        return section.end
+
+    def _name(self, draft: Draft, section: Section | None) -> None:
+        """Take the names GNU patch found for a change that no header stands before."""
+        if section is not None and not draft.raw_names():
+            draft.source, draft.target = section.names.get("old"), section.names.get("new")
+            draft.index_name = section.names.get("index")
 
     def _introduced_from(self, position: int) -> int:
         """Return where the header begins that a line introduces; `diff -u` after `Index:` belongs to the same file."""
@@ -112,7 +167,7 @@ class _Reader:
         start = position if self.header_from is None else self.header_from
         self._close(start)
         introduction = self.source.lines[start:position]
-        self.draft = Draft(start, introduction)
+        self.draft = Draft(start, introduction, prefixes=self.prefixes)
         if introduction and introduction[0].startswith(b"Index: "):
             self.draft.index_name = split_stamp(without_ending(introduction[0])[7:])[0]
         self.header_from = None
@@ -154,9 +209,11 @@ class _Reader:
 
     def _place(self, position: int, reading: HunkReading) -> int:
         """Give a hunk to the open file, with the text that stands between it and what the file has."""
-        draft = self.draft
-        if draft is None or draft.trailer:  # a hunk after a binary section would change places with it
+        draft, section = self.draft, self.starts.get(position)
+        elsewhere = section is not None and draft is not None and not section.names_any(draft.raw_names())
+        if draft is None or draft.trailer or elsewhere:  # a hunk after a binary section would change places with it
             draft = self._open(position)
+            self._name(draft, section)
         elif position > self.text_from:
             self._keep_stray(draft, self.text_from, position)
         draft.hunks.append(reading.hunk)
@@ -178,6 +235,7 @@ class _Reader:
     def _close_file(self) -> None:
         if self.draft is not None:
             file = finish(self.draft, self.keys, self.notices)
+            self.names[file.key] = frozenset(self.draft.raw_names())
             self.chunks.append(file)
             self.files.append(file)
             self.draft = None
@@ -215,3 +273,18 @@ class _Reader:
         elif not lines[-1].endswith(b"\n"):
             words = "The last line of the patch has no line ending: it may be cut off."
             self.notices.add("cut-off", words, None, len(lines))
+        for code, message, path, line in (
+            *disagreements(self.source, self.files, self.names, self.patch, self.git),
+            *oddities(self.source, bool(self.files)),
+        ):
+            self.notices.add(code, message, path, line)
+
+
+def _prefixes(source: Source) -> frozenset[bytes]:
+    """Return the first folders in which two sides of any file differ, such as `foo-1.0.orig` and `foo-1.0`."""
+    found: set[bytes] = set()
+    for place, line in enumerate(source.lines):
+        if line.startswith(b"--- ") and source.at(place + 1).startswith(b"+++ "):
+            old, new = (split_stamp(without_ending(source.lines[at])[4:])[0] for at in (place, place + 1))
+            found.update(shown_prefix(old, new) or ())
+    return frozenset(found)

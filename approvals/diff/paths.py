@@ -16,6 +16,8 @@ _STAMP = re.compile(
 )
 # GNU diff -N gives a missing file the time zero, in the local zone.
 _EPOCH = re.compile(rb"\s*(?:19(?:70-01-01|69-12-31)[ T]|Thu,? (?:0?1 )?Jan +0?1 .*1970|Wed Dec 31 .*1969)")
+# git's own prefixes (git-config, `diff.mnemonicPrefix`), and what people call the two trees.
+_PREFIXES = frozenset((b"a", b"b", b"c", b"i", b"o", b"w", b"1", b"2", b"old", b"new"))
 _DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
 
 
@@ -65,15 +67,18 @@ def is_epoch(stamp: bytes) -> bool:
     return _EPOCH.match(stamp[:80]) is not None
 
 
-def stripped(old: bytes | None, new: bytes | None, prefixed: bool | None) -> tuple[bytes | None, bytes | None]:
-    """Take the prefix (`a/`, `b/`, `foo-1.0.orig/`) off both names where it is one.
+def stripped(
+    old: bytes | None, new: bytes | None, prefixed: bool | None, known: frozenset[bytes] = frozenset()
+) -> tuple[bytes | None, bytes | None]:
+    """Take the prefix (`a/`, `b/`, `i/`, `foo-1.0.orig/`) off both names where it is one.
 
-    `prefixed` is what the `diff --git` line shows: False for --no-prefix, None where there is no such line.
+    `prefixed` is what the `diff --git` line shows: False for --no-prefix, None where there is no such line. `known` are
+    the prefixes that other files of the patch show.
     """
     if prefixed is False:
         return old, new
     if old is None or new is None:
-        return _one_sided(old), _one_sided(new)
+        return _one_sided(old, prefixed, known), _one_sided(new, prefixed, known)
     old_rest, new_rest = old.partition(b"/")[2], new.partition(b"/")[2]
     sides = (old[:2], new[:2])
     if prefixed or (old_rest and old_rest == new_rest and old != new) or sides in ((b"a/", b"b/"), (b"b/", b"a/")):
@@ -92,8 +97,18 @@ def leaves_tree(raw: bytes) -> bool:
     return raw.startswith((b"/", b"\\")) or _DRIVE.match(raw) is not None or b".." in re.split(rb"[/\\]", raw)
 
 
-def _one_sided(name: bytes | None) -> bytes | None:
-    return name[2:] if name is not None and name[:2] in (b"a/", b"b/") else name
+def shown_prefix(old: bytes, new: bytes) -> tuple[bytes, bytes] | None:
+    """Return the first folders of two names that differ in nothing else."""
+    (first, _, old_rest), (second, _, new_rest) = old.partition(b"/"), new.partition(b"/")
+    return (first, second) if old_rest and old_rest == new_rest and first != second else None
+
+
+def _one_sided(name: bytes | None, prefixed: bool | None, known: frozenset[bytes]) -> bytes | None:
+    """Return the name of a file that exists on one side only: nothing beside it shows what its prefix is."""
+    if name is None:
+        return None
+    first, _, rest = name.partition(b"/")
+    return rest if rest and (prefixed or first in _PREFIXES or first in known) else name
 
 
 def _same_but_prefix(old: bytes, new: bytes) -> bool:

@@ -17,6 +17,13 @@ class Source:
         self._deadline = time.monotonic() + budget_seconds
         self.lines: list[bytes] = io.BytesIO(data).readlines()
 
+    @classmethod
+    def of(cls, lines: list[bytes], whole: "Source") -> "Source":
+        """Return lines as a source of their own, within the time of the whole."""
+        part = cls.__new__(cls)
+        part.lines, part._deadline = lines, whole._deadline
+        return part
+
     def at(self, position: int) -> bytes:
         """Return the line at a position, empty past the end."""
         return self.lines[position] if position < len(self.lines) else b""

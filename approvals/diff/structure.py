@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypedDict
 
 Change = Literal["modified", "added", "deleted", "renamed", "copied", "mode"]
-Form = Literal["unified", "context", "combined"]
+Form = Literal["unified", "context", "combined", "normal", "ed"]
 Kind = Literal["context", "add", "delete", "note", "other"]
-TextKind = Literal["mail", "preamble", "between", "footer", "raw"]
+TextKind = Literal["mail", "preamble", "between", "footer", "raw", "sent"]
 
 # One byte per line of a hunk. A patch of 5 MB can hold 2.5 million lines: one object each would cost seconds, so
 # hunks keep raw lines and these codes, and `Hunk.lines` builds the objects for the hunks somebody looks at.
@@ -232,7 +232,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """A whole patch: every byte of it is in exactly one of `chunks`. `files` are those chunks that are files."""
+    """A whole patch: every byte of it is in exactly one of `chunks`. `files` are those chunks that are files.
+
+    Of an encoded mail `chunks` are what it says, and `sent` is the mail as it came. `codes` are those of all warnings,
+    also of those that were too many to keep.
+    """
 
     chunks: tuple[Text | File, ...]
     files: tuple[File, ...]
@@ -240,6 +244,8 @@ class Diff:
     additions: int
     deletions: int
     parsed: bool
+    codes: frozenset[str] = frozenset()
+    sent: Text | None = None
 
     @property
     def preamble(self) -> str:
@@ -254,6 +260,8 @@ class Diff:
 
     def to_bytes(self) -> bytes:
         """Return the patch exactly as it came, put together from its parts."""
+        if self.sent is not None:
+            return self.sent.to_bytes()
         return b"".join(chunk.to_bytes() for chunk in self.chunks)
 
     def summary(self) -> Summary:

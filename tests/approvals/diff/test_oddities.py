@@ -18,7 +18,8 @@ def test_context_lines_whose_blank_was_eaten_are_context() -> None:
     diff = exact(HEADER + b"@@ -1,4 +1,4 @@\n\tint a;\n\n-\tint b;\n+\tint c;\n\t}\n")
     assert [line.kind for line in diff.files[0].hunks[0].lines] == ["context", "context", "delete", "add", "context"]
     assert diff.files[0].hunks[0].lines[0].text == "\tint a;"
-    assert [(warning.code, warning.line) for warning in diff.warnings] == [("blank-eaten", 4)]
+    # git refuses such a line, GNU patch takes it as unchanged
+    assert [(warning.code, warning.line) for warning in diff.warnings] == [("blank-eaten", 4), ("git-refuses", 4)]
 
 
 def test_a_removed_line_that_looks_like_a_header_is_content_while_the_counts_ask_for_it() -> None:
@@ -185,7 +186,7 @@ def test_no_time_left_gives_plain_text_and_one_warning() -> None:
 
 def test_warnings_are_capped_for_each_kind_and_in_all() -> None:
     diff = exact(b"".join(b"--- a/x%d\n+++ b/x%d\n@@ -1 +1,3 @@\n-a\n+b\n" % (n, n) for n in range(500)))
-    assert len(diff.warnings) == PER_CODE + 1 <= TOTAL
+    assert len(diff.warnings) == PER_CODE + 3 <= TOTAL  # and where git and patch stop
     assert diff.warnings[-1].message.startswith("492 more")
 
 
@@ -203,7 +204,13 @@ def test_the_summary_holds_plain_values_only() -> None:
                 "message": "The hunk announces 1 old and 3 new lines and has 1 and 1.",
                 "file": "x",
                 "line": 3,
-            }
+            },
+            {
+                "code": "git-refuses",
+                "message": "git apply refuses the whole patch at this line: the hunk is shorter than it says.",
+                "file": None,
+                "line": 3,
+            },
         ],
     }
 

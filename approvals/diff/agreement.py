@@ -1,0 +1,149 @@
+"""Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings; reads no patch itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from approvals.diff.git_apply import GitReading
+from approvals.diff.gnu_patch import PatchReading, Section
+from approvals.diff.notices import counted, shortened
+from approvals.diff.paths import shown
+from approvals.diff.source import Source
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, File, Hunk
+
+Finding = tuple[str, str, str | None, int]
+"""Code, sentence, path (None where it is about no file shown), line counted from 1."""
+
+AMBIGUOUS: Final = frozenset(
+    (
+        *("binary-absent", "budget", "byte-order-mark", "colours", "combined-diff", "context-diff", "crlf-headers"),
+        *("cut-off", "empty", "encoded-differs", "foreign-line", "git-reads-more", "git-refuses"),
+        *("half-header", "hunk-counts", "hunk-left-out", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail"),
+        *("name-blank", "name-mismatch", "names-differ", "no-files", "no-hunks", "no-name", "only-in", "only-patch"),
+        *("patch-reads-more", "patch-stops", "property", "submodule-log", "text-in-file", "utf-16", "word-diff"),
+        "zero-context",
+    )
+)
+"""Warnings after which common tools need not make the same change of a patch."""
+
+_FORMS: Final = {
+    "normal": "a normal diff",
+    "ed": "an ed script",
+    "unified": "an indented diff",
+    "context": "an indented diff",
+}
+
+
+def disagreements(
+    source: Source, files: Sequence[File], names: Mapping[str, frozenset[bytes]], patch: PatchReading, git: GitReading
+) -> Iterator[Finding]:
+    """Say at its line what a tool reads in another way than the page shows; `names` are those in the file's header."""
+    ours = {hunk.line - 1: (file, hunk) for file in files for hunk in file.hunks}
+    by_patch = {begin: (section, end) for section in patch.sections for begin, end in section.hunks}
+    by_git = {begin: end for file in git.files for begin, end in file.hunks}
+    if patch.stops_at is not None:
+        words = "GNU patch stops with an error at this line, after it applied what stands above."
+        yield "patch-stops", words, None, patch.stops_at + 1
+    if git.refused_at is not None:
+        yield "git-refuses", f"git apply refuses the whole patch at this line: {git.why}.", None, git.refused_at + 1
+    for begin, (file, hunk) in ours.items():
+        if hunk.form != "combined":
+            yield from _about_hunk(source, file, hunk, by_patch.get(begin), by_git.get(begin), patch, git)
+    for begin, (section, _) in by_patch.items():
+        if begin not in ours:
+            words = f"GNU patch reads a change to {_listed(section)} here, which is not shown as one."
+            yield "patch-reads-more", words, None, begin + 1
+        elif begin == section.hunks[0][0]:
+            yield from _about_names(ours[begin][0], names, section)
+    yield from _more_by_git(files, ours, git)
+    for file in files:
+        yield from _about_places(file)
+
+
+def _about_hunk(
+    source: Source,
+    file: File,
+    hunk: Hunk,
+    by_patch: tuple[Section, int] | None,
+    git_end: int | None,
+    patch: PatchReading,
+    git: GitReading,
+) -> Iterator[Finding]:
+    begin, name = hunk.line - 1, shortened(file.path)
+    if by_patch and (by_patch[0].kind in ("normal", "ed") or by_patch[0].indent or by_patch[0].nested):
+        if begin == by_patch[0].hunks[0][0]:
+            form = _FORMS[by_patch[0].kind]
+            words = f"GNU patch changes {name} by {form} here; git apply and git am pass over these lines."
+            yield "only-patch", words, file.path, hunk.line
+        return
+    left_by_patch = by_patch is None and begin != patch.stops_in and (patch.stops_at is None or begin < patch.stops_at)
+    left_by_git = git_end is None and git.refused_at is None and hunk.form == "unified"
+    if left_by_patch or left_by_git:
+        yield "hunk-left-out", _left_out(source, hunk, left_by_patch, left_by_git, git), file.path, hunk.line
+    for tool, end in (("GNU patch", by_patch and by_patch[1]), ("git apply", git_end)):
+        rest = hunk.codes[max(0, end - begin - hunk.header.count(b"\n")) :] if end else b""
+        if lines := rest.count(ADD) + rest.count(DELETE):
+            at = hunk.first_line + len(hunk.codes) - len(rest)
+            yield (
+                "hunk-tail",
+                f"{tool} leaves out the last {counted(lines, 'changed line')} of this hunk.",
+                file.path,
+                at,
+            )
+
+
+def _left_out(source: Source, hunk: Hunk, by_patch: bool, by_git: bool, git: GitReading) -> str:
+    if by_patch and by_git:
+        return "Neither GNU patch nor git apply applies this hunk, and neither says so."
+    if by_git:
+        return "git apply leaves this hunk out without a word; GNU patch applies it."
+    before = source.lines[hunk.line - 2].strip() if hunk.line > 1 else b"x"
+    reason = "text stands" if before else "an empty line stands"
+    others = "git apply refuses the whole patch" if git.refused_at is not None else "git apply applies it"
+    return f"GNU patch leaves this hunk out and reports success, for {reason} before it; {others}."
+
+
+def _about_names(file: File, names: Mapping[str, frozenset[bytes]], section: Section) -> Iterator[Finding]:
+    said = names.get(file.key, frozenset())
+    if extra := [name for name in section.names.values() if name not in said]:
+        words = (
+            f"GNU patch reads the name {shortened(shown(extra[0]))} here, and the page shows {shortened(file.path)}."
+        )
+        yield "names-differ", words, file.path, section.header + 1
+
+
+def _more_by_git(files: Sequence[File], ours: Mapping[int, object], git: GitReading) -> Iterator[Finding]:
+    heads = {file.line - 1 + place for file in files for place in range(len(file.header_lines))}
+    for read in git.files:
+        if any(begin not in ours for begin, _ in read.hunks) or read.start not in heads:
+            yield "git-reads-more", "git apply reads a change here that is not shown as one.", None, read.start + 1
+
+
+def _about_places(file: File) -> Iterator[Finding]:
+    """Say where numbers of old and new lines do not fit together, and which hunks have nothing around them."""
+    delta = 0
+    for hunk in file.hunks:
+        if hunk.form != "unified" or None in (hunk.old_start, hunk.new_start, hunk.old_count, hunk.new_count):
+            return
+        old_start, old_count = hunk.old_start or 0, hunk.old_count or 0
+        new_start, new_count = hunk.new_start or 0, hunk.new_count or 0
+        expected = old_start + delta + (old_count == 0) - (new_count == 0)
+        if new_start != expected and file.change not in ("added", "deleted"):
+            words = (
+                f"GNU patch looks for this hunk at line {old_start + delta:,} of the file, git apply at {new_start:,}: "
+                "in a file that has these lines twice they may change another place."
+            )
+            yield "hunk-shift", words, file.path, hunk.line
+            return
+        delta += new_count - old_count
+        # A file of one line has no other lines around it.
+        if CONTEXT not in hunk.codes and EATEN not in hunk.codes and old_start > 1 and file.change != "deleted":
+            words = (
+                "This hunk has no unchanged line around it: git apply refuses it unless --unidiff-zero is given, "
+                "GNU patch trusts its line number."
+            )
+            yield "zero-context", words, file.path, hunk.line
+
+
+def _listed(section: Section) -> str:
+    names = dict.fromkeys(shortened(shown(name)) for name in section.names.values())
+    return " or ".join(names) or "a file"

@@ -1,0 +1,79 @@
+"""Mails as `git am` decodes them before anything of a patch is read: transfer encodings, MIME parts, character sets.
+
+Sources: git-am(1) and git-mailinfo(1); RFC 2045 (transfer encodings), RFC 3676 (`format=flowed`).
+"""
+
+import email
+import re
+from dataclasses import dataclass
+from email.message import Message
+
+_MBOX = re.compile(rb"^From \S.* \d{1,2}:\d\d(?::\d\d)? (?:[A-Z+-]\w* )?\d{2,4}[^\n]*\n", re.MULTILINE)
+_HEAD = re.compile(rb"\s*(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n|[ \t][^\n]*\n)+")
+_HINTS = re.compile(
+    rb"quoted-printable|base64|multipart/|format\s*=\s*\"?flowed|charset\s*=\s*\"?(?!utf-?8|us-ascii)", re.IGNORECASE
+)
+_SAME_BYTES = {"utf-8", "us-ascii", "ascii", "utf8"}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMail:
+    """The text `git am` works on, each mail with its own head, and what was undone to get it."""
+
+    data: bytes
+    encodings: tuple[str, ...]
+
+
+def decoded_mail(data: bytes) -> DecodedMail | None:
+    """Return the decoded text; None where the patch is no mail or says the same without decoding."""
+    if not _HINTS.search(data):
+        return None
+    encodings: dict[str, None] = {}
+    whole = b"".join(_decoded(mail, encodings) for mail in _mails(data))
+    return DecodedMail(whole, tuple(encodings)) if encodings and whole != data else None
+
+
+def _mails(data: bytes) -> list[bytes]:
+    """Split an mbox at its `From ` lines; text that does not begin with one is a single mail."""
+    starts = [match.start() for match in _MBOX.finditer(data)]
+    if not starts or data[: starts[0]].strip():
+        return [data]
+    return [data[begin:end] for begin, end in zip([0, *starts[1:]], [*starts[1:], len(data)], strict=True)]
+
+
+def _decoded(mail: bytes, encodings: dict[str, None]) -> bytes:
+    head = _HEAD.match(mail)
+    if head is None or not _HINTS.search(head[0]):
+        return mail
+    envelope = _MBOX.match(head[0].lstrip())
+    text = mail[len(head[0]) - len(head[0].lstrip()) + (envelope.end() if envelope else 0) :]
+    try:
+        parts = [part for part in email.message_from_bytes(text).walk() if not part.is_multipart()]
+    except RecursionError:  # parts within parts, deeper than git follows them
+        return mail
+    return head[0] + b"\n" + b"".join(_part(part, encodings) for part in parts)
+
+
+def _part(part: Message, encodings: dict[str, None]) -> bytes:
+    """Return one MIME part as bytes of UTF-8; what cannot be decoded stays as it was sent."""
+    transfer = str(part.get("content-transfer-encoding", "")).strip().lower()
+    if transfer in ("quoted-printable", "base64"):
+        encodings[transfer] = None
+    else:
+        del part["content-transfer-encoding"]  # git decodes no other one, such as uuencode
+    payload = part.get_payload(decode=True)
+    body = payload if isinstance(payload, bytes) else b""
+    charset = str(part.get_param("charset", "") or "").lower()
+    if charset and charset not in _SAME_BYTES:
+        try:
+            decoded = body.decode(charset).encode()
+        except (LookupError, UnicodeError, ValueError):
+            decoded = body
+        if decoded != body:
+            body, encodings[charset] = decoded, None
+    if (
+        str(part.get_param("format", "") or "").lower() == "flowed"
+        and (stuffed := re.sub(rb"(?m)^ ", b"", body)) != body
+    ):
+        body, encodings["format=flowed"] = stuffed, None
+    return body

@@ -1,0 +1,63 @@
+"""What is odd about a patch as a whole: an encoded mail, colours, UTF-16, words that stand for a change it lacks."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from approvals.diff.git_apply import read_as_git
+from approvals.diff.gnu_patch import read_as_patch
+from approvals.diff.mail import DecodedMail
+from approvals.diff.notices import Notices, shortened
+from approvals.diff.paths import shown
+from approvals.diff.source import Source
+from approvals.diff.structure import Diff, Text, without_ending
+
+_COLOUR = re.compile(rb"(?:\x1b\[[0-9;]*m)+(?:diff |--- |\+\+\+ |@@ |[-+])")
+_SUBMODULE = re.compile(rb"Submodule (.{1,400}?) (?:[0-9a-f]{7,64}(?:\.{2,3}[0-9a-f]{7,64})?|contains )")
+_WORDS = re.compile(rb"\[-.{1,400}?-\]|\{\+.{1,400}?\+\}")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | None, int]]:
+    """Say what stands in the way of reading the patch, as code, sentence, None and line counted from 1."""
+    lines = source.lines
+    if lines and lines[0].startswith(_UTF16):
+        words = "The patch is written in UTF-16 (PowerShell's '>' does that): no tool reads it as a diff."
+        yield "utf-16", words, None, 1
+    coloured = word_diff = False
+    for place, line in enumerate(lines):
+        if line.startswith(b"\x1b[") and not coloured and _COLOUR.match(line[:200]):
+            coloured = True
+            words = "The patch has terminal colours in it (git's color.ui=always): no tool reads such lines as a diff."
+            yield "colours", words, None, place + 1
+        elif line.startswith(b"Submodule ") and (match := _SUBMODULE.match(line[:600])):
+            name = shortened(shown(match[1]))
+            words = f"The submodule {name} moves (git's diff.submodule=log), and the patch does not carry it."
+            yield "submodule-log", words, None, place + 1
+        elif has_files and not word_diff and line[:1] not in b"+- @\\" and _WORDS.search(line[:2000]):
+            word_diff = True
+            words = "Lines are marked word by word (git diff --word-diff): no tool applies such a hunk."
+            yield "word-diff", words, None, place + 1
+
+
+def as_sent(diff: Diff, data: bytes, mail: DecodedMail, notices: Notices, budget_seconds: float) -> Diff:
+    """Return the diff of a decoded mail with the mail as it came, and say what `patch` makes of that one."""
+    how = " and ".join(mail.encodings)
+    words = f"This mail is encoded ({how}); it is shown as git am decodes it. The mail as sent stands at the end."
+    same = _changes(data, budget_seconds) == _changes(mail.data, budget_seconds)
+    if not same:
+        words += " GNU patch and git apply do not decode: they read other lines in it, or none."
+    notices.add("encoded-mail" if same else "encoded-differs", words, None, 1)
+    sent = Text("sent", 1, tuple(Source(data, budget_seconds).lines))
+    return replace(diff, warnings=notices.close(), codes=notices.codes, sent=sent)
+
+
+def _changes(data: bytes, budget_seconds: float) -> tuple[list[bytes], list[bytes]]:
+    """Return the lines of all hunks that GNU patch and git apply find, without line endings."""
+    source = Source(data, budget_seconds)
+    patch = [hunk for section in read_as_patch(source).sections for hunk in section.hunks]
+    git = [hunk for file in read_as_git(source).files for hunk in file.hunks]
+    by_patch, by_git = (
+        [without_ending(line) for a, b in hunks for line in source.lines[a:b]] for hunks in (patch, git)
+    )
+    return by_patch, by_git
