@@ -1,4 +1,4 @@
-"""Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings; reads no patch itself."""
+"""Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings, reads no patch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final

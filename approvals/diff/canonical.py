@@ -1,4 +1,4 @@
-"""The canonical form of a patch: the change that the page shows and nothing else, in git's form, or why there is none."""
+"""The canonical form of a patch: the change that the page shows and nothing else, or why there is none."""
 
 import re
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _line(code: int, text: bytes) -> bytes:
 
 
 def _name(prefix: bytes, name: bytes) -> bytes:
-    """Return a name with its prefix, quoted as git does (git-config, `core.quotePath`) where a reader may stop short."""
+    """Return a name with its prefix, quoted as git does (git-config, `core.quotePath`) where readers may stop short."""
     whole = prefix + name
     if not _NEEDS_QUOTES.search(whole):
         return whole

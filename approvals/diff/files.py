@@ -78,8 +78,9 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
     if keys[file.path] > 1 and file.path != _UNNAMED:
         yield "duplicate-file", f"{name} is changed in {counted(keys[file.path], 'place')} of this patch.", line
     if draft.sides_differ():
+        old, new = shortened(file.old_path or ""), shortened(file.new_path or "")
         words = (
-            f"The two sides name different files, {shortened(file.old_path or '')} and {shortened(file.new_path or '')}: "
+            f"The two sides name different files, {old} and {new}: "
             "git apply changes the second, GNU patch the one that it finds (the shorter name where both are there)."
         )
         yield "names-differ", words, line

@@ -85,10 +85,15 @@ def _find(source: Source, position: int) -> GitFile | None:
         elif line.startswith(b"diff --git "):
             if file := _git_header(source, at):
                 return file
-        elif line.startswith(b"--- ") and source.at(at + 1).startswith(b"+++ "):
-            if source.at(at + 2).startswith(b"@@ -"):
-                return GitFile(at, False, at + 2, _absent(line, source.at(at + 1)))
+        elif _is_plain_header(source, at):
+            return GitFile(at, False, at + 2, _absent(line, source.at(at + 1)))
     return None
+
+
+def _is_plain_header(source: Source, at: int) -> bool:
+    """Tell whether both name lines and a hunk stand here, which is all git takes for a diff that is not its own."""
+    signs = (b"--- ", b"+++ ", b"@@ -")
+    return all(source.at(at + place).startswith(sign) for place, sign in enumerate(signs))
 
 
 def _absent(old: bytes, new: bytes) -> str:

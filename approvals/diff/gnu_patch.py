@@ -1,7 +1,7 @@
 """What GNU patch reads in a patch: where it finds changes, of which kind, and under which names. Changes nothing.
 
-The behaviour was measured with GNU patch 2.7.6 and is held against the tool in the tests. It matters because patch reads
-more than a person expects: diffs in a commit message, indented ones, normal and ed diffs after a lone name line.
+The behaviour was measured with GNU patch 2.7.6 and is held against the tool in the tests. It matters because patch
+reads more than a person expects: diffs in a commit message, indented ones, normal and ed diffs after a lone name line.
 """
 
 import re

@@ -66,8 +66,9 @@ class Draft:
         old, new = (None if name in (b"/dev/null", b"") else name for name in (old, new))
         if self.moved_from is not None and self.moved_to is not None:
             return self.moved_from, self.moved_to
-        if self.index_name is not None and not self.raw_names()[1:]:  # `Index:` alone names the file
-            name = stripped(self.index_name, None, None, self.prefixes)[0]
+        alone = {name for name in (self.source, self.target, self.index_name) if name}
+        if len(alone) == 1 and self.pair is None and None in (self.source, self.target):  # one line names the file
+            name = stripped(alone.pop(), None, None, self.prefixes)[0]
             return name, name
         old, new = stripped(old, new, self._prefixed(), self.prefixes)
         if old and new and old != new and _is_copy_of(new, old):  # `x` and `x.new`: every tool takes the shorter name

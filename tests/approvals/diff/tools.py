@@ -1,4 +1,4 @@
-"""GNU patch and git on a folder of their own: what they make of a patch. For tests that hold our reading against them."""
+"""GNU patch and git on a folder of their own: what they make of a patch, to hold our reading against."""
 
 import os
 import subprocess

@@ -1,0 +1,181 @@
+"""What GNU patch and git really do with odd patches, and that the page says so at that line."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from approvals.diff.git_apply import read_as_git
+from approvals.diff.gnu_patch import read_as_patch
+from approvals.diff.parse import parse
+from approvals.diff.source import Source
+from tests.approvals.diff.tools import Tree, applied, patched, run, write
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("git") or not shutil.which("patch"), reason="git or patch is not installed"
+)
+
+OLD = b"".join(b"a\n" if number == 3 else b"%d\n" % number for number in range(1, 31))
+TREE: Tree = dict.fromkeys(("x", "y", "setup.py", "docs/readme.txt"), OLD)
+NAMES = b"--- a/x\n+++ b/x\n"
+FIRST = b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n 4\n"
+SECOND = b"@@ -9,3 +9,3 @@\n 9\n-10\n+ten\n 11\n"
+NORMAL = b"3c3\n< a\n---\n> b\n"
+CONTEXT = b"***************\n*** 2,4 ****\n  2\n! a\n  4\n--- 2,4 ----\n  2\n! b\n  4\n"
+INDENTED = b"".join(b"    " + line for line in (b"--- a/setup.py\n+++ b/setup.py\n" + FIRST).splitlines(keepends=True))
+
+BEHAVIOUR: dict[str, tuple[bytes, set[str], set[str], set[str]]] = {
+    "a plain patch": (NAMES + FIRST + SECOND, {"x:2"}, {"x:2"}, set()),
+    "an empty line between hunks": (NAMES + FIRST + b"\n" + SECOND, {"x:1"}, set(), {"hunk-left-out", "git-refuses"}),
+    "a form feed between hunks": (NAMES + FIRST + b"\f\n" + SECOND, {"x:1"}, set(), {"hunk-left-out", "git-refuses"}),
+    "text between hunks": (NAMES + FIRST + b"so\n" + SECOND, {"x:1"}, set(), {"hunk-left-out", "git-refuses"}),
+    "two blanks in @@": (NAMES + FIRST + SECOND.replace(b"@@ ", b"@@  ", 1), {"x:1"}, {"x:1"}, {"hunk-left-out"}),
+    "no closing @@": (NAMES + FIRST.replace(b" @@\n", b"\n") + SECOND, set(), set(), {"patch-stops", "git-refuses"}),
+    "@@ without a blank": (NAMES + FIRST.replace(b" @@\n", b"@@\n"), {"x:1"}, set(), {"git-refuses"}),
+    "a count too short": (NAMES + FIRST.replace(b",3", b",2"), {"x:1"}, set(), set()),
+    "lines beyond the counts": (
+        NAMES + FIRST.replace(b"3 @@", b"3 @@") + b"-5\n+five\n",
+        {"x:1"},
+        {"x:1"},
+        {"hunk-tail"},
+    ),
+    "a hunk without context": (NAMES + b"@@ -3 +3 @@\n-a\n+b\n", {"x:1"}, set(), {"zero-context"}),
+    "a byte order mark": (b"\xef\xbb\xbf" + NAMES + FIRST, {"x:1"}, set(), {"byte-order-mark", "git-refuses"}),
+    "no name at all": (FIRST, set(), set(), {"no-name", "git-refuses"}),
+    "one name line": (b"+++ b/x\n" + FIRST, {"x:1"}, set(), {"half-header", "git-refuses"}),
+    "Index: alone": (b"Index: b/x\n" + FIRST, {"x:1"}, set(), {"git-refuses"}),
+    "names that differ": (
+        b"--- a/setup.py\n+++ b/docs/readme.txt\n" + FIRST,
+        {"setup.py:1"},
+        {"docs/readme.txt:1"},
+        {"names-differ"},
+    ),
+    "CRLF everywhere": ((NAMES + FIRST).replace(b"\n", b"\r\n"), {"x:1"}, set(), {"crlf-headers"}),
+    "an indented diff in the message": (
+        b"Was:\n\n" + INDENTED + NAMES + FIRST,
+        {"setup.py:1", "x:1"},
+        {"x:1"},
+        {"only-patch"},
+    ),
+    "a diff behind X": (b"X--- a/x\nX+++ b/x\n" + FIRST, {"x:1"}, set(), {"git-refuses"}),
+    "a normal diff in the message": (
+        b"Index: a/setup.py\n" + NORMAL + b"\n" + NAMES + FIRST,
+        {"setup.py:1", "x:1"},
+        {"x:1"},
+        {"only-patch"},
+    ),
+    "a normal diff after the footer": (
+        NAMES + FIRST + b"-- \n2.39.2\n\n*** a/setup.py\n" + NORMAL,
+        {"setup.py:1", "x:1"},
+        {"x:1"},
+        {"only-patch"},
+    ),
+    "a normal diff without a name": (NORMAL + NAMES + FIRST, {"x:1"}, {"x:1"}, set()),
+    "a context diff after a unified one": (
+        NAMES + FIRST + b"*** a/y\n--- b/y\n" + CONTEXT,
+        {"x:1", "y:1"},
+        {"x:1"},
+        {"context-diff"},
+    ),
+    "a git header whose names differ": (
+        b"diff --git a/x b/y\n--- a/x\n+++ b/y\n" + FIRST,
+        {"x:1"},
+        {"x:0", "y:1"},
+        {"names-differ"},
+    ),
+    "a blank in a name": (b"--- a/x y\n+++ b/x y\n" + FIRST, {"x:1"}, set(), {"name-blank"}),
+    "lines of a file said to be new": (b"--- /dev/null\n+++ b/x\n" + FIRST, {"x:1"}, set(), {"git-refuses"}),
+}
+"""For each patch: what GNU patch changes and what git apply does (`file:hunks`), and what the page must say."""
+
+
+def changed(tree: Tree) -> set[str]:
+    """Return `name:hunks` of what differs from the tree before; a file that is gone has no hunks."""
+    found = set()
+    for name in TREE.keys() | tree.keys():
+        if name not in tree:
+            found.add(f"{name}:0")
+        elif tree[name] != TREE.get(name):
+            found.add(f"{name}:{tree[name].count(b'b' + chr(10).encode()) + tree[name].count(b'ten')}")
+    return found
+
+
+@pytest.mark.parametrize("case", BEHAVIOUR)
+def test_what_the_tools_do_is_known_and_said(case: str, tmp_path: Path) -> None:
+    data, by_patch, by_git, codes = BEHAVIOUR[case]
+    assert changed(patched(tmp_path / "patch", TREE, data)) == by_patch
+    assert changed(applied(tmp_path / "git", TREE, data)) == by_git
+    assert codes <= parse(data).codes
+    if not codes and by_patch == by_git:
+        assert not parse(data).warnings
+
+
+@pytest.mark.parametrize("case", [case for case, (_, by_patch, *_) in BEHAVIOUR.items() if by_patch])
+def test_whatever_a_tool_changes_is_a_file_on_the_page(case: str) -> None:
+    data, by_patch, by_git, _ = BEHAVIOUR[case]
+    paths = {path for file in parse(data).files for path in (file.path, file.old_path, file.path.split(" ")[0])}
+    assert {name.partition(":")[0] for name in by_patch | by_git} <= paths
+
+
+HEADS = [
+    *(b"--- a/x\n", b"+++ b/x\n", b"--- a/y\n", b"+++ b/y\n", b"Index: a/setup.py\n", b"*** a/x\n", NAMES, NAMES),
+    *(b"diff --git a/x b/x\n", b"index 1234567..89abcde 100644\n", b"old mode 100644\n", b"diff -u a/x b/x\n"),
+]
+BODIES = [
+    *(FIRST, SECOND, SECOND.replace(b"@@ -", b"@@  -"), NORMAL, b"3d2\n< a\n", b"3a4\n> q\n", b"3c\nb\n.\n", CONTEXT),
+    b"".join(b"  " + line for line in FIRST.splitlines(keepends=True)),
+]
+TEXTS = [
+    *(b"\n", b"hello world\n", b"-- \n2.39.5\n\n", b"---\n", b" x | 2 +-\n", b"-a\n", b"+b\n", b" 4\n", b"\f\n", b"X"),
+    *(b"\\ No newline at end of file\n", b"1\n", b"@@ hello @@\n", b"From abc\n", b"\t"),
+]
+PATCHES = st.lists(st.sampled_from(HEADS) | st.sampled_from(BODIES) | st.sampled_from(TEXTS), min_size=2, max_size=9)
+KINDS = re.compile(r"[Ll]ooks like an? (?:new-style )?(context|unified|normal|ed|git binary) (?:diff|script)")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the tree, which dry runs leave as it is."""
+    return write(tmp_path_factory.mktemp("tree"), TREE)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.builds(b"".join, PATCHES))
+def test_changes_are_found_where_gnu_patch_finds_them(folder: Path, data: bytes) -> None:
+    try:
+        told = run("patch", "-p1", "-f", "--verbose", "--dry-run", folder=folder, data=data)
+    except subprocess.TimeoutExpired:
+        return
+    found: list[list[object]] = []
+    for line in (told.stdout + told.stderr).decode("latin-1").splitlines():
+        if kind := KINDS.search(line):
+            found.append([kind[1], 0])
+        elif re.match(r"Hunk #\d+ (succeeded|FAILED|ignored)", line):
+            found[-1][1] = int(str(found[-1][1])) + 1
+    read = read_as_patch(Source(data, 10)).sections
+    kinds = ["unified" if section.kind == "header" else section.kind for section in read]
+    counts = [0 if section.kind == "ed" else len(section.hunks) for section in read]
+    assert [list(pair) for pair in zip(kinds, counts, strict=True)] == found
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.builds(
+        b"".join, st.lists(st.sampled_from([NAMES, b"diff --git a/x b/x\n" + NAMES, *BODIES, *TEXTS]), max_size=9)
+    )
+)
+def test_git_refuses_where_we_say_so_and_counts_what_we_count(folder: Path, data: bytes) -> None:
+    told = run("git", "apply", "--numstat", "--allow-empty", "-", folder=folder, data=data)
+    source = Source(data, 10)
+    reading = read_as_git(source)
+    assert (told.returncode != 0) == (reading.refused_at is not None)
+    if told.returncode == 0:
+        lines = [
+            [line for begin, end in file.hunks for line in source.lines[begin + 1 : end]] for file in reading.files
+        ]
+        counts = [tuple(sum(line[:1] == sign for line in part) for sign in (b"+", b"-")) for part in lines]
+        assert counts == [tuple(map(int, line.split()[:2])) for line in told.stdout.splitlines()]
