@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from approvals.diff.summary import MARK_TITLES
 from approvals.errors import Invalid
 from approvals.models import MAX_REASON, Policy, PolicyVersion, User
 from approvals.services import policies, second_person
@@ -20,7 +21,7 @@ CLOCKS = (
     "sla_warn_seconds", "sla_due_seconds", "escalate_after_seconds", "escalation", "reminder_percents",
     "expire_after_seconds", "expire_action",
 )  # fmt: skip
-AUTOMATIC = ("auto_approval", "auto_approve_threshold", "spot_check_percent")
+AUTOMATIC = ("auto_approval", "auto_approve_threshold", "spot_check_percent", "location_slack", "allowed_marks")
 PEOPLE = ("required_approvals", "required_groups", "decider_groups", "deny_threshold", "step_up")
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
@@ -30,6 +31,8 @@ LABELS = {
     "auto_approval": "Mode",
     "auto_approve_threshold": "Least ML confidence",
     "spot_check_percent": "Spot checks, percent",
+    "location_slack": "Lines outside the declared locations",
+    "allowed_marks": "Marks that do not stop it",
     "required_approvals": "Approvals",
     "required_groups": "At least one from each of",
     "decider_groups": "Who decides",
@@ -76,6 +79,13 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     deny_threshold = term("deny_threshold")
     step_up = term("step_up")
     spot_check_percent = term("spot_check_percent")
+    location_slack = term("location_slack")
+    allowed_marks = forms.MultipleChoiceField(
+        required=False,
+        choices=list(MARK_TITLES.items()),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=PolicyVersion._meta.get_field("allowed_marks").help_text,
+    )
     sla_warn_seconds = term("sla_warn_seconds")
     sla_due_seconds = term("sla_due_seconds")
     escalate_after_seconds = term("escalate_after_seconds")

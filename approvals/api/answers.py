@@ -77,6 +77,7 @@ class Intake(Answer):
     policy: PolicyName
     trace: list[TraceRow]
     parse_warnings: list[ParseWarning]
+    canonical_sha256: str | None
 
 
 class PendingRow(Answer):
@@ -116,6 +117,9 @@ class FeedItem(Answer):
     revision: int
     producer: str
     patch_sha256: str
+    canonical_sha256: str | None = Field(
+        description="of `/diff?form=canonical`, to be preferred; null where none is safe"
+    )
     status: Status
     at: datetime
     decided_by: str | None
@@ -238,6 +242,10 @@ class Record(Answer):
     additions: int
     deletions: int
     parse_warnings: list[ParseWarning]
+    canonical_sha256: str | None = Field(description="of `/diff?form=canonical`; null where no form is safe")
+    no_canonical: str | None = Field(description="why there is no canonical form")
+    ambiguous: str | None = Field(description="why common tools need not make the same change of this patch")
+    marks: list[str] = Field(description="codes of what asks for a careful look")
     synthetic: bool
     people: dict[str, str | None]
     reviews: list[ReviewRow]

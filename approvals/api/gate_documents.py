@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from approvals.diff.summary import NOTHING_READ
 from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
@@ -139,7 +140,7 @@ def submission_of(request: GateRequest) -> Submission:
             "triggered_by": request.triggered_by or "",
         },
         diff=b"",
-        facts={"parsed": True, "files": 0, "additions": 0, "deletions": 0, "paths": [], "warnings": []},
+        facts=NOTHING_READ,
         document_sha256=sha256,
         gate=Asked(
             workflow_id=request.workflow_id,

@@ -8,7 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router, Status
 
-from approvals.errors import NotAllowed, NotFound
+from approvals.diff.canonical import canonical
+from approvals.diff.parse import parse
+from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Decision, PatchContent, Waiting
 from approvals.queries import decisions as find
 from approvals.queries import queue
@@ -96,6 +98,7 @@ class PendingQuery(ListQuery):
     producer: str = ""
     policy: str = ""
     escalated: bool = False
+    careful: bool = False
     mine: bool = False
     q: Annotated[str, Field(max_length=200)] = ""
     sort: Literal["priority", "age", "sla", "confidence"] = "priority"
@@ -181,13 +184,29 @@ def detail(
     openapi_extra=documented({"type": "string", "format": "binary"}, media="text/x-diff"),
     summary="The exact bytes of the diff",
 )
-def diff(request: HttpRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> HttpResponse:
-    """For its producer, `diffs:read` and people who review; never interpreted."""
+def diff(
+    request: HttpRequest,
+    patch_id: str,
+    revision: int | None = None,
+    producer: str | None = None,
+    form: Literal["sent", "canonical"] = "sent",
+) -> HttpResponse:
+    """For its producer, `diffs:read` and people who review; as sent, or canonical (409 where no such form is safe)."""
     caller = caller_of(request)
     decision = _find(caller, patch_id, producer, revision)
     if not (caller.reads_all or caller.owns(decision.patch.producer_id)):
         raise NotAllowed("Raw diffs go to their producer, to diffs:read and to reviewers.")
-    return raw_diff(decision)
+    return canonical_diff(decision) if form == "canonical" else raw_diff(decision)
+
+
+def canonical_diff(decision: Decision) -> HttpResponse:
+    """Return the same change and nothing else, in git's form. Raise NotFound (a gate), Conflict (no form is safe)."""
+    if decision.patch.is_gate:
+        raise NotFound("A workflow gate has no diff.")
+    found = canonical(parse(bytes(PatchContent.objects.get(patch=decision.patch_id).diff)))
+    if found.data is None:
+        raise Conflict(f"This patch has no canonical form. {found.reason}")
+    return _text(found.data, found.sha256)
 
 
 def raw_diff(decision: Decision) -> HttpResponse:
@@ -195,13 +214,17 @@ def raw_diff(decision: Decision) -> HttpResponse:
     if decision.patch.is_gate:
         raise NotFound("A workflow gate has no diff.")
     content = PatchContent.objects.get(patch=decision.patch_id)
+    return _text(bytes(content.diff), decision.patch.sha256)
+
+
+def _text(data: bytes, sha256: str | None) -> HttpResponse:
     return HttpResponse(
-        bytes(content.diff),
+        data,
         content_type="text/x-diff",
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Disposition": "attachment",
-            "ETag": f'"{decision.patch.sha256}"',
+            "ETag": f'"{sha256}"',
         },
     )
 

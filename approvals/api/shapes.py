@@ -51,6 +51,7 @@ def intake_answer(decision: Decision, newest_revision: int) -> dict[str, Any]:
         "policy": policy(decision),
         "trace": decision.trace,
         "parse_warnings": patch.parse_warnings,
+        "canonical_sha256": patch.canonical_sha256 or None,
     }
 
 
@@ -173,6 +174,10 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "additions": patch.additions,
         "deletions": patch.deletions,
         "parse_warnings": patch.parse_warnings,
+        "canonical_sha256": patch.canonical_sha256 or None,
+        "no_canonical": patch.no_canonical or None,
+        "ambiguous": patch.ambiguous or None,
+        "marks": patch.marks,
         "synthetic": patch.synthetic,
         "people": {
             role: getattr(patch, role) or None
@@ -196,6 +201,7 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
         "revision": decision.patch.revision,
         "producer": decision.patch.producer.name,
         "patch_sha256": decision.patch.sha256,
+        "canonical_sha256": decision.patch.canonical_sha256 or None,
         "status": entry.status,
         "at": entry.at,
         # Of this change: a revoked decision keeps who approved it, and that item of the feed says so.

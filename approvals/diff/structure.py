@@ -41,17 +41,6 @@ class WarningFacts(TypedDict):
     line: int | None
 
 
-class Summary(TypedDict):
-    """What intake stores about a patch, as plain values that JSON and PostgreSQL text accept."""
-
-    parsed: bool
-    files: int
-    additions: int
-    deletions: int
-    paths: list[str]
-    warnings: list[WarningFacts]
-
-
 def decoded(raw: bytes) -> str:
     """Return the text to show for raw bytes: UTF-8, or Latin-1 where that is not what they are. Never raises."""
     try:
@@ -263,17 +252,6 @@ class Diff:
         if self.sent is not None:
             return self.sent.to_bytes()
         return b"".join(chunk.to_bytes() for chunk in self.chunks)
-
-    def summary(self) -> Summary:
-        """Return what is stored when the patch comes in. Paths are those shown, each once, in order."""
-        return {
-            "parsed": self.parsed,
-            "files": len(self.files),
-            "additions": self.additions,
-            "deletions": self.deletions,
-            "paths": list(dict.fromkeys(file.path for file in self.files)),
-            "warnings": [warning.facts() for warning in self.warnings],
-        }
 
 
 def _next(number: int | None) -> int | None:

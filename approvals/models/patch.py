@@ -125,6 +125,11 @@ class Patch(models.Model):
     deletions = models.PositiveIntegerField(default=0)
     parsed = models.BooleanField(default=True)
     parse_warnings = models.JSONField(default=list)
+    canonical_sha256 = models.CharField(max_length=64, blank=True)
+    no_canonical = models.TextField(blank=True)
+    ambiguous = models.TextField(blank=True)
+    marks = ArrayField(models.CharField(max_length=40), default=list)
+    worst_mark = models.CharField(max_length=80, blank=True)
     search_text = models.TextField(blank=True)
     search = GeneratedField(
         expression=SearchVector("search_text", config="simple"), output_field=SearchVectorField(), db_persist=True

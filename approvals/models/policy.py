@@ -89,6 +89,16 @@ class PolicyVersion(models.Model):
         validators=[MaxValueValidator(100)],
         help_text="Share of the patches that could be approved automatically that a person decides all the same.",
     )
+    location_slack = models.PositiveSmallIntegerField(
+        default=25,
+        help_text="How many lines a change may lie outside the declared locations and still be approved automatically.",
+    )
+    allowed_marks = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="Marks that do not stop automatic approval; none means that every mark does.",
+    )
     sla_warn_seconds = models.PositiveIntegerField(null=True, blank=True)
     sla_due_seconds = models.PositiveIntegerField(null=True, blank=True)
     escalate_after_seconds = models.PositiveIntegerField(null=True, blank=True)

@@ -50,6 +50,8 @@ FACTS: dict[str, Any] = {
     "additions": 1,
     "deletions": 1,
     "manual_review": False,
+    "unambiguous": True,
+    "marks": ["network"],
 }
 """Every fact a condition may name, with a sample value. Absent facts are null."""
 

@@ -1,11 +1,11 @@
 """Which policy covers a patch, and whether it could have been approved without a person. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
-from approvals.models import AutoApproval, PolicyVersion, Severity, Wargaming
+from approvals.models import AutoApproval, PolicyVersion, Priority, Severity, Wargaming
 
 from .conditions import holds, prepared
 
@@ -28,7 +28,9 @@ class Situation:
     trusted_for_ml: bool
     trusted_for_wargaming: bool
     other_candidates: int
-    paths: tuple[str, ...]
+    urgency: Priority
+    unusual: str  # what the patch changes besides lines of text; '' for nothing
+    touched: tuple[tuple[tuple[str, ...], tuple[tuple[int, int], ...]], ...]  # names of a file, runs of old lines
     stopped_by: str  # 'setting' or a person's name; '' while automatic approval runs
     floor: Decimal
     drawn: bool = False  # for a spot check
@@ -56,12 +58,22 @@ class Judged(Protocol):
     @property
     def parsed(self) -> bool: ...
     @property
+    def additions(self) -> int: ...
+    @property
+    def deletions(self) -> int: ...
+    @property
+    def ambiguous(self) -> str: ...
+    @property
+    def marks(self) -> list[str]: ...
+    @property
     def vulnerable_locations(self) -> list[dict[str, Any]]: ...
 
 
 AT_LEAST = "ML confidence is at least"
 SWITCHED_ON = "Automatic approval is switched on"
 ENFORCED = "The policy is enforced"
+LINES_ONLY = "It changes lines of text and nothing else"
+SAME_CHANGE = "Every common tool applies the same change"
 SPOT_CHECK = "Not drawn for a spot check"
 GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
 """The one line of a workflow gate's trace: there is nothing to score, so a person decides."""
@@ -91,11 +103,12 @@ class Verdict(NamedTuple):
 def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -> Verdict:
     """Judge a patch by every condition for approval without a person. Missing is never a pass."""
     conditions = [
-        *_evidence(patch, max(situation.floor, version.auto_approve_threshold), situation),
-        *_risk(patch),
+        *_evidence(patch, version.auto_approve_threshold, situation),
+        *_risk(patch, situation.urgency),
         _none_waiting(situation.other_candidates),
-        _content(patch),
-        _scope(patch, situation.paths),
+        *_content(patch, situation.unusual),
+        _marks(patch.marks, version.allowed_marks),
+        _scope(patch, situation.touched, version.location_slack),
         _switch(situation.stopped_by),
     ]
     if version.spot_check_percent:
@@ -120,13 +133,16 @@ def _met(text: str, value: str, holds: bool) -> Condition:
     return Condition(text, value, "pass" if holds else "fail")
 
 
-def _evidence(patch: Judged, threshold: Decimal, situation: Situation) -> list[Condition]:
+def _evidence(patch: Judged, own: Decimal, situation: Situation) -> list[Condition]:
+    threshold = max(situation.floor, own)
     confidence, prediction = patch.ml_confidence, patch.ml_prediction
     ran = patch.wargaming != Wargaming.NOT_RUN
     scored = prediction is not None and confidence is not None
     passed = patch.wargaming == Wargaming.PASSED
     concluded = passed or patch.wargaming == Wargaming.FAILED
     at_least = f"{AT_LEAST} {threshold.normalize():f}"
+    if threshold > own:  # never silently: the policy asks for less than the installation allows
+        at_least += f" (set for all policies; this one says {own.normalize():f})"
     return [
         _met("ML predicts success", "SUCCESS" if prediction else "FAIL", bool(prediction))
         if scored
@@ -155,12 +171,13 @@ def _distance(confidence: Decimal, threshold: Decimal) -> str:
     return f"{confidence.normalize():f}, {away:f} {'above' if confidence >= threshold else 'short'}"
 
 
-def _risk(patch: Judged) -> list[Condition]:
+def _risk(patch: Judged, urgency: Priority) -> list[Condition]:
     severity, risk = patch.effective_severity, patch.risk_level
     return [
         Condition("Severity is known and not critical", "unknown", "absent")
         if severity == Severity.UNKNOWN
         else _met("Severity is known and not critical", severity, severity != Severity.CRITICAL),
+        _met("Priority is not critical", urgency.name.lower(), urgency != Priority.CRITICAL),
         _met(KNOWN_EXPLOITED["text"], "listed" if patch.known_exploited else "not listed", not patch.known_exploited),
         _met("Risk level is low or medium", risk, risk in {"low", "medium"})
         if risk
@@ -177,19 +194,59 @@ def _none_waiting(others: int) -> Condition:
     return _met("No other candidate for the CVE waits", f"{others} waiting", others == 0)
 
 
-def _content(patch: Judged) -> Condition:
+def _content(patch: Judged, unusual: str) -> list[Condition]:
     value = counted(patch.file_count, "file") if patch.parsed else "not parsed"
-    return _met("The diff is not empty and parses", value, patch.parsed and patch.file_count > 0)
+    changed = patch.additions + patch.deletions
+    return [
+        _met("The diff is not empty and parses", value, patch.parsed and patch.file_count > 0),
+        _met(
+            "It changes lines of text and nothing else",
+            unusual or counted(changed, "line"),
+            changed > 0 and not unusual,
+        ),
+        _met(SAME_CHANGE, patch.ambiguous or "yes", not patch.ambiguous),
+    ]
 
 
-def _scope(patch: Judged, paths: tuple[str, ...]) -> Condition:
-    """Compare the files changed with those the producer declared vulnerable; declaring none is not a pass."""
+def _marks(found: Sequence[str], allowed: Sequence[str]) -> Condition:
+    """Compare our own marks with those that the policy lets pass; shipped policies let none pass."""
+    blocking = [code for code in found if code not in allowed]
+    value = ", ".join(blocking) if blocking else f"{len(found)} allowed by the policy" if found else "none"
+    return _met("No mark asks for a look", value, not blocking)
+
+
+def _scope(
+    patch: Judged, touched: Sequence[tuple[tuple[str, ...], tuple[tuple[int, int], ...]]], slack: int
+) -> Condition:
+    """Compare what is changed with what the producer declared vulnerable; declaring nothing is not a pass.
+
+    Both names of a file count. A location with lines covers those and `slack` more on either side; one without covers
+    the file.
+    """
     text = "Only declared locations are changed"
-    declared = {location["file"] for location in patch.vulnerable_locations}
+    declared: dict[str, list[dict[str, Any]]] = {}
+    for location in patch.vulnerable_locations:
+        declared.setdefault(location["file"], []).append(location)
     if not declared:
         return Condition(text, "none declared", "absent")
-    outside = len(set(paths) - declared)
-    return _met(text, f"{counted(outside, 'file')} outside", outside == 0)
+    files = sum(any(name not in declared for name in names) for names, _ in touched)
+    if files:
+        return _met(text, f"{counted(files, 'file')} outside", False)
+    outside = sum(
+        not any(_covers(location, run, slack) for name in names for location in declared[name])
+        for names, runs in touched
+        for run in runs
+    )
+    return _met(
+        text, f"{counted(outside, 'place')} outside the declared lines" if outside else "0 files outside", not outside
+    )
+
+
+def _covers(location: dict[str, Any], run: tuple[int, int], slack: int) -> bool:
+    start, end = location.get("start"), location.get("end")
+    first = 1 if start is None else start - slack
+    last = (start + slack if start is not None else run[1]) if end is None else end + slack
+    return first <= run[0] and run[1] <= last
 
 
 def counted(number: int, noun: str) -> str:

@@ -52,5 +52,12 @@ def _machine(old: Terms, new: Terms) -> Iterator[str]:
         yield f"The threshold falls from {old['auto_approve_threshold']} to {new['auto_approve_threshold']}."
     if enforced and before and new["spot_check_percent"] < old["spot_check_percent"]:
         yield f"Fewer spot checks: {new['spot_check_percent']} % instead of {old['spot_check_percent']} %."
+    if enforced and before and new["location_slack"] > old["location_slack"]:
+        before_and_now = (
+            f"{new['location_slack']} lines outside the declared locations instead of {old['location_slack']}"
+        )
+        yield f"Changes may lie {before_and_now}."
+    if enforced and before and (more := set(new["allowed_marks"]) - set(old["allowed_marks"])):
+        yield f"Patches with these marks may be approved without a person: {', '.join(sorted(more))}."
     if new["expire_action"] == ExpireAction.APPROVE != old["expire_action"]:
         yield "Patches that nobody decides in time are approved."

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from approvals.models import NO_DEADLINE, ExpireAction, Severity
+from approvals.models import NO_DEADLINE, ExpireAction, Priority, Severity
+
+from .evaluate import AT_LEAST, SAME_CHANGE, SWITCHED_ON
 
 LEADS = "security-leads"
 """The group that level 1 asks, and every level after the last one a policy names."""
@@ -49,11 +51,24 @@ def _due(chain: Sequence[dict[str, Any]], place: int, at: datetime, timed: bool)
 
 
 def no_approval_by_time(
-    action: str, *, sent: str, effective: str, known_exploited: bool, manual_review: bool, enabled: bool, objected: bool
+    action: str,
+    *,
+    sent: str,
+    effective: str,
+    priority: Priority,
+    known_exploited: bool,
+    manual_review: bool,
+    enabled: bool,
+    enforced: bool,
+    objected: bool,
+    others: int,
+    trace: Sequence[dict[str, str]],
 ) -> str | None:
     """Return why the end of the time does not approve, or None: only what is low in every respect is approved.
 
-    `sent` and `effective` are severities, `enabled` is whether anything is approved automatically at all.
+    `sent` and `effective` are severities, `enabled` is whether anything is approved automatically at all, `enforced`
+    whether the policy does so, `others` how many other candidates wait. `trace` is that of automatic approval: all
+    of it must hold but the height of the confidence.
     """
     if action != ExpireAction.APPROVE:
         return "its policy does not say so"
@@ -61,8 +76,25 @@ def no_approval_by_time(
         return "automatic approval is switched off"
     if sent != Severity.LOW or effective != Severity.LOW:
         return f"its severity is {effective if effective != Severity.LOW else sent}"
+    if priority != Priority.LOW:
+        return f"its priority is {priority.name.lower()}"
+    if not enforced:
+        return "its policy does not approve automatically"
+    if others:
+        return "another candidate waits"
     if known_exploited:
         return "it is known to be exploited"
     if manual_review:
         return "a manual review was asked for"
-    return "somebody refused it" if objected else None
+    if objected:
+        return "somebody refused it"
+    asked = {row["text"] for row in trace}
+    unmet = next((row["text"] for row in trace if not _holds(row)), None if SAME_CHANGE in asked else SAME_CHANGE)
+    return f"this does not hold: {unmet}" if unmet else None
+
+
+def _holds(row: dict[str, str]) -> bool:
+    """Tell whether a condition holds; the height of the confidence need not, and the switch is asked now."""
+    if row["text"].startswith(AT_LEAST):
+        return row["outcome"] != "absent"
+    return row["outcome"] == "pass" or row["text"] == SWITCHED_ON

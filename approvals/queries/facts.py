@@ -64,4 +64,6 @@ def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str
         "additions": patch.additions,
         "deletions": patch.deletions,
         "manual_review": patch.requires_manual_review,
+        "unambiguous": not patch.ambiguous,
+        "marks": patch.marks,
     }

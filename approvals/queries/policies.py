@@ -3,6 +3,9 @@
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
+
+from approvals.diff.summary import MARK_TITLES
 from approvals.models import AutoApproval, ExpireAction, PolicyVersion
 from audit.statements import prepared
 
@@ -34,12 +37,17 @@ def _versions(current: tuple[tuple[int, str, str], ...]) -> list[PolicyVersion]:
 
 def described(version: PolicyVersion) -> dict[str, str]:
     """Return what a version says as label and words, in the order a page shows it."""
-    threshold = f"at {version.auto_approve_threshold.normalize():f} or above"
+    own, floor = version.auto_approve_threshold, settings.AUTO_APPROVE_THRESHOLD
+    threshold = f"at {max(own, floor).normalize():f} or above"
+    if floor > own:
+        threshold += f" (AUTO_APPROVE_THRESHOLD; the policy's own {own.normalize():f} is less and does not count)"
     mode = AutoApproval(version.auto_approval)
     return {
         "Covers": version.match,
         "Automatic approval": mode.label.split(":")[0] + ("" if mode == AutoApproval.OFF else f", {threshold}"),
         "Spot checks": f"{version.spot_check_percent} %" if version.spot_check_percent else "none",
+        "Outside declared locations": f"{version.location_slack} lines",
+        "Marks that do not stop it": ", ".join(MARK_TITLES.get(code, code) for code in version.allowed_marks) or "none",
         "Approvals": str(version.required_approvals),
         "One from each of": ", ".join(version.required_groups) or "no group",
         "Who decides": ", ".join(version.decider_groups) or "every reviewer",

@@ -80,6 +80,7 @@ class Filters:
     producer: str = ""
     policy: str = ""
     escalated: bool = False
+    careful: bool = False
     mine: bool = False
     q: str = ""
 
@@ -110,6 +111,8 @@ def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
         yield _in_sla_state(filters.sla, now)
     if filters.escalated:
         yield Q(escalation_level__gt=0)
+    if filters.careful:
+        yield ~Q(decision__patch__worst_mark="")
     if filters.confidence_min is not None:
         yield Q(confidence__gte=filters.confidence_min)
     if filters.confidence_max is not None:

@@ -11,7 +11,7 @@ import uuid6
 from django.conf import settings
 from django.db import transaction
 
-from approvals.diff.structure import Summary
+from approvals.diff.summary import Summary
 from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import (
     NO_DEADLINE,
@@ -257,6 +257,11 @@ def _patch(
         deletions=facts["deletions"],
         parsed=facts["parsed"],
         parse_warnings=facts["warnings"],
+        canonical_sha256=facts["canonical_sha256"] or "",
+        no_canonical=facts["no_canonical"],
+        ambiguous=facts["ambiguous"],
+        marks=facts["marks"],
+        worst_mark=facts["worst_mark"],
         search_text=search_text(columns, producer, submission.gate.names if submission.gate else ()),
     )
 
@@ -284,7 +289,11 @@ def _decision(
             trusted_for_ml=producer.trusted_for_ml,
             trusted_for_wargaming=producer.trusted_for_wargaming,
             other_candidates=_others(patch, known, waiting),
-            paths=tuple(submission.facts["paths"]),
+            urgency=urgency,
+            unusual=submission.facts["unusual"],
+            touched=tuple(
+                (tuple(touched["names"]), tuple(touched["lines"])) for touched in submission.facts["touched"]
+            ),
             stopped_by=known.stopped_by,
             floor=settings.AUTO_APPROVE_THRESHOLD,
             drawn=drawn(patch.sha256, version.spot_check_percent),

@@ -26,6 +26,8 @@ TERMS = (
     "deny_threshold",
     "step_up",
     "spot_check_percent",
+    "location_slack",
+    "allowed_marks",
     "sla_warn_seconds",
     "sla_due_seconds",
     "escalate_after_seconds",

@@ -14,16 +14,19 @@ from django.db import transaction
 
 from approvals.models import (
     NO_DEADLINE,
+    AutoApproval,
     Channel,
     DeciderKind,
     Decision,
     ExpireAction,
     PatchView,
+    Priority,
     Review,
     Status,
     Verdict,
 )
 from approvals.policy.timeouts import no_approval_by_time, reminder_times
+from approvals.queries.facts import CveFacts, cve_facts
 from audit.log import Actor, Line, record_all
 from audit.models import ActorKind
 
@@ -77,7 +80,7 @@ def expire_due(now: datetime, limit: int = 200) -> int:
     low in every respect. Whatever may not be approved expires."""
     with transaction.atomic():
         due = _take(limit, expire_at__lte=now)
-        refused, enabled = _refused(due), bool(due) and runs_now()
+        refused, others, enabled = _refused(due), _others(due), bool(due) and runs_now()
         raised: list[Decision] = []
         lines: list[Line] = []
         ends: dict[End, list[Decision]] = defaultdict(list)
@@ -86,7 +89,7 @@ def expire_due(now: datetime, limit: int = 200) -> int:
                 lines.append(_once_more(decision, now))
                 raised.append(decision)
             else:
-                ends[_end_of(decision, decision.pk in refused, enabled)].append(decision)
+                ends[_end_of(decision, decision.pk in refused, others, enabled)].append(decision)
         _save(raised, ["escalation_level", "asked", "expire_at", "expire_action", "remind_at", "reminders"])
         for how, decisions in ends.items():
             lines += end_all(
@@ -113,7 +116,7 @@ class End:
     actor: Actor = field(default=EXPIRY)
 
 
-def _end_of(decision: Decision, refused: bool, enabled: bool) -> End:
+def _end_of(decision: Decision, refused: bool, others: dict[str, CveFacts], enabled: bool) -> End:
     version, patch = decision.policy_version, decision.patch
     if ExpireAction.APPROVE not in {decision.expire_action, version.expire_action}:
         return End(Status.EXPIRED, IN_TIME)
@@ -122,6 +125,10 @@ def _end_of(decision: Decision, refused: bool, enabled: bool) -> End:
         decision.expire_action if says_so else ExpireAction.EXPIRE,
         sent=patch.severity,
         effective=patch.effective_severity,
+        priority=Priority(decision.priority),
+        enforced=version.auto_approval == AutoApproval.ENFORCE,
+        others=max((others[cve].pending - 1 for cve in patch.cve_ids if cve in others), default=0),
+        trace=decision.trace,
         known_exploited=patch.known_exploited,
         manual_review=patch.requires_manual_review,
         enabled=enabled,
@@ -162,6 +169,12 @@ def _refused(due: list[Decision]) -> set[int]:
         return set()
     live = Review.objects.filter(decision__in=asked, withdrawn_at=None).exclude(verdict=Verdict.APPROVE)
     return set(live.values_list("decision_id", flat=True))
+
+
+def _others(due: list[Decision]) -> dict[str, CveFacts]:
+    """Return what waits for each CVE of those that could be approved by time; one query, none where there are none."""
+    asked = [decision for decision in due if decision.expire_action == ExpireAction.APPROVE]
+    return cve_facts({cve for decision in asked for cve in decision.patch.cve_ids})
 
 
 def _take(limit: int, **due: datetime) -> list[Decision]:

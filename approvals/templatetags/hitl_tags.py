@@ -5,6 +5,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -166,7 +167,7 @@ def concord(patch: Patch, threshold: Decimal | None = None) -> dict[str, Any]:
     return {
         "patch": patch,
         "percent": percent(patch.ml_confidence),
-        "tick": percent(threshold),
+        "tick": percent(threshold and max(threshold, settings.AUTO_APPROVE_THRESHOLD)),
         "kind": {True: "accent", False: "danger", None: "neutral"}[patch.ml_prediction],
         "note": wargaming_note(patch),
         "joint": "none" if patch.agreement is None else icon_name,

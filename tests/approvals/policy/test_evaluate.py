@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from approvals.models import Priority
 from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering
 from approvals.policy.sampling import drawn
 
 SHADOW, OFF, ENFORCE = (
-    SimpleNamespace(auto_approval=mode, auto_approve_threshold=Decimal("0.95"), spot_check_percent=0)
+    SimpleNamespace(
+        auto_approval=mode,
+        auto_approve_threshold=Decimal("0.95"),
+        spot_check_percent=0,
+        location_slack=25,
+        allowed_marks=["lockfile"],
+    )
     for mode in ("shadow", "off", "enforce")
 )
 
@@ -30,6 +37,10 @@ class Perfect:
     requires_manual_review: bool = False
     file_count: int = 1
     parsed: bool = True
+    additions: int = 1
+    deletions: int = 1
+    ambiguous: str = ""
+    marks: list[str] = field(default_factory=list)
     vulnerable_locations: list[dict[str, Any]] = field(default_factory=lambda: [{"file": "app.py"}])
 
 
@@ -37,7 +48,9 @@ AROUND = Situation(
     trusted_for_ml=True,
     trusted_for_wargaming=True,
     other_candidates=0,
-    paths=("app.py",),
+    urgency=Priority.LOW,
+    unusual="",
+    touched=((("app.py",), ((10, 12),)),),
     stopped_by="",
     floor=Decimal("0.95"),
 )
@@ -96,6 +109,14 @@ def test_nothing_is_approved_without_a_person_in_shadow_mode():
         ({"requires_manual_review": True}, {"No manual review was asked for": "fail"}),
         ({"file_count": 0}, {"The diff is not empty and parses": "fail"}),
         ({"parsed": False}, {"The diff is not empty and parses": "fail"}),
+        ({"additions": 0, "deletions": 0}, {"It changes lines of text and nothing else": "fail"}),
+        ({"ambiguous": "git apply refuses it."}, {"Every common tool applies the same change": "fail"}),
+        ({"marks": ["lockfile", "network"]}, {"No mark asks for a look": "fail"}),
+        ({"vulnerable_locations": [{"file": "app.py", "start": 38}]}, {"Only declared locations are changed": "fail"}),
+        (
+            {"vulnerable_locations": [{"file": "app.py", "start": 50, "end": 90}]},
+            {"Only declared locations are changed": "fail"},
+        ),
         ({"vulnerable_locations": []}, {"Only declared locations are changed": "absent"}),
         ({"vulnerable_locations": [{"file": "b.py"}]}, {"Only declared locations are changed": "fail"}),
     ],
@@ -110,7 +131,10 @@ def test_each_condition_alone_keeps_a_person_in(change, expected):
         ({"trusted_for_ml": False}, "The producer is trusted for ML"),
         ({"trusted_for_wargaming": False}, "The producer is trusted for wargaming"),
         ({"other_candidates": 1}, "No other candidate for the CVE waits"),
-        ({"paths": ("app.py", "ci.yml")}, "Only declared locations are changed"),
+        ({"touched": ((("app.py",), ()), (("ci.yml",), ()))}, "Only declared locations are changed"),
+        ({"touched": ((("auth.py", "app.py"), ()),)}, "Only declared locations are changed"),  # a rename
+        ({"unusual": "a symbolic link"}, "It changes lines of text and nothing else"),
+        ({"urgency": Priority.CRITICAL}, "Priority is not critical"),
         ({"stopped_by": "setting"}, "Automatic approval is switched on"),
     ],
 )
@@ -118,14 +142,26 @@ def test_each_circumstance_alone_keeps_a_person_in(change, text):
     assert lacking(around=replace(AROUND, **change)) == {text: "fail"}
 
 
-@pytest.mark.parametrize("change", [{"effective_severity": "high"}, {"risk_level": "medium"}, {"ml_confidence": 0.95}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"effective_severity": "high"},
+        {"risk_level": "medium"},
+        {"ml_confidence": 0.95},
+        {"marks": ["lockfile"]},
+        {"vulnerable_locations": [{"file": "app.py", "start": 35, "end": 37}]},
+        {"vulnerable_locations": [{"file": "app.py", "start": 1, "end": None}]},
+        {"vulnerable_locations": [{"file": "app.py", "start": 90, "end": 91}, {"file": "app.py"}]},
+    ],
+)
 def test_the_borders_are_inside(change):
     assert lacking(replace(Perfect(), **change)) == {}
 
 
 def test_the_settings_threshold_is_a_floor_under_the_policys():
-    assert lacking(around=replace(AROUND, floor=Decimal("0.98"))) == {"ML confidence is at least 0.98": "fail"}
-    strict = SimpleNamespace(auto_approval="shadow", auto_approve_threshold=Decimal("0.990"), spot_check_percent=0)
+    text = "ML confidence is at least 0.98 (set for all policies; this one says 0.95)"
+    assert lacking(around=replace(AROUND, floor=Decimal("0.98"))) == {text: "fail"}
+    strict = SimpleNamespace(**vars(SHADOW) | {"auto_approve_threshold": Decimal("0.990")})
     conditions, would, _ = auto_approval(Perfect(), strict, AROUND)
     assert not would
     assert "ML confidence is at least 0.99" in [condition.text for condition in conditions]
@@ -141,7 +177,7 @@ def test_an_enforced_policy_approves_what_meets_every_condition():
 
 
 def test_a_patch_that_is_drawn_goes_to_a_person():
-    checked = SimpleNamespace(auto_approval="enforce", auto_approve_threshold=Decimal("0.950"), spot_check_percent=10)
+    checked = SimpleNamespace(**vars(ENFORCE) | {"spot_check_percent": 10})
     assert auto_approval(Perfect(), checked, AROUND).does
     trace, _, does = auto_approval(Perfect(), checked, replace(AROUND, drawn=True))
     assert not does

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from approvals.models import NO_DEADLINE
+from approvals.models import NO_DEADLINE, Priority
+from approvals.policy.evaluate import AT_LEAST, SAME_CHANGE, SWITCHED_ON
 from approvals.policy.timeouts import next_step, no_approval_by_time, reminder_times
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -12,6 +13,7 @@ CHAIN = [
     {"after_seconds": 60, "groups": ["platform"], "unopened": True},
     {"after_seconds": 120, "groups": [], "people": ["dana"]},
 ]
+HELD = {"text": SAME_CHANGE, "outcome": "pass"}
 LOW = {
     "sent": "low",
     "effective": "low",
@@ -19,6 +21,10 @@ LOW = {
     "manual_review": False,
     "enabled": True,
     "objected": False,
+    "priority": Priority.LOW,
+    "enforced": True,
+    "others": 0,
+    "trace": [HELD, {"text": f"{AT_LEAST} 0.95", "outcome": "fail"}, {"text": SWITCHED_ON, "outcome": "fail"}],
 }
 
 
@@ -70,6 +76,12 @@ def test_what_is_low_in_every_respect_is_approved():
         ({"manual_review": True}, "a manual review was asked for"),
         ({"enabled": False}, "switched off"),
         ({"objected": True}, "somebody refused it"),
+        ({"enforced": False}, "does not approve automatically"),
+        ({"priority": Priority.MEDIUM}, "its priority is medium"),
+        ({"others": 1}, "another candidate waits"),
+        ({"trace": []}, SAME_CHANGE),
+        ({"trace": [{"text": f"{AT_LEAST} 0.95", "outcome": "absent"}, HELD]}, AT_LEAST),
+        ({"trace": [HELD, {"text": "No mark asks for a look", "outcome": "fail"}]}, "No mark asks for a look"),
     ],
 )
 def test_anything_else_is_not(change, words):

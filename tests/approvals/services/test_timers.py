@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid
-from approvals.models import NO_DEADLINE, Decision, Patch, Policy, Status, Verdict
+from approvals.models import NO_DEADLINE, Decision, Patch, Policy, Producer, Status, Verdict
 from approvals.queries.evidence import timeline
-from approvals.services import kev, lifecycle, policies, reviews, timers
+from approvals.services import access, kev, lifecycle, policies, reviews, timers
 from audit.models import Entry
 from audit.queries import body_of
 from tests.cast import DIFF, SYSTEM, actor_for
@@ -205,12 +205,21 @@ def test_sending_again_gives_no_second_period(make_patch, terms):
 
 
 @pytest.fixture
-def low(terms: Callable[..., None], make_patch: Callable[..., Decision]) -> Callable[..., Decision]:
-    """Return a function that makes a low patch under a policy that approves it when the time ends."""
+def low(terms: Callable[..., None], make_patch: Callable[..., Decision], producer: Producer) -> Callable[..., Decision]:
+    """Return a function that makes a low patch with good evidence, but for its confidence, under a policy that approves
+    when the time ends."""
+    producer.trusted_for_ml = producer.trusted_for_wargaming = True
+    access.change_producer(producer, actor=SYSTEM, now=NOW)
+    evidence = {
+        "ml_prediction": {"confidence": 0.6, "prediction": True},
+        "wargaming_result": {"phase1_success": True, "phase2_success": True, "validation_passed": True},
+        "risk_level": "low",
+        "vulnerable_locations": [{"file": "app.py"}],
+    }
 
-    def make(**changes: object) -> Decision:
-        terms("low", expire_action="approve")
-        return make_patch(now=NOW, severity="low", **changes)
+    def make(mode: str = "enforce", **changes: object) -> Decision:
+        terms("low", expire_action="approve", auto_approval=mode)
+        return make_patch(now=NOW, severity="low", **evidence | changes)
 
     return make
 
@@ -225,6 +234,32 @@ def test_low_severity_is_approved_at_the_end_where_the_policy_says_so(low, sign_
     assert (
         "approved automatically: The time ended" in sign_in(alice).get(f"/patches/{row.decision_id}").content.decode()
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"mode": "shadow"}, "its policy does not approve automatically"),
+        ({"ml_prediction": None}, "ML predicts success"),
+        ({"wargaming_result": None}, "Wargaming passed in both phases"),
+        ({"vulnerable_locations": []}, "Only declared locations are changed"),
+        ({"priority": "high"}, "its priority is high"),
+        ({"diff": DIFF.replace("@@ -", "@@  -")}, "Every common tool applies the same change"),
+    ],
+)
+def test_time_approves_only_what_meets_every_condition_but_the_confidence(low, change, why):
+    decision = low(**change)
+    run(timers.expire_due, NOW + 30 * DAY)
+    row = again(decision)
+    assert row.status == Status.EXPIRED
+    assert why in row.cause or row.expire_action == "expire"
+
+
+def test_a_candidate_that_came_later_keeps_time_from_approving(low):
+    decision = low(cve_id="CVE-2024-1")
+    low(cve_id="CVE-2024-1")
+    run(timers.expire_due, NOW + 7 * DAY)
+    assert "another candidate waits" in again(decision).cause
 
 
 def test_a_manual_review_is_never_approved_by_time(low):
