@@ -29,6 +29,13 @@ class Backtest:
     would: int
     agreed: int
     against: list[Decision]
+    threshold: Decimal
+    own_threshold: Decimal
+
+    @property
+    def floor_counts(self) -> bool:
+        """Return whether the installation's threshold is above the policy's own, which then does not count."""
+        return self.threshold > self.own_threshold
 
     @property
     def enough(self) -> bool:
@@ -47,6 +54,8 @@ def backtest(version: PolicyVersion) -> Backtest:
         would=len(would),
         agreed=sum(row.status == Status.APPROVED for row in would),
         against=[row for row in would if row.status in REFUSED],
+        threshold=_threshold(version),
+        own_threshold=version.auto_approve_threshold,
     )
 
 
@@ -63,10 +72,13 @@ def _facts(decision: Decision) -> dict[str, object]:
     return condition_facts(decision.patch, decision.patch.producer.name, Priority(decision.priority))
 
 
+def _threshold(version: PolicyVersion) -> Decimal:
+    return max(settings.AUTO_APPROVE_THRESHOLD, version.auto_approve_threshold)
+
+
 def _would(decision: Decision, version: PolicyVersion) -> bool:
     confidence = decision.patch.ml_confidence
-    threshold = max(settings.AUTO_APPROVE_THRESHOLD, version.auto_approve_threshold)
-    if confidence is None or Decimal(repr(confidence)) < threshold:
+    if confidence is None or Decimal(repr(confidence)) < _threshold(version):
         return False
     asked = [row for row in decision.trace if not row["text"].startswith(ASKED_AGAIN)]
     return bool(asked) and all(row["outcome"] == "pass" for row in asked)
