@@ -56,16 +56,29 @@ def file_rows(file: File, *, first: int = 0, count: int | None = None) -> tuple[
     Lines are counted over all hunks as `File.line_count` does. Hunks of which nothing is wanted are left out.
     """
     highlighter, words = Highlighter(file), Words()
-    last = file.line_count if count is None else first + count
-    result, before = [], 0
-    for hunk in file.hunks:
-        start, end = max(first - before, 0), min(last - before, len(hunk.codes))
-        bare = not hunk.codes and (count is None or first <= before < last)
-        before += len(hunk.codes)
-        if start < end or bare:
-            lines = list(islice(merged(hunk) if hunk.form == "context" else hunk.walk(), start, max(end, start)))
-            result.append(_hunk_rows(hunk, lines, highlighter, words, file.mixed_endings))
+    result = []
+    for number, start, end in drawn_hunks(file, first, count):
+        hunk = file.hunks[number]
+        lines = list(islice(merged(hunk) if hunk.form == "context" else hunk.walk(), start, end))
+        result.append(_hunk_rows(hunk, lines, highlighter, words, file.mixed_endings))
     return tuple(result)
+
+
+def drawn_hunks(file: File, first: int, count: int | None) -> Iterator[tuple[int, int, int]]:
+    """Return the hunks that a window of a file draws: the number of each, its first line and the one after its last.
+
+    A hunk without a line stands where it is met, the last of a file at the end of the last window.
+    """
+    total = file.line_count
+    last = total if count is None else min(first + count, total)
+    before = 0
+    for number, hunk in enumerate(file.hunks):
+        size = len(hunk.codes)
+        start, end = max(first - before, 0), min(last - before, size)
+        met = first <= before < last or (before == last == total and first <= last)
+        if start < end or (not size and met):
+            yield number, start, end
+        before += size
 
 
 def text_html(text: str, limit: int = LONGEST_SHOWN) -> str:

@@ -10,8 +10,8 @@ from approvals.api.patches import raw_diff
 from approvals.queries import decisions as find
 from approvals.queries.differences import differences, grouped
 
-from . import diff as diffs
 from .access import person_of, varies, viewers
+from .comparison import comparison
 from .patch import decision_or_404, with_diff
 
 
@@ -32,7 +32,7 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
         "older": older,
         "newer": newer,
         "differences": grouped(differences(older, newer)),
-        "comparison": None if decision.patch.is_gate else diffs.comparison(older.patch, newer.patch),
+        "comparison": None if decision.patch.is_gate else comparison(older.patch, newer.patch),
     }
     return render(request, "approvals/compare.html", context)
 
