@@ -17,6 +17,9 @@ from approvals.diff.words import Range, Words
 
 LONGEST_SHOWN = 2_000  # characters of a line
 
+_DRAWN = 60  # characters of markup that draw an invisible one
+_CONTROLS = bytes({*range(32), 127} - {9, 10, 13})
+
 _KINDS = {"context": "ctx", "add": "add", "delete": "del", "note": "note", "other": "other"}
 _GLYPHS = {"add": "+", "delete": "−"}
 
@@ -81,16 +84,23 @@ def drawn_hunks(file: File, first: int, count: int | None) -> Iterator[tuple[int
         before += size
 
 
+def weight(raw: bytes) -> int:
+    """Return about how many characters of markup a line of a patch costs without its colours."""
+    raw = raw[: 4 * LONGEST_SHOWN]
+    if raw.isascii():
+        return min(len(raw), LONGEST_SHOWN) + _DRAWN * (len(raw) - len(raw.translate(None, _CONTROLS)))
+    text = decoded(raw)[:LONGEST_SHOWN]
+    return len(text) + _DRAWN * len(INVISIBLE.findall(text))
+
+
+def file_weight(file: File) -> int:
+    """Return about how many characters of markup all lines of a file cost."""
+    return sum(weight(raw) for hunk in file.hunks for raw in hunk.raw_lines)
+
+
 def text_html(text: str, limit: int = LONGEST_SHOWN) -> str:
     """Return HTML for any text of a patch (a path, a heading, a line): escaped, the invisible drawn, cut at a limit."""
     return line_html([("", text)], (), limit)
-
-
-def block_html(text: str, limit: int = 200) -> str:
-    """Return HTML for words of several lines (a mail, a commit message), at most `limit` lines of it."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    html = "\n".join(text_html(line) for line in lines[:limit])
-    return html if len(lines) <= limit else f'{html}\n<span class="cut">… {len(lines) - limit:,} more lines</span>'
 
 
 def line_html(pieces: Sequence[Piece], ranges: Sequence[Range], limit: int = LONGEST_SHOWN) -> str:

@@ -7,20 +7,23 @@ from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from approvals.diff.excerpts import excerpt
 from approvals.diff.hostile import Mark, marks
 from approvals.diff.moved import Move, Moves, Respacing, moves
-from approvals.diff.rows import LONGEST_SHOWN, HunkRows, Row, block_html, drawn_hunks, file_rows
+from approvals.diff.rows import HunkRows, Row, drawn_hunks, file_rows, file_weight, weight
 from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File
 from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
 
+from . import odd, words
 from .diff_rows import Line, Table
 from .failures import attempted
 from .places import Places, load, places
 
+CUT = '<span class="cut">'  # in the markup of a line of which only the beginning is drawn
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
 OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
 MOST_FILES = 60  # file heads on the page; the rest are links, each to a page of its own
@@ -43,6 +46,8 @@ class Reading:
     layout: str
     composing: str  # the address of the line somebody writes at without a script
     ask: str  # the query that asks for a form at a line, up to that line's address; '' for who may not comment
+    text: str  # the address of a part of the patch as sent, up to that part's name
+    odd: dict[int, list[str]]  # what is odd about a line of the patch, by its number there
 
     @property
     def split(self) -> bool:
@@ -72,6 +77,8 @@ def read(
         layout=layout,
         composing=composing,
         ask=ask,
+        text=reverse("patch-text", args=[decision.decision_id, "-"])[:-1],
+        odd=odd.by_line(diff),
     )
 
 
@@ -121,11 +128,8 @@ def section(reading: Reading) -> dict[str, Any]:
         "deletions": diff.deletions,
         "parsed": diff.parsed,
         "warnings": [warning.facts() for warning in diff.warnings],
-        "raw": None if diff.parsed else excerpt(diff.to_bytes()),
-        "preamble": block_html(diff.preamble) if diff.preamble.strip() else "",
         "files": files,
-        "more_files": [(file.key, file.path) for file in diff.files[MOST_FILES : MOST_FILES + MOST_LINKS]],
-        "unlisted": max(0, len(diff.files) - MOST_FILES - MOST_LINKS),
+        **words.parts(diff, {file["key"]: file for file in files}, MOST_LINKS),
         "viewed_count": sum(file.sha256 in reading.viewed for file in diff.files),
         "marks": summary(reading.marks),
         "split": reading.split,
@@ -184,6 +188,8 @@ def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict
         "next": after if opened and not failed and after < file.line_count else None,
         "left": min(OPEN_LINES, file.line_count - after),
         "rows": rows,
+        "header": words.header(file),
+        "odd": odd.of_header(reading.odd, file),
         "raw": excerpt(file.to_bytes()) if failed else None,
         "notes": [mark for mark in found if mark.line is None],
         "mark_count": sum(_warns(mark) for mark in found),
@@ -202,7 +208,7 @@ def window(file: File, first: int) -> int:
     for number, raw in enumerate(lines):
         if number < first:
             continue
-        size += min(len(raw), LONGEST_SHOWN)
+        size += weight(raw)
         if count >= OPEN_LINES or (count and size > OPEN_CHARACTERS):
             break
         count += 1
@@ -213,9 +219,10 @@ def _files(reading: Reading) -> Iterator[dict[str, Any]]:
     lines, characters = OPEN_LINES, OPEN_CHARACTERS
     for file in reading.diff.files[:MOST_FILES]:
         fits = file.line_count <= lines and file.size <= characters
-        opened = fits and file.sha256 not in reading.viewed
+        size = file_weight(file) if fits else 0
+        opened = fits and size <= characters and file.sha256 not in reading.viewed
         lines -= file.line_count if opened else 0
-        characters -= file.size if opened else 0
+        characters -= max(size, file.size) if opened else 0
         yield shown(reading, file, opened=opened)
 
 
@@ -234,7 +241,8 @@ def _dressed(reading: Reading, file: File, found: list[Mark], first: int, count:
         }
         pairs = ((lines.get(id(left)), lines.get(id(right))) for left, right in hunk.pairs)
         stretches = table.split(pairs) if reading.split else table.unified(lines[id(row)] for row in hunk.rows)
-        hunks.append({"header": hunk.header, "heading": hunk.heading, "stretches": stretches})
+        said = odd.of_heading(reading.odd, file.hunks[number]) if not start else []
+        hunks.append({"header": hunk.header, "heading": hunk.heading, "stretches": stretches, "odd": said})
     return hunks
 
 
@@ -269,7 +277,18 @@ def _line(
     if row.place and anchor == reading.composing:
         side, line = (Side.NEW, row.new) if row.new else (Side.OLD, row.old)
         here = {"file": file.path, "line": line, "side": side, "anchor": anchor}
-    return Line(row, css, notes, said, before, here)
+    whole = _whole(reading, file, place) if CUT in row.html else ""
+    return Line(row, css, [*notes, *odd.of_row(reading.odd, file, place)], said, before, here, whole)
+
+
+def _whole(reading: Reading, file: File, place: tuple[int, int]) -> str:
+    """Return the address at which a line is read as sent; in a context hunk, that of its hunk."""
+    number, line = place
+    hunk = file.hunks[number]
+    before = sum(map(len, file.header_lines)) + sum(len(one.to_bytes()) for one in file.hunks[:number])
+    if hunk.form != "context":
+        before += len(hunk.header) + sum(map(len, hunk.raw_lines[:line]))
+    return f"{reading.text}{file.key}?from={before}"
 
 
 def _warns(mark: Mark) -> bool:
