@@ -16,6 +16,14 @@ LARGEST: Final = 48_000  # characters of markup in one excerpt: drawn control ch
 _PIECE: Final = 500  # bytes drawn in one step, so that an excerpt is never much larger than it may be
 
 
+_KNOWN_HEADER: Final = (
+    *(b"diff ", b"index ", b"--- ", b"+++ ", b"*** ", b"old mode ", b"new mode ", b"deleted file mode "),
+    *(b"new file mode ", b"similarity index ", b"dissimilarity index ", b"rename ", b"copy ", b"Index: ", b"====="),
+    *(b"RCS file: ", b"retrieving revision ", b"mode "),
+)
+"""How the lines of a file's header begin that the head of the file says in its own way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """Bytes from `start` on, as they came (`raw`) and drawn (`html`); `next` is where the following excerpt begins."""
@@ -42,6 +50,11 @@ def excerpt(data: bytes, start: int = 0, *, lines: int = LINES, largest: int = L
 def lines_in(data: bytes) -> int:
     """Return how many lines a text has, an unended last one included."""
     return data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
+
+
+def is_stray(line: bytes) -> bool:
+    """Tell whether a line of a file's header is words and no part of a header."""
+    return bool(line.strip()) and not line.startswith(_KNOWN_HEADER)
 
 
 def _piece_end(data: bytes, start: int) -> int:

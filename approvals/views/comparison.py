@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from approvals.diff.interdiff import FileComparison, compare, comparison_rows
+from approvals.diff.interdiff import Comparison, FileComparison, compare, comparison_rows
 from approvals.diff.rows import HunkRows
 from approvals.models import Patch
 
@@ -11,33 +11,59 @@ from .diff_rows import Line, Table
 from .failures import attempted
 from .places import load
 
+MARKUP = 400_000  # characters of the rows of one page
+MOST_SHOWN = 60  # files laid out on one page; further ones are links
+STATUSES = {
+    "unchanged": "words",
+    "changed": "modified",
+    "only_old": "only in the older",
+    "only_new": "only in the newer",
+}
+FAILED = "drawn raw: these lines could not be laid out; both revisions show the file."
 
-def comparison(old: Patch, new: Patch) -> dict[str, Any]:
-    """Return what changed between two revisions, as files of the diff section."""
+
+def comparison(old: Patch, new: Patch, key: str = "", first: int = 0) -> dict[str, Any] | None:
+    """Return what changed between two revisions, as files of the diff section; of one file from a row on with a key.
+
+    None where no file that differs has the key.
+    """
     compared = attempted("Comparing revisions", lambda: compare(load(old), load(new)), lambda: None)
     if compared is None:
-        return {"failed": True, "files": [], "unchanged": 0, "same": False}
-    left, files = OPEN_LINES, []
-    for item in compared.files:
-        if item.status == "unchanged":
-            continue
-        count = min(item.line_count, left)
-        left -= count
-        files.append(_compared(item, count))
-    return {"files": files, "unchanged": len(compared.of("unchanged")), "same": compared.same}
+        return {"failed": True, "files": [], "more": [], "unchanged": 0, "sentence": ""}
+    differing = [item for item in (*compared.files, compared.message) if item.status != "unchanged"]
+    if key:
+        differing = [item for item in differing if item.key == key]
+        if not differing:
+            return None
+    left, markup, files = OPEN_LINES, MARKUP, []
+    for item in differing[:MOST_SHOWN]:
+        file = _compared(item, first, left, markup)
+        left, markup = left - file["count"], markup - file["size"]
+        files.append(file)
+    return {
+        "files": files,
+        "more": [(item.key, item.path) for item in differing[MOST_SHOWN:]],
+        "unchanged": 0 if key else len(compared.of("unchanged")),
+        "sentence": "" if key else _sentence(compared),
+    }
 
 
-STATUSES = {"changed": "modified", "only_old": "only in the older", "only_new": "only in the newer"}
+def _sentence(compared: Comparison) -> str:
+    """Return what may be said where no file differs; '' where one does."""
+    if not compared.same:
+        return ""
+    if compared.words_applied:
+        return "The files do not differ, but some words around them may be applied by a tool"
+    if compared.message.status == "unchanged":
+        return "Nothing that is applied differs"
+    return "Only words around the changes differ"
 
 
-def _compared(item: FileComparison, count: int) -> dict[str, Any]:
-    table = Table(item.key)
-    rows = attempted(
-        f"Drawing what changed in {item.path}",
-        lambda: [_plain(table, hunk) for hunk in comparison_rows(item, count=count)] if count else [],
-        lambda: None,
-    )
-    failed = ["drawn raw: these lines could not be laid out; both revisions show the file."] if rows is None else []
+def _compared(item: FileComparison, first: int, left: int, markup: int) -> dict[str, Any]:
+    count = max(0, min(item.line_count - first, left)) if markup > 0 else 0
+    drawn = attempted(f"Drawing what changed in {item.path}", lambda: _rows(item, first, count, markup), lambda: None)
+    rows, count, size = drawn or ([], 0, 0)
+    after = first + count
     return {
         "key": item.key,
         "path": item.path,
@@ -45,10 +71,28 @@ def _compared(item: FileComparison, count: int) -> dict[str, Any]:
         "additions": item.additions,
         "deletions": item.deletions,
         "open": True,
-        "rows": rows or [],
-        "sentences": [*failed, *item.notes, *(["Only the surrounding lines differ."] if item.context_only else [])],
-        "hidden": item.line_count - count,
+        "rows": rows,
+        "count": count,
+        "size": size,
+        "sentences": [
+            *([FAILED] if drawn is None else []),
+            *item.notes,
+            *(["Only the surrounding lines differ."] if item.context_only else []),
+        ],
+        "next": after,
+        "hidden": item.line_count - after,
     }
+
+
+def _rows(item: FileComparison, first: int, count: int, markup: int) -> tuple[list[dict[str, Any]], int, int]:
+    """Return rows, how many lines they are and their size: fewer than asked for where they would be too large."""
+    if not count:
+        return [], 0, 0
+    hunks = comparison_rows(item, first=first, count=count)
+    size = sum(len(row.html) for hunk in hunks for row in hunk.rows)
+    if size > markup and count > 1:
+        return _rows(item, first, max(1, count * markup // (2 * size)), markup)
+    return [_plain(Table(item.key), hunk) for hunk in hunks], count, size
 
 
 def _plain(table: Table, hunk: HunkRows) -> dict[str, Any]:

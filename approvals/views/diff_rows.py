@@ -139,7 +139,9 @@ def _joined(rows: Iterable[str]) -> SafeString:
 
 def _whole(line: Line) -> str:
     """Return the link to the whole of a line of which only the beginning is drawn."""
-    return f' <span class="cut"><a class="wholeline" href="{escape(line.whole)}">whole line</a></span>' if line.whole else ""
+    if not line.whole:
+        return ""
+    return f' <span class="cut"><a class="wholeline" href="{escape(line.whole)}">whole line</a></span>'
 
 
 def _marks(line: Line) -> str:

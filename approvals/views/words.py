@@ -4,19 +4,13 @@ what does not fit is behind an address, as is the whole patch."""
 from dataclasses import dataclass
 from typing import Any
 
-from approvals.diff.excerpts import HEAD_LINES, excerpt, lines_in
+from approvals.diff.excerpts import HEAD_LINES, excerpt, is_stray, lines_in
 from approvals.diff.structure import Diff, File, Text
 
 MOST_WORDS = 60  # stretches of words on a page; further ones are links
 MARKUP = 200_000  # characters of markup that all words of a page may have
 HEAD = 12_000  # of these, for the lines of one that stand open
 HEADER = 3_000  # for the header of a file
-KNOWN_HEADER = (
-    *(b"diff ", b"index ", b"--- ", b"+++ ", b"*** ", b"old mode ", b"new mode ", b"deleted file mode "),
-    *(b"new file mode ", b"similarity index ", b"dissimilarity index ", b"rename ", b"copy ", b"Index: ", b"====="),
-    *(b"RCS file: ", b"retrieving revision ", b"mode "),
-)
-"""How the lines of a file's header begin that the head of the file says in its own way."""
 
 
 @dataclass(slots=True)
@@ -81,8 +75,7 @@ def parts(diff: Diff, files: dict[str, dict[str, Any]], most_links: int) -> dict
 def header(file: File) -> dict[str, Any]:
     """Return the header of a file as it was sent; `stray` where a line of it is said nowhere else."""
     data = b"".join(file.header_lines)
-    stray = any(line.strip() and not line.startswith(KNOWN_HEADER) for line in file.header_lines)
-    return {"excerpt": excerpt(data, lines=HEAD_LINES, largest=HEADER), "stray": stray}
+    return {"excerpt": excerpt(data, lines=HEAD_LINES, largest=HEADER), "stray": any(map(is_stray, file.header_lines))}
 
 
 def _title(text: Text, after_file: bool) -> str:
