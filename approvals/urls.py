@@ -26,6 +26,7 @@ from approvals.views import (
     proposals,
     queue,
     revocation,
+    text,
     updates,
     workbench,
 )
@@ -60,6 +61,7 @@ urlpatterns = [
     # /patches/<decision_id>
     path(patches, patch.detail, name="patch-detail"),
     path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),
+    path(f"{patches}/text/<slug:part>", text.text, name="patch-text"),
     path(f"{patches}/compare/<int:revision>", content.compare, name="patch-compare"),
     path(f"{patches}/raw", content.raw, name="patch-raw"),
     path(f"{patches}/panel", updates.panel, name="patch-panel"),

@@ -1,11 +1,10 @@
-"""Compares two revisions of a patch, file by file and line by line, whatever their hunk numbers. Draws through `rows`.
+"""Compares two revisions of a patch, file by file and line by line. Draws through `rows`.
 
-What is compared are the lines of the two patches with what each does (adds, deletes, surrounds). Cost is bounded: past
+What is compared are the lines of the two patches with what each does (adds, deletes, surrounds); names, modes, places
+and counts are told in sentences. Cost is bounded: past
 the limits a stretch is shown as replaced, and nothing is left out.
 """
 
-import hashlib
-import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,11 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Final, Literal
 
+from approvals.diff.beside_lines import applied_in_words, notes_of, words_of
 from approvals.diff.context_hunks import merged
 from approvals.diff.moved import Aligner, Pair
 from approvals.diff.rows import HunkRows, Row, file_rows
 from approvals.diff.scope import unversioned
-from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, Diff, File, Hunk, Line, Text
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, Diff, File, Hunk, Line
 
 Status = Literal["unchanged", "changed", "only_old", "only_new"]
 Entry = tuple[int, bytes]  # what a line does, as a code of `structure`, and the line as a unified patch writes it
@@ -77,10 +77,14 @@ class FileComparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two revisions compared: files in the order of the new one, then those only the old one has; the words around."""
+    """Two revisions compared: files in the order of the new one, then those only the old one has; the words around.
+
+    `words_applied` says that a tool may take some of the words of either revision for a change.
+    """
 
     files: tuple[FileComparison, ...]
     message: FileComparison
+    words_applied: bool
 
     def of(self, status: Status) -> tuple[FileComparison, ...]:
         """Return the files of one status."""
@@ -88,7 +92,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Tell whether nothing that is applied differs; the words around may."""
+        """Tell whether no file differs; the words around may, and see `words_applied`."""
         return all(file.status == "unchanged" for file in self.files)
 
 
@@ -99,8 +103,9 @@ def compare(old: Diff, new: Diff) -> Comparison:
     order = sorted(range(len(pairs)), key=lambda i: sorted(file.path for file in pairs[i] if file is not None))
     aligner = Aligner(_WORK)
     compared = {i: _compared(*pairs[i], aligner) for i in order}
-    message = _compared(_words(old), _words(new), aligner)
-    return Comparison(tuple(compared[i] for i in range(len(pairs))), message)
+    message = _compared(words_of(old), words_of(new), aligner)
+    applied = applied_in_words(old) or applied_in_words(new)
+    return Comparison(tuple(compared[i] for i in range(len(pairs))), message, applied)
 
 
 def comparison_rows(item: FileComparison, *, first: int = 0, count: int | None = None) -> tuple[HunkRows, ...]:
@@ -154,7 +159,7 @@ def _compared(old: File | None, new: File | None, aligner: Aligner) -> FileCompa
         return FileComparison(file.key, file.path, "unchanged", old, new, 0, 0, False, (), ())
     before, after = _Lines(old), _Lines(new)
     steps = _steps(before.entries, after.entries, aligner)
-    notes = tuple(_notes(old, new)) if old and new else ()
+    notes = tuple(notes_of(old, new)) if old and new else ()
     deletions, additions = (sum(len(step) for step in steps if step.code == code) for code in (DELETE, ADD))
     status: Status = "changed" if notes or deletions or additions else "unchanged"
     if old is None or new is None:
@@ -323,55 +328,3 @@ def _renumbered(hunk: HunkRows, steps: Sequence[Step], old: _Lines, new: _Lines)
 
 def _at(row: Row, old: int | None, new: int | None) -> Row:
     return replace(row, old="" if old is None else str(old), new="" if new is None else str(new))
-
-
-def _notes(old: File, new: File) -> Iterator[str]:
-    """Return what differs besides lines."""
-    if old.change != new.change:
-        yield f"The file is {old.change} in the old revision and {new.change} in the new one."
-    if old.old_path != new.old_path and "renamed" in (old.change, new.change):
-        yield f"The file was called {old.old_path} in the old revision and {new.old_path} in the new one."
-    if _mode(old) != _mode(new):
-        yield f"The mode is {_mode(old)} in the old revision and {_mode(new)} in the new one."
-    if old.trailer != new.trailer or old.binary != new.binary:
-        yield "The binary content differs."
-
-
-def _mode(file: File) -> str:
-    if file.old_mode == file.new_mode or (file.old_mode is None and file.new_mode == "100644"):
-        return "as usual"
-    return f"{file.old_mode or 'none'} to {file.new_mode or 'none'}"
-
-
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-
-
-def _words(diff: Diff) -> File:
-    """Return the words around the changes as if they were a file, so that they compare and draw like one."""
-    raw_lines = _LINE.findall(b"".join(chunk.to_bytes() for chunk in diff.chunks if isinstance(chunk, Text)))
-    data = b"".join(raw_lines)
-    codes = bytes([STRAY]) * len(raw_lines)
-    hunk = Hunk("unified", 1, b"", "", None, None, None, None, 0, tuple(raw_lines), codes)
-    digest = hashlib.sha256(data).hexdigest()
-    return File(
-        key="message",
-        path="Words around the changes",
-        old_path=None,
-        new_path=None,
-        change="modified",
-        old_mode=None,
-        new_mode=None,
-        similarity=None,
-        binary=False,
-        symlink=False,
-        submodule=False,
-        mixed_endings=False,
-        line=1,
-        header_lines=(),
-        hunks=(hunk,),
-        trailer=(),
-        additions=0,
-        deletions=0,
-        size=len(data),
-        sha256=digest,
-    )

@@ -17,6 +17,9 @@ from approvals.diff.words import Range, Words
 
 LONGEST_SHOWN = 2_000  # characters of a line
 
+_DRAWN = 60  # characters of markup that draw an invisible one
+_CONTROLS = bytes({*range(32), 127} - {9, 10, 13})
+
 _KINDS = {"context": "ctx", "add": "add", "delete": "del", "note": "note", "other": "other"}
 _GLYPHS = {"add": "+", "delete": "−"}
 
@@ -56,28 +59,48 @@ def file_rows(file: File, *, first: int = 0, count: int | None = None) -> tuple[
     Lines are counted over all hunks as `File.line_count` does. Hunks of which nothing is wanted are left out.
     """
     highlighter, words = Highlighter(file), Words()
-    last = file.line_count if count is None else first + count
-    result, before = [], 0
-    for hunk in file.hunks:
-        start, end = max(first - before, 0), min(last - before, len(hunk.codes))
-        bare = not hunk.codes and (count is None or first <= before < last)
-        before += len(hunk.codes)
-        if start < end or bare:
-            lines = list(islice(merged(hunk) if hunk.form == "context" else hunk.walk(), start, max(end, start)))
-            result.append(_hunk_rows(hunk, lines, highlighter, words, file.mixed_endings))
+    result = []
+    for number, start, end in drawn_hunks(file, first, count):
+        hunk = file.hunks[number]
+        lines = list(islice(merged(hunk) if hunk.form == "context" else hunk.walk(), start, end))
+        result.append(_hunk_rows(hunk, lines, highlighter, words, file.mixed_endings))
     return tuple(result)
+
+
+def drawn_hunks(file: File, first: int, count: int | None) -> Iterator[tuple[int, int, int]]:
+    """Return the hunks that a window of a file draws: the number of each, its first line and the one after its last.
+
+    A hunk without a line stands where it is met, the last of a file at the end of the last window.
+    """
+    total = file.line_count
+    last = total if count is None else min(first + count, total)
+    before = 0
+    for number, hunk in enumerate(file.hunks):
+        size = len(hunk.codes)
+        start, end = max(first - before, 0), min(last - before, size)
+        met = first <= before < last or (before == last == total and first <= last)
+        if start < end or (not size and met):
+            yield number, start, end
+        before += size
+
+
+def weight(raw: bytes) -> int:
+    """Return about how many characters of markup a line of a patch costs without its colours."""
+    raw = raw[: 4 * LONGEST_SHOWN]
+    if raw.isascii():
+        return min(len(raw), LONGEST_SHOWN) + _DRAWN * (len(raw) - len(raw.translate(None, _CONTROLS)))
+    text = decoded(raw)[:LONGEST_SHOWN]
+    return len(text) + _DRAWN * len(INVISIBLE.findall(text))
+
+
+def file_weight(file: File) -> int:
+    """Return about how many characters of markup all lines of a file cost."""
+    return sum(weight(raw) for hunk in file.hunks for raw in hunk.raw_lines)
 
 
 def text_html(text: str, limit: int = LONGEST_SHOWN) -> str:
     """Return HTML for any text of a patch (a path, a heading, a line): escaped, the invisible drawn, cut at a limit."""
     return line_html([("", text)], (), limit)
-
-
-def block_html(text: str, limit: int = 200) -> str:
-    """Return HTML for words of several lines (a mail, a commit message), at most `limit` lines of it."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    html = "\n".join(text_html(line) for line in lines[:limit])
-    return html if len(lines) <= limit else f'{html}\n<span class="cut">… {len(lines) - limit:,} more lines</span>'
 
 
 def line_html(pieces: Sequence[Piece], ranges: Sequence[Range], limit: int = LONGEST_SHOWN) -> str:

@@ -10,8 +10,8 @@ from approvals.api.patches import raw_diff
 from approvals.queries import decisions as find
 from approvals.queries.differences import differences, grouped
 
-from . import diff as diffs
 from .access import person_of, varies, viewers
+from .comparison import comparison
 from .patch import decision_or_404, with_diff
 
 
@@ -24,15 +24,22 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
     other = find.revision_of(decision, revision)
     if other is None:
         raise Http404
+    key, first = request.GET.get("file", ""), request.GET.get("from", "")
     older, newer = sorted([other, decision], key=lambda one: one.patch.revision)
+    compared = None
+    if not decision.patch.is_gate:
+        start = int(first) if first.isdecimal() and len(first) < 8 else 0
+        compared = comparison(older.patch, newer.patch, key, start)
+        if compared is None:
+            raise Http404
     context = {
         "active": "queue",
         "decision": decision,
         "patch": decision.patch,
         "older": older,
         "newer": newer,
-        "differences": grouped(differences(older, newer)),
-        "comparison": None if decision.patch.is_gate else diffs.comparison(older.patch, newer.patch),
+        "differences": [] if key else grouped(differences(older, newer)),
+        "comparison": compared,
     }
     return render(request, "approvals/compare.html", context)
 

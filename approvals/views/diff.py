@@ -7,19 +7,23 @@ from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
+from approvals.diff.excerpts import excerpt
 from approvals.diff.hostile import Mark, marks
-from approvals.diff.interdiff import FileComparison, compare, comparison_rows
 from approvals.diff.moved import Move, Moves, Respacing, moves
-from approvals.diff.rows import LONGEST_SHOWN, HunkRows, Row, block_html, file_rows
+from approvals.diff.rows import HunkRows, Row, drawn_hunks, file_rows, file_weight, weight
 from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File
 from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
 
+from . import odd, words
 from .diff_rows import Line, Table
+from .failures import attempted
 from .places import Places, load, places
 
+CUT = '<span class="cut">'  # in the markup of a line of which only the beginning is drawn
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
 OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
 MOST_FILES = 60  # file heads on the page; the rest are links, each to a page of its own
@@ -42,6 +46,8 @@ class Reading:
     layout: str
     composing: str  # the address of the line somebody writes at without a script
     ask: str  # the query that asks for a form at a line, up to that line's address; '' for who may not comment
+    text: str  # the address of a part of the patch as sent, up to that part's name
+    odd: dict[int, list[str]]  # what is odd about a line of the patch, by its number there
 
     @property
     def split(self) -> bool:
@@ -61,18 +67,34 @@ def read(
     """Return the diff of a decision with its marks, comments and ticks."""
     patch = decision.patch
     diff = load(patch)
-    declared = [location["file"] for location in patch.vulnerable_locations]
     return Reading(
         patch=patch,
         diff=diff,
-        marks=(*_large(patch, usual), *marks(diff), *scope_marks(diff, declared)),
-        moved=moves(diff) if diff.line_count <= MOVED_IN else Moves((), ()),
-        comments=places(diff, patch, comments),
+        marks=(*_large(patch, usual), *_found(patch, diff)),
+        moved=attempted("Looking for moved lines", lambda: _moved(diff), lambda: Moves((), ())),
+        comments=attempted("Placing comments", lambda: places(diff, patch, comments), dict),
         viewed=viewed,
         layout=layout,
         composing=composing,
         ask=ask,
+        text=reverse("patch-text", args=[decision.decision_id, "-"])[:-1],
+        odd=odd.by_line(diff),
     )
+
+
+def _found(patch: Patch, diff: Diff) -> tuple[Mark, ...]:
+    """Return the marks of a diff; one that says so where looking for them failed."""
+    declared = [location["file"] for location in patch.vulnerable_locations]
+    failed = "Looking for what is hostile or out of scope failed: no mark here does not mean that nothing is odd."
+    return attempted(
+        "Marking the diff",
+        lambda: (*marks(diff), *scope_marks(diff, declared)),
+        lambda: (ScopeMark("unmarked", "not looked through", failed),),
+    )
+
+
+def _moved(diff: Diff) -> Moves:
+    return moves(diff) if diff.line_count <= MOVED_IN else Moves((), ())
 
 
 def _large(patch: Patch, usual: Sequence[UsualSize]) -> Iterator[ScopeMark]:
@@ -106,10 +128,8 @@ def section(reading: Reading) -> dict[str, Any]:
         "deletions": diff.deletions,
         "parsed": diff.parsed,
         "warnings": [warning.facts() for warning in diff.warnings],
-        "preamble": block_html(diff.preamble) if diff.preamble.strip() else "",
         "files": files,
-        "more_files": [(file.key, file.path) for file in diff.files[MOST_FILES : MOST_FILES + MOST_LINKS]],
-        "unlisted": max(0, len(diff.files) - MOST_FILES - MOST_LINKS),
+        **words.parts(diff, {file["key"]: file for file in files}, MOST_LINKS),
         "viewed_count": sum(file.sha256 in reading.viewed for file in diff.files),
         "marks": summary(reading.marks),
         "split": reading.split,
@@ -149,6 +169,8 @@ def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict
     found = [mark for mark in reading.marks if mark.key == file.key]
     count = window(file, first) if opened else 0
     after = first + count
+    rows = _drawn(reading, file, found, first, count) if opened else None
+    failed = opened and rows is None
     return {
         "key": file.key,
         "path": file.path,
@@ -163,12 +185,20 @@ def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict
         "open": opened,
         "split": reading.split,
         "first": first,
-        "next": after if opened and after < file.line_count else None,
+        "next": after if opened and not failed and after < file.line_count else None,
         "left": min(OPEN_LINES, file.line_count - after),
-        "rows": _dressed(reading, file, found, first, count) if opened else None,
+        "rows": rows,
+        "header": words.header(file),
+        "odd": odd.of_header(reading.odd, file),
+        "raw": excerpt(file.to_bytes()) if failed else None,
         "notes": [mark for mark in found if mark.line is None],
         "mark_count": sum(_warns(mark) for mark in found),
     }
+
+
+def _drawn(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]] | None:
+    """Return the rows of a window, or None where drawing them failed."""
+    return attempted(f"Drawing {file.path}", lambda: _dressed(reading, file, found, first, count), lambda: None)
 
 
 def window(file: File, first: int) -> int:
@@ -178,57 +208,21 @@ def window(file: File, first: int) -> int:
     for number, raw in enumerate(lines):
         if number < first:
             continue
-        size += min(len(raw), LONGEST_SHOWN)
+        size += weight(raw)
         if count >= OPEN_LINES or (count and size > OPEN_CHARACTERS):
             break
         count += 1
     return count
 
 
-def comparison(old: Patch, new: Patch) -> dict[str, Any]:
-    """Return what changed between two revisions, as files of the diff section."""
-    compared = compare(load(old), load(new))
-    left, files = OPEN_LINES, []
-    for item in compared.files:
-        if item.status == "unchanged":
-            continue
-        count = min(item.line_count, left)
-        left -= count
-        files.append(_compared(item, count))
-    return {"files": files, "unchanged": len(compared.of("unchanged")), "same": compared.same}
-
-
-STATUSES = {"changed": "modified", "only_old": "only in the older", "only_new": "only in the newer"}
-
-
-def _compared(item: FileComparison, count: int) -> dict[str, Any]:
-    table = Table(item.key)
-    rows = [_plain(table, hunk) for hunk in comparison_rows(item, count=count)] if count else []
-    return {
-        "key": item.key,
-        "path": item.path,
-        "change": STATUSES[item.status],
-        "additions": item.additions,
-        "deletions": item.deletions,
-        "open": True,
-        "rows": rows,
-        "sentences": [*item.notes, *(["Only the surrounding lines differ."] if item.context_only else [])],
-        "hidden": item.line_count - count,
-    }
-
-
-def _plain(table: Table, hunk: HunkRows) -> dict[str, Any]:
-    lines = table.unified(Line(row, "", [], [], [], None) for row in hunk.rows)
-    return {"header": hunk.header, "heading": hunk.heading, "stretches": lines}
-
-
 def _files(reading: Reading) -> Iterator[dict[str, Any]]:
     lines, characters = OPEN_LINES, OPEN_CHARACTERS
     for file in reading.diff.files[:MOST_FILES]:
         fits = file.line_count <= lines and file.size <= characters
-        opened = fits and file.sha256 not in reading.viewed
+        size = file_weight(file) if fits else 0
+        opened = fits and size <= characters and file.sha256 not in reading.viewed
         lines -= file.line_count if opened else 0
-        characters -= file.size if opened else 0
+        characters -= max(size, file.size) if opened else 0
         yield shown(reading, file, opened=opened)
 
 
@@ -247,19 +241,16 @@ def _dressed(reading: Reading, file: File, found: list[Mark], first: int, count:
         }
         pairs = ((lines.get(id(left)), lines.get(id(right))) for left, right in hunk.pairs)
         stretches = table.split(pairs) if reading.split else table.unified(lines[id(row)] for row in hunk.rows)
-        hunks.append({"header": hunk.header, "heading": hunk.heading, "stretches": stretches})
+        said = odd.of_heading(reading.odd, file.hunks[number]) if not start else []
+        hunks.append({"header": hunk.header, "heading": hunk.heading, "stretches": stretches, "odd": said})
     return hunks
 
 
 def _numbered(file: File, first: int, count: int) -> Iterator[tuple[int, int, HunkRows]]:
     """Return each hunk of a window with its number in the file and the place of its first row in the hunk."""
-    drawn = iter(file_rows(file, first=first, count=count))
-    before = 0
-    for number, hunk in enumerate(file.hunks):
-        start, end = max(first - before, 0), min(first + count - before, len(hunk.codes))
-        before += len(hunk.codes)
-        if start < end or not hunk.codes:
-            yield number, start, next(drawn)
+    drawn = zip(drawn_hunks(file, first, count), file_rows(file, first=first, count=count), strict=True)
+    for (number, start, _), rows in drawn:
+        yield number, start, rows
 
 
 def _line(
@@ -286,7 +277,18 @@ def _line(
     if row.place and anchor == reading.composing:
         side, line = (Side.NEW, row.new) if row.new else (Side.OLD, row.old)
         here = {"file": file.path, "line": line, "side": side, "anchor": anchor}
-    return Line(row, css, notes, said, before, here)
+    whole = _whole(reading, file, place) if CUT in row.html else ""
+    return Line(row, css, [*notes, *odd.of_row(reading.odd, file, place)], said, before, here, whole)
+
+
+def _whole(reading: Reading, file: File, place: tuple[int, int]) -> str:
+    """Return the address at which a line is read as sent; in a context hunk, that of its hunk."""
+    number, line = place
+    hunk = file.hunks[number]
+    before = sum(map(len, file.header_lines)) + sum(len(one.to_bytes()) for one in file.hunks[:number])
+    if hunk.form != "context":
+        before += len(hunk.header) + sum(map(len, hunk.raw_lines[:line]))
+    return f"{reading.text}{file.key}?from={before}"
 
 
 def _warns(mark: Mark) -> bool:

@@ -26,7 +26,7 @@ class Line:
     """One row with what belongs to it: `notes` are (title, sentence), `css` the classes beyond its kind.
 
     `before` are the comments on its old line, `comments` those on its new one; `composing` holds what
-    the form asked for here sends along.
+    the form asked for here sends along; `whole` is where a line too long to draw is read, '' for others.
     """
 
     row: Row
@@ -35,6 +35,7 @@ class Line:
     comments: list[Comment]
     before: list[Comment]
     composing: dict[str, Any] | None
+    whole: str = ""
 
     @property
     def talked_of(self) -> bool:
@@ -79,7 +80,7 @@ class Table:
         return (
             f'<tr class="is-{row.kind}{line.css}"{self._id(row)}><td class="diff__ln diff__ln--old">{row.old}</td>'
             f'<td class="diff__ln">{row.new}</td><td class="diff__sign">{row.glyph}</td>'
-            f'<td class="diff__code">{self._asking(row)}{row.html}{_marks(line)}</td></tr>\n'
+            f'<td class="diff__code">{self._asking(row)}{row.html}{_whole(line)}{_marks(line)}</td></tr>\n'
         )
 
     def _pair(self, left: Line | None, right: Line | None) -> str:
@@ -95,7 +96,7 @@ class Table:
         return (
             f'<td class="diff__ln is-{row.kind}{line.css}"{here}>{number}</td>'
             f'<td class="diff__sign is-{row.kind}">{row.glyph}</td><td class="diff__code is-{row.kind}{line.css}">'
-            f"{self._asking(row) if asks else ''}{row.html}{_marks(line)}</td>"
+            f"{self._asking(row) if asks else ''}{row.html}{_whole(line)}{_marks(line)}</td>"
         )
 
     def _id(self, row: Row) -> str:
@@ -134,6 +135,13 @@ def _is_quiet(old: Line | None, new: Line | None) -> bool:
 
 def _joined(rows: Iterable[str]) -> SafeString:
     return mark_safe("".join(rows))  # noqa: S308  made of rows, see `Table`
+
+
+def _whole(line: Line) -> str:
+    """Return the link to the whole of a line of which only the beginning is drawn."""
+    if not line.whole:
+        return ""
+    return f' <span class="cut"><a class="wholeline" href="{escape(line.whole)}">whole line</a></span>'
 
 
 def _marks(line: Line) -> str:

@@ -60,12 +60,12 @@ DONE = {
 def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), person_of(request)
-    reviews.open_page(decision.patch, user, timezone.now())
     kept = give_words_back(request, decision_id)
     form = VerdictForm(initial=kept) if kept else None
     step = request.GET.get("step")
     chosen = {"step": step} if step in STEPS.values() else {}
     response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form, **chosen))
+    reviews.open_page(decision.patch, user, timezone.now())  # a page that failed was not read
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
     return response

@@ -5,16 +5,32 @@ from collections.abc import Sequence
 from functools import partial
 
 from approvals.diff.parse import parse
-from approvals.diff.structure import Diff
+from approvals.diff.structure import Diff, Text, Warning
 from approvals.models import Comment, Patch, PatchContent, Side
+
+from .failures import attempted
 
 Places = dict[tuple[str, str, int], list[Comment]]  # by path, side and line
 Texts = dict[tuple[str, str], dict[int, str]]  # by path and side, then by line
 
 
+def content(patch: Patch) -> bytes:
+    """Return the bytes of a patch as they were sent."""
+    return bytes(PatchContent.objects.get(patch=patch).diff)
+
+
 def load(patch: Patch) -> Diff:
-    """Return the parsed diff; reads and parses the content, so call it once a request."""
-    return parse(bytes(PatchContent.objects.get(patch=patch).diff))
+    """Return the parsed diff; reads and parses the content, so call it once a request.
+
+    A patch that our reader fails on is words without a file: every byte is shown, and a warning says why.
+    """
+    data = content(patch)
+    return attempted(f"Reading the patch {patch.sha256}", lambda: parse(data), lambda: _unread(data))
+
+
+def _unread(data: bytes) -> Diff:
+    warning = Warning("unread", "Reading this patch failed, so all of it is shown as it was sent.", None, 1)
+    return Diff((Text("raw", 1, (data,)),), (), (warning,), 0, 0, parsed=False, codes=frozenset({warning.code}))
 
 
 def places(diff: Diff, patch: Patch, comments: Sequence[Comment]) -> Places:

@@ -62,12 +62,14 @@ def test_the_same_patch_is_unchanged() -> None:
     assert [comparison_rows(file) for file in comparison.files] == [(), ()]
 
 
-def test_renumbered_hunks_other_blob_names_and_headings_change_nothing() -> None:
+def test_renumbered_hunks_are_told_and_other_blob_names_and_headings_change_no_line() -> None:
     moved = (
         FIX.replace(b"-10,6 +10,7", b"-14,6 +14,7").replace(b"-50,2 +51,3", b"-54,2 +55,3").replace(b"int g", b"int h")
     )
     moved = moved.replace(b"--- a/x.c", b"index 1234567..89abcde 100644\n--- a/x.c")
-    assert only(FIX, moved).status == "unchanged"
+    item = only(FIX, moved)
+    assert item.notes == ("Hunk 1 moved from line 10 to 14.", "Hunk 2 moved from line 50 to 54.")
+    assert (item.status, item.hunks) == ("changed", ())
 
 
 def test_files_of_one_revision_only_are_named() -> None:
@@ -166,8 +168,10 @@ def test_an_eaten_blank_is_no_difference() -> None:
     ).status == ("unchanged")
 
 
-def test_a_version_folder_is_no_other_file() -> None:
-    assert only(FIX, FIX.replace(b"a/x.c", b"x-1.2/x.c").replace(b"b/x.c", b"x-1.2/x.c")).status == "unchanged"
+def test_a_version_folder_is_the_same_file_under_another_name() -> None:
+    item = only(FIX, FIX.replace(b"a/x.c", b"x-1.2/x.c").replace(b"b/x.c", b"x-1.2/x.c"))
+    assert [" name of the file is " in note for note in item.notes] == [True, True]
+    assert item.hunks == ()
 
 
 def test_modes_kinds_and_binary_content_are_told_in_words() -> None:
@@ -208,6 +212,28 @@ def test_a_large_file_is_cut_at_the_lines_that_occur_once() -> None:
     other = [b"+%s" % line[1:] if n % 100 else b"+changed\n" for n, line in enumerate(lines)]
     item = only(head + b"".join(lines), head + b"".join(other))
     assert (item.deletions, item.additions) == (30, 30)
+
+
+def test_other_counts_for_the_same_lines_are_told() -> None:
+    old = b"--- a/x\n+++ b/x\n@@ -1,2 +1,3 @@\n a\n+b\n c\n"
+    [note] = only(old, old.replace(b"-1,2 +1,3", b"-1,2 +1,4")).notes
+    assert note.startswith("Hunk 1 announces 2 and 3 lines in the old revision, 2 and 4 lines in the new one")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"Index: a/setup.py\n3c3\n< a\n---\n> b\n",
+        b"  --- a/y\n",
+        b"X+++ b/y\n",
+        b"5d\n",
+        b"*** a/y\n",
+        b"\t@@ -1 +1 @@\n",
+    ],
+)
+def test_words_that_look_like_a_diff_may_be_applied(words: bytes) -> None:
+    assert compared(b"Fix.\n\n" + FIX, b"Fix.\n\n" + words + b"\n" + FIX).words_applied
+    assert not compared(b"Fix.\n\n" + FIX, b"Fix it.\n\n" + FIX).words_applied
 
 
 def test_a_window_of_rows_is_a_part_of_all_rows() -> None:
@@ -281,7 +307,9 @@ def test_real_patches_renumbered_are_unchanged_and_edited_show_the_edit(name: st
             old = parse(data)
             assert compare(old, old).same, number
             renumbered = parse(re.sub(rb"(?m)^@@ -(\d+)", lambda found: b"@@ -1%b" % found[1], data))
-            assert compare(old, renumbered).same, number
+            again = compare(old, renumbered)
+            assert not any(file.hunks for file in again.files), number
+            assert again.same == (old.to_bytes() == renumbered.to_bytes() or not any(f.notes for f in again.files))
             first = re.search(rb"(?m)^\+(?!\+\+)[^\r\n]+", data)
             if first and not number % 5:
                 edited = compare(old, parse(data[: first.start() + 1] + b"edited " + data[first.start() + 1 :]))

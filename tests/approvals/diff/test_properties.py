@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from approvals.diff.excerpts import excerpt
 from approvals.diff.invisible import INVISIBLE
 from approvals.diff.parse import parse
-from approvals.diff.rows import block_html, file_rows, line_html, text_html
+from approvals.diff.rows import file_rows, line_html, text_html
 
 PIECES = (
     [b"diff --git a/x b/x\n", b"diff --cc x\n", b"diff -u a b\n", b"Index: x\n", b"=====\n", b"From 1234567 Mon\n"]
@@ -160,9 +161,29 @@ def test_a_drawn_line_reads_as_its_text_up_to_the_limit(text: str, spans: list[t
 
 
 @given(st.text(max_size=300))
-def test_words_of_several_lines_keep_their_line_ends(text: str) -> None:
-    assert read_back(block_html(text)).text == text.replace("\r\n", "\n")
+def test_a_text_is_read_back_as_it_was(text: str) -> None:
     assert read_back(text_html(text)).text == text
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=40), st.text(max_size=40).map(str.encode), st.just(b"\xe2\x80\xae\r\n" * 300))
+    ),
+    st.integers(1, 5),
+    st.integers(1, 400),
+)
+def test_the_excerpts_of_a_text_are_all_of_it_and_show_it(pieces: list[bytes], lines: int, largest: int) -> None:
+    data, start = b"\n".join(pieces), 0
+    shown = b""
+    while start is not None:
+        part = excerpt(data, start, lines=lines, largest=largest)
+        assert len(part.html) < largest + 500 * 80
+        assert part.raw.count(b"\n") <= lines
+        if part.raw.isascii() and b"\r" not in part.raw:
+            assert read_back(part.html).text == part.raw.decode()
+        shown += part.raw
+        start = part.next
+    assert shown == data
 
 
 lines = st.sampled_from(

@@ -2,9 +2,10 @@
 
 import pytest
 
+from approvals.diff.excerpts import excerpt
 from approvals.diff.highlight import Highlighter, lexer_for
 from approvals.diff.parse import parse
-from approvals.diff.rows import HunkRows, block_html, file_rows, text_html
+from approvals.diff.rows import HunkRows, file_rows, text_html
 from approvals.diff.structure import File
 
 
@@ -86,8 +87,13 @@ def test_a_long_line_is_cut_and_says_so() -> None:
     assert html.endswith('<span class="cut">… 500 more characters</span>')
 
 
-def test_many_lines_of_words_are_cut_and_say_so() -> None:
-    assert block_html("a\n" * 300).endswith("… 101 more lines</span>")
+def test_the_words_of_a_text_are_cut_after_lines_or_by_their_size_and_say_where_they_go_on() -> None:
+    assert excerpt(b"a\n" * 300).next == 400
+    assert excerpt(b"a" * 100_000).next is not None
+    assert excerpt("é".encode() * 1_000, largest=1).raw == "é".encode() * 250
+    assert excerpt(b"\x01" * 100_000).next is not None
+    assert len(excerpt(b"\x01" * 100_000).html) < 100_000
+    assert excerpt(b"<i>\r\n").html == "&lt;i&gt;\r\n"
 
 
 def test_deleted_and_added_lines_stand_side_by_side() -> None:

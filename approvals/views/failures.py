@@ -1,0 +1,26 @@
+"""What a page does when reading or drawing one part of a patch fails: it logs that, and the rest of the page stands."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import DatabaseError
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def attempted(what: str, call: Callable[[], Result], otherwise: Callable[[], Result]) -> Result:
+    """Return what `call` does, or `otherwise` when it raises; the log has the exception with the request's id.
+
+    A patch is anything somebody sends, and a person must be able to read it whatever we got wrong. A database
+    that is away is no matter of one part: that error goes on.
+    """
+    try:
+        return call()
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("%s failed; the rest of the page is shown", what)
+        return otherwise()

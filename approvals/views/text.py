@@ -1,0 +1,62 @@
+"""The patch as it was sent, in excerpts: all of it, one of its files, or words that belong to no file."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from approvals.diff.excerpts import excerpt
+from approvals.diff.structure import Diff, File
+from approvals.models import Patch
+
+from .access import varies, viewers
+from .patch import with_diff
+from .places import content, load
+
+WHOLE, SENT = "whole", "sent"  # the patch, and the mail it came in where that is encoded
+TITLES = {WHOLE: "The whole patch as it was sent", SENT: "The mail as it came"}
+
+
+@require_safe
+@viewers
+@varies
+def text(request: HttpRequest, decision_id: UUID, part: str) -> HttpResponse:
+    """An excerpt of a part of the patch from a byte on: a fragment for htmx, a page of its own otherwise."""
+    decision, first = with_diff(decision_id), request.GET.get("from", "0")
+    title, data = _part(decision.patch, part)
+    start = int(first) if first.isdecimal() and len(first) < 10 else 0
+    context = {
+        "active": "queue",
+        "decision": decision,
+        "patch": decision.patch,
+        "part": part,
+        "title": title,
+        "excerpt": excerpt(data, start),
+        "size": len(data),
+    }
+    name = "approvals/_raw.html" if request.htmx else "approvals/diff_text.html"  # type: ignore[attr-defined]
+    return render(request, name, context)
+
+
+def _part(patch: Patch, part: str) -> tuple[str, bytes]:
+    """Return the title and the bytes of a part; raise Http404 where the patch has none of that name."""
+    if part == WHOLE:
+        return TITLES[WHOLE], content(patch)
+    diff = load(patch)
+    if part == SENT and diff.sent is not None:
+        return TITLES[SENT], diff.sent.to_bytes()
+    if (found := _chunk(diff, part)) is not None:
+        return found
+    raise Http404
+
+
+def _chunk(diff: Diff, part: str) -> tuple[str, bytes] | None:
+    """Return a file by its key, or the words that are the chunk of a number as in `words-3`."""
+    for number, chunk in enumerate(diff.chunks):
+        if isinstance(chunk, File):
+            if chunk.key == part:
+                return f"{chunk.path} as it was sent", chunk.to_bytes()
+        elif part == f"words-{number}":
+            return f"Words from line {chunk.line:,} of the patch on", chunk.to_bytes()
+    return None
