@@ -27,6 +27,7 @@ CUT = '<span class="cut">'  # in the markup of a line of which only the beginnin
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand
 OPEN_CHARACTERS = 40_000  # of the same lines: four hundred long ones would make a page of megabytes
 MOST_FILES = 60  # file heads on the page; the rest are links, each to a page of its own
+NAMES = 30_000  # characters of markup of their names, each of which a page has some eight times
 MOST_LINKS = 300  # of those; a patch of thousands of files is read in its bytes
 MOVED_IN = 3_000  # lines: looking for moved blocks in more would be felt
 MUCH_LARGER = 3  # times the usual size
@@ -216,8 +217,11 @@ def window(file: File, first: int) -> int:
 
 
 def _files(reading: Reading) -> Iterator[dict[str, Any]]:
-    lines, characters = OPEN_LINES, OPEN_CHARACTERS
+    lines, characters, names = OPEN_LINES, OPEN_CHARACTERS, NAMES
     for file in reading.diff.files[:MOST_FILES]:
+        names -= weight(file.path.encode(errors="replace"))
+        if names < 0:
+            return
         fits = file.line_count <= lines and file.size <= characters
         size = file_weight(file) if fits else 0
         opened = fits and size <= characters and file.sha256 not in reading.viewed

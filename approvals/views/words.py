@@ -10,6 +10,7 @@ from approvals.diff.structure import Diff, File, Text
 MOST_WORDS = 60  # stretches of words on a page; further ones are links
 MARKUP = 200_000  # characters of markup that all words of a page may have
 HEAD = 12_000  # of these, for the lines of one that stand open
+LONGEST_NAME = 80  # characters of a file's name in a link
 HEADER = 3_000  # for the header of a file
 
 
@@ -56,7 +57,7 @@ def parts(diff: Diff, files: dict[str, dict[str, Any]], most_links: int) -> dict
             if chunk.key in files:
                 among.append({"file": files[chunk.key]})
                 continue
-            links.append((chunk.key, chunk.path, True))
+            links.append((chunk.key, _short(chunk.path), True))
         elif not links and (item := words.of(number, chunk, _title(chunk, met), quiet=chunk.kind == "footer")):
             (among if met else message).append({"words": item})
         else:
@@ -70,6 +71,10 @@ def parts(diff: Diff, files: dict[str, dict[str, Any]], most_links: int) -> dict
         "unlisted": max(0, len(links) - most_links),
         "sent": excerpt(diff.sent.to_bytes(), largest=HEAD) if diff.sent else None,
     }
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= LONGEST_NAME else f"{path[:LONGEST_NAME]}…"
 
 
 def header(file: File) -> dict[str, Any]:
