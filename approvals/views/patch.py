@@ -60,8 +60,10 @@ DONE = {
 def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), person_of(request)
-    reviews.open_page(decision.patch, user, timezone.now())
-    kept = give_words_back(request, decision_id)
+    kept = None
+    if request.method == "GET":  # a HEAD shows nobody anything
+        reviews.open_page(decision.patch, user, timezone.now())
+        kept = give_words_back(request, decision_id)
     form = VerdictForm(initial=kept) if kept else None
     step = request.GET.get("step")
     chosen = {"step": step} if step in STEPS.values() else {}
