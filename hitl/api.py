@@ -4,7 +4,7 @@ import logging
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from approvals.api import acting, analytics, decisions, events, patches, workflow_gates
@@ -12,6 +12,7 @@ from approvals.api.description import DescribedAPI
 from approvals.api.documents import BodyParser
 from approvals.api.problems import field_errors, problem, refused
 from approvals.errors import Refusal
+from hitl.bodies import BROKEN_OFF, UnreadableBody
 from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,16 @@ def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 @api.exception_handler(RequestDataTooBig)
 def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return problem(413, "A body may have 8 MiB.")
+
+
+@api.exception_handler(UnreadableBody)
+def on_unreadable(request: HttpRequest, error: UnreadableBody) -> HttpResponse:
+    return problem(400, str(error))
+
+
+@api.exception_handler(UnreadablePostError)
+def on_broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    return problem(400, BROKEN_OFF)
 
 
 @api.exception_handler(OperationalError)

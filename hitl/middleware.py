@@ -15,7 +15,7 @@ from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth import logout
 from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja.errors import AuthenticationError
@@ -28,6 +28,7 @@ from approvals.errors import NotAllowed, Refusal
 from approvals.services import access, idempotency
 from approvals.views.errors import database_away
 from hitl import ops
+from hitl.bodies import BROKEN_OFF
 from hitl.logs import request_id
 
 log = logging.getLogger("hitl.request")
@@ -142,8 +143,22 @@ class ProblemMiddleware:
         if request.method == "OPTIONS" and request.headers.get("Origin"):
             return self._allow_origin(request, HttpResponse(status=204))
         refused = self._refusal(request)
-        response = refused or self._translate(self.get_response(request))
+        response = refused or self._translate(self._answer(request))
         return self._allow_origin(request, response)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer HEAD as GET, whose head it wants; a stream is let go, for nobody reads it."""
+        if request.method != "HEAD":
+            return self.get_response(request)
+        request.method = "GET"
+        try:
+            response = self.get_response(request)
+        finally:
+            request.method = "HEAD"
+        if not response.streaming:
+            return response
+        response.close()
+        return HttpResponse(status=response.status_code, headers=dict(response.items()))
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, OperationalError):
@@ -166,8 +181,6 @@ class ProblemMiddleware:
         """Look at the body's form only where there is somebody to read it: an unknown address stays a 404."""
         if not request.path.startswith(MACHINE_PATHS) or request.method != "POST":
             return None
-        if request.headers.get("Transfer-Encoding"):
-            return problem(411, "Send the body with a Content-Length.")
         wanted = "application/x-ndjson" if request.path == "/hitl/patches/bulk" else "application/json"
         if request.content_type != wanted:
             return problem(415, f"Send the body as {wanted}.")
@@ -187,7 +200,7 @@ class ProblemMiddleware:
         answer = problem(response.status_code, sentences.get(response.status_code, "Something broke on our side."))
         for kept in ("Allow", "Retry-After"):
             if value := response.get(kept):
-                answer[kept] = value
+                answer[kept] = value.replace("GET", "GET, HEAD") if kept == "Allow" else value
         return answer
 
     def _allow_origin(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -251,7 +264,11 @@ class IdempotencyMiddleware:
         except (AuthenticationError, NotAllowed):
             return self.get_response(request)  # which says so, in the order of all refusals
         try:
-            kept = idempotency.claim(asking.actor.id, request.path, key, request.body, timezone.now())
+            body = request.body
+        except UnreadablePostError:
+            return problem(400, BROKEN_OFF)
+        try:
+            kept = idempotency.claim(asking.actor.id, request.path, key, body, timezone.now())
             if kept.status is not None:
                 caller.requests.take(asking.actor.id)
         except Refusal as error:
@@ -271,5 +288,6 @@ class IdempotencyMiddleware:
 
 
 def _too_big(request: HttpRequest) -> bool:
-    length = request.headers.get("Content-Length", "")
+    """Return whether the body says so itself; one that does not is refused while it is read."""
+    length = request.headers.get("Content-Length") or "0"
     return not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE

@@ -46,15 +46,16 @@ def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any
 @router.post(
     "/{patch_id}/reject",
     auth=NeedsPerson(REVIEW),
-    openapi_extra=documented(answers.Reasoned),
+    openapi_extra=documented(answers.Rejected),
     summary="Reject it, with a reason",
 )
 def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
     decision = _review(request, patch_id, body, Verdict.REJECT, body.reason, body.category)
+    said = None
     if body.comment and body.comment.strip():
-        caller = caller_of(request)
-        reviews.comment(decision.decision_id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
-    return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
+        caller, said = caller_of(request), body.comment
+        reviews.comment(decision.decision_id, said, user=caller.user, actor=caller.actor, now=timezone.now())
+    return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason, "comment": said}
 
 
 @router.post(

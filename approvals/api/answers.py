@@ -279,6 +279,10 @@ class Reasoned(Answer):
     reason: str
 
 
+class Rejected(Reasoned):
+    comment: str | None = Field(description="what was sent beside the reason; null: nothing")
+
+
 class Ended(Answer):
     status: Status
     decision_id: UUID

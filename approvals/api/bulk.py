@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -62,7 +63,10 @@ class Defect(Refusal):
 def answer_lines(request: HttpRequest, caller: Caller, producer: Producer) -> HttpResponse:
     """Return the NDJSON answer: `{line, status, decision_id | error}` per input line, in order."""
     with tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
-        lines = _receive(request, spool)
+        try:
+            lines = _receive(request, spool)
+        except RequestDataTooBig:
+            raise TooLarge(f"A bulk body may have {MAX_BYTES // 1024 // 1024} MiB.") from None
         bulk_lines.take(caller.actor.id, lines)
         spool.seek(0)
         body = b"".join(
@@ -78,7 +82,7 @@ def _receive(request: HttpRequest, spool: IO[bytes]) -> int:
     while chunk := request.read(65_536):
         size += len(chunk)
         if size > MAX_BYTES:
-            raise TooLarge(f"A bulk body may have {MAX_BYTES // 1024 // 1024} MiB.")
+            raise RequestDataTooBig
         lines += chunk.count(b"\n")
         last = chunk[-1:]
         spool.write(chunk)

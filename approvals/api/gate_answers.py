@@ -37,7 +37,7 @@ class GateAnswer(Answer):
     cause: str | None
     category: str | None
     reason: str | None
-    comment: str | None = Field(description="of the latest approval")
+    comment: str | None = Field(description="of the latest approval; where a rejection is answered, of that")
     priority: PriorityWord
     expires_at: datetime | None
     on_expiry: str

@@ -183,6 +183,7 @@ def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str,
     if body.comment and body.comment.strip():
         caller = caller_of(request)
         reviews.comment(answer["id"], body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
+        answer["comment"] = body.comment
     return answer
 
 

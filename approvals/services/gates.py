@@ -7,7 +7,7 @@ from typing import Any
 from approvals.errors import Invalid
 from approvals.models import Decision, ExpireAction, Gate, Patch
 from approvals.policy.evaluate import GATE, as_rows
-from approvals.queries.people import ids_by_name
+from approvals.queries.people import approvers, ids_by_name
 
 SLA_WARNING = 0.8  # the share of a shortened SLA that has passed when the card begins to warn
 
@@ -90,6 +90,23 @@ def _ask_for_people(decision: Decision, asked: Asked) -> None:
             f"{decision.required_approvals} approvals are required (policy {policy}), and {people} of these names "
             f"{'is somebody' if people == 1 else 'are people'} here."
         )
+    _refuse_the_impossible(decision, known)
+
+
+def _refuse_the_impossible(decision: Decision, known: dict[str, int]) -> None:
+    """Raise Invalid where those named who may review, without whoever started or sent it, are too few to approve it."""
+    starters = {decision.patch.submitted_by.casefold(), decision.patch.triggered_by.casefold()} - {""}
+    own = set(ids_by_name(starters).values())
+    reviewers = {one.id for one in approvers(set(known.values()))}
+    able = reviewers - own
+    if len(able) >= decision.required_approvals:
+        return
+    why = [f"{name} may not review" for name, pk in known.items() if pk not in reviewers | own]
+    why += [f"{name} started or submitted it" for name, pk in known.items() if pk in own]
+    raise _nobody(
+        f"Nobody could decide this gate: {decision.required_approvals} approvals are required, and {len(able)} of "
+        f"those named can approve ({'; '.join(why)})."
+    )
 
 
 def _hurry(decision: Decision, now: datetime) -> None:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals.diff.parse import parse
+from approvals.diff.positions import wrong_place
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.models import (
     MAX_COMMENT,
@@ -19,6 +21,7 @@ from approvals.models import (
     Decision,
     Displayed,
     Patch,
+    PatchContent,
     PatchView,
     Review,
     Side,
@@ -106,11 +109,14 @@ def comment(
     line: int | None = None,
     side: Side = Side.NEW,
 ) -> Comment:
-    """Add words to a patch, in any state; `side` says which file's line is meant. Raise NotFound or Invalid."""
+    """Add words to a patch, in any state; `side` says which file's line is meant. Raise NotFound or Invalid, also for a
+    file or line that the diff of this revision has not."""
     if not body.strip():
         raise Invalid("Write something first.", errors=[_field("comment", "required")])
     if len(body) > MAX_COMMENT:
         raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", errors=[_field("comment", "too long")])
+    if file or line is not None:
+        _check_place(decision_id, file, line, side)
     with transaction.atomic():
         decision = find_locked(decision_id)
         text = Text.objects.create(body=body)
@@ -133,6 +139,15 @@ def comment(
             data={"comment": commitment(text), "file": file or None, "line": line, "side": added.side_of_line},
         )
     return added
+
+
+def _check_place(decision_id: UUID, file: str, line: int | None, side: Side) -> None:
+    """Raise Invalid where the diff has no such place. Parsed before the lock: a large diff takes a while."""
+    content = PatchContent.objects.filter(patch__decision__decision_id=decision_id).first()
+    diff = parse(bytes(content.diff) if content else b"")
+    if wrong := wrong_place(diff, file, line, old=side == Side.OLD):
+        field, sentence = wrong
+        raise Invalid(sentence, errors=[_field(field, sentence)])
 
 
 def withdraw(

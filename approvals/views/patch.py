@@ -60,12 +60,14 @@ DONE = {
 def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), person_of(request)
-    kept = give_words_back(request, decision_id)
+    shown = request.method == "GET"  # a HEAD shows nobody anything
+    kept = give_words_back(request, decision_id) if shown else None
     form = VerdictForm(initial=kept) if kept else None
     step = request.GET.get("step")
     chosen = {"step": step} if step in STEPS.values() else {}
     response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form, **chosen))
-    reviews.open_page(decision.patch, user, timezone.now())  # a page that failed was not read
+    if shown:
+        reviews.open_page(decision.patch, user, timezone.now())  # a page that failed was not read
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
     return response
@@ -147,27 +149,29 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     if not user.has_perm("approvals.comment_decision"):
         return refused(request, decision, NotAllowed("Your groups do not include commenting."), "comment")
     anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
-    if not form.is_valid():
+    added = _added(request, decision, user, form) if form.is_valid() else None
+    if added is None:
         if request.htmx:  # type: ignore[attr-defined]
             place = {name: form[name].value() for name in ("file", "line", "side")} | {"anchor": anchor and anchor[0]}
             context = {"decision": decision, "comment_form": form, "place": place}
             return render(request, "approvals/_line_composer.html", context, status=422)
         return comment_again(request, decision, form, status=422)
-    added = reviews.comment(
-        decision_id,
-        form.cleaned_data["text"],
-        user=user,
-        actor=person_actor(request, user),
-        now=timezone.now(),
-        file=form.cleaned_data["file"],
-        line=form.cleaned_data["line"],
-        side=form.cleaned_data["side"],
-    )
     if request.htmx:  # type: ignore[attr-defined]
         context = {"decision": decision, "comment": added, "added": [added], "said": len(_said(decision))}
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
     return go_to(request, f"{listed.patch_address(request, decision_id)}#{anchor[0] if anchor else 'discussion'}")
+
+
+def _added(request: HttpRequest, decision: Decision, user: User, form: CommentForm) -> Comment | None:
+    """Return the comment; None where the diff has no such place, which the form then says."""
+    said = form.cleaned_data
+    actor, place = person_actor(request, user), {name: said[name] for name in ("file", "line", "side")}
+    try:
+        return reviews.comment(decision.decision_id, said["text"], user=user, actor=actor, now=timezone.now(), **place)
+    except Invalid as error:
+        form.add_error("text", error.detail)
+        return None
 
 
 def comment_again(request: HttpRequest, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid, NotAllowed
-from approvals.models import Channel, Decision, Review, Status, Verdict
+from approvals.models import Channel, Decision, PatchView, Review, Status, Verdict
 from approvals.services import reviews
 from approvals.services.lifecycle import cancel, escalate, revoke
 from audit.models import Entry
@@ -170,3 +170,12 @@ def test_a_stale_digest_is_refused_on_record(make_patch, approve, alice):
     with pytest.raises(Conflict):
         approve(decision, alice, sha256="0" * 64)
     assert entries_of(decision) == ["patch.submitted", "decision.refused"]
+
+
+def test_a_head_of_the_page_is_no_look_at_it(sign_in, alice, make_patch):
+    decision, client = make_patch(), sign_in(alice)
+    address = reverse("patch-detail", args=[decision.decision_id])
+    assert client.head(address).status_code == 200
+    assert not PatchView.objects.exists()
+    client.get(address)
+    assert PatchView.objects.count() == 1

@@ -286,13 +286,15 @@ def test_a_comment_stands_at_its_line_and_in_the_discussion(sign_in, alice, make
     assert "outdated" not in text
 
 
-def test_a_comment_on_a_line_that_is_not_there_says_so(sign_in, alice, make_patch):
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "htmx"])
+def test_a_comment_on_a_line_that_is_not_there_is_refused_and_keeps_its_words(sign_in, alice, make_patch, headers):
     decision, client = make_patch(), sign_in(alice)
-    client.post(url("patch-comment", decision), {"text": "Far away.", "file": "app.py", "line": "4000"})
-    text = text_of(client.get(url("patch-detail", decision)))
-    assert text.count("Far away.") == 1
-    assert "outdated" in text
-    assert Comment.objects.get().line == 4000
+    body = {"text": "Far away.", "file": "app.py", "line": "4000"}
+    answer = client.post(url("patch-comment", decision), body, headers=headers)
+    assert answer.status_code == 422
+    assert "This diff shows no line 4000 of the new file app.py." in answer.content.decode()
+    assert "Far away." in answer.content.decode()
+    assert not Comment.objects.exists()
 
 
 def test_a_comment_follows_its_line_into_the_next_revision_or_is_outdated(sign_in, alice, make_patch):

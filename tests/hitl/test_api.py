@@ -66,14 +66,6 @@ def test_json_may_be_announced_with_a_charset_and_in_any_case(producer_api, cont
     assert answer.status_code == 201
 
 
-def test_a_body_without_a_length_is_411_and_not_an_empty_one(producer_api):
-    for path, kind in (("/hitl/patches", "application/json"), ("/hitl/patches/bulk", "application/x-ndjson")):
-        answer = producer_api.client.generic(
-            "POST", path, b"", content_type=kind, headers={"Transfer-Encoding": "chunked"}
-        )
-        assert_problem(answer, 411)
-
-
 def test_a_lost_database_is_503_to_come_back(producer_api, monkeypatch):
     def away(*_: object, **__: object) -> None:
         raise OperationalError("connection to server at 10.1.2.3 failed: password=hunter2")

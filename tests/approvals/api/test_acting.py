@@ -54,6 +54,7 @@ def test_reject_answers_with_the_reason(api_of, make_patch, alice):
         "status": "rejected",
         "decision_id": str(decision.decision_id),
         "reason": "Breaks the login.",
+        "comment": None,
     }
     stored = Decision.objects.select_related("reason").get()
     assert (stored.category, str(stored.reason), stored.decided_by) == (
@@ -131,11 +132,11 @@ def test_a_path_that_names_another_patch_is_told_so(api_of, make_patch, alice):
 def test_a_comment_is_201_in_any_state_with_file_and_line(api_of, make_patch, approve, alice, bob):
     decision = make_patch()
     approve(decision, bob)
-    body = {"decision_id": str(decision.decision_id), "comment": "Look here.", "file": "app.py", "line": 3}
+    body = {"decision_id": str(decision.decision_id), "comment": "Look here.", "file": "app.py", "line": 2}
     answer = api_of(alice).post(f"/hitl/patches/{decision.patch.patch_id}/comment", body)
     assert (answer.status_code, answer.json()["status"]) == (201, "commented")
     [comment] = Comment.objects.all()
-    assert (comment.file, comment.line, str(comment.text), comment.author) == ("app.py", 3, "Look here.", alice)
+    assert (comment.file, comment.line, str(comment.text), comment.author) == ("app.py", 2, "Look here.", alice)
 
 
 def test_a_comment_may_stand_on_a_deleted_line(api_of, make_patch, alice):
@@ -147,6 +148,69 @@ def test_a_comment_may_stand_on_a_deleted_line(api_of, make_patch, alice):
     record = api_of(alice).get(f"/hitl/decisions/{decision.decision_id}").json()
     assert [comment["side"] for comment in record["comments"]] == ["old", "new", None]
     assert api_of(alice).post(path, body | {"side": "left"}).status_code == 422
+
+
+def test_the_comment_beside_a_rejection_is_in_its_answer(api_of, make_patch, alice):
+    answer = act(api_of(alice), make_patch(), "reject", reason="Breaks the login.", comment="Seen in staging.")
+    assert answer.json()["comment"] == "Seen in staging."
+    assert str(Comment.objects.get().text) == "Seen in staging."
+
+
+GROWN = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,3 @@\n one\n+two\n three\n"
+SHRUNK = "--- a/app.py\n+++ b/app.py\n@@ -1,3 +1,2 @@\n one\n-two\n three\n"
+BINARY = "diff --git a/logo b/logo\nindex 1..2 100644\nBinary files a/logo and b/logo differ\n"
+
+
+@pytest.mark.parametrize(
+    ("diff", "place", "field", "sentence"),
+    [
+        (None, {"file": "other.py", "line": 1}, "file", "This diff has no file other.py."),
+        (None, {"file": "other.py"}, "file", "This diff has no file other.py."),
+        (None, {"line": 1}, "file", "Say which file the line is of."),
+        (None, {"file": "app.py", "line": 3}, "line", "This diff shows no line 3 of the new file app.py."),
+        (None, {"file": "app.py", "line": 0, "side": "old"}, "line", "no line 0 of the old file app.py."),
+        (GROWN, {"file": "app.py", "line": 3, "side": "old"}, "line", 'The new file has it: send "side": "new".'),
+        (SHRUNK, {"file": "app.py", "line": 3}, "line", 'The old file has it: send "side": "old".'),
+        (BINARY, {"file": "logo", "line": 1}, "line", "shows no lines of logo: comment on the file without a line."),
+        ("", {"file": "app.py", "line": 1}, "file", "This diff has no file app.py."),
+    ],
+)
+def test_a_comment_where_the_diff_has_nothing_is_422_and_says_what(
+    api_of, make_patch, alice, diff, place, field, sentence
+):
+    decision = make_patch(**({} if diff is None else {"diff": diff}))
+    body = {"decision_id": str(decision.decision_id), "comment": "Look here."} | place
+    answer = api_of(alice).post(f"/hitl/patches/{decision.patch.patch_id}/comment", body)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["loc"] == ["body", field]
+    assert sentence in error["msg"]
+    assert sentence in answer.json()["detail"]
+    assert not Comment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("diff", "place"),
+    [
+        (GROWN, {"file": "app.py", "line": 1}),  # unchanged, shown around the change
+        (GROWN, {"file": "app.py", "line": 1, "side": "old"}),
+        (SHRUNK, {"file": "app.py", "line": 3, "side": "old"}),
+        (BINARY, {"file": "logo"}),
+    ],
+)
+def test_a_comment_stands_at_any_line_that_the_diff_shows(api_of, make_patch, alice, diff, place):
+    decision = make_patch(diff=diff)
+    body = {"decision_id": str(decision.decision_id), "comment": "Look here."} | place
+    assert api_of(alice).post(f"/hitl/patches/{decision.patch.patch_id}/comment", body).status_code == 201
+
+
+def test_a_comment_is_held_against_the_revision_that_it_is_about(api_of, make_patch, alice):
+    first, second = make_patch(patch_id="P", diff=GROWN), make_patch(patch_id="P", diff=SHRUNK)
+    statuses = {}
+    for decision in (first, second):
+        body = {"decision_id": str(decision.decision_id), "comment": "Here.", "file": "app.py", "line": 3}
+        statuses[decision] = api_of(alice).post("/hitl/patches/P/comment", body).status_code
+    assert statuses == {first: 201, second: 422}
 
 
 def test_a_machine_with_the_scope_comments_under_its_own_name(token_for, make_patch):

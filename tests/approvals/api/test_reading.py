@@ -163,14 +163,14 @@ def test_logs_are_not_another_producers_to_see(producer_api, deployer_api, api_o
 
 def test_the_discussion_is_read_back_by_those_who_may_read_words(producer_api, api_of, make_patch, alice, token_for):
     decision = make_patch(patch_id="P")
-    body = {"decision_id": str(decision.decision_id), "comment": "Look here.", "file": "app.py", "line": 3}
+    body = {"decision_id": str(decision.decision_id), "comment": "Look here.", "file": "app.py", "line": 2}
     assert api_of(alice).post("/hitl/patches/P/comment", body).status_code == 201
     scanner = Api(token_for("deployer", "scanner", scopes=["decisions:read", "diffs:read", "comments:write"]))
     scanner.post("/hitl/patches/P/comment", {"decision_id": str(decision.decision_id), "comment": "Found nothing."})
     path = f"/hitl/decisions/{decision.decision_id}"
     for api in (producer_api, scanner, api_of(alice)):
         one, two = api.get(path).json()["comments"]
-        assert (one["author"], one["file"], one["line"], one["text"]) == ("alice", "app.py", 3, "Look here.")
+        assert (one["author"], one["file"], one["line"], one["text"]) == ("alice", "app.py", 2, "Look here.")
         assert (two["author"], two["file"], two["line"], two["text"]) == ("scanner", None, None, "Found nothing.")
         assert one["created_at"] <= two["created_at"]
     others = Api(token_for("producer", "othergen")).get(path).json()["comments"]

@@ -266,12 +266,13 @@ def test_only_those_named_approve_and_anybody_who_decides_may_say_no(producer_ap
         403,
         "Only the people this gate names may approve it: alice.",
     )
-    said = act(api_of(bob), gate, "reject", reason="Not on a Friday.")
-    assert (said.json()["status"], said.json()["reason"]) == ("rejected", "Not on a Friday.")
+    said = act(api_of(bob), gate, "reject", reason="Not on a Friday.", comment="Ask on Monday.").json()
+    assert (said["status"], said["reason"], said["comment"]) == ("rejected", "Not on a Friday.", "Ask on Monday.")
 
 
+@pytest.mark.usefixtures("alice")
 def test_being_named_makes_nobody_a_reviewer(producer_api, api_of, carol):
-    gate = asked(producer_api, allowed_approvers=["carol"])
+    gate = asked(producer_api, allowed_approvers=["alice", "carol"])
     assert act(api_of(carol), gate, "approve").status_code == 403
     assert Decision.objects.get().status == Status.PENDING
 
