@@ -128,6 +128,7 @@ def submission_of(request: GateRequest) -> Submission:
             "description": request.description or "",
             "cve_ids": [],
             "aliases": [],
+            "vulnerability_ids": [],
             "cwe_ids": [],
             "severity": Severity.UNKNOWN,
             "cvss_score": None,

@@ -6,6 +6,7 @@ from typing import Any
 import rfc8785
 
 from approvals.diff.parse import parse
+from approvals.policy.vulnerability import all_names
 from approvals.services.intake import Submission
 
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
@@ -59,7 +60,8 @@ def _metadata(document: IntakeDocument) -> dict[str, Any]:
     sent = document.patch_metadata.model_dump(exclude={"cve_id"})
     may_be_absent = {"cvss_score", "epss", "epss_date", "patch_size_lines"}
     columns = {name: "" if value is None and name not in may_be_absent else value for name, value in sent.items()}
-    return columns | {"cve_ids": document.patch_metadata.all_cve_ids()}
+    cve_ids = document.patch_metadata.all_cve_ids()
+    return columns | {"cve_ids": cve_ids, "vulnerability_ids": all_names(cve_ids, sent["aliases"])}
 
 
 def _ml(ml: MlPrediction | None) -> dict[str, Any]:

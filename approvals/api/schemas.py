@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from approvals.models import MAX_COMMENT, MAX_REASON
+from approvals.policy.vulnerability import alias_names, names_in
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
@@ -57,6 +58,22 @@ def public_id(value: str) -> str:
         raise ValueError(
             "must be 1 to 200 of A-Z a-z 0-9 . _ : @ + -, not start with a dot, and not be pending, bulk or by-digest"
         )
+    return value
+
+
+def readable(value: str) -> str:
+    if not names_in(value):
+        raise ValueError("names no vulnerability: send an identifier such as CVE-2024-9999 or GHSA-jfh8-c2jp-5v3q")
+    return value
+
+
+def readable_or_blank(value: str) -> str:
+    return readable(value) if value.strip() else value
+
+
+def readable_alias(value: str) -> str:
+    if not alias_names(value):
+        raise ValueError("names no vulnerability: leave out what is not known, and what is no name")
     return value
 
 
@@ -99,9 +116,9 @@ class PatchMetadata(Strict):
     apv_id: Named
     title: Annotated[str, StringConstraints(max_length=500)] | None = None
     description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
-    cve_id: Text255 | None = None
-    cve_ids: list[Named] = Field(default=[], max_length=100)
-    aliases: list[Named] = Field(default=[], max_length=100)
+    cve_id: Annotated[Text255, AfterValidator(readable_or_blank)] | None = None
+    cve_ids: list[Annotated[Named, AfterValidator(readable)]] = Field(default=[], max_length=100)
+    aliases: list[Annotated[Named, AfterValidator(readable_alias)]] = Field(default=[], max_length=100)
     cve_description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     affected_range: Text255 | None = None
     cwe_ids: list[Named] = Field(default=[], max_length=100)
@@ -133,9 +150,9 @@ class PatchMetadata(Strict):
         return self
 
     def all_cve_ids(self) -> list[str]:
-        """Return every CVE once, upper case, the one named alone first."""
+        """Return every identifier once, as it was sent, the one named alone first."""
         named = [self.cve_id] if self.cve_id else []
-        return list(dict.fromkeys(cve.strip().upper() for cve in [*named, *self.cve_ids] if cve.strip()))
+        return list(dict.fromkeys(cve.strip() for cve in [*named, *self.cve_ids] if cve.strip()))
 
 
 class Contribution(Strict):

@@ -118,6 +118,9 @@ class Patch(models.Model):
     synthetic = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
+    vulnerability_ids = ArrayField(models.CharField(max_length=255), default=list)  # all names, to be compared
+    # The higher of the score as sent and the base score of the vector.
+    cvss_counted = models.FloatField(null=True)
     effective_severity = models.CharField(max_length=8, choices=Severity)
     known_exploited = models.BooleanField(default=False)
     file_count = models.PositiveIntegerField(default=0)
@@ -150,8 +153,8 @@ class Patch(models.Model):
             models.Index(fields=["package_name"], name="patch_by_package"),  # queue filter 'package'
             models.Index(fields=["created_at"], name="patch_by_arrival"),  # analytics of a period
             GinIndex(
-                fields=["cve_ids"], name="patch_by_cve", fastupdate=False
-            ),  # earlier patches of a CVE, at intake and on the page
+                fields=["vulnerability_ids"], name="patch_by_vulnerability", fastupdate=False
+            ),  # other patches of a vulnerability, at intake and on the page; queue filter 'CVE'
             GinIndex(fields=["cwe_ids"], name="patch_by_cwe", fastupdate=False),  # queue filter 'CWE class'
             GinIndex(
                 fields=["search"], name="patch_by_words", gin_pending_list_limit=128
@@ -163,7 +166,7 @@ class Patch(models.Model):
 
     @property
     def cve_id(self) -> str | None:
-        """Return the first CVE, the one cards and S1's callers show."""
+        """Return the first identifier as sent, a CVE mostly: the one cards and S1's callers show."""
         return self.cve_ids[0] if self.cve_ids else None
 
     @property

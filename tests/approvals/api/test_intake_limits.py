@@ -15,7 +15,6 @@ STRINGS = {
     "description": 20_000,
     "cve_description": 20_000,
     "apv_id": 255,
-    "cve_id": 255,
     "affected_range": 255,
     "cvss_vector": 255,
     "package_name": 255,
@@ -35,6 +34,7 @@ TOP_STRINGS = {
     "simulation_author": 255,
 }
 LISTS = ["cve_ids", "aliases", "cwe_ids", "affected_systems"]
+ID_OF_255 = "ID-1".ljust(255, "0")
 ML = {"confidence": 0.5, "prediction": True}
 WARGAMING = {"phase1_success": True, "phase2_success": True, "validation_passed": True}
 MIB = 1024 * 1024
@@ -52,6 +52,11 @@ def test_a_string_of_the_metadata_ends_at_its_limit(producer_api, name, limit):
     assert producer_api.post("/hitl/patches", document(**{name: "é" * limit})).status_code == 201
 
 
+def test_an_identifier_ends_at_255_characters(producer_api):
+    refused(producer_api.post("/hitl/patches", document(cve_id=f"{ID_OF_255}0")), "patch_metadata", "cve_id")
+    assert producer_api.post("/hitl/patches", document(cve_id=ID_OF_255)).status_code == 201
+
+
 @pytest.mark.parametrize(("name", "limit"), TOP_STRINGS.items())
 def test_a_string_of_the_document_ends_at_its_limit(producer_api, name, limit):
     refused(producer_api.post("/hitl/patches", document(**{name: "x" * (limit + 1)})), name)
@@ -62,7 +67,7 @@ def test_a_string_of_the_document_ends_at_its_limit(producer_api, name, limit):
 def test_a_list_has_at_most_100_items_of_255(producer_api, name):
     refused(producer_api.post("/hitl/patches", document(**{name: ["x"] * 101})), "patch_metadata", name)
     refused(producer_api.post("/hitl/patches", document(**{name: ["x" * 256]})), "patch_metadata", name, 0)
-    full = [f"{number:0255}" for number in range(100)]
+    full = [f"ID-{number:0252}" for number in range(100)]
     assert producer_api.post("/hitl/patches", document(**{name: full})).status_code == 201
 
 

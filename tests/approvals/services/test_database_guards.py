@@ -238,7 +238,7 @@ def test_a_revocation_without_who_when_and_why_is_refused(put):
 
 DERIVED = {
     "effective_severity", "known_exploited", "file_count", "additions", "deletions", "parsed", "parse_warnings",
-    "search_text", "search",
+    "search_text", "search", "vulnerability_ids", "cvss_counted",
 }  # fmt: skip
 
 
