@@ -132,6 +132,7 @@ def submission_of(request: GateRequest) -> Submission:
             "cwe_ids": [],
             "severity": Severity.UNKNOWN,
             "cvss_score": None,
+            "cvss_counted": None,
             "kev": False,
             "package_name": "",
             "repository": "",

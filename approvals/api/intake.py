@@ -6,9 +6,9 @@ from typing import Any
 import rfc8785
 
 from approvals.diff.parse import parse
-from approvals.policy.vulnerability import all_names
 from approvals.services.intake import Submission
 
+from .metadata import columns_of, notes
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
 
 # The diff is hashed as bytes; the alias and S1's server-owned fields say nothing about the patch.
@@ -34,6 +34,8 @@ def submission_of(document: IntakeDocument) -> Submission:
     diff = document.diff_bytes
     content = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
+    facts = parse(diff).summary()
+    facts["warnings"] += notes(document.patch_metadata)
     return Submission(
         columns={
             "patch_id": document.patch_id,
@@ -45,23 +47,15 @@ def submission_of(document: IntakeDocument) -> Submission:
             "triggered_by": document.triggered_by or "",
             "model_owner": document.model_owner or "",
             "simulation_author": document.simulation_author or "",
-            **_metadata(document),
+            **columns_of(document.patch_metadata),
             **_ml(document.ml_prediction),
             **_wargaming(document.wargaming_result),
         },
         diff=diff,
-        facts=parse(diff).summary(),
+        facts=facts,
         document_sha256=hashlib.sha256(content + b"\x00" + diff_sha256.encode()).hexdigest(),
         alias=document.decision_id,
     )
-
-
-def _metadata(document: IntakeDocument) -> dict[str, Any]:
-    sent = document.patch_metadata.model_dump(exclude={"cve_id"})
-    may_be_absent = {"cvss_score", "epss", "epss_date", "patch_size_lines"}
-    columns = {name: "" if value is None and name not in may_be_absent else value for name, value in sent.items()}
-    cve_ids = document.patch_metadata.all_cve_ids()
-    return columns | {"cve_ids": cve_ids, "vulnerability_ids": all_names(cve_ids, sent["aliases"])}
 
 
 def _ml(ml: MlPrediction | None) -> dict[str, Any]:

@@ -178,6 +178,11 @@ class Patch(models.Model):
         return f"{self.package_name or self.repository}{versions}"
 
     @property
+    def metadata_notes(self) -> list[str]:
+        """Return what there is to say about the metadata, beside what is said about the diff."""
+        return [said["message"] for said in self.parse_warnings if said["code"].startswith("metadata-")]
+
+    @property
     def is_gate(self) -> bool:
         """Return whether this is a workflow gate: no diff, and what was sent stands in its `Gate`."""
         return self.kind == PatchKind.GATE

@@ -10,7 +10,7 @@ from audit.statements import planned
 
 @dataclass(frozen=True, slots=True)
 class CveFacts:
-    """One name of a vulnerability: the highest severity of its earlier patches, how many of them wait, and whether it is exploited."""
+    """One name of a vulnerability: the worst severity of its earlier patches, how many wait, and if it is exploited."""
 
     severity: Severity
     pending: int
@@ -45,7 +45,7 @@ def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str
     return {
         "priority": priority.name.lower(),
         "severity": patch.effective_severity,
-        "cvss": patch.cvss_score,
+        "cvss": patch.cvss_counted,
         "kev": patch.known_exploited,
         "confidence": patch.ml_confidence,
         "prediction": patch.ml_prediction,

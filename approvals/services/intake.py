@@ -236,7 +236,7 @@ def _patch(
     earlier = [decision.patch for decision in history]  # sending again without the CVE makes nothing less urgent
     severity = effective_severity(
         Severity(columns["severity"]),
-        columns["cvss_score"],
+        columns["cvss_counted"],
         [*(fact.severity for fact in cves), *(Severity(patch.effective_severity) for patch in earlier)],
     )
     return Patch(
@@ -249,7 +249,6 @@ def _patch(
         synthetic=synthetic,
         created_at=now,
         effective_severity=severity,
-        cvss_counted=columns["cvss_score"],
         known_exploited=columns["kev"]
         or any(fact.known_exploited for fact in cves)
         or any(patch.known_exploited for patch in earlier),
