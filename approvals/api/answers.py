@@ -338,6 +338,7 @@ class BulkLine(BaseModel):
     status: int
     decision_id: UUID | None = None
     revision: int | None = None
+    parse_warnings: list[ParseWarning] | None = Field(default=None, description="absent where there are none")
     error: BulkError | None = None
 
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from approvals.diff.structure import WarningFacts
 from approvals.policy.cvss import base_score, contradicts
+from approvals.policy.severity import severity_of
 from approvals.policy.vulnerability import all_names
+from approvals.policy.weakness import kept
 
-from .schemas import PatchMetadata
+from .checks import is_web_link
+from .schemas import MAX_REFERENCES, PatchMetadata
 
 MAY_BE_ABSENT = {"cvss_score", "epss", "epss_date", "patch_size_lines"}
 
@@ -20,6 +23,9 @@ def columns_of(metadata: PatchMetadata) -> dict[str, Any]:
     scores = [score for score in (metadata.cvss_score, base_score(columns["cvss_vector"])) if score is not None]
     return columns | {
         "cve_ids": cve_ids,
+        "references": _references(metadata)[:MAX_REFERENCES],
+        "severity": severity_of(metadata.severity),
+        "cwe_ids": kept(metadata.cwe_ids),
         "vulnerability_ids": all_names(cve_ids, sent["aliases"]),
         "cvss_counted": max(scores, default=None),
     }
@@ -27,8 +33,14 @@ def columns_of(metadata: PatchMetadata) -> dict[str, Any]:
 
 def notes(metadata: PatchMetadata) -> list[WarningFacts]:
     """Return what a reviewer and the producer are told about the metadata; codes begin with `metadata-`."""
-    said = [*_on_cvss(metadata)]
+    said = [*_on_severity(metadata), *_on_cvss(metadata), *_on_references(metadata)]
     return [{"code": f"metadata-{code}", "message": words, "file": None, "line": None} for code, words in said]
+
+
+def _on_severity(metadata: PatchMetadata) -> Iterator[tuple[str, str]]:
+    counts = severity_of(metadata.severity)
+    if metadata.severity.strip().lower() != counts:
+        yield "severity", f"The severity “{metadata.severity.strip()}” counts as {counts}."
 
 
 def _on_cvss(metadata: PatchMetadata) -> Iterator[tuple[str, str]]:
@@ -41,3 +53,21 @@ def _on_cvss(metadata: PatchMetadata) -> Iterator[tuple[str, str]]:
             "cvss-contradiction",
             f"CVSS {score:.1f} was sent, and the vector beside it gives {base:.1f}: the higher one counts.",
         )
+
+
+def _references(metadata: PatchMetadata) -> list[str]:
+    return [reference for reference in metadata.references if reference]
+
+
+def _on_references(metadata: PatchMetadata) -> Iterator[tuple[str, str]]:
+    sent = _references(metadata)
+    if len(sent) > MAX_REFERENCES:
+        yield "references-cut", f"{len(sent):,} references were sent; the first {MAX_REFERENCES} are kept."
+    others = sum(not is_web_link(reference) for reference in sent[:MAX_REFERENCES])
+    if others:
+        words = (
+            "1 reference is no http or https address and stands"
+            if others == 1
+            else (f"{others} references are no http or https addresses and stand")
+        )
+        yield "references-no-link", f"{words} as text, not as a link."

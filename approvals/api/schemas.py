@@ -6,7 +6,6 @@ import re
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,11 +19,13 @@ from pydantic import (
 )
 
 from approvals.models import MAX_COMMENT, MAX_REASON
-from approvals.policy.vulnerability import alias_names, names_in
+
+from .checks import known_severity, readable, readable_alias, readable_or_blank, web_link
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
 MAX_LOG = 1024 * 1024
+MAX_REFERENCES = 100
 ID = re.compile(r"[A-Za-z0-9_:@+-][A-Za-z0-9._:@+-]{0,199}")
 RESERVED = {"pending", "bulk", "by-digest"}
 
@@ -42,15 +43,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True), BeforeVali
 Count = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-SeverityWord = Literal["low", "medium", "high", "critical", "unknown"]
 PriorityWord = Literal["low", "medium", "high", "critical"]
-
-
-def web_link(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError("must be an http or https link")
-    return value
 
 
 def public_id(value: str) -> str:
@@ -61,23 +54,8 @@ def public_id(value: str) -> str:
     return value
 
 
-def readable(value: str) -> str:
-    if not names_in(value):
-        raise ValueError("names no vulnerability: send an identifier such as CVE-2024-9999 or GHSA-jfh8-c2jp-5v3q")
-    return value
-
-
-def readable_or_blank(value: str) -> str:
-    return readable(value) if value.strip() else value
-
-
-def readable_alias(value: str) -> str:
-    if not alias_names(value):
-        raise ValueError("names no vulnerability: leave out what is not known, and what is no name")
-    return value
-
-
 Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(web_link)]
+Reference = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=True)]
 Identifier = Annotated[str, AfterValidator(public_id)]
 
 
@@ -122,13 +100,18 @@ class PatchMetadata(Strict):
     cve_description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     affected_range: Text255 | None = None
     cwe_ids: list[Named] = Field(default=[], max_length=100)
-    severity: SeverityWord
+    severity: Annotated[Text255, AfterValidator(known_severity)] = Field(
+        description="low, medium, high, critical or unknown; words of the field (moderate, important, negligible, none,"
+        " urgent and others) are mapped to these, in any case, and `parse_warnings` says how"
+    )
     cvss_score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False, strict=True)] | None = None
     cvss_vector: Text255 | None = None
     epss: Probability | None = None
     epss_date: date | None = None
     kev: Flag = False
-    references: list[Link] = Field(default=[], max_length=100)
+    references: list[Reference] = Field(
+        default=[], description=f"addresses; the first {MAX_REFERENCES} are kept, and only http and https become links"
+    )
     package_name: Text255 | None = None
     ecosystem: Text255 | None = None
     purl: Text255 | None = None
