@@ -5,11 +5,11 @@ from typing import Any
 
 from approvals.diff.structure import WarningFacts
 from approvals.policy.cvss import base_score, contradicts
+from approvals.policy.sent_values import is_web_link
 from approvals.policy.severity import severity_of
 from approvals.policy.vulnerability import all_names
 from approvals.policy.weakness import kept
 
-from .checks import is_web_link
 from .schemas import MAX_REFERENCES, PatchMetadata
 
 MAY_BE_ABSENT = {"cvss_score", "epss", "epss_date", "patch_size_lines"}

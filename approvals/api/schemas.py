@@ -19,8 +19,7 @@ from pydantic import (
 )
 
 from approvals.models import MAX_COMMENT, MAX_REASON
-
-from .checks import known_severity, readable, readable_alias, readable_or_blank, web_link
+from approvals.policy.sent_values import known_severity, readable, readable_alias, readable_or_blank, web_link
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024

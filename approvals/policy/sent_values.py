@@ -1,10 +1,11 @@
-"""Checks of single values of the intake document: addresses, severity words, names of vulnerabilities."""
+"""What single values of an intake document may say: addresses, severity words, names of vulnerabilities. Pure."""
 
 from urllib.parse import urlsplit
 
 from approvals.models import Severity
-from approvals.policy.severity import WORDS, severity_of
-from approvals.policy.vulnerability import alias_names, names_in
+
+from .severity import WORDS, severity_of
+from .vulnerability import alias_names, names_in
 
 MAPPED = ", ".join(sorted(set(WORDS) - set(Severity.values)))
 
