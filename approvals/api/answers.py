@@ -235,6 +235,7 @@ class Record(Answer):
     trace: list[TraceRow]
     patch_metadata: Metadata
     effective_severity: Severity
+    effective_cvss: float | None = Field(description="the higher of the score and the vector's base score")
     known_exploited: bool
     ml_prediction: dict[str, Any] | None
     wargaming_result: dict[str, Any] | None = Field(description="as sent; `log` is null for other producers")
@@ -349,6 +350,7 @@ class BulkLine(BaseModel):
     status: int
     decision_id: UUID | None = None
     revision: int | None = None
+    parse_warnings: list[ParseWarning] | None = Field(default=None, description="absent where there are none")
     error: BulkError | None = None
 
 

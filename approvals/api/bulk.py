@@ -160,12 +160,15 @@ def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> 
 def _answer(line: int, result: Taken | Refusal) -> Answer:
     if isinstance(result, Taken):
         decision = result.decision
-        return {
+        answer: Answer = {
             "line": line,
             "status": 201 if result.created else 200,
             "decision_id": decision.decision_id,
             "revision": decision.patch.revision,
         }
+        if decision.patch.parse_warnings:
+            answer["parse_warnings"] = decision.patch.parse_warnings
+        return answer
     error: Answer = {"title": result.title, "detail": result.detail}
     if result.errors:
         error["errors"] = result.errors

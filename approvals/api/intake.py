@@ -9,6 +9,7 @@ from approvals.diff.parse import parse
 from approvals.diff.summary import summary
 from approvals.services.intake import Submission
 
+from .metadata import columns_of, notes
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
 
 # The diff is hashed as bytes; the alias and S1's server-owned fields say nothing about the patch.
@@ -35,6 +36,8 @@ def submission_of(document: IntakeDocument) -> Submission:
     locations = [location.model_dump() for location in document.patch_metadata.vulnerable_locations]
     content = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
+    facts = summary(parse(diff), locations)
+    facts["warnings"] += notes(document.patch_metadata)
     return Submission(
         columns={
             "patch_id": document.patch_id,
@@ -46,22 +49,15 @@ def submission_of(document: IntakeDocument) -> Submission:
             "triggered_by": document.triggered_by or "",
             "model_owner": document.model_owner or "",
             "simulation_author": document.simulation_author or "",
-            **_metadata(document),
+            **columns_of(document.patch_metadata),
             **_ml(document.ml_prediction),
             **_wargaming(document.wargaming_result),
         },
         diff=diff,
-        facts=summary(parse(diff), locations),
+        facts=facts,
         document_sha256=hashlib.sha256(content + b"\x00" + diff_sha256.encode()).hexdigest(),
         alias=document.decision_id,
     )
-
-
-def _metadata(document: IntakeDocument) -> dict[str, Any]:
-    sent = document.patch_metadata.model_dump(exclude={"cve_id"})
-    may_be_absent = {"cvss_score", "epss", "epss_date", "patch_size_lines"}
-    columns = {name: "" if value is None and name not in may_be_absent else value for name, value in sent.items()}
-    return columns | {"cve_ids": document.patch_metadata.all_cve_ids()}
 
 
 def _ml(ml: MlPrediction | None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,10 +19,12 @@ from pydantic import (
 )
 
 from approvals.models import MAX_COMMENT, MAX_REASON
+from approvals.policy.sent_values import known_severity, readable, readable_alias, readable_or_blank, web_link
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
 MAX_LOG = 1024 * 1024
+MAX_REFERENCES = 100
 ID = re.compile(r"[A-Za-z0-9_:@+-][A-Za-z0-9._:@+-]{0,199}")
 RESERVED = {"pending", "bulk", "by-digest"}
 
@@ -41,15 +42,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True), BeforeVali
 Count = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-SeverityWord = Literal["low", "medium", "high", "critical", "unknown"]
 PriorityWord = Literal["low", "medium", "high", "critical"]
-
-
-def web_link(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError("must be an http or https link")
-    return value
 
 
 def public_id(value: str) -> str:
@@ -61,6 +54,7 @@ def public_id(value: str) -> str:
 
 
 Link = Annotated[str, StringConstraints(max_length=2000), AfterValidator(web_link)]
+Reference = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=True)]
 Identifier = Annotated[str, AfterValidator(public_id)]
 
 
@@ -99,19 +93,24 @@ class PatchMetadata(Strict):
     apv_id: Named
     title: Annotated[str, StringConstraints(max_length=500)] | None = None
     description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
-    cve_id: Text255 | None = None
-    cve_ids: list[Named] = Field(default=[], max_length=100)
-    aliases: list[Named] = Field(default=[], max_length=100)
+    cve_id: Annotated[Text255, AfterValidator(readable_or_blank)] | None = None
+    cve_ids: list[Annotated[Named, AfterValidator(readable)]] = Field(default=[], max_length=100)
+    aliases: list[Annotated[Named, AfterValidator(readable_alias)]] = Field(default=[], max_length=100)
     cve_description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     affected_range: Text255 | None = None
     cwe_ids: list[Named] = Field(default=[], max_length=100)
-    severity: SeverityWord
+    severity: Annotated[Text255, AfterValidator(known_severity)] = Field(
+        description="low, medium, high, critical or unknown; words of the field (moderate, important, negligible, none,"
+        " urgent and others) are mapped to these, in any case, and `parse_warnings` says how"
+    )
     cvss_score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False, strict=True)] | None = None
     cvss_vector: Text255 | None = None
     epss: Probability | None = None
     epss_date: date | None = None
     kev: Flag = False
-    references: list[Link] = Field(default=[], max_length=100)
+    references: list[Reference] = Field(
+        default=[], description=f"addresses; the first {MAX_REFERENCES} are kept, and only http and https become links"
+    )
     package_name: Text255 | None = None
     ecosystem: Text255 | None = None
     purl: Text255 | None = None
@@ -133,9 +132,9 @@ class PatchMetadata(Strict):
         return self
 
     def all_cve_ids(self) -> list[str]:
-        """Return every CVE once, upper case, the one named alone first."""
+        """Return every identifier once, as it was sent, the one named alone first."""
         named = [self.cve_id] if self.cve_id else []
-        return list(dict.fromkeys(cve.strip().upper() for cve in [*named, *self.cve_ids] if cve.strip()))
+        return list(dict.fromkeys(cve.strip() for cve in [*named, *self.cve_ids] if cve.strip()))
 
 
 class Contribution(Strict):

@@ -167,6 +167,7 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "trace": decision.trace,
         "patch_metadata": {name: _blank_is_null(getattr(patch, name)) for name in METADATA},
         "effective_severity": patch.effective_severity,
+        "effective_cvss": patch.cvss_counted,
         "known_exploited": patch.known_exploited,
         "ml_prediction": _ml(patch),
         "wargaming_result": _wargaming(patch, words),

@@ -118,6 +118,9 @@ class Patch(models.Model):
     synthetic = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
+    vulnerability_ids = ArrayField(models.CharField(max_length=255), default=list)  # all names, to be compared
+    # The higher of the score as sent and the base score of the vector.
+    cvss_counted = models.FloatField(null=True)
     effective_severity = models.CharField(max_length=8, choices=Severity)
     known_exploited = models.BooleanField(default=False)
     file_count = models.PositiveIntegerField(default=0)
@@ -155,8 +158,8 @@ class Patch(models.Model):
             models.Index(fields=["package_name"], name="patch_by_package"),  # queue filter 'package'
             models.Index(fields=["created_at"], name="patch_by_arrival"),  # analytics of a period
             GinIndex(
-                fields=["cve_ids"], name="patch_by_cve", fastupdate=False
-            ),  # earlier patches of a CVE, at intake and on the page
+                fields=["vulnerability_ids"], name="patch_by_vulnerability", fastupdate=False
+            ),  # other patches of a vulnerability, at intake and on the page; queue filter 'CVE'
             GinIndex(fields=["cwe_ids"], name="patch_by_cwe", fastupdate=False),  # queue filter 'CWE class'
             GinIndex(
                 fields=["search"], name="patch_by_words", gin_pending_list_limit=128
@@ -168,7 +171,7 @@ class Patch(models.Model):
 
     @property
     def cve_id(self) -> str | None:
-        """Return the first CVE, the one cards and S1's callers show."""
+        """Return the first identifier as sent, a CVE mostly: the one cards and S1's callers show."""
         return self.cve_ids[0] if self.cve_ids else None
 
     @property
@@ -178,6 +181,11 @@ class Patch(models.Model):
             return self.title
         versions = f" {self.current_version} to {self.target_version}" if self.target_version else ""
         return f"{self.package_name or self.repository}{versions}"
+
+    @property
+    def metadata_notes(self) -> list[str]:
+        """Return what there is to say about the metadata, beside what is said about the diff."""
+        return [said["message"] for said in self.parse_warnings if said["code"].startswith("metadata-")]
 
     @property
     def is_gate(self) -> bool:

@@ -88,7 +88,6 @@ class Waiting(models.Model):
                 condition=models.Q(escalation_level__gt=0),
             ),
             GinIndex(fields=["cwe_ids"], name="waiting_by_cwe", fastupdate=False),  # queue filter 'CWE class'
-            GinIndex(fields=["cve_ids"], name="waiting_by_cve", fastupdate=False),  # queue filter 'CVE'
             GinIndex(
                 fields=["search"], name="waiting_by_words", gin_pending_list_limit=128
             ),  # full-text search in the queue

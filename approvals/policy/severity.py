@@ -6,6 +6,37 @@ from approvals.models import Priority, Severity
 
 RANK = {Severity.UNKNOWN: 0, Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3, Severity.CRITICAL: 4}
 
+WORDS = {
+    **{str(severity): severity for severity in RANK},
+    "none": Severity.UNKNOWN,  # no rating; CVSS has the word for 0.0, which says nothing of a patch either
+    "unspecified": Severity.UNKNOWN,
+    "unassigned": Severity.UNKNOWN,
+    "untriaged": Severity.UNKNOWN,
+    "info": Severity.LOW,
+    "informational": Severity.LOW,
+    "information": Severity.LOW,
+    "note": Severity.LOW,
+    "negligible": Severity.LOW,
+    "unimportant": Severity.LOW,
+    "minimal": Severity.LOW,
+    "minor": Severity.LOW,
+    "moderate": Severity.MEDIUM,
+    "warning": Severity.MEDIUM,
+    "important": Severity.HIGH,
+    "serious": Severity.HIGH,
+    "major": Severity.HIGH,
+    "error": Severity.HIGH,
+    "severe": Severity.CRITICAL,
+    "urgent": Severity.CRITICAL,
+    "emergency": Severity.CRITICAL,
+}
+"""Words of distributions, registries and scanners for a severity, in lower case; a doubtful one counts as the worse."""
+
+
+def severity_of(word: str) -> Severity | None:
+    """Return what a word of the field means, in any case; None for a word that we do not know."""
+    return WORDS.get(word.strip().lower())
+
 
 def cvss_band(score: float | None) -> Severity:
     """Return the qualitative band of a CVSS score 0..10 (FIRST, CVSS 3.1 section 5); unknown for none and for 0."""

@@ -71,7 +71,7 @@ select {OTHER_DECISIONS.columns}, {OTHER_PATCHES.columns}, {PRODUCERS.columns}
 from approvals_patch
 join approvals_decision on approvals_decision.patch_id = approvals_patch.id
 join approvals_producer on approvals_producer.id = producer_id
-where cve_ids && %(cves)s::varchar[] and status <> 'superseded'
+where vulnerability_ids && %(names)s::varchar[] and status <> 'superseded'
   and (producer_id, approvals_patch.patch_id) <> (%(producer)s, %(patch)s)
 order by approvals_decision.id desc limit %(limit)s
 """  # noqa: S608
@@ -195,11 +195,11 @@ def comments(decision: Decision) -> list[Comment]:
 
 
 def for_same_cves(decision: Decision, limit: int = 10) -> list[Decision]:
-    """Return other patches' newest decisions for any of the same CVEs: waiting ones first."""
+    """Return other patches' newest decisions for the same vulnerability, by any of its names: waiting ones first."""
     patch = decision.patch
-    if not patch.cve_ids:
+    if not patch.vulnerability_ids:
         return []
-    asked = {"cves": patch.cve_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
+    asked = {"names": patch.vulnerability_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
     found = []
     for row in planned(OTHERS, asked):
         other, other.patch, other.patch.producer = parted(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)

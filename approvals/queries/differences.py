@@ -33,7 +33,7 @@ LABELS: dict[str, dict[str, str]] = {
         "description": "About this patch",
         "cve_description": "Vulnerability",
         "apv_id": "APV id",
-        "cve_ids": "CVE",
+        "cve_ids": "Identifiers",
         "aliases": "Aliases",
         "cwe_ids": "Weakness",
         "severity": "Severity sent",

@@ -1,4 +1,4 @@
-"""What the database knows of a patch's CVEs, and a patch as policy conditions see it."""
+"""What the database knows of a patch's vulnerability, and a patch as policy conditions see it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from audit.statements import planned
 
 @dataclass(frozen=True, slots=True)
 class CveFacts:
-    """One CVE: the highest severity of its earlier patches, how many of them wait, and whether it is exploited."""
+    """One name of a vulnerability: the worst severity of its earlier patches, how many wait, and if it is exploited."""
 
     severity: Severity
     pending: int
@@ -23,14 +23,14 @@ select cve,
        count(*) filter (where decision.status = 'pending'),
        exists (select from approvals_knownexploited known where known.cve_id = cve)
 from unnest(%s::varchar[]) cve
-left join approvals_patch patch on patch.cve_ids @> array[cve]
+left join approvals_patch patch on patch.vulnerability_ids @> array[cve]
 left join approvals_decision decision on decision.patch_id = patch.id
 group by cve
 """
 
 
 def cve_facts(cve_ids: Collection[str]) -> dict[str, CveFacts]:
-    """Return what is known of each CVE; one query, none without CVEs."""
+    """Return what is known under each name of a vulnerability; one query, none without names."""
     if not cve_ids:
         return {}
     ranks = list(Severity)
@@ -45,7 +45,7 @@ def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str
     return {
         "priority": priority.name.lower(),
         "severity": patch.effective_severity,
-        "cvss": patch.cvss_score,
+        "cvss": patch.cvss_counted,
         "kev": patch.known_exploited,
         "confidence": patch.ml_confidence,
         "prediction": patch.ml_prediction,
@@ -58,7 +58,7 @@ def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str
         "language": patch.language or None,
         "producer": producer,
         "kind": str(patch.kind),
-        "cve_ids": patch.cve_ids,
+        "cve_ids": patch.vulnerability_ids,
         "cwe_ids": patch.cwe_ids,
         "files": patch.file_count,
         "additions": patch.additions,

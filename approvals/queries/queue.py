@@ -18,6 +18,7 @@ from approvals.models import (
     Decision,
     Delegation,
     Gate,
+    Patch,
     PatchKind,
     PatchView,
     Policy,
@@ -33,6 +34,8 @@ from approvals.models import (
 )
 from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Person, names_of, refusal
+from approvals.policy.vulnerability import alias_names
+from approvals.policy.weakness import sought as weaknesses_sought
 
 from .case import case, read_gates
 from .keyset import beside
@@ -121,9 +124,11 @@ def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
         gate = Exists(Decision.objects.filter(pk=OuterRef("pk"), patch__in=Gate.objects.values("pk")))
         yield Q(gate) if filters.kind == PatchKind.GATE else ~Q(gate)
     if filters.cwe:
-        yield Q(cwe_ids__overlap=[filters.cwe, filters.cwe.upper()])
+        yield Q(cwe_ids__overlap=weaknesses_sought(filters.cwe))
     if filters.cve:
-        yield Q(cve_ids__contains=[filters.cve.upper()])
+        names = alias_names(filters.cve) or [filters.cve.upper()]
+        patches = Patch.objects.filter(vulnerability_ids__overlap=names)
+        yield Q(pk__in=Decision.objects.filter(status=Status.PENDING, patch__in=patches).values("pk"))
     if filters.wargaming == "disagrees":
         yield Q(ml_prediction=True, wargaming="failed") | Q(ml_prediction=False, wargaming="passed")
     elif filters.wargaming:

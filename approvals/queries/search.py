@@ -7,6 +7,9 @@ from typing import TypeVar
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Model, Q, QuerySet
 
+from approvals.policy.vulnerability import names_in
+from approvals.policy.weakness import cwes_in, cwes_of_class
+
 M = TypeVar("M", bound=Model)
 
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -20,12 +23,19 @@ def matching(rows: QuerySet[M], text: str, column: str) -> QuerySet[M]:
     named = _digest(digest, column.replace("search", "sha256")) if DIGEST.fullmatch(digest) else None
     if named and len(digest) == 64:
         return rows.filter(named)
-    terms = [_term(token) for token in wanted.split()[:20]]
+    terms = [_term(token) for token in _tokens(wanted)[:20]]
     terms = [term for term in terms if term]
     if not terms:
         return rows.none()
-    query = SearchQuery(" & ".join(terms), search_type="raw", config="simple")
+    query = SearchQuery(_or_class(" & ".join(terms), wanted), search_type="raw", config="simple")
     return rows.filter(Q(**{column: query}) | named if named else Q(**{column: query}))
+
+
+def _tokens(wanted: str) -> list[str]:
+    """Return what is sought, word by word; an identifier that is written oddly, or as an address, as it is kept."""
+    if wanted.isascii() and "://" not in wanted:
+        return wanted.split()
+    return [name.lower() for token in wanted.split() for name in names_in(token[:255]) or [token]]
 
 
 def _digest(beginning: str, column: str) -> Q:
@@ -36,4 +46,10 @@ def _digest(beginning: str, column: str) -> Q:
 def _term(token: str) -> str:
     """Return one typed word as a phrase: the parts of CVE-2024-99 stand together, the last may go on."""
     parts = "".join(char if char.isalnum() else " " for char in token).split()
-    return f"({' <-> '.join(parts)}:*)" if parts else ""
+    return _or_class(f"({' <-> '.join(parts)}:*)", token) if parts else ""
+
+
+def _or_class(query: str, text: str) -> str:
+    """Return a query that also finds the weaknesses of a class, where the text names one: SQLi is CWE-89 too."""
+    found = cwes_of_class(text) or ([] if text.isdecimal() else cwes_in(text))
+    return f"({' | '.join([f'({query})', *(cwe.lower().replace('-', ' <-> ') for cwe in found)])})" if found else query

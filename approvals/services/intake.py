@@ -154,7 +154,7 @@ def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Kno
         raise ValueError("a set of submissions must not repeat a patch_id")
     aliases = [submission.alias for submission in submissions if submission.alias]
     prepared(LOCK, [[*ids, *aliases], [producer.pk] * len(ids) + [EVERY_PRODUCER] * len(aliases)])
-    cves = cve_facts({cve for submission in submissions for cve in submission.columns["cve_ids"]})
+    cves = cve_facts({cve for submission in submissions for cve in submission.columns["vulnerability_ids"]})
     return Known(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases))
 
 
@@ -192,12 +192,12 @@ def _remember(submission: Submission, patch: Patch, waiting: Decision | None, kn
     """Let the later submissions of the set see this one, as if each had come alone."""
     if submission.alias:
         known.aliases.add(submission.alias)
-    replaced = set(waiting.patch.cve_ids) if waiting else set()
-    for cve in patch.cve_ids:
+    replaced = set(waiting.patch.vulnerability_ids) if waiting else set()
+    for cve in patch.vulnerability_ids:
         fact = known.cves[cve]
         severity = effective_severity(fact.severity, None, [Severity(patch.effective_severity)])
         known.cves[cve] = replace(fact, severity=severity, pending=fact.pending + (cve not in replaced))
-    for cve in replaced - set(patch.cve_ids):
+    for cve in replaced - set(patch.vulnerability_ids):
         if known_cve := known.cves.get(cve):
             known.cves[cve] = replace(known_cve, pending=known_cve.pending - 1)
 
@@ -232,11 +232,11 @@ def _patch(
     submission: Submission, history: list[Decision], known: Known, producer: Producer, now: datetime, synthetic: bool
 ) -> Patch:
     columns, facts = submission.columns, submission.facts
-    cves = [known.cves[cve] for cve in columns["cve_ids"]]
+    cves = [known.cves[cve] for cve in columns["vulnerability_ids"]]
     earlier = [decision.patch for decision in history]  # sending again without the CVE makes nothing less urgent
     severity = effective_severity(
         Severity(columns["severity"]),
-        columns["cvss_score"],
+        columns["cvss_counted"],
         [*(fact.severity for fact in cves), *(Severity(patch.effective_severity) for patch in earlier)],
     )
     return Patch(
@@ -325,9 +325,9 @@ def _decision(
 
 
 def _others(patch: Patch, known: Known, waiting: Decision | None) -> int:
-    """Count the other pending candidates of the patch's CVEs; the revision that this one replaces is none."""
-    replaced = set(waiting.patch.cve_ids) if waiting else set()
-    return max((known.cves[cve].pending - (cve in replaced) for cve in patch.cve_ids), default=0)
+    """Count the other pending candidates under any of the vulnerability's names; a revision being replaced is none."""
+    replaced = set(waiting.patch.vulnerability_ids) if waiting else set()
+    return max((known.cves[cve].pending - (cve in replaced) for cve in patch.vulnerability_ids), default=0)
 
 
 def _inherit(decision: Decision, waiting: Decision) -> None:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from approvals.errors import Invalid
 from approvals.models import KnownExploited
+from approvals.policy.vulnerability import names_in
 from audit.log import Actor, Subject, record
 
 from .lifecycle import raise_priorities
@@ -48,11 +49,11 @@ def import_catalogue(document: dict[str, Any], *, actor: Actor, now: datetime) -
 
 
 def _row(item: dict[str, Any], now: datetime) -> KnownExploited:
-    cve_id, name = item["cveID"].strip().upper(), item.get("vulnerabilityName") or ""
-    if not CVE.fullmatch(cve_id) or "\x00" in name:
+    ids, name = names_in(item["cveID"]), item.get("vulnerabilityName") or ""
+    if len(ids) != 1 or not CVE.fullmatch(ids[0]) or "\x00" in name:
         raise ValueError(f"{item['cveID']!r} is no CVE")
     return KnownExploited(
-        cve_id=cve_id,
+        cve_id=ids[0],
         name=name,
         added_on=date.fromisoformat(item["dateAdded"]),
         due_on=date.fromisoformat(item["dueDate"]) if item.get("dueDate") else None,

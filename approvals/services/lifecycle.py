@@ -194,12 +194,12 @@ def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
     """
     raised = 0
     with transaction.atomic():
-        Patch.objects.filter(cve_ids__overlap=cve_ids, known_exploited=False).update(known_exploited=True)
+        Patch.objects.filter(vulnerability_ids__overlap=cve_ids, known_exploited=False).update(known_exploited=True)
         versions = current_versions()
         waiting = (
             Decision.objects.select_for_update(of=("self",))  # waits for locks: nobody looks here again
             .select_related("patch__producer", "policy_version__policy")
-            .filter(status=Status.PENDING, patch__cve_ids__overlap=cve_ids)
+            .filter(status=Status.PENDING, patch__vulnerability_ids__overlap=cve_ids)
             .order_by("id")
         )
         for decision in waiting:

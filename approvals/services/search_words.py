@@ -18,6 +18,7 @@ def search_text(columns: dict[str, Any], producer: Producer, more: Iterable[str]
         producer.name,
         *columns["cve_ids"],
         *columns["aliases"],
+        *columns["vulnerability_ids"],
         *columns["cwe_ids"],
         *more,
     ]

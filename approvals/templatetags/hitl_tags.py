@@ -148,6 +148,9 @@ def meter(
     )
 
 
+SMALLEST_PERCENT = Decimal("0.0001")
+
+
 @register.filter
 def percent(value: float | Decimal | None) -> str:
     """Return a share of 1 in percent, at most one decimal, cut and never rounded up: 0.9496 is not yet 95."""
@@ -156,6 +159,22 @@ def percent(value: float | Decimal | None) -> str:
     exact = (Decimal(repr(value)) if isinstance(value, float) else Decimal(value)) * 100
     cut = exact.quantize(Decimal("0.1"), rounding=ROUND_DOWN)
     return f"{cut:f}".removesuffix(".0")
+
+
+@register.filter
+def small_percent(value: float | None) -> str:
+    """Return a share of 1 in percent with two decimals, or as many as its first digit needs: 0.00043 is 0.04.
+
+    Cut and never rounded up, as `percent` is; FIRST writes EPSS scores so.
+    """
+    if value is None:
+        return ""
+    exact = Decimal(repr(value)) * 100
+    if 0 < exact < SMALLEST_PERCENT:
+        return f"below {SMALLEST_PERCENT:f}"
+    places = Decimal("0.01") if exact >= Decimal("0.01") or not exact else Decimal(1).scaleb(exact.adjusted())
+    cut = f"{exact.quantize(places, rounding=ROUND_DOWN):f}"
+    return cut.rstrip("0").rstrip(".") if "." in cut else cut
 
 
 @register.inclusion_tag("approvals/_concord.html")

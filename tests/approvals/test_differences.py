@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 IDENTITY = {"id", "kind", "producer", "patch_id", "revision", "supersedes", "created_at"}
 OF_THE_DIFF = {"sha256", "document_sha256", "size", "file_count", "additions", "deletions", "parsed", "parse_warnings"}
-FOR_SEARCH = {"search", "search_text"}
+FOR_SEARCH = {"vulnerability_ids", "cvss_counted", "search", "search_text"}
 ML = {"model_version": "rf_v2", "confidence": 0.9712, "prediction": True, "base_value": 0.5}
 WAR = {"phase1_success": True, "phase2_success": True, "validation_passed": True, "log": "one"}
 

@@ -18,11 +18,11 @@ from approvals.api.intake import submission_of
 from approvals.api.problems import field_errors
 from approvals.api.schemas import IntakeDocument
 from approvals.errors import Refusal
+from approvals.policy.severity import severity_of
 from approvals.services.access import ensure_producer
 from approvals.services.intake import Submission, Taken, submit_all
 
 SET = 50  # rows in one transaction
-SEVERITIES = {"low", "medium", "high", "critical"}
 
 
 class Command(BaseCommand):
@@ -75,6 +75,8 @@ class Command(BaseCommand):
         for number, result in zip(numbers, results, strict=True):
             if isinstance(result, Taken):
                 self.counts["new" if result.created else "known"] += 1
+                for note in result.decision.patch.metadata_notes if result.created else ():
+                    self.stderr.write(f"\rline {number}: {note}")
             else:
                 self._failed(number, result.detail)
 
@@ -104,7 +106,7 @@ def document_of(row: Any) -> IntakeDocument:
         raise ValueError("a row names its package or its repository")
     cves = row.get("cve_ids") or ([row["cve_id"]] if row.get("cve_id") else [])
     digest = hashlib.sha256(diff).hexdigest()[:12]
-    severity = _text(row, "severity").lower()
+    severity = _text(row, "severity")
     return IntakeDocument.model_validate(
         {
             "patch_id": _patch_id(name, cves[0] if isinstance(cves, list) and cves else "no-cve", digest),
@@ -113,7 +115,7 @@ def document_of(row: Any) -> IntakeDocument:
                 "title": _text(row, "title")[:500] or None,
                 "description": _text(row, "message")[:20_000] or None,
                 "cve_ids": cves,
-                "severity": severity if severity in SEVERITIES else "unknown",
+                "severity": severity if severity_of(severity) else "unknown",
                 "kev": bool(row.get("kev")),
                 "package_name": row.get("package"),
                 "repository": repository or None,

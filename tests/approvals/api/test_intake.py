@@ -124,7 +124,7 @@ def test_every_field_is_stored_as_it_was_sent(producer_api):
     for name, value in FULL["patch_metadata"].items():
         if name not in {"cve_id", "cve_ids", "epss_date"}:
             assert getattr(patch, name) == value, name
-    assert patch.cve_ids == ["CVE-2024-9999", "CVE-2024-9998"]
+    assert patch.cve_ids == ["CVE-2024-9999", "cve-2024-9998"]
     assert str(patch.epss_date) == "2026-11-01"
     assert (patch.ml_confidence, patch.ml_prediction, patch.ml_model_version) == (0.87, True, "rf_v2")
     assert patch.ml_shap == FULL["ml_prediction"]["shap_values"]
@@ -142,7 +142,7 @@ def test_every_field_is_stored_as_it_was_sent(producer_api):
 def test_the_documents_own_names_read_back_the_same(producer_api):
     decision_id = producer_api.post("/hitl/patches", FULL).json()["decision_id"]
     record = producer_api.get(f"/hitl/decisions/{decision_id}").json()
-    sent = FULL["patch_metadata"] | {"cve_ids": ["CVE-2024-9999", "CVE-2024-9998"]}
+    sent = FULL["patch_metadata"] | {"cve_ids": ["CVE-2024-9999", "cve-2024-9998"]}
     assert record["patch_metadata"] == sent
     assert record["ml_prediction"] == FULL["ml_prediction"]
     assert record["wargaming_result"]["phases"][0]["exit_code"] == 0

@@ -15,7 +15,6 @@ STRINGS = {
     "description": 20_000,
     "cve_description": 20_000,
     "apv_id": 255,
-    "cve_id": 255,
     "affected_range": 255,
     "cvss_vector": 255,
     "package_name": 255,
@@ -35,6 +34,7 @@ TOP_STRINGS = {
     "simulation_author": 255,
 }
 LISTS = ["cve_ids", "aliases", "cwe_ids", "affected_systems"]
+ID_OF_255 = "ID-1".ljust(255, "0")
 ML = {"confidence": 0.5, "prediction": True}
 WARGAMING = {"phase1_success": True, "phase2_success": True, "validation_passed": True}
 MIB = 1024 * 1024
@@ -52,6 +52,11 @@ def test_a_string_of_the_metadata_ends_at_its_limit(producer_api, name, limit):
     assert producer_api.post("/hitl/patches", document(**{name: "é" * limit})).status_code == 201
 
 
+def test_an_identifier_ends_at_255_characters(producer_api):
+    refused(producer_api.post("/hitl/patches", document(cve_id=f"{ID_OF_255}0")), "patch_metadata", "cve_id")
+    assert producer_api.post("/hitl/patches", document(cve_id=ID_OF_255)).status_code == 201
+
+
 @pytest.mark.parametrize(("name", "limit"), TOP_STRINGS.items())
 def test_a_string_of_the_document_ends_at_its_limit(producer_api, name, limit):
     refused(producer_api.post("/hitl/patches", document(**{name: "x" * (limit + 1)})), name)
@@ -62,31 +67,59 @@ def test_a_string_of_the_document_ends_at_its_limit(producer_api, name, limit):
 def test_a_list_has_at_most_100_items_of_255(producer_api, name):
     refused(producer_api.post("/hitl/patches", document(**{name: ["x"] * 101})), "patch_metadata", name)
     refused(producer_api.post("/hitl/patches", document(**{name: ["x" * 256]})), "patch_metadata", name, 0)
-    full = [f"{number:0255}" for number in range(100)]
+    full = [f"ID-{number:0252}" for number in range(100)]
     assert producer_api.post("/hitl/patches", document(**{name: full})).status_code == 201
 
 
-def test_references_are_at_most_100_links(producer_api):
-    links = [f"https://example.org/{number}" for number in range(101)]
-    refused(producer_api.post("/hitl/patches", document(references=links)), "patch_metadata", "references")
-    assert producer_api.post("/hitl/patches", document(references=links[:100])).status_code == 201
+def test_the_first_100_references_are_kept_and_the_rest_is_said(producer_api):
+    links = [f"https://example.org/{number}" for number in range(1_500)]
+    answer = producer_api.post("/hitl/patches", document(references=links))
+    assert answer.status_code == 201
+    [said] = answer.json()["parse_warnings"]
+    assert said["message"] == "1,500 references were sent; the first 100 are kept."
+    assert Patch.objects.get().references == links[:100]
+    answer = producer_api.post("/hitl/patches", document(patch_id="P", references=links[:100]))
+    assert answer.json()["parse_warnings"] == []
 
 
-@pytest.mark.parametrize(
-    "link",
-    [
-        "javascript:alert(1)",
-        " javascript:alert(1)",
-        "ftp://example.org",
-        "//example.org",
-        "x",
-        "",
-        "https:",
-        "http://[",
-    ],
-)
+def test_a_reference_has_at_most_2000_characters(producer_api):
+    long = "https://example.org/".ljust(2_001, "x")
+    refused(producer_api.post("/hitl/patches", document(references=[long])), "patch_metadata", "references", 0)
+    assert producer_api.post("/hitl/patches", document(references=[long[:-1]])).status_code == 201
+
+
+NO_LINKS = [
+    "javascript:alert(1)",
+    " javascript:alert(1)",
+    "ftp://example.org",
+    "//example.org",
+    "x",
+    "https:",
+    "http://[",
+]
+
+
+@pytest.mark.parametrize("address", NO_LINKS)
+def test_a_reference_that_is_no_web_address_stands_as_text(producer_api, sign_in, alice, address):
+    answer = producer_api.post("/hitl/patches", document(references=[address, "https://example.org/1"]))
+    assert answer.status_code == 201
+    [said] = answer.json()["parse_warnings"]
+    assert said["message"] == "1 reference is no http or https address and stands as text, not as a link."
+    page = sign_in(alice).get(f"/patches/{answer.json()['decision_id']}").content.decode()
+    assert f">{address.strip()}</span>" in page
+    assert f'href="{address.strip()}"' not in page
+    assert 'href="https://example.org/1"' in page
+    assert said["message"] in page
+
+
+def test_a_blank_reference_is_none(producer_api):
+    answer = producer_api.post("/hitl/patches", document(references=["", " "]))
+    assert (answer.status_code, answer.json()["parse_warnings"]) == (201, [])
+    assert Patch.objects.get().references == []
+
+
+@pytest.mark.parametrize("link", [*NO_LINKS, ""])
 def test_a_link_is_http_or_https(producer_api, link):
-    refused(producer_api.post("/hitl/patches", document(references=[link])), "patch_metadata", "references", 0)
     run = {**WARGAMING, "run_url": link}
     refused(producer_api.post("/hitl/patches", document(wargaming_result=run)), "wargaming_result", "run_url")
 
@@ -229,7 +262,7 @@ def test_an_error_never_echoes_what_was_sent(producer_api):
         ("patch_size_lines", True),
         ("kev", "yes"),
         ("kev", 1),
-        ("severity", "CRITICAL"),
+        ("severity", "catastrophic"),
         ("strategy", "luck"),
         ("risk_level", "unknown"),
         ("vulnerable_locations", [{"start": 1}]),

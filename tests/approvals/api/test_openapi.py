@@ -224,7 +224,7 @@ def test_what_is_sent_of_gates_is_what_is_described(producer_api, api_of, alice,
 
 @pytest.mark.django_db
 def test_each_line_of_a_bulk_answer_is_what_is_described(producer_api):
-    lines = [json.dumps(document()), json.dumps(document(severity="none")), "{", json.dumps(document())]
+    lines = [json.dumps(document()), json.dumps(document(severity="catastrophic")), "{", json.dumps(document())]
     answer = producer_api.client.generic(
         "POST", "/hitl/patches/bulk", "\n".join(lines), content_type="application/x-ndjson"
     )

@@ -129,7 +129,7 @@ def test_everything_that_was_sent_but_the_diff_is_read_back(producer_api):
     pushed = producer_api.post("/hitl/patches", FULL).json()
     for path in ("/hitl/patches/PATCH-0001", f"/hitl/decisions/{pushed['decision_id']}"):
         body = producer_api.get(path).json()
-        cves = {"cve_ids": ["CVE-2024-9999", "CVE-2024-9998"]}
+        cves = {"cve_ids": ["CVE-2024-9999", "cve-2024-9998"]}
         assert body["patch_metadata"] == FULL["patch_metadata"] | cves
         assert body["ml_prediction"] == FULL["ml_prediction"]
         shown, sent = body["wargaming_result"], FULL["wargaming_result"]

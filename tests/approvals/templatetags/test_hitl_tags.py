@@ -21,6 +21,7 @@ from approvals.templatetags.hitl_tags import (
     prio,
     prio_badge,
     signed,
+    small_percent,
     status_badge,
     wargaming_badge,
     wargaming_note,
@@ -167,3 +168,24 @@ def test_every_audit_action_is_drawn_with_its_own_mark(name: str) -> None:
 
 def test_every_severity_has_a_priority_mark_or_says_unknown() -> None:
     assert {severity.value for severity in Severity} - {"unknown"} == {name.lower() for name in Priority.names}
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.00043, "0.04"),
+        (0.0043, "0.43"),
+        (0.412, "41.2"),
+        (0.94358, "94.35"),
+        (0.99999, "99.99"),
+        (0.00001, "0.001"),
+        (0.0000123, "0.001"),
+        (1e-12, "below 0.0001"),
+        (0.0, "0"),
+        (0.1, "10"),
+        (1.0, "100"),
+        (None, ""),
+    ],
+)
+def test_a_small_share_is_shown_as_what_it_is(share, shown):
+    assert small_percent(share) == shown
