@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from approvals.diff.same_lines import SameLines
 from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
@@ -140,6 +141,7 @@ def submission_of(request: GateRequest) -> Submission:
         },
         diff=b"",
         facts={"parsed": True, "files": 0, "additions": 0, "deletions": 0, "paths": [], "warnings": []},
+        change=SameLines(None, None, None, ()),
         document_sha256=sha256,
         gate=Asked(
             workflow_id=request.workflow_id,

@@ -6,6 +6,7 @@ from typing import Any
 import rfc8785
 
 from approvals.diff.parse import parse
+from approvals.diff.same_lines import same_lines
 from approvals.services.intake import Submission
 
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
@@ -30,7 +31,8 @@ NOT_CONTENT = {
 
 def submission_of(document: IntakeDocument) -> Submission:
     """Return what intake stores; the diff is read here, before any transaction. Digests are hex SHA-256."""
-    diff = document.diff_bytes
+    diff, declared = document.diff_bytes, document.patch_metadata.vulnerable_locations
+    parsed = parse(diff)
     content = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
     return Submission(
@@ -49,7 +51,8 @@ def submission_of(document: IntakeDocument) -> Submission:
             **_wargaming(document.wargaming_result),
         },
         diff=diff,
-        facts=parse(diff).summary(),
+        facts=parsed.summary(),
+        change=same_lines(parsed, [location.file for location in declared]),
         document_sha256=hashlib.sha256(content + b"\x00" + diff_sha256.encode()).hexdigest(),
         alias=document.decision_id,
     )
