@@ -79,6 +79,7 @@ class QueueForm(forms.Form):
     policy = forms.CharField(required=False, max_length=100)
     mine = forms.BooleanField(required=False, label="Needs my approval")
     escalated = forms.BooleanField(required=False)
+    lines = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
     sort = forms.ChoiceField(required=False, choices=[("", "")] + [(name, name) for name in ORDERS])
 
     def __init__(self, data: QueryDict) -> None:

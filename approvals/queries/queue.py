@@ -18,6 +18,7 @@ from approvals.models import (
     Decision,
     Delegation,
     Gate,
+    Patch,
     PatchKind,
     PatchView,
     Policy,
@@ -81,6 +82,7 @@ class Filters:
     policy: str = ""
     escalated: bool = False
     mine: bool = False
+    lines: str = ""
     q: str = ""
 
     def active(self) -> int:
@@ -121,6 +123,9 @@ def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
         yield Q(cwe_ids__overlap=[filters.cwe, filters.cwe.upper()])
     if filters.cve:
         yield Q(cve_ids__contains=[filters.cve.upper()])
+    if filters.lines:  # few change the same lines: found by the index on patches, not by a column of every row
+        same = Q(change_sha256=filters.lines) | Q(change_spaceless_sha256=filters.lines)
+        yield Q(pk__in=Decision.objects.filter(patch__in=Patch.objects.filter(same)).values("pk"))
     if filters.wargaming == "disagrees":
         yield Q(ml_prediction=True, wargaming="failed") | Q(ml_prediction=False, wargaming="passed")
     elif filters.wargaming:
@@ -141,7 +146,7 @@ PLAIN = {
 }
 """Filters that ask for one value of one fact."""
 NAMED: dict[str, type[Model]] = {"producer": Producer, "policy": Policy}
-SOUGHT = {"q", "cwe", "cve", "package"}
+SOUGHT = {"q", "cwe", "cve", "package", "lines"}
 """Filters under which the work is to find the rows, each by an index of its own."""
 
 

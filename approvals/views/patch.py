@@ -19,7 +19,7 @@ from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, S
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
-from approvals.queries import evidence, revocable
+from approvals.queries import evidence, revocable, same_lines
 from approvals.queries.case import outcome
 from approvals.queries.delegations import present
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
@@ -269,6 +269,8 @@ def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str,
             for one in said
         ],
         "others": find.for_same_cves(decision),
+        "alike": same_lines.alike([decision], user.pk, timezone.now()).get(decision.pk),
+        "spaced_otherwise": same_lines.spaced_otherwise(decision),
     }
 
 

@@ -1,0 +1,94 @@
+"""Which other patches change the same lines, and what this person did with them. Only counts: the queue lists them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from approvals.models import Decision, Status
+from audit.statements import planned
+
+from .queue import COUNT_LIMIT, shown_count
+
+# One statement for a page of cards. Each digest is looked up once, and no further than what is shown of its count.
+SAME_LINES = """
+select wanted.digest, count(*), count(*) filter (where few.status = 'pending'),
+       array_agg(few.id) filter (where few.mine)
+from unnest(%(digests)s::text[]) wanted (digest), lateral (
+    select decision.id, decision.status, exists (
+        select from approvals_review review
+        where review.decision_id = decision.id and review.reviewer_id = %(user)s and review.verdict = 'approve'
+          and review.withdrawn_at is null and review.created_at >= %(today)s
+    ) as mine
+    from approvals_patch patch
+    join approvals_decision decision on decision.patch_id = patch.id
+    where patch.change_sha256 = wanted.digest and decision.status <> 'superseded'
+    order by decision.id desc limit %(limit)s
+) few
+group by wanted.digest
+"""
+SPACED_OTHERWISE = """
+select count(*) from (
+    select from approvals_patch patch
+    join approvals_decision decision on decision.patch_id = patch.id
+    where patch.change_spaceless_sha256 = %(spaceless)s and patch.change_sha256 <> %(exact)s
+      and decision.status <> 'superseded'
+    limit %(limit)s
+) few
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """How many other patches change the same lines, how many of them wait, and how many this person approved today.
+
+    A replaced revision does not count. Numbers are exact up to 1,000.
+    """
+
+    others: int
+    waiting: int
+    approved_today: int
+
+    @property
+    def shown(self) -> str:
+        return shown_count(self.others)
+
+
+def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[int, Alike]:
+    """Return by the key of a decision which others change the same lines; none has no entry; one query at most."""
+    digests = {digest for decision in decisions if (digest := decision.patch.change_sha256)}
+    if not digests:
+        return {}
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    asked = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
+    found = {digest: counts for digest, *counts in planned(SAME_LINES, asked)}
+    return {
+        decision.pk: one
+        for decision in decisions
+        if (counts := found.get(decision.patch.change_sha256)) and (one := _beside(decision, *counts)).others
+    }
+
+
+def with_alike(decisions: list[Decision], user_id: int, now: datetime) -> list[Decision]:
+    """Set on each decision which others change the same lines, None for none, for its card; one query at most."""
+    found = alike(decisions, user_id, now)
+    for decision in decisions:
+        decision.alike = found.get(decision.pk)  # type: ignore[attr-defined]
+    return decisions
+
+
+def _beside(decision: Decision, every: int, waiting: int, mine: list[int] | None) -> Alike:
+    """Return the counts without the decision itself."""
+    counted, pending = decision.status != Status.SUPERSEDED, decision.status == Status.PENDING
+    return Alike(every - counted, waiting - pending, len(set(mine or ()) - {decision.pk}))
+
+
+def spaced_otherwise(decision: Decision) -> str:
+    """Return how many other patches differ from this one in whitespace alone, '' for none; exact up to 1,000."""
+    patch = decision.patch
+    if patch.change_sha256 is None:
+        return ""
+    asked = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
+    [(found,)] = planned(SPACED_OTHERWISE, asked)
+    return shown_count(found) if found else ""

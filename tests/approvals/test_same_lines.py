@@ -1,0 +1,95 @@
+"""Patches that change the same lines: what card, page and list say of them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from approvals.models import Decision, User
+from tests.cast import DIFF, Api
+
+pytestmark = pytest.mark.django_db
+
+Make = Callable[..., Decision]
+WORDS = f"Backport for another branch.\n\n{DIFF}"
+SPACED = DIFF.replace("+query =", "+query  =")
+
+
+def words_of(client: Any, address: str, **query: str) -> str:
+    """Return a page as it reads, without its markup."""
+    text = re.sub(r"<[^>]*>", " ", client.get(address, query).content.decode())
+    return " ".join(text.split()).replace(" ,", ",")
+
+
+def page(decision: Decision) -> str:
+    return reverse("patch-detail", args=[decision.decision_id])
+
+
+def test_card_and_page_say_how_many_others_change_the_same_lines_and_what_one_approved(
+    make_patch: Make, approve: Callable[..., Decision], sign_in: Callable[[User], Any], alice: User, bob: User
+) -> None:
+    one, two, three = make_patch(), make_patch(diff=WORDS), make_patch()
+    make_patch(diff=DIFF.replace("%s", "%d"), title="Another change")
+    approve(two, alice)
+    sentence = "same lines as 2 others, you approved 1 today"
+    assert words_of(sign_in(alice), "/").count(sentence) == 2
+    assert f"The {sentence}" in words_of(sign_in(alice), page(one))
+    assert "1 of them waits" in words_of(sign_in(alice), page(three))
+    assert words_of(sign_in(bob), "/").count("same lines as 2 others") == 2
+    assert "you approved" not in words_of(sign_in(bob), "/")
+    assert "The same lines as 2 others" in words_of(sign_in(alice), page(two))
+
+
+def test_a_patch_alone_without_lines_or_replaced_says_nothing(
+    make_patch: Make, make_gate: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    first = make_patch(patch_id="A", cve_id="CVE-2024-0001")
+    make_patch(patch_id="A", cve_id="CVE-2024-0001", diff=WORDS)
+    mode = "diff --git a/x b/x\nold mode 100644\nnew mode 100755\n"
+    empty = [make_patch(diff=mode, title="E1"), make_patch(diff=mode, title="E2")]
+    make_gate()
+    client = sign_in(alice)
+    assert "same lines" not in words_of(client, "/")
+    assert "same lines" not in words_of(client, page(empty[0]))
+    assert "The same lines as 1 other" in words_of(client, page(first))  # the newest revision, which waits
+
+
+def test_the_page_counts_apart_what_differs_in_whitespace_alone(
+    make_patch: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    one = make_patch()
+    make_patch(diff=SPACED)
+    client = sign_in(alice)
+    assert "1 other differs in whitespace alone" in words_of(client, page(one))
+    assert "same lines as" not in words_of(client, "/")
+
+
+def test_the_queue_shows_those_of_the_same_lines(
+    make_patch: Make, sign_in: Callable[[User], Any], api_of: Callable[[User], Api], alice: User
+) -> None:
+    one = make_patch(title="Patch A")
+    make_patch(title="Patch B", diff=WORDS)
+    make_patch(title="Patch C", diff=SPACED)
+    make_patch(title="Patch D", diff=DIFF.replace("%s", "%d"))
+    client, patch = sign_in(alice), one.patch
+
+    def shown(text: str) -> set[str]:
+        return set(re.findall(r"Patch ([ABCD])\b", text))
+
+    exact = words_of(client, "/", lines=patch.change_sha256)
+    assert shown(exact) == {"A", "B"}
+    assert "Only patches that add and delete the same lines" in exact
+    assert shown(words_of(client, "/", lines=patch.change_spaceless_sha256)) == {"A", "B", "C"}
+    assert shown(words_of(client, "/", lines="no digest")) == {"A", "B", "C", "D"}
+    assert 'name="lines"' in client.get("/", {"lines": patch.change_sha256}).content.decode()  # other filters keep it
+    api = api_of(alice)
+    assert len(api.get("/hitl/patches/pending", lines=patch.change_sha256).json()) == 2
+    assert api.get("/hitl/patches/pending", lines="no digest").status_code == 422
+
+
+def test_the_link_of_a_card_leads_to_them(make_patch: Make, sign_in: Callable[[User], Any], alice: User) -> None:
+    decision = make_patch()
+    make_patch()
+    assert f'href="/?lines={decision.patch.change_sha256}"' in sign_in(alice).get("/").content.decode()
