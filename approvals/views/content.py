@@ -1,4 +1,4 @@
-"""What a patch contains, apart from its page: the exact bytes, and what changed between two revisions."""
+"""What a patch contains, apart from its page: the exact bytes, and what differs between two revisions or patches."""
 
 from uuid import UUID
 
@@ -35,6 +35,28 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
         "comparison": None if decision.patch.is_gate else diffs.comparison(older.patch, newer.patch),
     }
     return render(request, "approvals/compare.html", context)
+
+
+@require_safe
+@viewers
+@varies
+def compare_patches(request: HttpRequest, decision_id: UUID, other_id: UUID) -> HttpResponse:
+    """What differs between two patches, whoever sent them; the one that arrived first is the older."""
+    decision, other = with_diff(decision_id), with_diff(other_id)
+    if decision.pk == other.pk:
+        raise Http404
+    older, newer = sorted([other, decision], key=lambda one: one.pk)
+    context = {
+        "active": "queue",
+        "decision": decision,
+        "patch": decision.patch,
+        "older": older,
+        "newer": newer,
+        "same_lines": older.patch.change_sha256 is not None and older.patch.change_sha256 == newer.patch.change_sha256,
+        "differences": grouped(differences(older, newer)),
+        "comparison": diffs.comparison(older.patch, newer.patch),
+    }
+    return render(request, "approvals/compare_patches.html", context)
 
 
 @require_safe

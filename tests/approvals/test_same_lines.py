@@ -62,7 +62,7 @@ def test_the_page_counts_apart_what_differs_in_whitespace_alone(
     one = make_patch()
     make_patch(diff=SPACED)
     client = sign_in(alice)
-    assert "1 other differs in whitespace alone" in words_of(client, page(one))
+    assert "Others that differ from this one in whitespace alone: 1." in words_of(client, page(one))
     assert "same lines as" not in words_of(client, "/")
 
 
@@ -93,3 +93,50 @@ def test_the_link_of_a_card_leads_to_them(make_patch: Make, sign_in: Callable[[U
     decision = make_patch()
     make_patch()
     assert f'href="/?lines={decision.patch.change_sha256}"' in sign_in(alice).get("/").content.decode()
+
+
+def test_the_same_cve_section_counts_all_and_shows_package_size_and_a_comparison(
+    make_patch: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    one = make_patch(cve_id="CVE-2024-0001")
+    others = [make_patch(cve_id="CVE-2024-0001", package_name="werkzeug", diff=WORDS) for _ in range(12)]
+    make_patch(cve_id="CVE-2024-0001", diff=DIFF.replace("%s", "%d"), title="Another change")
+    client = sign_in(alice)
+    html, words = client.get(page(one)).content.decode(), words_of(client, page(one))
+    assert "13 in all: other candidates and earlier decisions. Shown are the newest 10" in words
+    assert "Same CVE 13" in words
+    section = html[html.index('id="others"') :]
+    assert section.count("werkzeug") >= 9
+    assert "<ins>+1</ins> <del>−1</del>" in section
+    assert section.count("same lines</span>") == 9
+    assert reverse("patch-compare-patches", args=[one.decision_id, others[-1].decision_id]) in section
+
+
+def test_few_others_are_counted_without_a_word_of_more(
+    make_patch: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    one = make_patch(cve_id="CVE-2024-0001")
+    make_patch(cve_id="CVE-2024-0001")
+    words = words_of(sign_in(alice), page(one))
+    assert "1 in all: other candidates and earlier decisions Status" in words
+    assert "Shown are the newest" not in words
+
+
+def test_two_patches_are_compared_like_revisions(
+    make_patch: Make, make_gate: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    one, two = make_patch(title="One"), make_patch(title="Two", diff=WORDS)
+    three = make_patch(title="Three", diff=DIFF.replace("%s", "%d"))
+    client = sign_in(alice)
+
+    def compared(first: Decision, second: Decision) -> str:
+        return words_of(client, reverse("patch-compare-patches", args=[first.decision_id, second.decision_id]))
+
+    assert "Both add and delete the same lines" in compared(one, two)
+    assert "The older is One" in compared(two, one)
+    differing = compared(one, three)
+    assert "Both add and delete the same lines" not in differing
+    assert re.search(r"select\s*%\s*d", differing)
+    for wrong in (one, make_gate()):
+        address = reverse("patch-compare-patches", args=[one.decision_id, wrong.decision_id])
+        assert client.get(address).status_code == 404
