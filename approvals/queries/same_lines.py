@@ -1,12 +1,14 @@
-"""Which other patches change the same lines, and what this person did with them. Only counts: the queue lists them."""
+"""Which other patches change the same lines, and what this person did with them. The queue lists them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.utils import timezone
 
 from approvals.models import Decision, Status
+from approvals.policy.rules import Change
 from audit.statements import planned
 
 from .queue import COUNT_LIMIT, shown_count
@@ -36,6 +38,23 @@ select count(*) from (
       and decision.status <> 'superseded'
     limit %(limit)s
 ) few
+"""
+
+READ_ALIKE = """
+select distinct seen.change_sha256, seen.change_files_sha256, seen.mark_codes
+from approvals_patch seen
+join approvals_patchview opened on opened.patch_id = seen.id and opened.user_id = %(user)s
+where seen.mark_codes is not null and (seen.change_sha256, seen.change_files_sha256) in (
+    select change_sha256, change_files_sha256 from approvals_patch where id = any(%(patches)s)
+)
+"""
+WAITING_ALIKE = """
+select decision.decision_id, patch.sha256
+from approvals_patch patch
+join approvals_decision decision on decision.patch_id = patch.id
+where patch.change_sha256 = (select change_sha256 from approvals_patch where id = %(patch)s)
+  and patch.id <> %(patch)s and decision.status = 'pending'
+order by decision.id limit %(limit)s
 """
 
 
@@ -92,3 +111,14 @@ def spaced_otherwise(decision: Decision) -> str:
     asked = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
     [(found,)] = planned(SPACED_OTHERWISE, asked)
     return shown_count(found) if found else ""
+
+
+def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:
+    """Return the changes that this person opened and that change the lines of these patches in the same files."""
+    rows = planned(READ_ALIKE, {"patches": list(patch_ids), "user": user_id})
+    return tuple(Change(lines, files, frozenset(codes)) for lines, files, codes in rows)
+
+
+def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
+    """Return the other decisions that wait on the same lines as a patch, the oldest first, each with its digest."""
+    return [(ours, sha256) for ours, sha256 in planned(WAITING_ALIKE, {"patch": patch_id, "limit": limit})]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from approvals.models import Decision, User
+from approvals.models import Decision, Review, User
 from tests.cast import DIFF, Api
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +140,45 @@ def test_two_patches_are_compared_like_revisions(
     for wrong in (one, make_gate()):
         address = reverse("patch-compare-patches", args=[one.decision_id, wrong.decision_id])
         assert client.get(address).status_code == 404
+
+
+BULK = {"verdict": "approve", "confirmed": "1"}
+
+
+def statuses(*decisions: Decision) -> list[str]:
+    return [Decision.objects.get(pk=decision.pk).status for decision in decisions]
+
+
+def test_once_one_was_read_the_others_are_one_step_with_their_own_digests(
+    make_patch: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    one, two, three = make_patch(), make_patch(diff=WORDS), make_patch(diff=f"Again.\n\n{DIFF}")
+    critical, marked = make_patch(severity="critical"), make_patch(vulnerable_locations=[{"file": "other.py"}])
+    spaced = make_patch(diff=SPACED)
+    client = sign_in(alice)
+    assert "Approve the 4 others with the same lines" in words_of(client, page(one))
+    asked = client.get("/bulk", {"verdict": "approve", "same_lines": str(one.decision_id)}).content.decode()
+    items = re.findall(r'name="items" value="([^"]+)"', asked)
+    assert items == [f"{other.decision_id}:{other.patch.sha256}" for other in (two, three)]
+    assert "on its page" in asked  # the critical one
+    assert "Open the patch first" in asked
+    every = [f"{other.decision_id}:{other.patch.sha256}" for other in (two, three, critical, marked, spaced)]
+    client.post("/bulk", {**BULK, "items": every})
+    assert statuses(one, two, three, critical, marked, spaced) == ["pending", "approved", "approved", *["pending"] * 3]
+    given = Review.objects.order_by("id").values_list("decision", "patch_sha256", "displayed", "channel")
+    assert list(given) == [(other.pk, other.patch.sha256, "card", "bulk") for other in (two, three)]
+
+
+def test_whoever_read_none_of_them_approves_none_in_bulk(
+    make_patch: Make, sign_in: Callable[[User], Any], alice: User, bob: User
+) -> None:
+    one, two = make_patch(), make_patch(diff=WORDS)
+    sign_in(bob).get(page(one))
+    client = sign_in(alice)
+    assert "Open the patch first" in words_of(client, "/bulk", verdict="approve", same_lines=str(one.decision_id))
+    client.post("/bulk", {**BULK, "items": [f"{two.decision_id}:{two.patch.sha256}"]})
+    assert statuses(two) == ["pending"]
+
+
+def test_the_step_of_a_patch_that_is_not_there_is_not_found(sign_in: Callable[[User], Any], alice: User) -> None:
+    assert sign_in(alice).get("/bulk", {"verdict": "approve", "same_lines": "nothing"}).status_code == 404
