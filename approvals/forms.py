@@ -80,6 +80,7 @@ class QueueForm(forms.Form):
     mine = forms.BooleanField(required=False, label="Needs my approval")
     escalated = forms.BooleanField(required=False)
     careful = forms.BooleanField(required=False, label="Needs a careful look")
+    lines = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
     sort = forms.ChoiceField(required=False, choices=[("", "")] + [(name, name) for name in ORDERS])
 
     def __init__(self, data: QueryDict) -> None:

@@ -63,6 +63,7 @@ urlpatterns = [
     path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),
     path(f"{patches}/text/<slug:part>", text.text, name="patch-text"),
     path(f"{patches}/compare/<int:revision>", content.compare, name="patch-compare"),
+    path(f"{patches}/compare/<uuid:other_id>", content.compare_patches, name="patch-compare-patches"),
     path(f"{patches}/raw", content.raw, name="patch-raw"),
     path(f"{patches}/panel", updates.panel, name="patch-panel"),
     path(f"{patches}/outcome", updates.outcome, name="patch-outcome"),

@@ -117,9 +117,7 @@ class FeedItem(Answer):
     revision: int
     producer: str
     patch_sha256: str
-    canonical_sha256: str | None = Field(
-        description="of `/diff?form=canonical`, to be preferred; null where none is safe"
-    )
+    canonical_sha256: str | None = Field(description="of `/diff?form=canonical`; null: none is safe")
     status: Status
     at: datetime
     decided_by: str | None

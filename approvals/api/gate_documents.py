@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from approvals.diff.same_lines import SameLines
 from approvals.diff.summary import NOTHING_READ
 from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
 from approvals.services.gates import Asked
@@ -143,6 +144,7 @@ def submission_of(request: GateRequest) -> Submission:
         },
         diff=b"",
         facts=NOTHING_READ,
+        change=SameLines(None, None, None, ()),
         document_sha256=sha256,
         gate=Asked(
             workflow_id=request.workflow_id,

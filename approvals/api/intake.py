@@ -6,6 +6,7 @@ from typing import Any
 import rfc8785
 
 from approvals.diff.parse import parse
+from approvals.diff.same_lines import same_lines
 from approvals.diff.summary import summary
 from approvals.services.intake import Submission
 
@@ -33,6 +34,7 @@ NOT_CONTENT = {
 def submission_of(document: IntakeDocument) -> Submission:
     """Return what intake stores; the diff is read here, before any transaction. Digests are hex SHA-256."""
     diff = document.diff_bytes
+    parsed = parse(diff)
     locations = [location.model_dump() for location in document.patch_metadata.vulnerable_locations]
     content = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
@@ -55,6 +57,7 @@ def submission_of(document: IntakeDocument) -> Submission:
         },
         diff=diff,
         facts=facts,
+        change=same_lines(parsed, facts["marks"]),
         document_sha256=hashlib.sha256(content + b"\x00" + diff_sha256.encode()).hexdigest(),
         alias=document.decision_id,
     )

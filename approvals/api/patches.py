@@ -100,6 +100,13 @@ class PendingQuery(ListQuery):
     escalated: bool = False
     careful: bool = False
     mine: bool = False
+    lines: Annotated[
+        str,
+        Field(
+            pattern="^([0-9a-f]{64})?$",
+            description="patches with this digest of their added and deleted lines, exact or without whitespace",
+        ),
+    ] = ""
     q: Annotated[str, Field(max_length=200)] = ""
     sort: Literal["priority", "age", "sla", "confidence"] = "priority"
     limit: Annotated[int, Field(ge=1, le=100)] = 50

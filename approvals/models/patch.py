@@ -133,6 +133,12 @@ class Patch(models.Model):
     ambiguous = models.TextField(blank=True)
     marks = ArrayField(models.CharField(max_length=40), default=list)
     worst_mark = models.CharField(max_length=80, blank=True)
+    # Of the lines added and deleted alone, as `diff.same_lines` says; null where no line is changed, and before
+    # `manage.py fill_same_lines` has read an older patch. Equal digests are the same change, null is like no other.
+    change_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  null is like no other
+    change_spaceless_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  null is like no other
+    change_files_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  null is like no other
+    mark_codes = ArrayField(models.CharField(max_length=50), null=True)
     search_text = models.TextField(blank=True)
     search = GeneratedField(
         expression=SearchVector("search_text", config="simple"), output_field=SearchVectorField(), db_persist=True
@@ -157,6 +163,14 @@ class Patch(models.Model):
             models.Index(fields=["sha256"], name="patch_by_digest"),  # search by digest; verdict by digest
             models.Index(fields=["package_name"], name="patch_by_package"),  # queue filter 'package'
             models.Index(fields=["created_at"], name="patch_by_arrival"),  # analytics of a period
+            models.Index(
+                fields=["change_sha256"], name="patch_by_lines", condition=Q(change_sha256__isnull=False)
+            ),  # 'same lines as others' on card and page, queue filter 'lines'
+            models.Index(
+                fields=["change_spaceless_sha256"],
+                name="patch_by_spaceless_lines",
+                condition=Q(change_spaceless_sha256__isnull=False),
+            ),  # the same but for whitespace, on the page and in the queue filter 'lines'
             GinIndex(
                 fields=["vulnerability_ids"], name="patch_by_vulnerability", fastupdate=False
             ),  # other patches of a vulnerability, at intake and on the page; queue filter 'CVE'

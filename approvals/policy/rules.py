@@ -57,10 +57,20 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What a patch changes: the digests of its lines and files (`diff.same_lines`) and the codes of all its marks."""
+
+    lines: str
+    files: str
+    codes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """The decision as the rules see it. `people` maps a role on the patch to the e-mail given for it; `allowed` are
     the names, folded, of those who alone may approve a workflow gate (none: nobody is left out); `voices` are the
-    absent people in whose names somebody reviewed; `bypass` is the one the person wants to approve alone under."""
+    absent people in whose names somebody reviewed; `bypass` is the one the person wants to approve alone under;
+    `change` is None where no line is changed or nothing is known of it."""
 
     status: str
     outcome: str
@@ -75,13 +85,14 @@ class Case:
     required_groups: frozenset[str] = frozenset()
     step_up: bool = False
     bypass: Grant | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What the person wants, what they had before them, the absent person in whose name they act (by id, or by user
-    name or e-mail address), when they last proved who they are, and whether they want to approve alone under an
-    emergency bypass."""
+    name or e-mail address), when they last proved who they are, whether they want to approve alone under an
+    emergency bypass, and the changes of other patches that they opened."""
 
     verdict: str
     seen_sha256: str
@@ -91,6 +102,7 @@ class Intent:
     in_name_of: int | str | None = None
     authenticated_at: datetime | None = None
     alone: bool = False
+    read: tuple[Change, ...] = ()
 
 
 Rule = Callable[[Case, Person, Intent, datetime], str | None]
@@ -205,12 +217,22 @@ def critical_in_bulk(case: Case, person: Person, intent: Intent, now: datetime) 
 
 
 def unopened(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    """People approve what they saw: a card or a bulk tick is not a look at the diff."""
+    """People approve what they saw: a card or a bulk tick is not a look at the diff. In bulk it is enough to have read
+    the same lines in the same files of another patch, unless something is marked here that was not marked there."""
     if intent.verdict != Verdict.APPROVE or case.priority == Priority.LOW or intent.opened:
+        return None
+    if intent.bulk and case.priority != Priority.CRITICAL and read_elsewhere(case.change, intent.read):
         return None
     if intent.displayed == "card" or intent.bulk:
         return "Open the patch first: you have not seen this digest on its page."
     return None
+
+
+def read_elsewhere(change: Change | None, read: Sequence[Change]) -> bool:
+    """Tell whether one of the changes that were read has these lines, files and at least these marks."""
+    return change is not None and any(
+        (change.lines, change.files) == (seen.lines, seen.files) and change.codes <= seen.codes for seen in read
+    )
 
 
 def alone_off_the_page(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:

@@ -9,7 +9,7 @@ from django.db.models import prefetch_related_objects
 from approvals.errors import moment
 from approvals.models import Decision, Patch, Review, Status, User
 from approvals.policy.bypass import Grant
-from approvals.policy.rules import ROLES, Case
+from approvals.policy.rules import ROLES, Case, Change
 
 
 class Voice(NamedTuple):
@@ -75,6 +75,13 @@ def people_of(patch: Patch) -> dict[str, str]:
     return {role: getattr(patch, role) for role in ROLES}
 
 
+def change_of(patch: Patch) -> Change | None:
+    """Return what a patch changes; None where no line is changed or nothing is known of it."""
+    if patch.change_sha256 is None or patch.change_files_sha256 is None or patch.mark_codes is None:
+        return None
+    return Change(patch.change_sha256, patch.change_files_sha256, frozenset(patch.mark_codes))
+
+
 def case(decision: Decision, live: Iterable[Review | Voice], bypass: Grant | None = None) -> Case:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     live = list(live)
@@ -92,4 +99,5 @@ def case(decision: Decision, live: Iterable[Review | Voice], bypass: Grant | Non
         required_groups=frozenset(decision.required_groups),
         step_up=decision.policy_version.step_up,
         bypass=bypass,
+        change=change_of(decision.patch),
     )

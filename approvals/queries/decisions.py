@@ -65,6 +65,9 @@ OTHER_PATCHES = Rows(
     "target_version",
     "ml_prediction",
     "wargaming",
+    "additions",
+    "deletions",
+    "change_sha256",
 )
 OTHERS = f"""
 select {OTHER_DECISIONS.columns}, {OTHER_PATCHES.columns}, {PRODUCERS.columns}
@@ -75,6 +78,17 @@ where vulnerability_ids && %(names)s::varchar[] and status <> 'superseded'
   and (producer_id, approvals_patch.patch_id) <> (%(producer)s, %(patch)s)
 order by approvals_decision.id desc limit %(limit)s
 """  # noqa: S608
+
+
+OTHERS_COUNT = """
+select count(*) from (
+    select from approvals_patch
+    join approvals_decision on approvals_decision.patch_id = approvals_patch.id
+    where vulnerability_ids && %(names)s::varchar[] and status <> 'superseded'
+      and (producer_id, approvals_patch.patch_id) <> (%(producer)s, %(patch)s)
+    limit %(limit)s
+) few
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +208,7 @@ def comments(decision: Decision) -> list[Comment]:
     return found
 
 
-def for_same_cves(decision: Decision, limit: int = 10) -> list[Decision]:
+def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
     """Return other patches' newest decisions for the same vulnerability, by any of its names: waiting ones first."""
     patch = decision.patch
     if not patch.vulnerability_ids:
@@ -205,6 +219,13 @@ def for_same_cves(decision: Decision, limit: int = 10) -> list[Decision]:
         other, other.patch, other.patch.producer = parted(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)
         found.append(other)
     return sorted(found, key=lambda other: other.status != Status.PENDING)
+
+
+def count_for_same_cves(decision: Decision, limit: int) -> int:
+    """Count the other patches' newest decisions for the same vulnerability, no further than a limit."""
+    patch = decision.patch
+    asked = {"names": patch.vulnerability_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
+    return int(planned(OTHERS_COUNT, asked)[0][0])
 
 
 def _named(decision_id: str) -> Q:

@@ -85,6 +85,7 @@ class Filters:
     escalated: bool = False
     careful: bool = False
     mine: bool = False
+    lines: str = ""
     q: str = ""
 
     def active(self) -> int:
@@ -129,6 +130,9 @@ def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
         names = alias_names(filters.cve) or [filters.cve.upper()]
         patches = Patch.objects.filter(vulnerability_ids__overlap=names)
         yield Q(pk__in=Decision.objects.filter(status=Status.PENDING, patch__in=patches).values("pk"))
+    if filters.lines:  # few change the same lines: found by the index on patches, not by a column of every row
+        same = Q(change_sha256=filters.lines) | Q(change_spaceless_sha256=filters.lines)
+        yield Q(pk__in=Decision.objects.filter(patch__in=Patch.objects.filter(same)).values("pk"))
     if filters.wargaming == "disagrees":
         yield Q(ml_prediction=True, wargaming="failed") | Q(ml_prediction=False, wargaming="passed")
     elif filters.wargaming:
@@ -149,7 +153,7 @@ PLAIN = {
 }
 """Filters that ask for one value of one fact."""
 NAMED: dict[str, type[Model]] = {"producer": Producer, "policy": Policy}
-SOUGHT = {"q", "cwe", "cve", "package"}
+SOUGHT = {"q", "cwe", "cve", "package", "lines"}
 """Filters under which the work is to find the rows, each by an index of its own."""
 
 

@@ -26,6 +26,9 @@ PATCHES = Rows(
     "ecosystem",
     "repository",
     "current_version",
+    "change_sha256",
+    "change_files_sha256",
+    "mark_codes",
     *ROLES,
 )
 """What the rules and the log look at of a decision's patch."""

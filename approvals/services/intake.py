@@ -11,6 +11,7 @@ import uuid6
 from django.conf import settings
 from django.db import transaction
 
+from approvals.diff.same_lines import SameLines
 from approvals.diff.summary import Summary
 from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import (
@@ -42,6 +43,7 @@ from .gates import Asked, as_row, tighten
 from .insertion import insert
 from .killswitch import stopped_by
 from .lifecycle import supersede
+from .same_lines import change_columns, reading_columns
 from .search_words import search_text
 
 REVISIONS_A_DAY = 20
@@ -51,13 +53,14 @@ REVISIONS_A_DAY = 20
 class Submission:
     """One validated intake document: the patch's columns as sent, the diff's bytes, and what we read in them.
 
-    `document_sha256` covers the whole document and the diff; equal digests are replays. `gate` is what a workflow
-    gate asks beyond its policy; it has no diff, and it comes alone.
+    `document_sha256` covers the whole document and the diff; equal digests are replays. `change` tells the same change
+    in other patches. `gate` is what a workflow gate asks beyond its policy; it has no diff, and it comes alone.
     """
 
     columns: dict[str, Any]
     diff: bytes
     facts: Summary
+    change: SameLines
     document_sha256: str
     alias: str | None = None
     gate: Asked | None = None
@@ -257,11 +260,8 @@ def _patch(
         deletions=facts["deletions"],
         parsed=facts["parsed"],
         parse_warnings=facts["warnings"],
-        canonical_sha256=facts["canonical_sha256"] or "",
-        no_canonical=facts["no_canonical"],
-        ambiguous=facts["ambiguous"],
-        marks=facts["marks"],
-        worst_mark=facts["worst_mark"],
+        **reading_columns(facts),
+        **change_columns(submission.change),
         search_text=search_text(columns, producer, submission.gate.names if submission.gate else ()),
     )
 

@@ -37,6 +37,7 @@ from approvals.queries.case import case, current, outcome
 from approvals.queries.decisions import DECISIONS
 from approvals.queries.people import approvers
 from approvals.queries.plain import Rows
+from approvals.queries.same_lines import read_alike
 from approvals.queries.verdicts import grounds_of
 from audit.log import Actor, Line, record, record_all
 
@@ -231,6 +232,7 @@ def _review(
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
         alone=alone,
+        read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not grounds.opened else (),
     )
     held = grant(bypass, decision) if bypass else None
     if sentence := refusal(case(decision, grounds.live, held), grounds.person, intent, now):

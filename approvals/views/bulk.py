@@ -5,18 +5,20 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from approvals.actors import person_actor
-from approvals.errors import Invalid, Refusal
+from approvals.errors import Invalid, NotFound, Refusal
 from approvals.forms import BulkForm
 from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
 from approvals.policy.rules import Intent, Person, refusal
 from approvals.queries.case import case, read_gates
+from approvals.queries.decisions import by_id
 from approvals.queries.delegations import present
+from approvals.queries.same_lines import read_alike, waiting_alike
 from approvals.services import reviews
 
 from .access import person_of, varies, viewers
@@ -66,7 +68,10 @@ def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: i
 
 
 def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
-    """Return what was ticked as (decision, digest seen); a damaged value is nobody's honest form."""
+    """Return what was ticked as (decision, digest seen), or what waits on the lines of the patch that `same_lines`
+    names; a damaged value is nobody's honest form."""
+    if named := asked.get("same_lines"):
+        return waiting_alike(_patch_of(named), MOST)
     items = []
     for value in asked.getlist("items")[:MOST]:
         decision_id, _, sha256 = value.partition(":")
@@ -75,6 +80,13 @@ def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
         except ValueError as error:
             raise SuspiciousOperation("damaged bulk item") from error
     return items
+
+
+def _patch_of(decision_id: str) -> int:
+    try:
+        return by_id(decision_id).patch_id
+    except NotFound as error:
+        raise Http404 from error
 
 
 def _name(form: BulkForm) -> int | None:
@@ -96,6 +108,7 @@ def _preview(
     live: dict[int, list[Review]] = {decision.pk: [] for decision in decisions}
     for review in Review.objects.filter(decision__in=decisions, withdrawn_at=None):
         live[review.decision_id].append(review)
+    read = read_alike([decision.patch_id for decision in decisions], who.id)
     opened = set(
         PatchView.objects.filter(user=who.id, patch__decision__in=decisions).values_list("patch__decision", flat=True)
     )
@@ -107,7 +120,7 @@ def _preview(
             "why_not": refusal(
                 case(decision, live[decision.pk]),
                 who,
-                Intent(verdict, seen[decision.decision_id], "card", decision.pk in opened, True, in_name_of),
+                Intent(verdict, seen[decision.decision_id], "card", decision.pk in opened, True, in_name_of, read=read),
                 now,
             ),
         }

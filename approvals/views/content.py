@@ -1,4 +1,4 @@
-"""What a patch contains, apart from its page: the exact bytes, and what changed between two revisions."""
+"""What a patch contains, apart from its page: the exact bytes, and what differs between two revisions or patches."""
 
 from uuid import UUID
 
@@ -24,12 +24,11 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
     other = find.revision_of(decision, revision)
     if other is None:
         raise Http404
-    key, first = request.GET.get("file", ""), request.GET.get("from", "")
+    key, first = _window(request)
     older, newer = sorted([other, decision], key=lambda one: one.patch.revision)
     compared = None
     if not decision.patch.is_gate:
-        start = int(first) if first.isdecimal() and len(first) < 8 else 0
-        compared = comparison(older.patch, newer.patch, key, start)
+        compared = comparison(older.patch, newer.patch, key, first)
         if compared is None:
             raise Http404
     context = {
@@ -42,6 +41,38 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
         "comparison": compared,
     }
     return render(request, "approvals/compare.html", context)
+
+
+def _window(request: HttpRequest) -> tuple[str, int]:
+    """Return the file that is asked for alone, and the line from which on."""
+    first = request.GET.get("from", "")
+    return request.GET.get("file", ""), int(first) if first.isdecimal() and len(first) < 8 else 0
+
+
+@require_safe
+@viewers
+@varies
+def compare_patches(request: HttpRequest, decision_id: UUID, other_id: UUID) -> HttpResponse:
+    """What differs between two patches, whoever sent them; the one that arrived first is the older."""
+    decision, other = with_diff(decision_id), with_diff(other_id)
+    if decision.pk == other.pk:
+        raise Http404
+    older, newer = sorted([other, decision], key=lambda one: one.pk)
+    key, first = _window(request)
+    compared = comparison(older.patch, newer.patch, key, first)
+    if compared is None:
+        raise Http404
+    context = {
+        "active": "queue",
+        "decision": decision,
+        "patch": decision.patch,
+        "older": older,
+        "newer": newer,
+        "same_lines": older.patch.change_sha256 is not None and older.patch.change_sha256 == newer.patch.change_sha256,
+        "differences": [] if key else grouped(differences(older, newer)),
+        "comparison": compared,
+    }
+    return render(request, "approvals/compare_patches.html", context)
 
 
 @require_safe

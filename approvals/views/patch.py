@@ -19,9 +19,10 @@ from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, S
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
 from approvals.queries import decisions as find
-from approvals.queries import evidence, revocable
+from approvals.queries import evidence, revocable, same_lines
 from approvals.queries.case import outcome
 from approvals.queries.delegations import present
+from approvals.queries.queue import COUNT_LIMIT, shown_count
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
 from approvals.services import reviews
 from approvals.sessions import authenticated_at, give_words_back, keep_words
@@ -32,6 +33,7 @@ from .access import go_to, person_of, varies, viewers
 from .panel import panel
 
 YEAR = 365 * 24 * 3600
+OTHERS_SHOWN = 10
 ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back to
 TEMPLATES = {True: "approvals/gate_detail.html", False: "approvals/patch_detail.html"}
 """The page of a workflow gate, and of a patch."""
@@ -272,8 +274,19 @@ def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str,
             }
             for one in said
         ],
-        "others": find.for_same_cves(decision),
+        "others": (others := find.for_same_cves(decision, OTHERS_SHOWN)),
+        "others_count": (counted := _others_count(decision, len(others))),
+        "others_more": counted != shown_count(len(others)),
+        "alike": same_lines.alike([decision], user.pk, timezone.now()).get(decision.pk),
+        "spaced_otherwise": same_lines.spaced_otherwise(decision),
     }
+
+
+def _others_count(decision: Decision, listed_count: int) -> str:
+    """Return how many other patches there are for the same CVEs; counted only where the list does not hold them all."""
+    if listed_count < OTHERS_SHOWN:
+        return shown_count(listed_count)
+    return shown_count(find.count_for_same_cves(decision, COUNT_LIMIT + 1))
 
 
 def _panel_or_page(

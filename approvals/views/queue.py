@@ -14,6 +14,7 @@ from approvals.queries import queue as queries
 from approvals.queries.delegations import present
 from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
+from approvals.queries.same_lines import with_alike
 from approvals.queries.workbench import saved_views
 from approvals.sessions import give_view_name_back
 
@@ -59,7 +60,7 @@ def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, 
         "active": "queue",
         "form": form,
         "filters_active": filters.active() + bool(filters.q),
-        "decisions": queries.dress(shown.rows, who, now),
+        "decisions": with_alike(queries.dress(shown.rows, who, now), who.id, now),
         "tabs": tabs,
         "sort_options": [
             {"key": name, "label": label, "url": with_parameters(request, sort=name), "current": name == form.order()}

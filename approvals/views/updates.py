@@ -13,6 +13,7 @@ from approvals.forms import QueueForm
 from approvals.models import Decision, Status
 from approvals.queries import queue as queries
 from approvals.queries.delegations import present
+from approvals.queries.same_lines import with_alike
 
 from .access import person_of, varies, viewers
 from .links import queue_address
@@ -33,7 +34,7 @@ def cards(request: HttpRequest) -> HttpResponse:
     )
     waiting = [decision for decision in rows if decision.status == Status.PENDING]
     gone = [decision for decision in rows if decision.status != Status.PENDING]
-    context = {"decisions": queries.dress(waiting, present(user, now), now), "gone": gone}
+    context = {"decisions": with_alike(queries.dress(waiting, present(user, now), now), user.pk, now), "gone": gone}
     return render(request, "approvals/_cards_again.html", context)
 
 

@@ -89,6 +89,7 @@ def test_the_answer_has_every_field_of_the_contract(producer_api):
         "revision",
         "newest_revision",
         "patch_sha256",
+        "canonical_sha256",
         "status",
         "priority",
         "sla_due_at",

@@ -1,9 +1,12 @@
 """What is wrong with real patches: counts, lost blanks, stray text, odd names. Formats as such are elsewhere."""
 
+import json
+
 import pytest
 
 from approvals.diff.notices import PER_CODE, TOTAL
 from approvals.diff.parse import parse
+from approvals.diff.summary import summary
 from tests.approvals.diff.test_formats import codes, exact, only_file
 
 HEADER = b"--- a/x\n+++ b/x\n"
@@ -191,8 +194,9 @@ def test_warnings_are_capped_for_each_kind_and_in_all() -> None:
 
 
 def test_the_summary_holds_plain_values_only() -> None:
-    summary = exact(HEADER + b"@@ -1 +1,3 @@\n-a\n+b\n").summary()
-    assert summary == {
+    found = summary(exact(HEADER + b"@@ -1 +1,3 @@\n-a\n+b\n"))
+    assert json.loads(json.dumps(found))
+    assert {name: found[name] for name in ("parsed", "files", "additions", "deletions", "paths", "warnings")} == {
         "parsed": True,
         "files": 1,
         "additions": 1,

@@ -9,6 +9,7 @@ from approvals.diff.excerpts import excerpt
 from approvals.diff.invisible import INVISIBLE
 from approvals.diff.parse import parse
 from approvals.diff.rows import file_rows, line_html, text_html
+from approvals.diff.summary import summary
 
 PIECES = (
     [b"diff --git a/x b/x\n", b"diff --cc x\n", b"diff -u a b\n", b"Index: x\n", b"=====\n", b"From 1234567 Mon\n"]
@@ -127,7 +128,7 @@ def test_any_mixture_of_diff_lines_comes_back_and_adds_up(data: bytes) -> None:
         line.kind == "add" for file in diff.files for hunk in file.hunks for line in hunk.lines
     )
     assert len({file.key for file in diff.files}) == len(diff.files)
-    assert all("\0" not in path for path in diff.summary()["paths"])
+    assert all("\0" not in path for path in summary(diff)["paths"])
 
 
 @settings(max_examples=300)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
-from approvals.policy.rules import FRESH, ROLES, Absent, Case, Intent, Person, Stale, StepUp, refusal
+from approvals.policy.rules import FRESH, ROLES, Absent, Case, Change, Intent, Person, Stale, StepUp, refusal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SHA = "a" * 64
@@ -86,6 +86,31 @@ def test_people_approve_what_they_opened(displayed, bulk, opened, priority, allo
     intent = replace(APPROVE, displayed=displayed, bulk=bulk, opened=opened)
     assert (refusal(replace(CASE, priority=priority), PERSON, intent, NOW) is None) == allowed
     assert refusal(replace(CASE, priority=priority), PERSON, replace(intent, verdict=Verdict.REJECT), NOW) is None
+
+
+CHANGE = Change("l" * 64, "f" * 64, frozenset({"crlf"}))
+
+
+@pytest.mark.parametrize(
+    ("read", "changes", "allowed"),
+    [
+        ((CHANGE,), {}, True),
+        ((replace(CHANGE, codes=frozenset({"crlf", "mode"})),), {}, True),
+        ((replace(CHANGE, lines="0" * 64), CHANGE), {}, True),
+        ((), {}, False),
+        ((replace(CHANGE, lines="0" * 64),), {}, False),
+        ((replace(CHANGE, files="0" * 64),), {}, False),
+        ((replace(CHANGE, codes=frozenset()),), {}, False),
+        ((replace(CHANGE, codes=frozenset({"mode"})),), {}, False),
+        ((CHANGE,), {"change": None}, False),
+        ((CHANGE,), {"priority": Priority.CRITICAL}, False),
+    ],
+)
+def test_in_bulk_it_is_enough_to_have_read_the_same_lines_without_fewer_marks(read, changes, allowed):
+    case = replace(CASE, **{"change": CHANGE, **changes})
+    intent = replace(APPROVE, displayed="card", opened=False, read=read)
+    assert (refusal(case, PERSON, replace(intent, bulk=True), NOW) is None) == allowed
+    assert "Open the patch first" in refusal(case, PERSON, intent, NOW)  # a single card is opened
 
 
 ASKS = replace(CASE, step_up=True)

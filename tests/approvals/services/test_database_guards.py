@@ -239,7 +239,7 @@ def test_a_revocation_without_who_when_and_why_is_refused(put):
 DERIVED = {
     "effective_severity", "known_exploited", "file_count", "additions", "deletions", "parsed", "parse_warnings",
     "search_text", "search", "canonical_sha256", "no_canonical", "ambiguous", "marks", "worst_mark",
-    "search_text", "search", "vulnerability_ids", "cvss_counted",
+    "vulnerability_ids", "cvss_counted",
 }  # fmt: skip
 
 

@@ -1,0 +1,124 @@
+"""Which other patches change the same lines, and what this person did with them. The queue lists them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from approvals.models import Decision, Status
+from approvals.policy.rules import Change
+from audit.statements import planned
+
+from .queue import COUNT_LIMIT, shown_count
+
+# One statement for a page of cards. Each digest is looked up once, and no further than what is shown of its count.
+SAME_LINES = """
+select wanted.digest, count(*), count(*) filter (where few.status = 'pending'),
+       array_agg(few.id) filter (where few.mine)
+from unnest(%(digests)s::text[]) wanted (digest), lateral (
+    select decision.id, decision.status, exists (
+        select from approvals_review review
+        where review.decision_id = decision.id and review.reviewer_id = %(user)s and review.verdict = 'approve'
+          and review.withdrawn_at is null and review.created_at >= %(today)s
+    ) as mine
+    from approvals_patch patch
+    join approvals_decision decision on decision.patch_id = patch.id
+    where patch.change_sha256 = wanted.digest and decision.status <> 'superseded'
+    order by decision.id desc limit %(limit)s
+) few
+group by wanted.digest
+"""
+SPACED_OTHERWISE = """
+select count(*) from (
+    select from approvals_patch patch
+    join approvals_decision decision on decision.patch_id = patch.id
+    where patch.change_spaceless_sha256 = %(spaceless)s and patch.change_sha256 <> %(exact)s
+      and decision.status <> 'superseded'
+    limit %(limit)s
+) few
+"""
+
+READ_ALIKE = """
+select distinct seen.change_sha256, seen.change_files_sha256, seen.mark_codes
+from approvals_patch seen
+join approvals_patchview opened on opened.patch_id = seen.id and opened.user_id = %(user)s
+where seen.mark_codes is not null and (seen.change_sha256, seen.change_files_sha256) in (
+    select change_sha256, change_files_sha256 from approvals_patch where id = any(%(patches)s)
+)
+"""
+WAITING_ALIKE = """
+select decision.decision_id, patch.sha256
+from approvals_patch patch
+join approvals_decision decision on decision.patch_id = patch.id
+where patch.change_sha256 = (select change_sha256 from approvals_patch where id = %(patch)s)
+  and patch.id <> %(patch)s and decision.status = 'pending'
+order by decision.id limit %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """How many other patches change the same lines, how many of them wait, and how many this person approved today.
+
+    A replaced revision does not count. Numbers are exact up to 1,000.
+    """
+
+    others: int
+    waiting: int
+    approved_today: int
+
+    @property
+    def shown(self) -> str:
+        return shown_count(self.others)
+
+
+def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[int, Alike]:
+    """Return by the key of a decision which others change the same lines; none has no entry; one query at most."""
+    digests = {digest for decision in decisions if (digest := decision.patch.change_sha256)}
+    if not digests:
+        return {}
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    asked = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
+    found = {digest: counts for digest, *counts in planned(SAME_LINES, asked)}
+    return {
+        decision.pk: one
+        for decision in decisions
+        if (counts := found.get(decision.patch.change_sha256)) and (one := _beside(decision, *counts)).others
+    }
+
+
+def with_alike(decisions: list[Decision], user_id: int, now: datetime) -> list[Decision]:
+    """Set on each decision which others change the same lines, None for none, for its card; one query at most."""
+    found = alike(decisions, user_id, now)
+    for decision in decisions:
+        decision.alike = found.get(decision.pk)  # type: ignore[attr-defined]
+    return decisions
+
+
+def _beside(decision: Decision, every: int, waiting: int, mine: list[int] | None) -> Alike:
+    """Return the counts without the decision itself."""
+    counted, pending = decision.status != Status.SUPERSEDED, decision.status == Status.PENDING
+    return Alike(every - counted, waiting - pending, len(set(mine or ()) - {decision.pk}))
+
+
+def spaced_otherwise(decision: Decision) -> str:
+    """Return how many other patches differ from this one in whitespace alone, '' for none; exact up to 1,000."""
+    patch = decision.patch
+    if patch.change_sha256 is None:
+        return ""
+    asked = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
+    [(found,)] = planned(SPACED_OTHERWISE, asked)
+    return shown_count(found) if found else ""
+
+
+def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:
+    """Return the changes that this person opened and that change the lines of these patches in the same files."""
+    rows = planned(READ_ALIKE, {"patches": list(patch_ids), "user": user_id})
+    return tuple(Change(lines, files, frozenset(codes)) for lines, files, codes in rows)
+
+
+def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
+    """Return the other decisions that wait on the same lines as a patch, the oldest first, each with its digest."""
+    return [(ours, sha256) for ours, sha256 in planned(WAITING_ALIKE, {"patch": patch_id, "limit": limit})]
