@@ -9,7 +9,7 @@ CONTROL = "\x01\x02\x1b\x7f" * 400
 HEAD = "--- a/{0}\n+++ b/{0}\n@@ -1 +1,{1} @@\n"
 
 
-def added(name, lines):
+def added(name: str, lines: list[str]) -> str:
     return HEAD.format(name, len(lines)) + "".join(f"+{line}\n" for line in lines)
 
 

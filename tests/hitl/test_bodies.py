@@ -34,11 +34,11 @@ def served(tmp_path_factory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def token(served) -> str:
-    command = [sys.executable, ROOT / "manage.py", "create_token", "patchgen", "--kind", "producer"]
+    command = [sys.executable, str(ROOT / "manage.py"), "create_token", "patchgen", "--kind", "producer"]
     done = subprocess.run(
         command, env=environment(served.data_dir, served.port), capture_output=True, text=True, check=True
     )
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 @contextmanager

@@ -174,7 +174,8 @@ def test_a_text_is_read_back_as_it_was(text: str) -> None:
     st.integers(1, 400),
 )
 def test_the_excerpts_of_a_text_are_all_of_it_and_show_it(pieces: list[bytes], lines: int, largest: int) -> None:
-    data, start = b"\n".join(pieces), 0
+    data = b"\n".join(pieces)
+    start: int | None = 0
     shown = b""
     while start is not None:
         part = excerpt(data, start, lines=lines, largest=largest)

@@ -16,7 +16,7 @@ DIGESTS = ("change_sha256", "change_spaceless_sha256", "change_files_sha256", "m
 
 
 def kept(decision: Decision) -> tuple[object, ...]:
-    return Patch.objects.values_list(*DIGESTS).get(pk=decision.patch_id)
+    return tuple(Patch.objects.values_list(*DIGESTS).get(pk=decision.patch_id))
 
 
 def test_patches_of_the_same_lines_have_the_same_digests(make_patch: Callable[..., Decision]) -> None:
