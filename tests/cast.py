@@ -32,6 +32,16 @@ from audit.models import ActorKind
 
 PASSWORD = "correct horse battery staple"
 DIFF = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n-query = 'select ' + name\n+query = 'select %s'\n run(query)\n"
+EVIDENCE: dict[str, Any] = {
+    "ml_prediction": {"confidence": 0.97, "prediction": True},
+    "wargaming_result": {"phase1_success": True, "phase2_success": True, "validation_passed": True},
+    "risk_level": "low",
+    "severity": "low",
+    "vulnerable_locations": [{"file": "app.py"}],
+}
+"""With a producer that is trusted for both kinds, all that automatic approval asks of a patch."""
+UNSURE = {**EVIDENCE, "ml_prediction": {"confidence": 0.6, "prediction": True}}
+"""The same but for the height of the confidence, which approval by time does not ask for."""
 SYSTEM = Actor("command:test", ActorKind.SERVICE, "test", "shell")
 
 

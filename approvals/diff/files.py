@@ -164,7 +164,7 @@ def _about_hunks(draft: Draft) -> Iterator[tuple[str, str, int]]:
 
 def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tuple[str, str, int]]:
     first = hunk.first_line
-    if hunk.old_start is None or (hunk.new_start is None and hunk.form != "context"):
+    if hunk.old_start is None or (hunk.new_start is None and hunk.form not in ("context", "ed")):
         yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
     elif wrong := _wrong_counts(hunk, excess):
         yield "hunk-counts", wrong, hunk.line

@@ -10,7 +10,26 @@ from tests.cast import DIFF
 pytestmark = pytest.mark.django_db
 
 IDENTITY = {"id", "kind", "producer", "patch_id", "revision", "supersedes", "created_at"}
-OF_THE_DIFF = {"sha256", "document_sha256", "size", "file_count", "additions", "deletions", "parsed", "parse_warnings"}
+OF_THE_DIFF = {
+    "sha256",
+    "document_sha256",
+    "size",
+    "file_count",
+    "additions",
+    "deletions",
+    "parsed",
+    "parse_warnings",
+} | {
+    "canonical_sha256",
+    "no_canonical",
+    "ambiguous",
+    "marks",
+    "worst_mark",
+    "mark_codes",
+    "change_sha256",
+    "change_spaceless_sha256",
+    "change_files_sha256",
+}
 FOR_SEARCH = {"vulnerability_ids", "cvss_counted", "search", "search_text"}
 ML = {"model_version": "rf_v2", "confidence": 0.9712, "prediction": True, "base_value": 0.5}
 WAR = {"phase1_success": True, "phase2_success": True, "validation_passed": True, "log": "one"}

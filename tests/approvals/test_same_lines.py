@@ -104,7 +104,7 @@ def test_the_same_cve_section_counts_all_and_shows_package_size_and_a_comparison
     client = sign_in(alice)
     html, words = client.get(page(one)).content.decode(), words_of(client, page(one))
     assert "13 in all: other candidates and earlier decisions. Shown are the newest 10" in words
-    assert "Same CVE 13" in words
+    assert "Same vulnerability 13" in words
     section = html[html.index('id="others"') :]
     assert section.count("werkzeug") >= 9
     assert "<ins>+1</ins> <del>−1</del>" in section

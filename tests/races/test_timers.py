@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from approvals.models import Decision, Policy, Status
-from approvals.services import policies, timers
+from approvals.services import access, policies, timers
 from audit.models import Entry
-from tests.cast import SYSTEM
+from tests.cast import SYSTEM, UNSURE
 
 from .crowd import Told, assert_settled, member
 from .together import after, at_once
@@ -46,12 +46,14 @@ def test_three_workers_do_every_late_thing_once(make_patch):
     assert_settled()
 
 
-def test_an_answer_and_the_end_of_the_time_have_one_outcome(make_patch):
+def test_an_answer_and_the_end_of_the_time_have_one_outcome(make_patch, producer):
     """The person's clock is a moment before the end, the timer's at it: whoever has the row first decides."""
-    publish("low", expire_action="approve")
+    producer.trusted_for_ml = producer.trusted_for_wargaming = True
+    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    publish("low", expire_action="approve", auto_approval="enforce")
     alice, outcomes = member("alice", "reviewer"), Counter[str]()
     for number in range(15):
-        decision = make_patch(severity="low")
+        decision = make_patch(**UNSURE)
         reject = partial(alice.by_api, decision, "reject")
         timer = partial(_told, decision)
         told, _ = at_once(after(0.004 * (number % 4), reject), after(0.02 * (number % 2), timer))

@@ -46,7 +46,8 @@ def new_policy(**changes):
     fields = {
         "name": "sql", "position": "5", "enabled": "on", "match": "'CWE-89' in cwe_ids", "auto_approval": "off",
         "auto_approve_threshold": "0.95", "required_approvals": "2", "required_groups": ["security-leads"],
-        "expire_action": "expire", "deny_threshold": "1", "spot_check_percent": "0", "escalation": "[]",
+        "expire_action": "expire", "deny_threshold": "1", "spot_check_percent": "0", "location_slack": "25",
+        "escalation": "[]",
         "reason": "SQL injection needs a second look.",
     }  # fmt: skip
     return {**inline, **fields, **changes}

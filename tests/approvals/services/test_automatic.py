@@ -11,17 +11,10 @@ from approvals.policy.sampling import drawn
 from approvals.services import access, killswitch
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import DIFF, SYSTEM, Api, actor_for, document, republish
+from tests.cast import DIFF, EVIDENCE, SYSTEM, Api, actor_for, document, republish
 
 pytestmark = pytest.mark.django_db
 
-EVIDENCE = {
-    "ml_prediction": {"confidence": 0.97, "prediction": True},
-    "wargaming_result": {"phase1_success": True, "phase2_success": True, "validation_passed": True},
-    "risk_level": "low",
-    "severity": "low",
-    "vulnerable_locations": [{"file": "app.py"}],
-}
 BAD = "The model went bad."
 
 

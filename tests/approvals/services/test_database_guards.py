@@ -238,7 +238,8 @@ def test_a_revocation_without_who_when_and_why_is_refused(put):
 
 DERIVED = {
     "effective_severity", "known_exploited", "file_count", "additions", "deletions", "parsed", "parse_warnings",
-    "search_text", "search", "canonical_sha256", "no_canonical", "ambiguous", "marks", "worst_mark",
+    "search_text", "search", "change_sha256", "change_spaceless_sha256", "change_files_sha256", "mark_codes",
+    "canonical_sha256", "no_canonical", "ambiguous", "marks", "worst_mark",
     "vulnerability_ids", "cvss_counted",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from approvals.queries.evidence import timeline
 from approvals.services import access, kev, lifecycle, policies, reviews, timers
 from audit.models import Entry
 from audit.queries import body_of
-from tests.cast import DIFF, SYSTEM, actor_for
+from tests.cast import DIFF, SYSTEM, UNSURE, actor_for
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now() - timedelta(days=20)
@@ -210,16 +210,10 @@ def low(terms: Callable[..., None], make_patch: Callable[..., Decision], produce
     when the time ends."""
     producer.trusted_for_ml = producer.trusted_for_wargaming = True
     access.change_producer(producer, actor=SYSTEM, now=NOW)
-    evidence = {
-        "ml_prediction": {"confidence": 0.6, "prediction": True},
-        "wargaming_result": {"phase1_success": True, "phase2_success": True, "validation_passed": True},
-        "risk_level": "low",
-        "vulnerable_locations": [{"file": "app.py"}],
-    }
 
     def make(mode: str = "enforce", **changes: object) -> Decision:
         terms("low", expire_action="approve", auto_approval=mode)
-        return make_patch(now=NOW, severity="low", **evidence | changes)
+        return make_patch(now=NOW, **UNSURE | changes)
 
     return make
 
