@@ -10,8 +10,7 @@ from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
 from approvals.queries.backtest import backtest
 from approvals.services import access, policies
 from approvals.views import policies as views
-from tests.approvals.services.test_automatic import EVIDENCE
-from tests.cast import SYSTEM
+from tests.cast import EVIDENCE, SYSTEM
 
 pytestmark = pytest.mark.django_db
 

@@ -20,8 +20,7 @@ from approvals.models import Channel, Decision, Displayed, Policy, Review, Statu
 from approvals.services import access, killswitch, lifecycle, policies, reviews, timers
 from approvals.services.dispatch import dispatch
 from approvals.services.intake import submit
-from tests.approvals.services.test_automatic import EVIDENCE
-from tests.cast import DIFF, SYSTEM, actor_for, document
+from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document
 from tests.races import ledger
 
 NAMES = ("alice", "bob", "lena", "luis")
