@@ -1,10 +1,13 @@
 """Policy conditions in CEL: what they may say, compiled once, evaluated fail-closed. Pure."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import cel
+
+from approvals.models import PatchKind, RiskLevel, Severity, Strategy, Wargaming
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 20
@@ -20,8 +23,6 @@ FUNCTIONS = {
     "startsWith",
     "endsWith",
     "matches",
-    "lowerAscii",
-    "upperAscii",
     "int",
     "double",
     "string",
@@ -56,6 +57,55 @@ FACTS: dict[str, Any] = {
 """Every fact a condition may name, with a sample value. Absent facts are null."""
 
 
+ABSENT = {
+    "cvss",
+    "confidence",
+    "prediction",
+    "risk_level",
+    "strategy",
+    "ecosystem",
+    "package_name",
+    "repository",
+    "language",
+}
+"""Facts that may be null. What is absent meets no condition, not even `does not equal`."""
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "priority": ("low", "medium", "high", "critical"),
+    "severity": tuple(Severity.values),
+    "wargaming": tuple(Wargaming.values),
+    "risk_level": tuple(RiskLevel.values),
+    "strategy": tuple(Strategy.values),
+    "kind": tuple(PatchKind.values),
+}
+"""Facts that are one of a few words, spelt exactly so."""
+
+
+def _samples() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what patches can be like, in words and as facts: a condition must say true or false of each."""
+    yield "a patch that has every fact", {}
+    yield "a patch of which nothing optional was sent", dict.fromkeys(ABSENT)
+    yield "a known exploited patch", {"kev": True}
+    yield "a known exploited patch of which nothing optional was sent", {"kev": True, **dict.fromkeys(ABSENT)}
+    for name, words in WORDS.items():
+        for word in words:
+            yield f"a patch whose {name} is {word}", {name: word}
+    for name in sorted(ABSENT):
+        yield f"a patch without {name}", {name: None}
+    for number in (0, 9, 9.8, 10):  # JSON has whole and broken numbers
+        yield f"a patch whose cvss is {number}", {"cvss": number}
+    for number in (0, 0.5, 1):
+        yield f"a patch whose confidence is {number}", {"confidence": number}
+    for name in ("prediction", "manual_review", "unambiguous", "kev"):
+        for value in (True, False):
+            yield f"a patch whose {name} is {str(value).lower()}", {name: value}
+    for name in ("files", "additions", "deletions"):
+        yield f"a patch with {name} 0", {name: 0}
+    yield "a patch without CVE, weakness or mark", {"cve_ids": [], "cwe_ids": [], "marks": []}
+    worst = {"priority": "critical", "severity": "critical", "kev": True, "cvss": 10, "confidence": 1}
+    yield "a critical and known exploited patch", worst
+
+
 class BadCondition(ValueError):
     """A condition that must not be saved; the message is for the person who wrote it."""
 
@@ -74,12 +124,26 @@ def check(text: str) -> None:
         raise BadCondition(f"There is no fact {', '.join(sorted(unknown))}.")
     if unknown := {name for name in program.functions() if name[0].isalpha()} - FUNCTIONS:
         raise BadCondition(f"A condition cannot call {', '.join(sorted(unknown))}.")
-    try:
-        result = program.execute(dict(FACTS))
-    except Exception as error:
-        raise BadCondition(f"This condition cannot be evaluated: {error}") from error
-    if result is not True and result is not False:
-        raise BadCondition("A condition must say true or false.")
+    _refuse_unknown_words(text)
+    for sample, changes in _samples():
+        try:
+            result = program.execute(FACTS | changes)
+        except Exception as error:
+            raise BadCondition(
+                f"This condition cannot be evaluated for {sample}: {error}. Ask first for what may be absent, as in "
+                "`cvss != null && cvss >= 9.0`."
+            ) from error
+        if result is not True and result is not False:
+            raise BadCondition("A condition must say true or false.")
+
+
+def _refuse_unknown_words(text: str) -> None:
+    """Raise BadCondition for a comparison with a word that the fact never has: it could never hold."""
+    for name, words in WORDS.items():
+        for match in re.finditer(rf"(?<![\w.]){name}\s*==\s*(?:'([^'\\]*)'|\"([^\"\\]*)\")", text):
+            word = match[1] if match[1] is not None else match[2]
+            if word not in words:
+                raise BadCondition(f"{name} is never '{word}': it is one of {', '.join(words)}.")
 
 
 def prepared(facts: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from .conditions import FACTS, BadCondition
+from .conditions import ABSENT, FACTS, BadCondition
 
 OPERATORS = {
     "equals": "equals",
@@ -26,18 +26,6 @@ COMPARING = {
     "lessThan": "<",
     "lessThanOrEquals": "<=",
 }
-ABSENT = {
-    "cvss",
-    "confidence",
-    "prediction",
-    "risk_level",
-    "strategy",
-    "ecosystem",
-    "package_name",
-    "repository",
-    "language",
-}
-"""Facts that may be null. What is absent meets no condition, not even `does not equal`."""
 
 
 def written(field: str, operator: str, value: str) -> str:

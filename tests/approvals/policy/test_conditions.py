@@ -3,7 +3,18 @@
 import pytest
 
 from approvals.models import Patch, Priority
-from approvals.policy.conditions import FACTS, MAX_DEPTH, MAX_LENGTH, BadCondition, check, holds, prepared
+from approvals.policy.conditions import (
+    FACTS,
+    FUNCTIONS,
+    MAX_DEPTH,
+    MAX_LENGTH,
+    WORDS,
+    BadCondition,
+    check,
+    holds,
+    prepared,
+)
+from approvals.policy.operators import OPERATORS, written
 from approvals.queries.facts import condition_facts
 from approvals.services.defaults import POLICIES
 
@@ -18,7 +29,7 @@ NOTHING: dict[str, object] = {name: [] if isinstance(value, list) else None for 
         "kev || severity in ['high', 'critical']",
         "cvss != null && cvss >= 7.0",
         "cve_ids.exists(cve, cve.startsWith('CVE-2024'))",
-        "package_name.matches('^django') && !manual_review",
+        "package_name != null && package_name.matches('^django') && !manual_review",
         "size(cwe_ids) > 0 ? cwe_ids[0] == 'CWE-89' : false",
         "repository == 'https://example.org/repo' && '(((((((((((((((((((((((((' != package_name",
     ],
@@ -164,3 +175,63 @@ def test_prepared_facts_say_the_same_as_plain_ones_however_often_they_are_asked(
     known = prepared(facts)
     for _ in range(3):
         assert holds(text, known) is holds(text, facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "sample"),
+    [
+        ("kev && cvss >= '9'", "a known exploited patch"),
+        ("cvss >= 9.0", "nothing optional was sent"),
+        ("package_name.startsWith('django')", "nothing optional was sent"),
+        ("kev && confidence > 0.9", "a known exploited patch of which nothing optional was sent"),
+        ("priority == 'critical' && cvss + 'x' == 'y'", "every fact"),
+        ("severity == 'low' ? language == 'go' : language.size() > 0", "nothing optional was sent"),
+        ("cve_ids[0] == 'CVE-2024-1'", "without CVE"),
+    ],
+)
+def test_a_condition_that_breaks_for_some_patches_is_refused_with_one_of_them(text, sample):
+    with pytest.raises(BadCondition, match=sample):
+        check(text)
+
+
+@pytest.mark.parametrize("text", ["cvss != null && cvss >= 9", "cvss != null && cvss >= 9.8", "'network' in marks"])
+def test_whole_and_broken_numbers_and_guarded_facts_can_be_saved(text):
+    check(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["severity == 'High'", 'kev || wargaming == "pass"', "priority == 'urgent'", "kind == 'gates'"]
+)
+def test_a_word_that_a_fact_never_has_is_refused(text):
+    with pytest.raises(BadCondition, match="is never"):
+        check(text)
+
+
+CALLS = {
+    "size": "cve_ids.size() > 0",
+    "contains": "producer.contains('gen')",
+    "startsWith": "producer.startsWith('patch')",
+    "endsWith": "producer.endsWith('gen')",
+    "matches": "producer.matches('^patch')",
+    "int": "int('9') == 9",
+    "double": "double('9.5') > 9.0",
+    "string": "string(9) == '9'",
+}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_every_function_that_is_offered_is_one_the_engine_has(name):
+    check(CALLS[name])
+    assert holds(CALLS[name], dict(FACTS))
+
+
+@pytest.mark.parametrize("field", sorted(FACTS))
+def test_what_the_form_writes_can_be_saved(field):
+    value = {"bool": "true", "int": "3", "float": "7.5"}.get(type(FACTS[field]).__name__, "other")
+    value = WORDS.get(field, (value,))[0]
+    for operator in OPERATORS:
+        try:
+            text = written(field, operator, value)
+        except BadCondition:
+            continue  # the form says that this operator does not fit the fact
+        check(text)
