@@ -12,7 +12,7 @@ from approvals.diff.hunks import read_unified
 from approvals.diff.source import Source
 from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, NOTE, OTHER, Hunk
 
-_COMMAND = re.compile(rb"(\d+)?(?:,(\d+))?([acdis])(\d+)?(?:,(\d+))?")
+_COMMAND = re.compile(rb"(\d{1,18})?(?:,(\d{1,18}))?([acdis])(\d{1,18})?(?:,(\d{1,18}))?")
 
 
 def read_plain(source: Source, section: Section) -> list[Hunk]:

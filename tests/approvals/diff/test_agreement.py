@@ -179,3 +179,11 @@ def test_git_refuses_where_we_say_so_and_counts_what_we_count(folder: Path, data
         ]
         counts = [tuple(sum(line[:1] == sign for line in part) for sign in (b"+", b"-")) for part in lines]
         assert counts == [tuple(map(int, line.split()[:2])) for line in told.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("digits", [18, 19, 5000])
+def test_line_numbers_of_any_length_are_read(digits: int) -> None:
+    data = b"Index: x\n" + b"9" * digits + b"c\nb\n.\n"
+    diff = parse(data)
+    assert diff.to_bytes() == data
+    assert "only-patch" in diff.codes

@@ -2,8 +2,8 @@
 
 import pytest
 
-from approvals.policy.conditions import FACTS, BadCondition, check, holds
-from approvals.policy.operators import ABSENT, OPERATORS, written
+from approvals.policy.conditions import ABSENT, FACTS, BadCondition, check, holds
+from approvals.policy.operators import OPERATORS, written
 
 LACKING = {**FACTS, **dict.fromkeys(ABSENT)}
 
