@@ -82,10 +82,10 @@ def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make
     why = page.locator("#evidence")
     page.goto(f"/patches/{watched.decision_id}")
     expect(why).to_contain_text("npm-sure, version 1")
-    expect(why).to_contain_text("1 of 15 conditions for automatic approval is not met")  # it only watches
+    expect(why).to_contain_text("1 of 19 conditions for automatic approval is not met")  # it only watches
 
     change(page, "npm-sure")
-    page.get_by_label("Mode").select_option("enforce")
+    page.get_by_label("Mode", exact=True).select_option("enforce")
     publish(page, "A week in shadow mode, nothing to complain of.")
     agree(second)
     passed = make_patch(**SURE)

@@ -155,7 +155,7 @@ def test_a_deleted_line_can_be_commented(visit, alice, make_patch, view):
 def test_a_file_that_goes_takes_comments_by_key(visit, alice, make_patch):
     decision = make_patch(diff="--- a/app.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-import os\n")
     page = visit(alice, path_of(decision))
-    page.locator(".dfile summary").focus()
+    page.locator(".dfile__body > summary").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("c")
     page.keyboard.type("Who needs it?")
