@@ -20,6 +20,7 @@ AMBIGUOUS: Final = frozenset(
         *("half-header", "hunk-counts", "hunk-left-out", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail"),
         *("name-blank", "name-mismatch", "names-differ", "no-files", "no-hunks", "no-name", "only-in", "only-patch"),
         *("patch-reads-more", "patch-stops", "property", "submodule-log", "text-in-file", "utf-16", "word-diff"),
+        *("copy-order", "epoch-stamp", "mode-lines", "no-prefix", "note-place", "odd-name", "stray-header"),
         "zero-context",
     )
 )
@@ -57,6 +58,12 @@ def disagreements(
     yield from _more_by_git(files, ours, git)
     for file in files:
         yield from _about_places(file)
+    changed = [path for file in files for path in {file.old_path, file.new_path} if path]
+    for file in files:
+        if file.change in ("copied", "renamed") and changed.count(file.old_path or "") > 1:
+            name = shortened(file.old_path or "")
+            words = f"{name} is moved or copied, and changed elsewhere in this patch: the order counts."
+            yield "copy-order", words, file.path, file.line
 
 
 def _about_hunk(
@@ -104,7 +111,12 @@ def _left_out(source: Source, hunk: Hunk, by_patch: bool, by_git: bool, git: Git
 
 def _about_names(file: File, names: Mapping[str, frozenset[bytes]], section: Section) -> Iterator[Finding]:
     said = names.get(file.key, frozenset())
-    if extra := [name for name in section.names.values() if name not in said]:
+    shown_names = {file.path, file.old_path, file.new_path}
+    if extra := [
+        name
+        for name in section.names.values()
+        if name not in said or shown_names.isdisjoint((shown(name), shown(name.partition(b"/")[2])))
+    ]:
         words = (
             f"GNU patch reads the name {shortened(shown(extra[0]))} here, and the page shows {shortened(file.path)}."
         )
@@ -136,7 +148,12 @@ def _about_places(file: File) -> Iterator[Finding]:
             return
         delta += new_count - old_count
         # A file of one line has no other lines around it.
-        if CONTEXT not in hunk.codes and EATEN not in hunk.codes and old_start > 1 and file.change != "deleted":
+        if (
+            CONTEXT not in hunk.codes
+            and EATEN not in hunk.codes
+            and old_start != 1
+            and file.change not in ("added", "deleted")
+        ):
             words = (
                 "This hunk has no unchanged line around it: git apply refuses it unless --unidiff-zero is given, "
                 "GNU patch trusts its line number."

@@ -13,6 +13,7 @@ UNSAFE: Final = frozenset(
     (
         *("binary", "binary-absent", "budget", "colours", "combined-diff", "empty", "foreign-line", "git-reads-more"),
         *("hunk-counts", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail", "name-mismatch", "names-differ"),
+        *("mode-lines", "note-place", "odd-name", "stray-header"),
         *("no-files", "no-name", "nul", "only-in", "only-patch", "patch-reads-more", "path-outside", "property"),
         *("submodule", "submodule-log", "utf-16", "word-diff", "zero-context"),
     )
@@ -54,6 +55,8 @@ def _is_exact(file: File) -> bool:
         b"".join(file.header_lines).decode()
     except UnicodeDecodeError:
         return False
+    if (file.old_path is None) != (file.change == "added") or (file.new_path is None) != (file.change == "deleted"):
+        return file.change in ("added", "deleted") and bool(file.old_path or file.new_path)
     return not any(name and ("\ufffd" in name or len(name) > 4096) for name in (file.old_path, file.new_path))
 
 
@@ -62,6 +65,8 @@ def _file(file: File) -> Iterator[bytes]:
     if not file.hunks and file.change == "modified":
         return
     first, second = old or new or b"", new or old or b""
+    if file.change not in ("renamed", "copied"):
+        first, old = second, second if old is not None else None
     yield b"diff --git %b %b\n" % (_name(b"a/", first), _name(b"b/", second))
     if file.change == "added":
         old = None

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from approvals.diff.context_hunks import announced_wrongly
+from approvals.diff.doubts import doubts
 from approvals.diff.headers import SUBMODULE, SYMLINK, Draft
 from approvals.diff.invisible import has_invisible
 from approvals.diff.notices import Notices, counted, shortened
@@ -51,6 +52,7 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
     )
     for code, message, line in (
         *_about_names(file, draft, keys),
+        *doubts(draft, file),
         *_about_kind(file, draft),
         *_about_bytes(file, draft, section, body),
         *_about_hunks(draft),

@@ -114,6 +114,8 @@ class _Header:
     def say(self, position: int, side: str, name: bytes) -> None:
         self.first = position if self.first is None else self.first
         if name and name != b"/dev/null":
+            if self.names.get(side, name) != name:  # patch keeps it where the later one has too few folders
+                self.names[f"{side} before"] = self.names[side]
             self.names[side] = name
         else:
             self.names.pop(side, None)

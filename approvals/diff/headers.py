@@ -19,7 +19,7 @@ _EXTENDED = re.compile(
     re.DOTALL,
 )
 _BINARY = re.compile(rb"(?:Binary files|Files) (.{1,4200}) and (.{1,4200}) differ\s*$", re.DOTALL)
-_MODE = re.compile(rb"[0-7]{6}$")
+_MODE = re.compile(rb"0*([0-7]{6})(?=\s|$)")
 _LITERAL = re.compile(rb"(?:literal|delta) \d+\s*$")
 _HG_BINARY = re.compile(rb"Binary file (.{1,4200}) has changed\s*$")
 _BASE85 = re.compile(rb"[A-Za-z][0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{5,}\s*$")
@@ -112,10 +112,9 @@ class Draft:
         """Return the names with blanks that no tab ends: git takes the whole line, GNU patch the first word."""
         for line in self.header:
             rest = without_ending(line)[4:]
-            if line.startswith((b"--- ", b"+++ ")) and b"\t" not in rest and not rest.startswith(b'"'):
-                name = split_stamp(rest)[0]
-                if b" " in name:
-                    yield name
+            names = line.startswith((b"--- ", b"+++ ")) and not rest.startswith(b'"')
+            if names and b"\t" not in rest and b" " in rest.strip():  # a time stamp behind a blank too
+                yield rest.strip()
 
     def _raw_names(self) -> tuple[bytes | None, bytes | None]:
         if self.source is not None or self.target is not None:
@@ -238,8 +237,9 @@ def _is_copy_of(longer: bytes, name: bytes) -> bool:
 
 
 def _mode(value: bytes) -> str | None:
-    value = value.strip()
-    return value.decode("ascii") if _MODE.match(value) else None
+    """Return the six digits of a mode; git reads octal digits up to a blank."""
+    match = _MODE.match(value.strip())
+    return match[1].decode("ascii") if match else None
 
 
 def _end_of_binary(source: Source, position: int) -> int:

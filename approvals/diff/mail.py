@@ -1,4 +1,4 @@
-"""Mails as `git am` decodes them before anything of a patch is read: transfer encodings, MIME parts, character sets.
+"""Mails as `git am` decodes them before anything of a patch is read: transfer encodings, MIME parts, flowed lines.
 
 Sources: git-am(1) and git-mailinfo(1); RFC 2045 (transfer encodings), RFC 3676 (`format=flowed`).
 """
@@ -10,10 +10,7 @@ from email.message import Message
 
 _MBOX = re.compile(rb"^From \S.* \d{1,2}:\d\d(?::\d\d)? (?:[A-Z+-]\w* )?\d{2,4}[^\n]*\n", re.MULTILINE)
 _HEAD = re.compile(rb"\s*(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n|[ \t][^\n]*\n)+")
-_HINTS = re.compile(
-    rb"quoted-printable|base64|multipart/|format\s*=\s*\"?flowed|charset\s*=\s*\"?(?!utf-?8|us-ascii)", re.IGNORECASE
-)
-_SAME_BYTES = {"utf-8", "us-ascii", "ascii", "utf8"}
+_HINTS = re.compile(rb"quoted-printable|base64|multipart/|format\s*=\s*\"?flowed", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ def _decoded(mail: bytes, encodings: dict[str, None]) -> bytes:
 
 
 def _part(part: Message, encodings: dict[str, None]) -> bytes:
-    """Return one MIME part as bytes of UTF-8; what cannot be decoded stays as it was sent."""
+    """Return one MIME part decoded; git changes the character set of the message alone, never of the diff."""
     transfer = str(part.get("content-transfer-encoding", "")).strip().lower()
     if transfer in ("quoted-printable", "base64"):
         encodings[transfer] = None
@@ -63,17 +60,9 @@ def _part(part: Message, encodings: dict[str, None]) -> bytes:
         del part["content-transfer-encoding"]  # git decodes no other one, such as uuencode
     payload = part.get_payload(decode=True)
     body = payload if isinstance(payload, bytes) else b""
-    charset = str(part.get_param("charset", "") or "").lower()
-    if charset and charset not in _SAME_BYTES:
-        try:
-            decoded = body.decode(charset).encode()
-        except (LookupError, UnicodeError, ValueError):
-            decoded = body
-        if decoded != body:
-            body, encodings[charset] = decoded, None
-    if (
-        str(part.get_param("format", "") or "").lower() == "flowed"
-        and (stuffed := re.sub(rb"(?m)^ ", b"", body)) != body
-    ):
-        body, encodings["format=flowed"] = stuffed, None
-    return body
+    if str(part.get_param("format", "") or "").lower() != "flowed":
+        return body
+    unstuffed = re.sub(rb"(?m)^ ", b"", body)  # a blank was put before lines that began with one
+    if unstuffed != body:
+        encodings["format=flowed"] = None
+    return unstuffed

@@ -6,6 +6,7 @@ import re
 from approvals.diff.agreement import disagreements
 from approvals.diff.combined_hunks import is_combined_header, read_combined
 from approvals.diff.context_hunks import is_context_header, read_context
+from approvals.diff.doubts import STRAY_HEADERS
 from approvals.diff.files import finish
 from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import Section, read_as_patch
@@ -130,9 +131,9 @@ class _Reader:
         draft.hunks = read_plain(self.source, section)
         draft.excess = [0] * len(draft.hunks)
         self._name(draft, section)
-        self.text_from = section.end
+        self.text_from = end = section.hunks[-1][1]  # patch may stop in a hunk after it
         self._close_file()
-        return section.end
+        return end
 
     def _name(self, draft: Draft, section: Section | None) -> None:
         """Take the names GNU patch found for a change that no header stands before."""
@@ -153,6 +154,13 @@ class _Reader:
         self.header_from = None
         if line[0] in b"F-" and (_MAIL_START.match(line[:80]) or is_footer(self.source, position)):
             self._close_file()
+        elif line.startswith(STRAY_HEADERS) and any(file.hunks or file.header_lines for file in self.files[-1:]) | bool(
+            self.draft
+        ):
+            words = "A line of a git header stands apart from its file: GNU patch may take it for the next change."
+            self.notices.add("stray-header", words, None, position + 1)
+        elif line.startswith(b"\\"):
+            self.notices.add("note-place", "A line that begins with a backslash follows a hunk.", None, position + 1)
         elif line.startswith(b"Only in "):
             words = "A file is said to exist on one side only; its content is not here."
             self.notices.add("only-in", words, None, position + 1)

@@ -13,6 +13,7 @@ from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import read_as_patch
 from approvals.diff.parse import parse
 from approvals.diff.source import Source
+from approvals.diff.summary import summary
 from tests.approvals.diff.tools import Tree, applied, patched, run, write
 
 pytestmark = pytest.mark.skipif(
@@ -187,3 +188,41 @@ def test_line_numbers_of_any_length_are_read(digits: int) -> None:
     diff = parse(data)
     assert diff.to_bytes() == data
     assert "only-patch" in diff.codes
+
+
+GIT = b"diff --git a/x b/x\n"
+DOUBTFUL = {
+    "a hunk that ends at once": b"X+++ b/x\nX@@ -2,3 +2,3 @@\nX 2\nX-a\nX+b\nX 4\nX@@ -2,3 +2,3 @@\n",
+    "a mode of seven digits": GIT + b"new file mode 0120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+y\n",
+    "half a mode change": GIT + b"new mode 100755\n" + NAMES + FIRST,
+    "two mode changes": GIT + b"old mode 100755\nnew mode 100644\nold mode 100644\nnew mode 100755\n" + NAMES + FIRST,
+    "a mode line apart": GIT + b"old mode 100644\nso\nnew mode 100755\n" + NAMES + FIRST,
+    "Index: names another file": b"Index: a/y\n--- x\n+++ x\n" + FIRST,
+    "*** names another file": b"*** a/y\n--- x\n+++ x\n" + FIRST,
+    "a rename that contradicts its header": b"diff --git a/x b/k\nsimilarity index 100%\nrename from y\nrename to k\n",
+    "an old form of a rename": b"diff --git a/x b/k\nrename old x\nrename new k\n--- a/x\n+++ b/k\n" + FIRST,
+    "a copy of a changed file": NAMES + FIRST + b"diff --git a/x b/k\ncopy from x\ncopy to k\n",
+    "a file that ends in its middle": NAMES + b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n\\ No newline at end of file\n 4\n",
+    "a short marker": NAMES + FIRST + b"\\ short\n",
+    "no prefix": b"--- docs/readme.txt\n+++ docs/readme.txt\n" + FIRST,
+    "a name that is the beginning of the other": b"--- a/x\n+++ b/x.c\n" + FIRST,
+    "/dev/null without a word of deletion": GIT + b"--- a/x\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n",
+    "a stamp of the time zero": b"--- a/x\n+++ b/x\t@0\n" + FIRST,
+    "an escape of two digits": b'--- /dev/null\n+++ "b/k\\7z"\n@@ -0,0 +1 @@\n+y\n',
+    "a name with a weekday": b"--- /dev/null\n+++ b/k Wed A\n@@ -0,0 +1 @@\n+y\n",
+    "two slashes": b"--- a//x\n+++ b//x\n" + FIRST,
+}
+"""Patches of which tools made different trees when they were tried."""
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_what_tools_take_in_different_ways_is_ambiguous_and_loses_nothing(case: str) -> None:
+    diff = parse(DOUBTFUL[case])
+    assert diff.to_bytes() == DOUBTFUL[case]
+    assert summary(diff)["ambiguous"]
+
+
+def test_the_character_set_of_a_mail_changes_no_byte_of_its_diff() -> None:
+    head = b"From: A <a@b.example>\nSubject: s\nContent-Type: text/plain; charset=iso-8859-1\n\nm\n---\n"
+    data = head + NAMES + FIRST.replace(b"+b", b"+\xe9")
+    assert parse(data).sent is None

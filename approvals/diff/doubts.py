@@ -1,0 +1,113 @@
+"""Header lines that tools take in different ways: modes, prefixes, stamps, odd names, markers in odd places.
+
+Each was tried with GNU patch 2.7.6 and git 2.39. What is doubtful is said; nothing is decided here.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from approvals.diff.headers import Draft
+from approvals.diff.paths import shown
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, File, without_ending
+
+Doubt = tuple[str, str, int]
+"""Code, sentence, line counted from 1."""
+
+_ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
+_ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
+_ORIGINALS: Final = (".orig", ".old", ".bak", "~")
+STRAY_HEADERS: Final = (
+    b"old mode ",
+    b"new mode ",
+    b"deleted file mode ",
+    b"new file mode ",
+    b"rename from ",
+    b"rename to ",
+    b"copy from ",
+    b"copy to ",
+)
+
+
+def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
+    """Say what in the header or the markers of a file tools do not agree on."""
+    line = file.line
+    if words := _about_modes(draft):
+        yield "mode-lines", f"{words}: tools set other modes, or delete and create otherwise.", line
+    raw = [name for name in (draft.source, draft.target, draft.moved_from, draft.moved_to) if name]
+    if any(_ODD_BYTE.search(name) for name in raw) or any(_ESCAPE.search(x) for x in draft.header if b' "' in x):
+        yield "odd-name", "The name is written in a way that tools read differently.", line
+    if words := _about_moves(draft):
+        yield "name-mismatch", words, line
+    if _is_unprefixed(draft, file):
+        rest = file.path.partition("/")[2]
+        yield "no-prefix", f"The names have no prefix: tools that take one folder off (-p1) would change {rest}.", line
+    for stamp in (draft.source_stamp, draft.target_stamp):
+        if b"1970" in stamp or b"1969" in stamp or stamp.strip().startswith(b"@"):
+            words = (
+                "A time stamp says that the file is absent on one side: some tools delete it, others leave it empty."
+            )
+            yield "epoch-stamp", words, line
+            break
+    old, new = file.old_path or "", file.new_path or ""
+    other = old and new and old != new and not draft.moved and old.removeprefix(new) not in _ORIGINALS
+    if other and not draft.sides_differ():
+        yield "names-differ", f"The sides are called {old} and {new}: GNU patch changes the one that is there.", line
+    yield from _about_markers(file)
+
+
+def _about_modes(draft: Draft) -> str:
+    lines = [without_ending(line) for line in draft.header]
+    old, new, added, deleted = (
+        sum(line.startswith(word) for line in lines)
+        for word in (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
+    )
+    if old != new or max(old, new, added, deleted) > 1 or (old and (added or deleted)) or (added and deleted):
+        return "The mode lines of this file contradict each other or lack one half"
+    if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
+        return "A mode is not written with six digits"
+    if draft.git and draft.target == b"/dev/null" and not deleted:
+        return "The new side is /dev/null and no line says that the file is deleted"
+    if draft.git and draft.source == b"/dev/null" and not added:
+        return "The old side is /dev/null and no line says that the file is new"
+    return ""
+
+
+def _about_moves(draft: Draft) -> str:
+    if not draft.moved or not draft.pair or not draft.moved_from or not draft.moved_to:
+        return ""
+    pair = tuple(name.partition(b"/")[2] or name for name in draft.pair)
+    if (draft.moved_from, draft.moved_to) != pair:
+        said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to))
+        return f"The diff --git line names other files than the lines that move {said}."
+    if any(line.startswith((b"rename old ", b"rename new ")) for line in draft.header):
+        return "The rename is written in an old form that GNU patch passes over."
+    return ""
+
+
+def _is_unprefixed(draft: Draft, file: File) -> bool:
+    """Tell whether no prefix was taken off a name in a folder, so that it depends on -p0 or -p1 what is changed."""
+    names = [name for name in (draft.source, draft.target) if name and name != b"/dev/null"]
+    names = names or list(draft.pair or ())
+    return "/" in file.path and bool(names) and any(shown(name) == file.path for name in names)
+
+
+def _about_markers(file: File) -> Iterator[Doubt]:
+    """Say where a line `\\ No newline at end of file` is followed by lines of the same side, or is odd itself."""
+    for number, hunk in enumerate(file.hunks):
+        if NOTE not in hunk.codes or hunk.form == "combined":
+            continue
+        ended: set[int] = set()
+        before = CONTEXT
+        for place, (raw, code) in enumerate(hunk.coded_lines):
+            sides = {DELETE: {0}, ADD: {1}, CONTEXT: {0, 1}, EATEN: {0, 1}}
+            odd = code == NOTE and (not raw.startswith(b"\\ ") or len(raw) < 12)
+            if odd or (hunk.form == "unified" and ended & sides.get(code, set())):
+                yield "note-place", "A line about a missing newline stands where no file ends.", hunk.first_line + place
+                return
+            if code == NOTE:
+                ended |= sides.get(before, set())
+            before = code
+        if ended and number < len(file.hunks) - 1:
+            yield "note-place", "A line about a missing newline stands before another hunk.", hunk.line
+            return
