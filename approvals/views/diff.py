@@ -12,6 +12,7 @@ from django.urls import reverse
 from approvals.diff.excerpts import excerpt
 from approvals.diff.hostile import Mark, marks
 from approvals.diff.moved import Move, Moves, Respacing, moves
+from approvals.diff.notices import shortened
 from approvals.diff.rows import HunkRows, Row, drawn_hunks, file_rows, file_weight, weight
 from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File
@@ -128,7 +129,7 @@ def section(reading: Reading) -> dict[str, Any]:
         "additions": diff.additions,
         "deletions": diff.deletions,
         "parsed": diff.parsed,
-        "warnings": [warning.facts() for warning in diff.warnings],
+        "warnings": [warning.facts() | {"file": warning.file and shortened(warning.file)} for warning in diff.warnings],
         "files": files,
         **words.parts(diff, {file["key"]: file for file in files}, MOST_LINKS),
         "viewed_count": sum(file.sha256 in reading.viewed for file in diff.files),
