@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from approvals.diff.gnu_patch import GIT_LINES
 from approvals.diff.headers import Draft
 from approvals.diff.paths import shown
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, File, without_ending
@@ -17,16 +18,7 @@ Doubt = tuple[str, str, int]
 _ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
 _ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
 _ORIGINALS: Final = (".orig", ".old", ".bak", "~")
-STRAY_HEADERS: Final = (
-    b"old mode ",
-    b"new mode ",
-    b"deleted file mode ",
-    b"new file mode ",
-    b"rename from ",
-    b"rename to ",
-    b"copy from ",
-    b"copy to ",
-)
+STRAY_HEADERS: Final = GIT_LINES[1:]  # `index` alone changes nothing
 
 
 def doubts(draft: Draft, file: File) -> Iterator[Doubt]:

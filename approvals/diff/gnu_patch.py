@@ -24,7 +24,7 @@ _LOOKS_NORMAL = re.compile(rb"\d[\d,]*[acd][\d,]*[ \t]*\r?\n")
 _BEGINS_NORMAL = re.compile(rb"\d[\d,]*[acd]")
 _ED = re.compile(rb"(?:\d+(?:,\d+)?)?([cd])[ \t]*\r?\n|(?:\d+)?([ai])[ \t]*\r?\n|(?:\d+(?:,\d+)?)?(s)/\.//[ \t]*\r?\n")
 _NESTED = re.compile(rb"(?:- )*--- ")
-_HEADER_ONLY: Final = (
+GIT_LINES: Final = (
     b"index ",
     b"old mode ",
     b"new mode ",
@@ -184,7 +184,7 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
     elif text.startswith(b"diff --git "):
         header.first = at if header.first is None else header.first
         header.git = True
-    elif header.git and text.startswith(_HEADER_ONLY):
+    elif header.git and text.startswith(GIT_LINES):
         header.extended = True
     elif nested := _NESTED.match(text):
         header.say(at, "old", _name(text[nested.end() :]))
