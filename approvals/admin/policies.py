@@ -21,7 +21,10 @@ CLOCKS = (
     "sla_warn_seconds", "sla_due_seconds", "escalate_after_seconds", "escalation", "reminder_percents",
     "expire_after_seconds", "expire_action",
 )  # fmt: skip
-AUTOMATIC = ("auto_approval", "auto_approve_threshold", "spot_check_percent", "location_slack", "allowed_marks")
+AUTOMATIC = (
+    "auto_approval", "auto_approve_threshold", "spot_check_percent", "location_slack", "allowed_marks",
+    "gate_conditions",
+)  # fmt: skip
 PEOPLE = ("required_approvals", "required_groups", "decider_groups", "deny_threshold", "step_up")
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
@@ -33,6 +36,7 @@ LABELS = {
     "spot_check_percent": "Spot checks, percent",
     "location_slack": "Lines outside the declared locations",
     "allowed_marks": "Marks that do not stop it",
+    "gate_conditions": "Let a gate's own conditions approve it",
     "required_approvals": "Approvals",
     "required_groups": "At least one from each of",
     "decider_groups": "Who decides",
@@ -86,6 +90,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.CheckboxSelectMultiple,
         help_text=PolicyVersion._meta.get_field("allowed_marks").help_text,
     )
+    gate_conditions = term("gate_conditions")
     sla_warn_seconds = term("sla_warn_seconds")
     sla_due_seconds = term("sla_due_seconds")
     escalate_after_seconds = term("escalate_after_seconds")

@@ -8,6 +8,7 @@ from django.urls import reverse
 from pydantic import Field
 
 from approvals.models import Decision, Review, Status
+from approvals.policy.gate_conditions import judged
 from approvals.queries.people import ids_by_name
 
 from .answers import Answer, PolicyName, PriorityWord, TraceRow
@@ -30,7 +31,7 @@ class GateAnswer(Answer):
     job_id: str
     execution_id: str
     request: dict[str, Any] | None = Field(description="everything that was sent, with the defaults of what was not")
-    status: Status = Field(description="S3's `timeout` is `expired`")
+    status: Status = Field(description="S3's `timeout` is `expired`; `auto_approved` by its own conditions")
     decision: Literal["approved", "rejected"] | None
     decided_by: str | None
     decided_at: datetime | None
@@ -78,6 +79,7 @@ class GateStats(Answer):
     total: int
     pending: int
     approved: int
+    auto_approved: int
     rejected: int
     changes_requested: int
     expired: int
@@ -88,6 +90,13 @@ class GateStats(Answer):
     avg_decision_time_ms: int | None = Field(description="of people's decisions")
     avg_timeout_ms: int | None = Field(description="from request to expiry, of gates that expire")
     user_summary: GateMine | None = Field(description="null for machines")
+
+
+DECIDED = {
+    Status.APPROVED: "approved",
+    Status.AUTO_APPROVED: "approved",
+    Status.REJECTED: "rejected",
+}
 
 
 def gate(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def gate(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str,
         "execution_id": patch.gate.execution_id,
         "request": patch.gate.request if words else None,
         "status": decision.status,
-        "decision": decision.status if decision.status in {Status.APPROVED, Status.REJECTED} else None,
+        "decision": DECIDED.get(Status(decision.status)),
         "decided_by": decision.decided_by or None,
         "decided_at": decision.decided_at,
         "cause": decision.cause or None,
@@ -136,6 +145,7 @@ def notes(decision: Decision) -> list[str]:
     asked, named = decision.patch.gate.request, decision.patch.gate.allowed_approvers
     known = ids_by_name(named) if named else {}
     ends = asked["timeout_ms"] is not None and asked["timeout_action"] == "reject"
+    conditions, version = asked["auto_approve_conditions"], decision.policy_version
     later = ends and (decision.expire_at - decision.created_at).total_seconds() * 1000 < asked["timeout_ms"]
     said = [
         (
@@ -145,8 +155,13 @@ def notes(decision: Decision) -> list[str]:
         ),
         (asked["escalate_to_users"], "escalate_to_users is kept and shown; the policy says whom an escalation asks."),
         (
-            asked["auto_approve_conditions"],
-            "auto_approve_conditions are kept and shown, not evaluated: a gate always waits for a person.",
+            conditions and not version.gate_conditions,
+            f"The policy {version.policy.name} lets no gate be approved by its own conditions: this one waits for a "
+            "person.",
+        ),
+        *(
+            (outcome == "absent", f"Nothing stands at {one['field']}, so this condition does not hold.")
+            for one, outcome in zip(conditions, judged(asked), strict=True)
         ),
         (later, f"The policy ends the time to decide at {decision.expire_at.isoformat()}, before timeout_ms would."),
         *((name not in known, f"Nobody here is called {name}.") for name in named),

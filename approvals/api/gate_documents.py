@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from approvals.diff.same_lines import SameLines
 from approvals.diff.summary import NOTHING_READ
 from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
+from approvals.policy.gate_conditions import SPELLINGS, judged, read
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
 
@@ -35,11 +36,16 @@ Facts = Annotated[dict[str, Any], _none_is(dict)]
 
 
 class Condition(Strict):
-    """One of S3's conditions for an approval without a person. Shown, never evaluated."""
+    """One of S3's conditions for an approval without a person."""
 
-    field: Named
-    operator: Named
-    value: Any = None
+    field: Annotated[Named, Field(description="a dotted path into `context`, or `metadata.` and one into that")]
+    operator: Annotated[Named, Field(description=f"one of {', '.join(SPELLINGS)}")]
+    value: Any
+
+    @model_validator(mode="after")
+    def can_hold(self) -> "Condition":
+        read(self.field, self.operator, self.value)
+        return self
 
 
 class GateRequest(Strict):
@@ -64,7 +70,9 @@ class GateRequest(Strict):
     notify_channels: Names = []
     escalate_to_users: Names = []
     auto_approve_conditions: Annotated[
-        list[Condition], Field(max_length=100, description="shown; a gate always waits for a person"), _none_is(list)
+        list[Condition],
+        Field(max_length=100, description="all must hold, where the policy lets a gate's own conditions approve it"),
+        _none_is(list),
     ] = []
     metadata: Facts = {}
     submitted_by: Text255 | None = None
@@ -118,7 +126,8 @@ def patch_id_of(workflow_id: str, job_id: str, execution_id: str) -> str:
 def submission_of(request: GateRequest) -> Submission:
     """Return what intake stores. The digest is the SHA-256 of the whole request as canonical JSON (RFC 8785), with the
     defaults of what was left out."""
-    document = rfc8785.dumps(request.model_dump(mode="json"))
+    sent = request.model_dump(mode="json")
+    document = rfc8785.dumps(sent)
     sha256 = hashlib.sha256(document).hexdigest()
     patch_id = patch_id_of(request.workflow_id, request.job_id, request.execution_id)
     return Submission(
@@ -156,6 +165,7 @@ def submission_of(request: GateRequest) -> Submission:
             min_approvers=request.require_min_approvers,
             all_approvers=request.require_all_approvers,
             allowed=request.allowed(),
+            outcomes=judged(sent),
         ),
     )
 

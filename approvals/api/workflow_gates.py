@@ -29,7 +29,9 @@ from .patches import caller_of
 router = Router(tags=["workflow gates"])
 
 MAX_OFFSET = 10_000
-EndWord = Literal["approved", "rejected", "changes_requested", "expired", "cancelled", "superseded", "revoked"]
+EndWord = Literal[
+    "approved", "auto_approved", "rejected", "changes_requested", "expired", "cancelled", "superseded", "revoked"
+]
 
 
 @router.post(

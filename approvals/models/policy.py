@@ -99,6 +99,11 @@ class PolicyVersion(models.Model):
         blank=True,
         help_text="Marks that do not stop automatic approval; none means that every mark does.",
     )
+    gate_conditions = models.BooleanField(
+        default=False,
+        help_text="Enforced, approve a workflow gate without a person when every condition it was sent with holds. "
+        "Whoever sends the gate writes both: name in the condition above which producers may.",
+    )
     sla_warn_seconds = models.PositiveIntegerField(null=True, blank=True)
     sla_due_seconds = models.PositiveIntegerField(null=True, blank=True)
     escalate_after_seconds = models.PositiveIntegerField(null=True, blank=True)

@@ -76,7 +76,8 @@ LINES_ONLY = "It changes lines of text and nothing else"
 SAME_CHANGE = "Every common tool applies the same change"
 SPOT_CHECK = "Not drawn for a spot check"
 GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
-"""The one line of a workflow gate's trace: there is nothing to score, so a person decides."""
+"""The one line of the trace of a workflow gate without conditions: there is nothing to score, so a person decides."""
+GATE_OUTCOMES: dict[Outcome, str] = {"pass": "holds", "fail": "does not hold", "absent": "not sent"}
 
 KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outcome": "fail"}
 """The trace's row once the CVE is in the catalogue of known exploited vulnerabilities."""
@@ -109,8 +110,33 @@ def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -
         *_content(patch, situation.unusual),
         _marks(patch.marks, version.allowed_marks),
         _scope(patch, situation.touched, version.location_slack),
-        _switch(situation.stopped_by),
     ]
+    return _verdict(conditions, version, situation)
+
+
+def gate_approval(outcomes: Sequence[Outcome], version: PolicyVersion, situation: Situation) -> Verdict:
+    """Judge a workflow gate by what came of the conditions it was sent with; without any, a person decides.
+
+    The trace numbers them and does not repeat them: not everybody who reads a trace may read what was sent.
+    """
+    if not outcomes:
+        return Verdict([GATE], would=False, does=False)
+    allowed = version.gate_conditions
+    sent = f"of the {len(outcomes)} it was sent with" if len(outcomes) > 1 else "it was sent with"
+    conditions = [
+        _met("The policy lets a gate's own conditions approve it", "yes" if allowed else "no", allowed),
+        _not_critical(situation.urgency),
+        *(
+            Condition(f"Condition {number} {sent}", GATE_OUTCOMES[outcome], outcome)
+            for number, outcome in enumerate(outcomes, start=1)
+        ),
+    ]
+    return _verdict(conditions, version, situation)
+
+
+def _verdict(conditions: list[Condition], version: PolicyVersion, situation: Situation) -> Verdict:
+    """Add what is asked of everything that no person decides, and add up."""
+    conditions = [*conditions, _switch(situation.stopped_by)]
     if version.spot_check_percent:
         share = f"{version.spot_check_percent} % are drawn"
         conditions.append(_met(SPOT_CHECK, share, not situation.drawn))
@@ -177,7 +203,7 @@ def _risk(patch: Judged, urgency: Priority) -> list[Condition]:
         Condition("Severity is known and not critical", "unknown", "absent")
         if severity == Severity.UNKNOWN
         else _met("Severity is known and not critical", severity, severity != Severity.CRITICAL),
-        _met("Priority is not critical", urgency.name.lower(), urgency != Priority.CRITICAL),
+        _not_critical(urgency),
         _met(KNOWN_EXPLOITED["text"], "listed" if patch.known_exploited else "not listed", not patch.known_exploited),
         _met("Risk level is low or medium", risk, risk in {"low", "medium"})
         if risk
@@ -190,6 +216,10 @@ def _risk(patch: Judged, urgency: Priority) -> list[Condition]:
     ]
 
 
+def _not_critical(urgency: Priority) -> Condition:
+    return _met("Priority is not critical", urgency.name.lower(), urgency != Priority.CRITICAL)
+
+
 def _none_waiting(others: int) -> Condition:
     return _met("No other candidate for the CVE waits", f"{others} waiting", others == 0)
 
@@ -200,7 +230,7 @@ def _content(patch: Judged, unusual: str) -> list[Condition]:
     return [
         _met("The diff is not empty and parses", value, patch.parsed and patch.file_count > 0),
         _met(
-            "It changes lines of text and nothing else",
+            LINES_ONLY,
             unusual or counted(changed, "line"),
             changed > 0 and not unusual,
         ),

@@ -59,5 +59,7 @@ def _machine(old: Terms, new: Terms) -> Iterator[str]:
         yield f"Changes may lie {before_and_now}."
     if enforced and before and (more := set(new["allowed_marks"]) - set(old["allowed_marks"])):
         yield f"Patches with these marks may be approved without a person: {', '.join(sorted(more))}."
+    if enforced and new["gate_conditions"] and not (before and old["gate_conditions"]):
+        yield "Workflow gates whose own conditions hold are approved without a person."
     if new["expire_action"] == ExpireAction.APPROVE != old["expire_action"]:
         yield "Patches that nobody decides in time are approved."

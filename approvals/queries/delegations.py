@@ -10,7 +10,7 @@ from approvals.models import Delegation, User
 from approvals.policy.rules import Absent, Person
 from audit.statements import prepared
 
-from .people import Membership, memberships, person_shown
+from .people import Membership, memberships, person_shown, reviewers
 
 # Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
 ABSENT = """
@@ -60,5 +60,4 @@ def asked_of(user: User, now: datetime) -> list[Delegation]:
 
 def may_stand_in(user: User) -> QuerySet[User]:
     """Return the active reviewers other than this person."""
-    people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision")
-    return people.exclude(pk=user.pk).order_by("first_name", "username").distinct()
+    return reviewers().exclude(pk=user.pk).order_by("first_name", "username")

@@ -81,7 +81,7 @@ def part(rows: QuerySet[Decision], first: int, size: int) -> tuple[list[Decision
 def figures(rows: QuerySet[Decision]) -> dict[str, Any]:
     """Return how many gates there are in each state, and mean times in milliseconds (null with nothing to measure);
     the time to decide is people's, the time given is that of gates with a deadline. One query."""
-    counts = {str(status): Count("pk", filter=Q(status=status)) for status in Status if status != Status.AUTO_APPROVED}
+    counts = {str(status): Count("pk", filter=Q(status=status)) for status in Status}
     found = rows.aggregate(
         total=Count("pk"),
         escalated=Count("pk", filter=Q(status=Status.PENDING, escalation_level__gt=0)),

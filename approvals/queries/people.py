@@ -155,6 +155,11 @@ def approvers(
     return one_person_once([each for each in people if not deciders or each.groups & set(deciders)])
 
 
+def reviewers() -> QuerySet[User]:
+    """Return the active people who may review, in no order."""
+    return User.objects.filter(is_active=True, groups__permissions__codename="review_decision").distinct()
+
+
 def ids_by_name(names: Collection[str]) -> dict[str, int]:
     """Return which active person each of these names is: user names or e-mail addresses, folded; one query."""
     spelled = User.objects.filter(is_active=True).annotate(address=Lower("email"), name=Lower("username"))

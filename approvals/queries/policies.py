@@ -48,6 +48,9 @@ def described(version: PolicyVersion) -> dict[str, str]:
         "Spot checks": f"{version.spot_check_percent} %" if version.spot_check_percent else "none",
         "Outside declared locations": f"{version.location_slack} lines",
         "Marks that do not stop it": ", ".join(MARK_TITLES.get(code, code) for code in version.allowed_marks) or "none",
+        "Workflow gates": "approved by the conditions they are sent with"
+        if version.gate_conditions
+        else "wait for people",
         "Approvals": str(version.required_approvals),
         "One from each of": ", ".join(version.required_groups) or "no group",
         "Who decides": ", ".join(version.decider_groups) or "every reviewer",

@@ -1,13 +1,16 @@
 """Workflow gates at intake: what a gate asks may tighten its policy, never loosen it. Intake does the rest."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 from typing import Any
 
 from approvals.errors import Invalid
 from approvals.models import Decision, ExpireAction, Gate, Patch
-from approvals.policy.evaluate import GATE, as_rows
-from approvals.queries.people import approvers, ids_by_name
+from approvals.policy.evaluate import Outcome
+from approvals.policy.quorum import Approver, missing
+from approvals.queries.people import approvers, ids_by_name, reviewers
 
 SLA_WARNING = 0.8  # the share of a shortened SLA that has passed when the card begins to warn
 
@@ -26,6 +29,7 @@ class Asked:
     min_approvers: int = 1
     all_approvers: bool = False
     allowed: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()  # of the conditions it was sent with
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -60,7 +64,6 @@ def tighten(decision: Decision, asked: Asked, now: datetime) -> None:
 
     Raise Invalid when the people it names could never approve it. A policy that lets time approve does not do so here.
     """
-    decision.trace, decision.would_auto_approve = as_rows([GATE]), False
     _ask_for_people(decision, asked)
     if decision.expire_action == ExpireAction.APPROVE:
         decision.expire_action = ExpireAction.EXPIRE
@@ -75,38 +78,61 @@ def tighten(decision: Decision, asked: Asked, now: datetime) -> None:
 
 
 def _ask_for_people(decision: Decision, asked: Asked) -> None:
-    decision.required_approvals = max(decision.required_approvals, asked.min_approvers)
+    policy = decision.policy_version
+    decision.required_approvals = max(policy.required_approvals, asked.min_approvers)
     if not asked.allowed:
+        if asked.min_approvers > policy.required_approvals:
+            _refuse_more_than_there_are(decision)
         return
     known = ids_by_name(asked.allowed)
+    people = len(set(known.values()))
     if asked.all_approvers:
         if unknown := [name for name in asked.allowed if name not in known]:
             raise _nobody(f"All of them must approve, and nobody here is called {', '.join(unknown)}.")
-        decision.required_approvals = max(decision.required_approvals, len(set(known.values())))
-    people = len(set(known.values()))
+        decision.required_approvals = max(decision.required_approvals, people)
     if people < decision.required_approvals:
-        policy = decision.policy_version.policy.name
         raise _nobody(
-            f"{decision.required_approvals} approvals are required (policy {policy}), and {people} of these names "
-            f"{'is somebody' if people == 1 else 'are people'} here."
+            f"{decision.required_approvals} approvals are required (policy {policy.policy.name}), and {people} of "
+            f"these names {'is somebody' if people == 1 else 'are people'} here."
         )
-    _refuse_the_impossible(decision, known)
+    _refuse_those_who_cannot(decision, known)
 
 
-def _refuse_the_impossible(decision: Decision, known: dict[str, int]) -> None:
-    """Raise Invalid where those named who may review, without whoever started or sent it, are too few to approve it."""
-    starters = {decision.patch.submitted_by.casefold(), decision.patch.triggered_by.casefold()} - {""}
-    own = set(ids_by_name(starters).values())
-    reviewers = {one.id for one in approvers(set(known.values()))}
-    able = reviewers - own
-    if len(able) >= decision.required_approvals:
+def _refuse_more_than_there_are(decision: Decision) -> None:
+    able = _able(decision, reviewers().values_list("pk", flat=True))
+    if len(able) < decision.required_approvals:
+        raise _nobody(
+            f"Nobody could decide this gate: {decision.required_approvals} approvals are required, and {len(able)} of "
+            "the people here can approve it.",
+            "require_min_approvers",
+        )
+
+
+def _refuse_those_who_cannot(decision: Decision, known: dict[str, int]) -> None:
+    """Raise Invalid where it would not be approved if all those named approved it who can."""
+    able = _able(decision, known.values())
+    lacking = missing(able, decision.required_approvals, decision.required_groups)
+    if not lacking:
         return
-    why = [f"{name} may not review" for name, pk in known.items() if pk not in reviewers | own]
-    why += [f"{name} started or submitted it" for name, pk in known.items() if pk in own]
+    own, can = _starters(decision), {one.id for one in able}
+    why = [f"{name} started or submitted it" for name, pk in known.items() if pk in own]
+    why += [f"{name} may not decide" for name, pk in known.items() if pk not in own | can]
+    said = f" ({'; '.join(why)})" if why else ""
     raise _nobody(
         f"Nobody could decide this gate: {decision.required_approvals} approvals are required, and {len(able)} of "
-        f"those named can approve ({'; '.join(why)})."
+        f"those named can approve{said}. It would still need {' and '.join(lacking)}."
     )
+
+
+def _able(decision: Decision, people: Iterable[int]) -> list[Approver]:
+    """Return those of these people who may approve: reviewers who decide under its policy and did not start it."""
+    own = _starters(decision)
+    return [one for one in approvers(people, deciders=decision.policy_version.decider_groups) if one.id not in own]
+
+
+def _starters(decision: Decision) -> set[int]:
+    given = [decision.patch.submitted_by.casefold(), decision.patch.triggered_by.casefold()]
+    return set(ids_by_name({*given, *(parseaddr(name)[1] for name in given)} - {""}).values())
 
 
 def _hurry(decision: Decision, now: datetime) -> None:
@@ -116,5 +142,5 @@ def _hurry(decision: Decision, now: datetime) -> None:
         decision.sla_warn_at = min(decision.sla_warn_at, now + SLA_WARNING * (decision.expire_at - now))
 
 
-def _nobody(sentence: str) -> Invalid:
-    return Invalid(sentence, errors=[{"loc": ["body", "allowed_approvers"], "msg": sentence}])
+def _nobody(sentence: str, field: str = "allowed_approvers") -> Invalid:
+    return Invalid(sentence, errors=[{"loc": ["body", field], "msg": sentence}])

@@ -26,7 +26,7 @@ from approvals.models import (
     Severity,
     Status,
 )
-from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering
+from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering, gate_approval
 from approvals.policy.sampling import drawn
 from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
@@ -282,23 +282,19 @@ def _decision(
     )
     version = covering(known.versions, condition_facts(patch, producer.name, urgency))
     decision_id = UUID(str(uuid6.uuid7()))
-    judged = auto_approval(
-        patch,
-        version,
-        Situation(
-            trusted_for_ml=producer.trusted_for_ml,
-            trusted_for_wargaming=producer.trusted_for_wargaming,
-            other_candidates=_others(patch, known, waiting),
-            urgency=urgency,
-            unusual=submission.facts["unusual"],
-            touched=tuple(
-                (tuple(touched["names"]), tuple(touched["lines"])) for touched in submission.facts["touched"]
-            ),
-            stopped_by=known.stopped_by,
-            floor=settings.AUTO_APPROVE_THRESHOLD,
-            drawn=drawn(patch.sha256, version.spot_check_percent),
-        ),
+    gate, facts = submission.gate, submission.facts
+    situation = Situation(
+        trusted_for_ml=producer.trusted_for_ml,
+        trusted_for_wargaming=producer.trusted_for_wargaming,
+        other_candidates=_others(patch, known, waiting),
+        urgency=urgency,
+        unusual=facts["unusual"],
+        touched=tuple((tuple(touched["names"]), tuple(touched["lines"])) for touched in facts["touched"]),
+        stopped_by=known.stopped_by,
+        floor=settings.AUTO_APPROVE_THRESHOLD,
+        drawn=drawn(patch.sha256, version.spot_check_percent),
     )
+    judged = gate_approval(gate.outcomes, version, situation) if gate else auto_approval(patch, version, situation)
     decision = Decision(
         decision_id=decision_id,
         alias=submission.alias,
@@ -314,8 +310,8 @@ def _decision(
         expire_action=version.expire_action,
         **(clocks_of(version, now) if clocks else {}),
     )
-    if submission.gate:
-        tighten(decision, submission.gate, now)
+    if gate:
+        tighten(decision, gate, now)
     if waiting:
         _inherit(decision, waiting)
     plan_reminders(decision, now)

@@ -28,6 +28,7 @@ TERMS = (
     "spot_check_percent",
     "location_slack",
     "allowed_marks",
+    "gate_conditions",
     "sla_warn_seconds",
     "sla_due_seconds",
     "escalate_after_seconds",

@@ -62,7 +62,7 @@ def test_a_page_shows_the_request_who_decides_and_the_digest(sign_in, alice, bob
         "2 approvals",
         "nobody was notified",
         "config.env eq dev",
-        "shown, not evaluated",
+        "asks a person whatever they come to",
         "carol@example.org",
         decision.patch.sha256[:8],
         "pushed revision 1",

@@ -287,11 +287,20 @@ def test_what_has_no_effect_is_said(producer_api, alice):
         auto_approve_conditions=[condition],
     )
     said = " ".join(gate["notes"])
-    assert len(gate["notes"]) == 4
-    for words in ("no channel is configured", "escalate_to_users", "always waits for a person", "called ghost"):
+    assert len(gate["notes"]) == 5
+    for words in (
+        "no channel is configured",
+        "escalate_to_users",
+        "lets no gate be approved by its own conditions",
+        "Nothing stands at config.env",
+        "called ghost",
+    ):
         assert words in said
     assert gate["request"]["auto_approve_conditions"] == [condition]
-    assert (gate["status"], [row["outcome"] for row in gate["trace"]]) == ("pending", ["fail"])
+    assert gate["status"] == "pending"
+    rows = {row["text"]: (row["value"], row["outcome"]) for row in gate["trace"]}
+    assert rows["The policy lets a gate's own conditions approve it"] == ("no", "fail")
+    assert rows["Condition 1 it was sent with"] == ("not sent", "absent")
 
 
 def test_a_machine_never_decides(producer_api, deployer_api):
