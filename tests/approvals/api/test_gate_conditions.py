@@ -61,7 +61,7 @@ def test_a_gate_whose_conditions_all_hold_is_approved_at_once(api, token_for):
     [past] = api.get(f"{PATH}/history", status="auto_approved").json()["approvals"]
     assert past["id"] == gate["id"]
     feed = Api(token_for("deployer", "deployer")).get("/hitl/decisions").json()
-    assert [item["status"] for item in feed["items"]] == ["auto_approved"]
+    assert [item["status"] for item in feed] == ["auto_approved"]
 
 
 @pytest.mark.usefixtures("allowed")
