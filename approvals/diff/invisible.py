@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import lru_cache
+from html import escape
 
 # Unicode categories Cc (but tab), Cf, Zl, Zp and the blanks that are not U+0020, then characters drawn as nothing
 # though they count as letters or marks (UAX 31, Default_Ignorable_Code_Point), and the noncharacters.
@@ -12,6 +13,8 @@ _CLASS = (
     "\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 INVISIBLE = re.compile(f"[{_CLASS}]")
+_RUN = re.compile(f"[{_CLASS}]+")
+IN_FULL = 20  # characters of a text that are drawn by code and name
 
 # Unicode gives control characters no names of their own; these are the aliases of NameAliases.txt.
 _CONTROLS = (
@@ -33,6 +36,28 @@ def has_invisible(text: str) -> bool:
 def drawn(character: str) -> str:
     """Return the markup that shows an invisible character by its code and name."""
     return f'<span class="ctl" title="{_name(character)}">U+{ord(character):04X}</span>'
+
+
+class Drawing:
+    """Draws the invisible characters of a text escaped: each of the first ones by its code and name, of later ones a
+    run at a time and without names, so that no text becomes many times as long as it is."""
+
+    def __init__(self) -> None:
+        self.left = IN_FULL
+
+    def html(self, text: str) -> str:
+        """Return one part of the text; parts share the number of characters that are drawn in full."""
+        return _RUN.sub(self._run, escape(text))
+
+    def _run(self, match: re.Match[str]) -> str:
+        run = match[0]
+        full, rest = run[: self.left], run[self.left :]
+        self.left -= len(full)
+        html = "".join(drawn(character) for character in full)
+        if not rest:
+            return html
+        codes = f"U+{ord(rest[0]):04X}" if rest.count(rest[0]) == len(rest) else "invisible"
+        return f'{html}<span class="ctl">{codes}{f" × {len(rest):,}" if len(rest) > 1 else ""}</span>'
 
 
 def plainly(text: str) -> str:

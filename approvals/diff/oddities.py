@@ -1,12 +1,11 @@
 """What is odd about a patch as a whole: an encoded mail, colours, UTF-16, words that stand for a change it lacks."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import read_as_patch
-from approvals.diff.mail import DecodedMail
 from approvals.diff.notices import Notices, shortened
 from approvals.diff.paths import shown
 from approvals.diff.source import Source
@@ -40,21 +39,20 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
             yield "word-diff", words, None, place + 1
 
 
-def as_sent(diff: Diff, data: bytes, mail: DecodedMail, notices: Notices, budget_seconds: float) -> Diff:
+def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str], notices: Notices) -> Diff:
     """Return the diff of a decoded mail with the mail as it came, and say what `patch` makes of that one."""
-    how = " and ".join(mail.encodings)
+    how = " and ".join(encodings)
     words = f"This mail is encoded ({how}); it is shown as git am decodes it. The mail as sent stands at the end."
-    same = _changes(data, budget_seconds) == _changes(mail.data, budget_seconds)
+    same = _changes(sent) == _changes(decoded)
     if not same:
         words += " GNU patch and git apply do not decode: they read other lines in it, or none."
     notices.add("encoded-mail" if same else "encoded-differs", words, None, 1)
-    sent = Text("sent", 1, tuple(Source(data, budget_seconds).lines))
-    return replace(diff, warnings=notices.close(), codes=notices.codes, sent=sent)
+    whole = Text("sent", 1, tuple(sent.lines))
+    return replace(diff, warnings=notices.close(), codes=notices.codes, sent=whole)
 
 
-def _changes(data: bytes, budget_seconds: float) -> tuple[list[bytes], list[bytes]]:
+def _changes(source: Source) -> tuple[list[bytes], list[bytes]]:
     """Return the lines of all hunks that GNU patch and git apply find, without line endings."""
-    source = Source(data, budget_seconds)
     patch = [hunk for section in read_as_patch(source).sections for hunk in section.hunks]
     git = [hunk for file in read_as_git(source).files for hunk in file.hunks]
     by_patch, by_git = (

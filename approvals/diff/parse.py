@@ -32,10 +32,13 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
     When reading takes longer than `budget_seconds`, the result has no files, `parsed` is False and a warning says so.
     """
     notices = Notices()
-    mail = decoded_mail(data)
+    sent = Source(data, budget_seconds)
     try:
-        diff = _Reader(Source(mail.data if mail else data, budget_seconds), notices).read()
-        return as_sent(diff, data, mail, notices, budget_seconds) if mail else diff
+        mail = decoded_mail(data)
+        if mail is None:
+            return _Reader(sent, notices).read()
+        decoded = sent.within(mail.data)
+        return as_sent(_Reader(decoded, notices).read(), sent, decoded, mail.encodings, notices)
     except BudgetSpent:
         notices = Notices()
         words = (

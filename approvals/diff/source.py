@@ -17,6 +17,10 @@ class Source:
         self._deadline = time.monotonic() + budget_seconds
         self.lines: list[bytes] = io.BytesIO(data).readlines()
 
+    def within(self, data: bytes) -> "Source":
+        """Return the lines of other text as a source of its own that shares the time left."""
+        return Source.of(io.BytesIO(data).readlines(), self)
+
     @classmethod
     def of(cls, lines: list[bytes], whole: "Source") -> "Source":
         """Return lines as a source of their own, within the time of the whole."""

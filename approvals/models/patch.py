@@ -202,6 +202,11 @@ class Patch(models.Model):
         return [said["message"] for said in self.parse_warnings if said["code"].startswith("metadata-")]
 
     @property
+    def has_long_steps(self) -> bool:
+        """Return whether a page shows only the beginning of what is said of some step."""
+        return any(len(step.get("detail") or "") > 300 for step in self.wargaming_phases)
+
+    @property
     def is_gate(self) -> bool:
         """Return whether this is a workflow gate: no diff, and what was sent stands in its `Gate`."""
         return self.kind == PatchKind.GATE

@@ -5,10 +5,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import template
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from approvals.diff.invisible import INVISIBLE, drawn, plainly
+from approvals.diff.excerpts import Excerpt, excerpt
+from approvals.diff.invisible import Drawing, plainly
 
 register = template.Library()
 register.filter(plainly)
@@ -38,33 +39,31 @@ def bare(path: str) -> SafeString:
 @register.filter
 def visible(text: str) -> SafeString:
     """Return text escaped, its invisible characters drawn: a name must not look like another one."""
-    return mark_safe(INVISIBLE.sub(lambda match: drawn(match[0]), escape(text)))  # noqa: S308  escaped before
+    return mark_safe(Drawing().html(str(text)))  # noqa: S308  it escapes
 
 
 @register.filter
 def linkify(text: str | None) -> SafeString:
     """Return text escaped, its line breaks kept and http(s) addresses as links that tell the other site nothing."""
     text = text or ""
-    parts: list[SafeString] = []
-    position = 0
+    parts: list[str] = []
+    position, drawing = 0, Drawing()
     for match in LINK.finditer(text):
         address = match.group().rstrip(TRAILING)
         if not urlsplit_host(address):
             continue
         parts += [
-            _lines(text[position : match.start()]),
+            _lines(text[position : match.start()], drawing),
             format_html('<a href="{0}" rel="noreferrer nofollow ugc">{0}</a>', address),
         ]
         position = match.start() + len(address)
-    parts.append(_lines(text[position:]))
+    parts.append(_lines(text[position:], drawing))
     return mark_safe("".join(parts))  # noqa: S308  every part is escaped
 
 
-def _lines(text: str) -> SafeString:
+def _lines(text: str, drawing: Drawing) -> str:
     """Return text escaped, line breaks as elements, every other invisible character drawn."""
-    return format_html_join(
-        mark_safe("<br>"), "{}", ((visible(line),) for line in text.replace("\r\n", "\n").split("\n"))
-    )
+    return "<br>".join(drawing.html(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 @register.filter
@@ -118,8 +117,14 @@ def _shared_folder(paths: list[str]) -> str:
 @register.filter
 def log_text(text: str) -> SafeString:
     """Return a log escaped with its line breaks, every other invisible character drawn."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return mark_safe("\n".join(visible(line) for line in lines))  # noqa: S308  visible() escapes
+    drawing, lines = Drawing(), text.replace("\r\n", "\n").split("\n")
+    return mark_safe("\n".join(drawing.html(line) for line in lines))  # noqa: S308  it escapes
+
+
+@register.filter
+def opening(text: str, largest: int) -> Excerpt:
+    """Return the beginning of a long text: as many lines as stay below so many characters of markup."""
+    return excerpt(text.encode(), lines=2_000, largest=largest)
 
 
 @register.filter

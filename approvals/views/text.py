@@ -1,5 +1,8 @@
-"""The patch as it was sent, in excerpts: all of it, one of its files, or words that belong to no file."""
+"""What was sent, in excerpts: the patch, one of its files, words that belong to no file, a log, a gate's request."""
 
+import json
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,19 +14,28 @@ from approvals.diff.structure import Diff, File
 from approvals.models import Patch
 
 from .access import varies, viewers
-from .patch import with_diff
+from .patch import decision_or_404
 from .places import content, load
 
-WHOLE, SENT = "whole", "sent"  # the patch, and the mail it came in where that is encoded
-TITLES = {WHOLE: "The whole patch as it was sent", SENT: "The mail as it came"}
+WHOLE, SENT, REQUEST = "whole", "sent", "request"  # the patch, the mail it came in where that is encoded, a gate's
+TITLES = {
+    WHOLE: "The whole patch as it was sent",
+    SENT: "The mail as it came",
+    REQUEST: "The request as its digest covers it",
+}
+BESIDE: dict[str, tuple[str, Callable[[Patch], str]]] = {
+    "log": ("The log of the wargaming run", lambda patch: patch.wargaming_log),
+    "steps": ("The steps of the wargaming run", lambda patch: _indented(patch.wargaming_phases)),
+}
+"""Parts that were sent beside the diff: title, and how their text is had; '' where nothing was sent."""
 
 
 @require_safe
 @viewers
 @varies
 def text(request: HttpRequest, decision_id: UUID, part: str) -> HttpResponse:
-    """An excerpt of a part of the patch from a byte on: a fragment for htmx, a page of its own otherwise."""
-    decision, first = with_diff(decision_id), request.GET.get("from", "0")
+    """An excerpt of a part of what was sent from a byte on: a fragment for htmx, a page of its own otherwise."""
+    decision, first = decision_or_404(decision_id), request.GET.get("from", "0")
     title, data = _part(decision.patch, part)
     start = int(first) if first.isdecimal() and len(first) < 10 else 0
     context = {
@@ -40,15 +52,28 @@ def text(request: HttpRequest, decision_id: UUID, part: str) -> HttpResponse:
 
 
 def _part(patch: Patch, part: str) -> tuple[str, bytes]:
-    """Return the title and the bytes of a part; raise Http404 where the patch has none of that name."""
+    """Return the title and the bytes of a part; raise Http404 where the patch or gate has none of that name."""
+    if patch.is_gate:
+        if part == REQUEST:
+            return TITLES[REQUEST], patch.gate.document.encode()
+        raise Http404
     if part == WHOLE:
         return TITLES[WHOLE], content(patch)
+    if part in BESIDE:
+        title, read = BESIDE[part]
+        if text := read(patch):
+            return title, text.encode()
+        raise Http404
     diff = load(patch)
     if part == SENT and diff.sent is not None:
         return TITLES[SENT], diff.sent.to_bytes()
     if (found := _chunk(diff, part)) is not None:
         return found
     raise Http404
+
+
+def _indented(steps: list[dict[str, Any]]) -> str:
+    return json.dumps(steps, indent=2, ensure_ascii=False) if steps else ""
 
 
 def _chunk(diff: Diff, part: str) -> tuple[str, bytes] | None:

@@ -1,39 +1,69 @@
-"""The first page of a patch stays under 2 MB of HTML whatever is in its diff; the rest is behind links."""
+"""The first page of a patch stays under 2 MB of HTML whatever was sent; the rest is behind links."""
 
 import pytest
 from django.urls import reverse
 
+from tests import heavy
+
 pytestmark = pytest.mark.django_db
-MOST = 2_000_000
-CONTROL = "\x01\x02\x1b\x7f" * 400
-HEAD = "--- a/{0}\n+++ b/{0}\n@@ -1 +1,{1} @@\n"
 
 
-def added(name: str, lines: list[str]) -> str:
-    return HEAD.format(name, len(lines)) + "".join(f"+{line}\n" for line in lines)
-
-
-DIFFS = {
-    "control characters": added("x", [CONTROL] * 500),
-    "invisible letters": added("x", ["\u200b\u202e" * 900] * 150),
-    "paths of control characters": "".join(added(f"{n}/{CONTROL[:800]}", ["a"]) for n in range(100)),
-    "names nobody sees": "".join(added(f"{n}\u200b" * 200, ["a"]) for n in range(250)),
-    "foreign lines": "--- a/x\n+++ b/x\n@@ -1,9 +1,9 @@\n" + "?? neither\n" * 90_000,
-    "words": "a word of many in this mail\n" * 30_000 + added("x", ["a"]),
-    "words of control characters": CONTROL * 500 + "\n" + added("x", ["a"]),
-    "words between files": "".join(added(f"f{n}", ["a"]) + f"words {n}\n{CONTROL}\n" for n in range(400)),
-    "a header of words": "--- a/x\n+++ b/x\n" + f"{CONTROL[:80]}\n" * 9_000 + "@@ -1 +1 @@\n-a\n+b\n",
-    "files": "".join(added(f"folder{n}/file", ["a"]) for n in range(5_000)),
-    "hunks without lines": "--- a/x\n+++ b/x\n" + "@@ -1 +1 @@\n" * 50_000,
-    "headings": "--- a/x\n+++ b/x\n" + f"@@ -1 +1 @@ {CONTROL}\n-a\n+b\n" * 500,
-}
-
-
-@pytest.mark.parametrize("kind", DIFFS)
+@pytest.mark.parametrize("kind", [*heavy.DIFFS, *heavy.METADATA])
 def test_a_page_has_a_budget_whatever_is_sent(sign_in, alice, make_patch, kind):
-    decision, client = make_patch(diff=DIFFS[kind]), sign_in(alice)
+    decision, client = make_patch(**heavy.fields(kind)), sign_in(alice)
     for view in ("unified", "split"):
         answer = client.get(reverse("patch-detail", args=[decision.decision_id]), {"view": view})
         assert answer.status_code == 200
-        assert len(answer.content) < MOST, (view, len(answer.content))
+        assert len(answer.content) < heavy.MOST_HTML, (view, len(answer.content))
     assert "The whole patch as it was sent" in answer.content.decode()
+
+
+@pytest.mark.parametrize("kind", heavy.METADATA)
+def test_so_have_the_queue_and_a_comparison(sign_in, alice, make_patch, kind):
+    client, fields = sign_in(alice), heavy.fields(kind)
+    for number in range(50):
+        make_patch(**fields, patch_id=f"heavy-{number}")
+    assert len(client.get("/").content) < heavy.MOST_HTML
+    old = make_patch(patch_id="heavy-0", title="Another")
+    new = make_patch(**fields, patch_id="heavy-0", repository="r")
+    page = client.get(reverse("patch-compare", args=[new.decision_id, old.patch.revision]))
+    assert page.status_code == 200
+    assert len(page.content) < heavy.MOST_HTML
+
+
+@pytest.mark.parametrize("kind", heavy.GATES)
+def test_so_has_the_page_of_a_gate(sign_in, alice, make_gate, kind):
+    gate = make_gate(**heavy.GATES[kind])
+    page = sign_in(alice).get(reverse("patch-detail", args=[gate.decision_id]))
+    assert page.status_code == 200
+    assert len(page.content) < heavy.MOST_HTML
+
+
+@pytest.mark.parametrize(
+    ("part", "sent"),
+    [
+        ("log", {"wargaming_result": heavy.WARGAMING | {"log": heavy.MIXED * 20}}),
+        ("steps", {"wargaming_result": heavy.WARGAMING | {"phases": [{"name": "x", "detail": "b" * 2000}] * 100}}),
+    ],
+)
+def test_what_a_page_only_begins_is_read_to_its_end_behind_a_link(sign_in, alice, make_patch, part, sent):
+    decision, client = make_patch(**sent), sign_in(alice)
+    address = reverse("patch-text", args=[decision.decision_id, part])
+    assert address in client.get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    read, following = b"", 0
+    while following is not None:
+        excerpt = client.get(address, {"from": following}).context["excerpt"]
+        read, following = read + excerpt.raw, excerpt.next
+    result = sent["wargaming_result"]
+    assert read.decode() == result["log"] if part == "log" else read.decode().count("b" * 2000) == 100
+
+
+def test_a_part_that_was_not_sent_is_not_there(sign_in, alice, make_patch, make_gate):
+    patch, gate, client = make_patch(), make_gate(), sign_in(alice)
+    for decision, part, status in (
+        (patch, "log", 404),
+        (patch, "request", 404),
+        (gate, "whole", 404),
+        (gate, "request", 200),
+    ):
+        assert client.get(reverse("patch-text", args=[decision.decision_id, part])).status_code == status

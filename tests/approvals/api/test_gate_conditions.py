@@ -9,6 +9,7 @@ from django.utils import timezone
 from approvals.models import DeciderKind, Decision, Policy, Status
 from approvals.policy.loosening import loosens
 from approvals.services import killswitch
+from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import Api, actor_for, gate_request, republish
 
@@ -60,6 +61,7 @@ def test_a_gate_whose_conditions_all_hold_is_approved_at_once(api, token_for):
     assert api.get(f"{PATH}/stats").json()["auto_approved"] == 1
     [past] = api.get(f"{PATH}/history", status="auto_approved").json()["approvals"]
     assert past["id"] == gate["id"]
+    dispatch()
     feed = Api(token_for("deployer", "deployer")).get("/hitl/decisions").json()
     assert [item["status"] for item in feed] == ["auto_approved"]
 

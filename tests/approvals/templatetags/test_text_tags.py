@@ -108,3 +108,15 @@ def test_a_single_folder_keeps_its_name(path: str, short: str) -> None:
 def test_a_folder_all_others_lie_in_keeps_a_name() -> None:
     groups = folders([{"path": "src/a.py"}, {"path": "src/deep/b.py"}])
     assert [group["short"] for group in groups] == ["src", "deep"]
+
+
+def test_many_invisible_characters_are_drawn_by_runs():
+    html = visible("\u200b" * 25 + "a\u200bb\x01\x02")
+    assert html.count('title="ZERO WIDTH SPACE"') == 20
+    assert (
+        'class="ctl">U+200B × 5</span>a<span class="ctl">U+200B</span>b<span class="ctl">invisible × 2</span>' in html
+    )
+
+
+def test_a_text_of_many_lines_has_one_count():
+    assert linkify("\x01\n" * 30).count("START OF HEADING") == 20
