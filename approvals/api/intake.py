@@ -38,7 +38,7 @@ def submission_of(document: IntakeDocument) -> Submission:
     locations = [location.model_dump() for location in document.patch_metadata.vulnerable_locations]
     content = rfc8785.dumps(document.model_dump(mode="json", exclude=NOT_CONTENT))
     diff_sha256 = hashlib.sha256(diff).hexdigest()
-    facts = summary(parse(diff), locations)
+    facts = summary(parsed, locations)
     facts["warnings"] += notes(document.patch_metadata)
     return Submission(
         columns={

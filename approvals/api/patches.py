@@ -210,9 +210,13 @@ def canonical_diff(decision: Decision) -> HttpResponse:
     """Return the same change and nothing else, in git's form. Raise NotFound (a gate), Conflict (no form is safe)."""
     if decision.patch.is_gate:
         raise NotFound("A workflow gate has no diff.")
+    patch = decision.patch
+    if not patch.canonical_sha256:
+        why = patch.no_canonical or "It came before such forms were made: `manage.py fill_same_lines` reads it again."
+        raise Conflict(f"This patch has no canonical form. {why}")
     found = canonical(parse(bytes(PatchContent.objects.get(patch=decision.patch_id).diff)))
-    if found.data is None:
-        raise Conflict(f"This patch has no canonical form. {found.reason}")
+    if found.data is None or found.sha256 != patch.canonical_sha256:
+        raise Conflict("Its canonical form would not be the one that was judged, so there is none: take it as sent.")
     return _text(found.data, found.sha256)
 
 

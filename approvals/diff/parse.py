@@ -40,12 +40,18 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
         decoded = sent.within(mail.data)
         return as_sent(_Reader(decoded, notices).read(), sent, decoded, mail.encodings, notices)
     except BudgetSpent:
-        notices = Notices()
-        words = (
-            f"Reading took longer than {budget_seconds:g} s: the patch is shown as plain text, no file was recognised."
-        )
-        notices.add("budget", words, None, 1)
-        return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False, codes=notices.codes)
+        return unread(data)
+
+
+def unread(data: bytes) -> Diff:
+    """Return a patch whose reading took too long: words without a file, and a warning that says so.
+
+    What took too long when it was judged is shown so afterwards too, however fast the machine is by then.
+    """
+    notices = Notices()
+    words = "Reading took too long: the patch is shown as plain text, no file was recognised."
+    notices.add("budget", words, None, 1)
+    return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False, codes=notices.codes)
 
 
 class _Reader:

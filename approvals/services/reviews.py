@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals.diff.parse import parse
+from approvals.diff.parse import parse, unread
 from approvals.diff.positions import wrong_place
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.models import (
@@ -144,8 +144,9 @@ def comment(
 
 def _check_place(decision_id: UUID, file: str, line: int | None, side: Side) -> None:
     """Raise Invalid where the diff has no such place. Parsed before the lock: a large diff takes a while."""
-    content = PatchContent.objects.filter(patch__decision__decision_id=decision_id).first()
-    diff = parse(bytes(content.diff) if content else b"")
+    content = PatchContent.objects.filter(patch__decision__decision_id=decision_id).select_related("patch").first()
+    read = parse if content is None or content.patch.parsed else unread
+    diff = read(bytes(content.diff) if content else b"")
     if wrong := wrong_place(diff, file, line, old=side == Side.OLD):
         field, sentence = wrong
         raise Invalid(sentence, errors=[_field(field, sentence)])

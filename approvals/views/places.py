@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from approvals.diff.parse import parse
+from approvals.diff.parse import parse, unread
 from approvals.diff.structure import Diff, Text, Warning
 from approvals.models import Comment, Patch, PatchContent, Side
 
@@ -25,10 +25,12 @@ def load(patch: Patch) -> Diff:
     A patch that our reader fails on is words without a file: every byte is shown, and a warning says why.
     """
     data = content(patch)
-    return attempted(f"Reading the patch {patch.sha256}", lambda: parse(data), lambda: _unread(data))
+    if not patch.parsed:
+        return unread(data)
+    return attempted(f"Reading the patch {patch.sha256}", lambda: parse(data), lambda: _failed(data))
 
 
-def _unread(data: bytes) -> Diff:
+def _failed(data: bytes) -> Diff:
     warning = Warning("unread", "Reading this patch failed, so all of it is shown as it was sent.", None, 1)
     return Diff((Text("raw", 1, (data,)),), (), (warning,), 0, 0, parsed=False, codes=frozenset({warning.code}))
 

@@ -1,13 +1,16 @@
 """The patch page stands whatever is sent and whatever breaks in reading it."""
 
 import random
+from functools import partial
 
 import pytest
 from django.urls import reverse
 
+from approvals.diff.parse import parse
 from approvals.models import PatchView
 from approvals.views import diff as diffs
 from approvals.views import places
+from tests.cast import Api
 from tests.mutations import SAMPLES, mutated, samples
 
 pytestmark = pytest.mark.django_db
@@ -115,3 +118,18 @@ def test_the_pages_of_mutated_real_patches_are_always_there(sign_in, alice, make
         for file in answer.context["diff"]["files"]:
             assert page(client, decision, "patch-file", file["key"]).status_code == 200
         assert page(client, decision, "patch-compare", first.patch.revision).status_code == 200
+
+
+def test_what_took_too_long_to_read_stays_so(sign_in, alice, make_patch, monkeypatch):
+    """The page shows what was judged, on a machine that is faster by now too."""
+    slow = partial(parse, budget_seconds=-1)
+    with monkeypatch.context() as patched:
+        patched.setattr("approvals.api.intake.parse", slow)
+        decision = make_patch()
+    page = sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert "Reading took too long" in page
+    assert "run(query)" in page
+    answer = Api(user=alice).get(f"/hitl/patches/{decision.patch.patch_id}/diff", form="canonical")
+    assert (answer.status_code, "Reading took too long" in answer.json()["detail"]) == (409, True)
+    said = {"comment": "Here.", "file": "app.py", "line": 1, "decision_id": str(decision.decision_id)}
+    assert Api(user=alice).post(f"/hitl/patches/{decision.patch.patch_id}/comment", said).status_code == 422
