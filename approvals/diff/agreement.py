@@ -8,7 +8,7 @@ from approvals.diff.gnu_patch import PatchReading, Section
 from approvals.diff.notices import counted, shortened
 from approvals.diff.paths import shown
 from approvals.diff.source import Source
-from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, File, Hunk
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, File, Hunk
 
 Finding = tuple[str, str, str | None, int]
 """Code, sentence, path (None where it is about no file shown), line counted from 1."""
@@ -133,7 +133,7 @@ def _more_by_git(files: Sequence[File], ours: Mapping[int, object], git: GitRead
 def _about_places(file: File) -> Iterator[Finding]:
     """Say where numbers of old and new lines do not fit together, and which hunks have nothing around them."""
     delta = 0
-    for hunk in file.hunks:
+    for number, hunk in enumerate(file.hunks, start=1):
         if hunk.form != "unified" or None in (hunk.old_start, hunk.new_start, hunk.old_count, hunk.new_count):
             return
         old_start, old_count = hunk.old_start or 0, hunk.old_count or 0
@@ -147,18 +147,23 @@ def _about_places(file: File) -> Iterator[Finding]:
             yield "hunk-shift", words, file.path, hunk.line
             return
         delta += new_count - old_count
-        # A file of one line has no other lines around it.
-        if (
-            CONTEXT not in hunk.codes
-            and EATEN not in hunk.codes
-            and old_start != 1
-            and file.change not in ("added", "deleted")
-        ):
-            words = (
-                "This hunk has no unchanged line around it: git apply refuses it unless --unidiff-zero is given, "
-                "GNU patch trusts its line number."
-            )
+        if file.change not in ("added", "deleted") and (words := _bare(hunk, number == len(file.hunks))):
             yield "zero-context", words, file.path, hunk.line
+
+
+def _bare(hunk: Hunk, is_last: bool) -> str:
+    """Say where a hunk lacks the unchanged lines by which git apply finds its place; '' where it has them.
+
+    A file of one line has no other lines around it, and the last hunk may end where the file does.
+    """
+    codes = hunk.codes.translate(None, bytes((NOTE,)))
+    if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and is_last):
+        what = "has no unchanged line around it"
+    elif codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,))) and not is_last:
+        what = "ends without an unchanged line, and the file goes on"
+    else:
+        return ""
+    return f"This hunk {what}: git apply refuses it unless --unidiff-zero is given, GNU patch trusts its line number."
 
 
 def _listed(section: Section) -> str:
