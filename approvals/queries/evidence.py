@@ -100,7 +100,7 @@ def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
     total = (patch.ml_base_value or 0) + sum(part["contribution"] for part in parts)
     largest = abs(parts[0]["contribution"]) if parts else 0
     for part in parts:
-        part["share_percent"] = round(100 * abs(part["contribution"]) / largest) if largest else 0
+        part["share_percent"] = round(abs(part["contribution"]) / largest * 100) if largest else 0
     rest = parts[SHAP_SHOWN:]
     known = patch.ml_base_value is not None and bool(parts)
     return {
@@ -110,10 +110,10 @@ def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
         "threshold_percent": percent(float(threshold)),
         "model_version": patch.ml_model_version,
         "record": track_record(patch),
-        "base": None if patch.ml_base_value is None else f"{patch.ml_base_value:.3f}",
+        "base": patch.ml_base_value,
         "rows": parts[:SHAP_SHOWN],
         "others": {"count": len(rest), "contribution": sum(part["contribution"] for part in rest)} if rest else None,
-        "sum": f"{total:.3f}" if known else None,
+        "sum": total if known else None,
         "adds_up": abs(total - confidence) <= TOLERANCE if known else None,
     }
 

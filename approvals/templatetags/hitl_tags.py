@@ -1,6 +1,6 @@
 """Marks that templates print: icons, badges, meters. Text is in `text_tags`, times and clocks in `clock_tags`."""
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
 
@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString, mark_safe
 from approvals.models import Category, Decision, Patch, Priority, Status, Wargaming
 from approvals.queries import case
 from approvals.queries.case import LastChange
+
+from .number_tags import percent
 
 register = template.Library()
 
@@ -148,35 +150,6 @@ def meter(
     )
 
 
-SMALLEST_PERCENT = Decimal("0.0001")
-
-
-@register.filter
-def percent(value: float | Decimal | None) -> str:
-    """Return a share of 1 in percent, at most one decimal, cut and never rounded up: 0.9496 is not yet 95."""
-    if value is None:
-        return ""
-    exact = (Decimal(repr(value)) if isinstance(value, float) else Decimal(value)) * 100
-    cut = exact.quantize(Decimal("0.1"), rounding=ROUND_DOWN)
-    return f"{cut:f}".removesuffix(".0")
-
-
-@register.filter
-def small_percent(value: float | None) -> str:
-    """Return a share of 1 in percent with two decimals, or as many as its first digit needs: 0.00043 is 0.04.
-
-    Cut and never rounded up, as `percent` is; FIRST writes EPSS scores so.
-    """
-    if value is None:
-        return ""
-    exact = Decimal(repr(value)) * 100
-    if 0 < exact < SMALLEST_PERCENT:
-        return f"below {SMALLEST_PERCENT:f}"
-    places = Decimal("0.01") if exact >= Decimal("0.01") or not exact else Decimal(1).scaleb(exact.adjusted())
-    cut = f"{exact.quantize(places, rounding=ROUND_DOWN):f}"
-    return cut.rstrip("0").rstrip(".") if "." in cut else cut
-
-
 @register.inclusion_tag("approvals/_concord.html")
 def concord(patch: Patch, threshold: Decimal | None = None) -> dict[str, Any]:
     """Render ML and wargaming side by side with whether they agree."""
@@ -224,14 +197,6 @@ def category_label(code: str) -> str:
 def failing(trace: list[dict[str, Any]]) -> int:
     """Return how many conditions of a trace are not met; absent evidence counts as not met."""
     return sum(1 for condition in trace if condition.get("outcome") != "pass")
-
-
-@register.filter
-def signed(value: float | str) -> str:
-    """Return a contribution with its sign and three decimals; text comes back as it is."""
-    if isinstance(value, str):
-        return value
-    return f"{'−' if value < 0 else '+'}{abs(value):.3f}"
 
 
 @register.filter
@@ -296,9 +261,3 @@ def action_badge(type: str, kind: str = "") -> SafeString:
 def kind_class(kind: str) -> str:
     """Return the class that colours an icon for a kind of state."""
     return f"is-{kind}"
-
-
-@register.filter
-def whole(value: float | str) -> str:
-    """Return a feature's value, a whole number without its '.0'."""
-    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)

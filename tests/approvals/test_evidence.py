@@ -76,3 +76,11 @@ def test_one_approval_that_does_both_is_asked_for_once(sign_in, make_patch, appr
     approve(decision, alice)
     text = sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
     assert "Still needed: 1 more approval, from security-leads." in text
+
+
+def test_huge_contributions_break_no_page(sign_in, alice, make_patch):
+    huge = {"confidence": 0.9, "prediction": True, "base_value": 1e308, "shap_values": {"a": 1e308, "b": -1.5e300}}
+    decision = make_patch(ml_prediction=huge)
+    page = sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert "+1 × 10^308" in page
+    assert "0" * 30 not in page

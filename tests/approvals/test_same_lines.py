@@ -107,7 +107,7 @@ def test_the_same_cve_section_counts_all_and_shows_package_size_and_a_comparison
     assert "Same vulnerability 13" in words
     section = html[html.index('id="others"') :]
     assert section.count("werkzeug") >= 9
-    assert "<ins>+1</ins> <del>−1</del>" in section
+    assert "<ins>+1</ins><del>−1</del>" in section
     assert section.count("same lines</span>") == 9
     assert reverse("patch-compare-patches", args=[one.decision_id, others[-1].decision_id]) in section
 

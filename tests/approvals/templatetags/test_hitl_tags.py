@@ -17,15 +17,11 @@ from approvals.templatetags.hitl_tags import (
     icon,
     meter,
     ml_badge,
-    percent,
     prio,
     prio_badge,
-    signed,
-    small_percent,
     status_badge,
     wargaming_badge,
     wargaming_note,
-    whole,
 )
 from audit.types import TYPES
 from hitl.settings import BASE_DIR
@@ -82,15 +78,6 @@ def test_a_priority_is_shown_from_its_number_or_its_name(given: int | str) -> No
     assert icons_in(prio(given)) == icons_in(prio_badge(given)) == ["i-p-critical"]
 
 
-@pytest.mark.parametrize(
-    ("share", "shown"),
-    [(0.87, "87"), (0.949, "94.9"), (0.9496, "94.9"), (0.99999, "99.9"), (1.0, "100"), (0.0, "0"), (0.29, "29"),
-     (Decimal("0.950"), "95"), (None, "")],
-)  # fmt: skip
-def test_a_share_is_cut_never_rounded_up_to_what_it_did_not_reach(share: float | None, shown: str) -> None:
-    assert percent(share) == shown
-
-
 def test_a_meter_tells_its_value_and_where_auto_approval_begins() -> None:
     html = meter("87", "accent", "95")
     assert 'role="meter"' in html
@@ -143,16 +130,6 @@ def test_absent_evidence_counts_as_a_condition_that_is_not_met() -> None:
     assert failing([{"outcome": "pass"}, {"outcome": "fail"}, {"outcome": "absent"}]) == 2
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.14, "+0.140"), (-0.05, "−0.050"), (0, "+0.000"), ("+0.1", "+0.1")])
-def test_a_contribution_carries_its_sign(value: float | str, shown: str) -> None:
-    assert signed(value) == shown
-
-
-@pytest.mark.parametrize(("value", "shown"), [(2.0, "2"), (2.5, "2.5"), ("jndi", "jndi"), (7, "7")])
-def test_a_whole_number_has_no_fraction(value: float | str, shown: str) -> None:
-    assert whole(value) == shown
-
-
 def test_a_category_is_shown_in_words() -> None:
     assert category_label(Category.INCOMPLETE) == "Incomplete fix"
     assert category_label("") == ""
@@ -168,24 +145,3 @@ def test_every_audit_action_is_drawn_with_its_own_mark(name: str) -> None:
 
 def test_every_severity_has_a_priority_mark_or_says_unknown() -> None:
     assert {severity.value for severity in Severity} - {"unknown"} == {name.lower() for name in Priority.names}
-
-
-@pytest.mark.parametrize(
-    ("share", "shown"),
-    [
-        (0.00043, "0.04"),
-        (0.0043, "0.43"),
-        (0.412, "41.2"),
-        (0.94358, "94.35"),
-        (0.99999, "99.99"),
-        (0.00001, "0.001"),
-        (0.0000123, "0.001"),
-        (1e-12, "below 0.0001"),
-        (0.0, "0"),
-        (0.1, "10"),
-        (1.0, "100"),
-        (None, ""),
-    ],
-)
-def test_a_small_share_is_shown_as_what_it_is(share, shown):
-    assert small_percent(share) == shown
