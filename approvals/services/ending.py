@@ -22,6 +22,7 @@ PATCHES = Rows(
     "revision",
     "sha256",
     "cve_ids",
+    "vulnerability_ids",
     "package_name",
     "ecosystem",
     "repository",

@@ -127,7 +127,7 @@ def _end_of(decision: Decision, refused: bool, others: dict[str, CveFacts], enab
         effective=patch.effective_severity,
         priority=Priority(decision.priority),
         enforced=version.auto_approval == AutoApproval.ENFORCE,
-        others=max((others[cve].pending - 1 for cve in patch.cve_ids if cve in others), default=0),
+        others=max((others[cve].pending - 1 for cve in patch.vulnerability_ids if cve in others), default=0),
         trace=decision.trace,
         known_exploited=patch.known_exploited,
         manual_review=patch.requires_manual_review,
@@ -174,7 +174,7 @@ def _refused(due: list[Decision]) -> set[int]:
 def _others(due: list[Decision]) -> dict[str, CveFacts]:
     """Return what waits for each CVE of those that could be approved by time; one query, none where there are none."""
     asked = [decision for decision in due if decision.expire_action == ExpireAction.APPROVE]
-    return cve_facts({cve for decision in asked for cve in decision.patch.cve_ids})
+    return cve_facts({cve for decision in asked for cve in decision.patch.vulnerability_ids})
 
 
 def _take(limit: int, **due: datetime) -> list[Decision]:

@@ -57,10 +57,13 @@ class Command(BaseCommand):
         waiting: dict[str, tuple[int, Submission]] = {}
         for number, raw in rows:
             try:
-                submission = submission_of(document_of(json.loads(raw)))
+                row = json.loads(raw)
+                submission = submission_of(document_of(row))
             except (ValueError, Refusal) as error:
                 self._failed(number, _words(error))
                 continue
+            if (word := row.get("severity")) and not severity_of(word):
+                self.stderr.write(f"\rline {number}: no severity is called “{word}”; it counts as unknown")
             if submission.patch_id in waiting:
                 self._settle(waiting, actor, clocks)
                 waiting = {}

@@ -99,3 +99,9 @@ def test_a_producer_without_a_name_is_refused(run):
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(CommandError, match="No such file"):
         call_command("import_patches", str(tmp_path / "none"), producer="debian")
+
+
+def test_a_severity_that_nobody_knows_is_said(run):
+    out, err = run(bare(severity="spicy"))
+    assert out == "1 new, 0 already known, 0 failed."
+    assert "line 1: no severity is called “spicy”; it counts as unknown" in err

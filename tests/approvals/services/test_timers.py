@@ -256,6 +256,19 @@ def test_a_candidate_that_came_later_keeps_time_from_approving(low):
     assert "another candidate waits" in again(decision).cause
 
 
+def test_a_candidate_under_another_name_keeps_time_from_approving(low):
+    decision = low(cve_id="ghsa-aaaa-bbbb-cccc", aliases=["CVE-2024-1"])
+    low(cve_id="cve 2024–1")
+    run(timers.expire_due, NOW + 7 * DAY)
+    assert "another candidate waits" in again(decision).cause
+
+
+def test_a_lone_candidate_is_no_other_one_however_its_name_is_written(low):
+    decision = low(cve_id="cve-2024-1")
+    run(timers.expire_due, NOW + 7 * DAY)
+    assert again(decision).status == Status.AUTO_APPROVED
+
+
 def test_a_manual_review_is_never_approved_by_time(low):
     decision = low(requires_manual_review=True)
     run(timers.expire_due, NOW + 7 * DAY)
