@@ -237,12 +237,6 @@ class Diff:
     sent: Text | None = None
 
     @property
-    def preamble(self) -> str:
-        """Return the words before the first file: mail headers, commit message, diffstat."""
-        first = self.chunks[0] if self.chunks else None
-        return first.text if isinstance(first, Text) and self.parsed else ""
-
-    @property
     def line_count(self) -> int:
         """Return how many lines all hunks have together."""
         return sum(file.line_count for file in self.files)

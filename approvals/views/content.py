@@ -1,5 +1,6 @@
 """What a patch contains, apart from its page: the exact bytes, and what differs between two revisions or patches."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -7,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from approvals.api.patches import raw_diff
+from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.differences import differences, grouped
 
@@ -24,29 +26,8 @@ def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpRespo
     other = find.revision_of(decision, revision)
     if other is None:
         raise Http404
-    key, first = _window(request)
     older, newer = sorted([other, decision], key=lambda one: one.patch.revision)
-    compared = None
-    if not decision.patch.is_gate:
-        compared = comparison(older.patch, newer.patch, key, first)
-        if compared is None:
-            raise Http404
-    context = {
-        "active": "queue",
-        "decision": decision,
-        "patch": decision.patch,
-        "older": older,
-        "newer": newer,
-        "differences": [] if key else grouped(differences(older, newer)),
-        "comparison": compared,
-    }
-    return render(request, "approvals/compare.html", context)
-
-
-def _window(request: HttpRequest) -> tuple[str, int]:
-    """Return the file that is asked for alone, and the line from which on."""
-    first = request.GET.get("from", "")
-    return request.GET.get("file", ""), int(first) if first.isdecimal() and len(first) < 8 else 0
+    return render(request, "approvals/compare.html", _compared(request, decision, older, newer))
 
 
 @require_safe
@@ -58,21 +39,31 @@ def compare_patches(request: HttpRequest, decision_id: UUID, other_id: UUID) -> 
     if decision.pk == other.pk:
         raise Http404
     older, newer = sorted([other, decision], key=lambda one: one.pk)
-    key, first = _window(request)
-    compared = comparison(older.patch, newer.patch, key, first)
-    if compared is None:
-        raise Http404
-    context = {
+    lines = older.patch.change_sha256
+    context = _compared(request, decision, older, newer) | {
+        "same_lines": lines is not None and lines == newer.patch.change_sha256
+    }
+    return render(request, "approvals/compare_patches.html", context)
+
+
+def _compared(request: HttpRequest, decision: Decision, older: Decision, newer: Decision) -> dict[str, Any]:
+    """Return what a comparison shows: all of it, or from some line on the one file that is asked for."""
+    key, from_line = request.GET.get("file", ""), request.GET.get("from", "")
+    compared = None
+    if not decision.patch.is_gate:
+        first = int(from_line) if from_line.isdecimal() and len(from_line) < 8 else 0
+        compared = comparison(older.patch, newer.patch, key, first)
+        if compared is None:
+            raise Http404
+    return {
         "active": "queue",
         "decision": decision,
         "patch": decision.patch,
         "older": older,
         "newer": newer,
-        "same_lines": older.patch.change_sha256 is not None and older.patch.change_sha256 == newer.patch.change_sha256,
         "differences": [] if key else grouped(differences(older, newer)),
         "comparison": compared,
     }
-    return render(request, "approvals/compare_patches.html", context)
 
 
 @require_safe

@@ -72,7 +72,7 @@ def codes(diff: Diff) -> list[str]:
 def test_a_mail_of_format_patch_has_words_a_file_and_a_footer() -> None:
     diff = exact(MAIL)
     assert [getattr(chunk, "kind", "file") for chunk in diff.chunks] == ["mail", "file", "footer"]
-    assert "Words about it." in diff.preamble
+    assert b"Words about it." in diff.chunks[0].to_bytes()
     assert (diff.additions, diff.deletions) == (1, 2)
     assert codes(diff) == []
 
