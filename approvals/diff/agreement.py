@@ -28,7 +28,7 @@ AMBIGUOUS: Final = frozenset(
 
 _FORMS: Final = {
     "normal": "a normal diff",
-    "ed": "an ed script",
+    "ed": "an ed script, which does not show the lines it takes away,",
     "unified": "an indented diff",
     "context": "an indented diff",
 }
@@ -157,6 +157,8 @@ def _bare(hunk: Hunk, is_last: bool) -> str:
     A file of one line has no other lines around it, and the last hunk may end where the file does.
     """
     codes = hunk.codes.translate(None, bytes((NOTE,)))
+    if not codes:
+        return ""
     if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and is_last):
         what = "has no unchanged line around it"
     elif codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,))) and not is_last:

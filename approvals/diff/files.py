@@ -185,6 +185,8 @@ def _wrong_counts(hunk: Hunk, excess: int) -> str | None:
     if hunk.form == "context":
         wrong = announced_wrongly(hunk)
         return "A half of this context hunk has another number of lines than announced." if wrong else None
+    if hunk.form == "ed":  # it shows no old lines
+        return None
     both = codes.count(CONTEXT) + codes.count(EATEN)
     old, new = both + codes.count(DELETE), both + codes.count(ADD)
     if hunk.form == "combined":

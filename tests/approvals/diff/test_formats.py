@@ -282,3 +282,13 @@ def test_text_without_a_change_has_no_file_and_says_so(data: bytes) -> None:
     diff = exact(data)
     assert diff.files == ()
     assert codes(diff) == ["no-files" if data else "empty"]
+
+
+def test_an_ed_script_is_not_blamed_for_lines_it_never_shows() -> None:
+    diff = exact(b"Index: x\n3,4c\nb\n.\n")
+    assert codes(diff) == ["only-patch"]
+    said = [warning.message for warning in diff.warnings]
+    assert said == [
+        "GNU patch changes x by an ed script, which does not show the lines it takes away, here; git apply and git am "
+        "pass over these lines."
+    ]
