@@ -156,7 +156,7 @@ def test_once_one_was_read_the_others_are_one_step_with_their_own_digests(
     critical, marked = make_patch(severity="critical"), make_patch(vulnerable_locations=[{"file": "other.py"}])
     spaced = make_patch(diff=SPACED)
     client = sign_in(alice)
-    assert "Approve the 4 others with the same lines" in words_of(client, page(one))
+    assert "Approve those with the same lines" in words_of(client, page(one))
     asked = client.get("/bulk", {"verdict": "approve", "same_lines": str(one.decision_id)}).content.decode()
     items = re.findall(r'name="items" value="([^"]+)"', asked)
     assert items == [f"{other.decision_id}:{other.patch.sha256}" for other in (two, three)]
