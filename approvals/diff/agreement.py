@@ -1,5 +1,6 @@
 """Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings, reads no patch."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -20,7 +21,16 @@ AMBIGUOUS: Final = frozenset(
         *("half-header", "hunk-counts", "hunk-left-out", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail"),
         *("name-blank", "name-mismatch", "names-differ", "no-files", "no-hunks", "no-name", "only-in", "only-patch"),
         *("patch-reads-more", "patch-stops", "property", "submodule-log", "text-in-file", "utf-16", "word-diff"),
-        *("copy-order", "epoch-stamp", "mode-lines", "no-prefix", "note-place", "odd-name", "stray-header"),
+        *(
+            "copy-order",
+            "epoch-stamp",
+            "mode-lines",
+            "no-prefix",
+            "note-place",
+            "odd-name",
+            "order-counts",
+            "stray-header",
+        ),
         "zero-context",
     )
 )
@@ -55,15 +65,39 @@ def disagreements(
             yield "patch-reads-more", words, None, begin + 1
         elif begin == section.hunks[0][0]:
             yield from _about_names(ours[begin][0], names, section)
-    yield from _more_by_git(files, ours, git)
+    heads = {file.line - 1 + place: file for file in files for place in range(len(file.header_lines))}
+    for section in patch.sections:
+        if section.kind == "header" and section.header in heads:
+            yield from _about_names(heads[section.header], names, section)
+    yield from _more_by_git(heads, ours, git)
     for file in files:
         yield from _about_places(file)
-    changed = [path for file in files for path in {file.old_path, file.new_path} if path]
+    yield from _about_order(files)
+
+
+def _about_order(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where a file is moved or copied and changed elsewhere, or comes twice, or is changed after it went."""
+    changed = Counter(path for file in files for path in {file.old_path, file.new_path} if path)
+    there: dict[str, bool] = {}
     for file in files:
-        if file.change in ("copied", "renamed") and changed.count(file.old_path or "") > 1:
+        if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
             name = shortened(file.old_path or "")
             words = f"{name} is moved or copied, and changed elsewhere in this patch: the order counts."
             yield "copy-order", words, file.path, file.line
+        needs, makes = file.old_path, file.new_path
+        if file.change == "added":
+            needs = None
+        elif file.change == "deleted":
+            makes = None
+        if (needs and not there.get(needs, True)) or (makes and makes != needs and there.get(makes, False)):
+            words = (
+                f"{shortened(file.path)} comes twice in this patch, or is changed after it went: tools differ there."
+            )
+            yield "order-counts", words, file.path, file.line
+        if needs and file.change in ("renamed", "deleted"):
+            there[needs] = False
+        if makes:
+            there[makes] = True
 
 
 def _about_hunk(
@@ -123,8 +157,7 @@ def _about_names(file: File, names: Mapping[str, frozenset[bytes]], section: Sec
         yield "names-differ", words, file.path, section.header + 1
 
 
-def _more_by_git(files: Sequence[File], ours: Mapping[int, object], git: GitReading) -> Iterator[Finding]:
-    heads = {file.line - 1 + place for file in files for place in range(len(file.header_lines))}
+def _more_by_git(heads: Mapping[int, File], ours: Mapping[int, object], git: GitReading) -> Iterator[Finding]:
     for read in git.files:
         if any(begin not in ours for begin, _ in read.hunks) or read.start not in heads:
             yield "git-reads-more", "git apply reads a change here that is not shown as one.", None, read.start + 1

@@ -13,7 +13,7 @@ UNSAFE: Final = frozenset(
     (
         *("binary", "binary-absent", "budget", "colours", "combined-diff", "empty", "foreign-line", "git-reads-more"),
         *("hunk-counts", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail", "name-mismatch", "names-differ"),
-        *("mode-lines", "note-place", "odd-name", "stray-header"),
+        *("mode-lines", "note-place", "odd-name", "order-counts", "stray-header"),
         *("no-files", "no-name", "nul", "only-in", "only-patch", "patch-reads-more", "path-outside", "property"),
         *("submodule", "submodule-log", "utf-16", "word-diff", "zero-context"),
     )

@@ -17,6 +17,7 @@ Doubt = tuple[str, str, int]
 
 _ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
 _ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
+_ENDS_BLANK = re.compile(rb"(?:--- |\+\+\+ |diff --git |(?:rename|copy) (?:from|to) )[^\t]* \r?$")
 _ORIGINALS: Final = (".orig", ".old", ".bak", "~")
 STRAY_HEADERS: Final = GIT_LINES[1:]  # `index` alone changes nothing
 
@@ -27,7 +28,9 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
     if words := _about_modes(draft):
         yield "mode-lines", f"{words}: tools set other modes, or delete and create otherwise.", line
     raw = [name for name in (draft.source, draft.target, draft.moved_from, draft.moved_to) if name]
-    if any(_ODD_BYTE.search(name) for name in raw) or any(_ESCAPE.search(x) for x in draft.header if b' "' in x):
+    lines = [without_ending(line) for line in draft.header]
+    odd = any(_ODD_BYTE.search(name) for name in raw) or any(_ESCAPE.search(x) for x in lines if b' "' in x)
+    if odd or any(_ENDS_BLANK.match(line) for line in lines):
         yield "odd-name", "The name is written in a way that tools read differently.", line
     if words := _about_moves(draft):
         yield "name-mismatch", words, line

@@ -117,8 +117,8 @@ class _Header:
             if self.names.get(side, name) != name:  # patch keeps it where the later one has too few folders
                 self.names[f"{side} before"] = self.names[side]
             self.names[side] = name
-        else:
-            self.names.pop(side, None)
+        elif side in self.names:  # /dev/null takes no earlier name away
+            self.names[f"{side} before"] = self.names.pop(side)
 
 
 def _find(source: Source, position: int) -> Section | None:

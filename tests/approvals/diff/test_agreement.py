@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from approvals.diff.canonical import canonical
 from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import read_as_patch
 from approvals.diff.parse import parse
@@ -225,6 +226,18 @@ DOUBTFUL = {
     "an escape of two digits": b'--- /dev/null\n+++ "b/k\\7z"\n@@ -0,0 +1 @@\n+y\n',
     "a name with a weekday": b"--- /dev/null\n+++ b/k Wed A\n@@ -0,0 +1 @@\n+y\n",
     "two slashes": b"--- a//x\n+++ b//x\n" + FIRST,
+    "a name that ends with a blank": GIT + b"--- a/x\n+++ b/x \n" + FIRST,
+    "a file that is new twice": (GIT + b"new file mode 100644\n--- /dev/null\n+++ b/k\n@@ -0,0 +1 @@\n+y\n").replace(
+        b"a/x b/x", b"a/k b/k"
+    )
+    * 2,
+    "a file that is changed after it went": GIT
+    + b"deleted file mode 100644\n--- a/x\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n"
+    + NAMES
+    + FIRST,
+    "an earlier name before /dev/null": b"--- a/y\nso\n--- /dev/null\n+++ b/k\n@@ -0,0 +1 @@\n+y\n",
+    "a name after the header of an empty file": GIT.replace(b"x", b"k")
+    + b"new file mode 100644\n--- /dev/null\n+++ b/k\n*** a/y\n",
 }
 """Patches of which tools made different trees when they were tried."""
 
@@ -234,6 +247,16 @@ def test_what_tools_take_in_different_ways_is_ambiguous_and_loses_nothing(case: 
     diff = parse(DOUBTFUL[case])
     assert diff.to_bytes() == DOUBTFUL[case]
     assert summary(diff)["ambiguous"]
+
+
+def test_a_file_may_come_change_and_go_in_one_series() -> None:
+    """As the mails of one branch do: each tool applies them one after the other."""
+    new = b"diff --git a/k b/k\nnew file mode 100644\n--- /dev/null\n+++ b/k\n@@ -0,0 +1 @@\n+y\n"
+    change = b"diff --git a/k b/k\n--- a/k\n+++ b/k\n@@ -1 +1 @@\n-y\n+z\n"
+    gone = b"diff --git a/k b/k\ndeleted file mode 100644\n--- a/k\n+++ /dev/null\n@@ -1 +0,0 @@\n-z\n"
+    diff = parse(new + change + gone)
+    assert "order-counts" not in diff.codes
+    assert canonical(diff).data is not None
 
 
 def test_the_character_set_of_a_mail_changes_no_byte_of_its_diff() -> None:
