@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -31,11 +32,18 @@ def mutated(data, chance):
     return text[: chance.randrange(1, len(text))] if text and chance.random() < 0.5 else text or "x\n"
 
 
-def samples(largest):
+def real(largest: int) -> Iterator[bytes]:
+    """Yield the real patches below a size in bytes, as they were found."""
     for path in sorted(SAMPLES.glob("*_cve_*.ndjson")):
         for line in path.read_text().splitlines():
-            patch = (
-                base64.b64decode(json.loads(line).get("patch_base64") or "").decode(errors="replace").replace("\0", "")
-            )
+            row = json.loads(line)
+            text = row.get("patch") or row.get("diff") or ""
+            patch = base64.b64decode(row["patch_base64"]) if row.get("patch_base64") else text.encode()
             if 0 < len(patch) < largest:
                 yield patch
+
+
+def samples(largest):
+    """Yield them as JSON may carry them: text without NUL."""
+    for patch in real(largest):
+        yield patch.decode(errors="replace").replace("\0", "")
