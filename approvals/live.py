@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from approvals.errors import TooMany
 from approvals.services.dispatch import LIVE
 
 log = logging.getLogger(__name__)
@@ -23,8 +25,33 @@ Notice = dict[str, Any]
 T = TypeVar("T")
 
 
-class Full(Exception):
-    """This process already serves as many event streams as it may."""
+class Places:
+    """Who waits in this process, on an event stream or with `wait=`, each with a thread of its own: EVENT_STREAMS in
+    all, WAITS_PER_CALLER of one person or token."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    def take(self, who: str) -> None:
+        """Take a place for a caller, by the id of their actor; raise TooMany where there is none."""
+        with self.lock:
+            if self.taken.total() >= settings.EVENT_STREAMS:
+                raise TooMany("As many callers wait here as may; ask again later, or without waiting.", retry_after=15)
+            if self.taken[who] >= settings.WAITS_PER_CALLER:
+                sentence = f"One caller may wait {settings.WAITS_PER_CALLER} times at once; ask again later."
+                raise TooMany(sentence, retry_after=15)
+            self.taken[who] += 1
+
+    def leave(self, who: str) -> None:
+        """Give the place back."""
+        with self.lock:
+            self.taken[who] -= 1
+            if not self.taken[who]:
+                del self.taken[who]
+
+
+places = Places()
 
 
 class Ear:
@@ -69,12 +96,10 @@ class Ear:
             if self.count == seen and not self.stopped.is_set():
                 self.heard.wait(seconds)
 
-    def subscribe(self, most: int) -> "queue.Queue[Notice | None]":
-        """Return a queue of notices from now on; None in it means the stream should end. Raise Full."""
+    def subscribe(self) -> "queue.Queue[Notice | None]":
+        """Return a queue of notices from now on; None in it means the stream should end."""
         self.start()
         with self.heard:
-            if len(self.streams) >= most:
-                raise Full
             stream: queue.Queue[Notice | None] = queue.Queue(BACKLOG)
             self.streams.add(stream)
             return stream
@@ -130,13 +155,23 @@ def connection_parameters() -> dict[str, Any]:
     return {name: value for name, value in given.items() if value} | keepalives
 
 
-def wait_until(look: Callable[[], T | None], seconds: float) -> T | None:
-    """Return what `look` finds, asking again whenever something changed, or None after `seconds`.
+def wait_until(look: Callable[[], T | None], seconds: float, who: str) -> T | None:
+    """Return what `look` finds, asking again whenever something changed, or None after `seconds`. Raise TooMany where
+    the caller, by the id of their actor, waits as often as they may.
 
     The database connection goes back to the pool while nothing happens: sixty waiting callers hold none.
     """
-    if seconds <= 0:
-        return look()
+    found = look()
+    if found is not None or seconds <= 0:
+        return found
+    places.take(who)
+    try:
+        return _wait_until(look, seconds)
+    finally:
+        places.leave(who)
+
+
+def _wait_until(look: Callable[[], T | None], seconds: float) -> T | None:
     ear.start()
     deadline = time.monotonic() + seconds
     while True:

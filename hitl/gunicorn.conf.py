@@ -22,9 +22,10 @@ from hitl.environment import env  # noqa: E402
 
 # Loopback unless told: what a newcomer starts is nobody else's business. The image sets 0.0.0.0.
 bind = f"{env('HITL_BIND', '127.0.0.1')}:{settings.PORT}"
-worker_class = "hitl.gunicorn_worker.LingeringWorker"
+worker_class = "hitl.gunicorn_worker.PatientWorker"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS + settings.EVENT_STREAMS  # a stream holds its thread
+worker_connections = 4_000  # most of them wait in the main loop; the oldest idle ones make room
 preload_app = False  # a query before the fork would leave both workers with one pool and no pool threads
 timeout = 60
 graceful_timeout = 20

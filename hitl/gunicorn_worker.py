@@ -1,126 +1,267 @@
-"""gunicorn's threaded worker: a thread stays with a client that asks on at once, and the body of a refused request is
-read for a while, so that its sender hears the answer."""
+"""gunicorn's threaded worker, whose threads no slow client can hold: a thread is taken when a whole head is there and a
+small body with it, reads a large body for a bounded time, and leaves the end of a connection to the main loop."""
 
+import errno
+import re
 import select
 import socket
+import struct
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
 from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ
+from threading import BoundedSemaphore
 from typing import Any
 
-from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from .unread_bodies import PIECE, Application, Bounded, closing_where_unread
+
 LINGER = 2  # milliseconds
-# Of a body that was refused, read before the answer: the connection can then be kept.
-BEFORE_BYTES, BEFORE_SECONDS = 2 << 20, 0.5
-# And read after the answer, before the connection ends: closed with bytes unread, it would be reset, and a client that
-# sends all before it reads would see a broken pipe in place of the answer.
-AFTER_BYTES, AFTER_SECONDS = 128 << 20, 10.0
-PIECE = 65_536
+REQUEST_SECONDS = 10.0  # for a head and a small body, from the first byte
+HEAD, SMALL_BODY = 65_536, 32_768  # bytes that come whole before a thread is taken
+LARGE_SECONDS, LARGE_BYTES = 40.0, 64 << 20  # for the body of a larger request; the application's limits are lower
+LARGE_AT_ONCE = 16  # bodies that come while a thread waits, in one worker
+SEND_SECONDS = 15  # that one write may wait for a client who does not read
+# After an answer that ends the connection what still comes is thrown away for a while: closed with bytes unread it
+# would be reset, and a client that sends all before it reads would see a broken pipe in place of the answer.
+CLOSE_SECONDS, CLOSE_BYTES = 10.0, 128 << 20
+ROOM = 0.9  # of the connections a worker takes; beyond it the oldest that sends nothing makes room
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
+_LATER = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)  # a body that is not counted, or asked for
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_BUSY = [("Retry-After", "2"), ("Connection", "close"), ("Content-Length", "0")]
 
 
-class LingeringWorker(ThreadWorker):  # type: ignore[misc]  # untyped
+class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
     """Handing a kept connection back to the worker's main thread, and the next request on it to a thread again, was
     6 % of an approval under load; who calls an API sends the next request within a millisecond of an answer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.closing: deque[TConn] = deque()
+        self.large = BoundedSemaphore(LARGE_AT_ONCE)
 
     def load_wsgi(self) -> None:
         """Load the application, and decide at each of its answers whether the connection can stay."""
         super().load_wsgi()
         self.wsgi: Application = closing_where_unread(self.wsgi)
 
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection, and hand it on when its request is there."""
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+                return
+            raise
+        self.nr_conns += 1
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        self._begin(conn)
+        if self.nr_conns > self.worker_connections * ROOM:
+            self._make_room()
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Begin with the next request on a kept connection."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._begin(conn)
+
+    def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Look again at a request of which more has come."""
+        self.poller.unregister(client)
+        self.pending_conns.remove(conn)
+        self._advance(conn)
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        """Keep the connection or end it, after a thread is done with its request."""
+        try:
+            kept = not fs.cancelled() and bool(fs.result())
+        except Exception:
+            self.log.exception("Error handling a connection")
+            self._close(conn)
+            return
+        if not kept:
+            self._end(conn)
+        elif _buffered(conn):
+            self._begin(conn)  # requests sent together: the bytes of the next one were read with this one's
+        else:
+            super().finish_request(conn, fs)
+
     def handle(self, conn: TConn) -> Any:
+        """Answer requests on a connection while they come at once."""
         while (kept := super().handle(conn)) is True and self._has_threads() and _asks_on(conn):
             pass
         return kept
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
-        """Answer one request; where that ends the connection, read on a while for who still sends."""
-        kept = bool(super().handle_request(req, conn))
-        if not kept and has_rest(req):
-            read_on(conn.sock)
-        return kept
+        """Answer one request; its body is read for a bounded time, a large one beside a few others only."""
+        large = _is_large(req)
+        if large and not self.large.acquire(blocking=False):
+            with suppress(OSError):
+                conn.sock.sendall(_answer(b"503 Service Unavailable"))
+            return False
+        plain = req.unreader.sock
+        req.unreader.sock = Bounded(plain, LARGE_BYTES, LARGE_SECONDS)
+        try:
+            return bool(super().handle_request(req, conn))
+        except (BlockingIOError, TimeoutError):  # the client does not read, or sends too slowly
+            self.log.debug("A client was too slow.")
+            return False
+        finally:
+            req.unreader.sock = plain
+            if large:
+                self.large.release()
+
+    def murder_pending(self) -> None:
+        """Close the connections whose request, or whose end, did not come in time."""
+        now = time.monotonic()
+        while self.pending_conns and self.pending_conns[0].timeout <= now:
+            conn = self.pending_conns.popleft()
+            self.poller.unregister(conn.sock)
+            if conn.seen:  # who sent nothing waits for no answer
+                with suppress(OSError):
+                    conn.sock.send(_TOO_SLOW)
+            self._end(conn)
+        while self.closing and self.closing[0].timeout <= now:
+            conn = self.closing.popleft()
+            self.poller.unregister(conn.sock)
+            self._close(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Let nobody who sends nothing hold a stopping worker."""
+        super()._cap_keepalive(deadline)
+        for conn in (*self.pending_conns, *self.closing):
+            conn.timeout = min(conn.timeout, deadline)
+
+    def _begin(self, conn: TConn) -> None:
+        conn.timeout = time.monotonic() + REQUEST_SECONDS
+        self._advance(conn)
+
+    def _advance(self, conn: TConn) -> None:
+        """Hand a connection to a thread where enough of its request is there; wait for more, or end it, where not."""
+        conn.sock.setblocking(False)
+        before = _buffered(conn)
+        try:
+            data = before + conn.sock.recv(HEAD + SMALL_BODY, socket.MSG_PEEK)
+        except BlockingIOError:
+            data = before
+        except OSError:
+            self._close(conn)
+            return
+        else:
+            if len(data) <= getattr(conn, "seen", -1):  # readable, and nothing more: the client has gone
+                self._close(conn)
+                return
+        wanted = missing(data)
+        if wanted is None:
+            with suppress(OSError):
+                conn.sock.send(_TOO_LARGE)
+            self._end(conn)
+            return
+        if wanted == 0:
+            conn.seen = -1
+            self._low_water(conn, 1)
+            conn.data_ready = True
+            self.enqueue_req(conn)
+            return
+        conn.seen = len(data)
+        self._low_water(conn, len(data) - len(before) + wanted)
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _low_water(self, conn: TConn, size: int) -> None:
+        """Let the socket be readable only when so many bytes are there: the loop would spin over the first ones."""
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+
+    def _end(self, conn: TConn) -> None:
+        """End our side of a connection, and wait in the main loop for the other one (RFC 9112, section 9.6)."""
+        try:
+            conn.sock.setblocking(False)
+            self._low_water(conn, 1)
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.left = CLOSE_BYTES
+            conn.timeout = time.monotonic() + CLOSE_SECONDS
+            self.poller.register(conn.sock, EVENT_READ, partial(self._throw_away, conn))
+        except (OSError, ValueError):
+            self._close(conn)
+        else:
+            self.closing.append(conn)
+
+    def _throw_away(self, conn: TConn, client: socket.socket) -> None:
+        try:
+            data = client.recv(PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        conn.left -= len(data)
+        if not data or conn.left < 0:
+            self.poller.unregister(client)
+            self.closing.remove(conn)
+            self._close(conn)
+
+    def _make_room(self) -> None:
+        for waiting in (self.closing, self.pending_conns, self.keepalived_conns):
+            if waiting:
+                conn = waiting.popleft()
+                self.poller.unregister(conn.sock)
+                self._close(conn)
+                return
+
+    def _close(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def _has_threads(self) -> bool:
         """Return whether there is a thread for every connection, so that nobody waits for this one."""
         return bool(self.nr_conns <= self.cfg.threads)
 
 
-def closing_where_unread(application: Application) -> Application:
-    """Wrap an application: where it answers before it has read the body, and the rest of that does not come soon, the
-    answer says `Connection: close`; else the next request on the connection would begin within the body."""
-
-    def answered(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        def start(*head: Any) -> Any:
-            response = start_response.__self__  # type: ignore[attr-defined]  # gunicorn's Response
-            if has_rest(response.req) and not read_rest(response.req):
-                response.force_close()
-            return start_response(*head)
-
-        return application(environ, start)
-
-    return answered
+def missing(data: bytes) -> int | None:
+    """Return how many bytes a request lacks before a thread should read it, at least; None for a head that is too
+    large. Of a large or uncounted body only the head is waited for."""
+    head = data.find(b"\r\n\r\n")
+    if head < 0:
+        return 1 if len(data) < HEAD else None
+    if _LATER.search(data, 0, head + 2) or not (length := _LENGTH.search(data, 0, head + 4)):
+        return 0
+    body = int(length[1])
+    return 0 if body > SMALL_BODY else max(0, head + 4 + body - len(data))
 
 
-def has_rest(req: Request) -> bool:
-    """Return whether some of the body may be unread: of one with a length what is left, of a chunked one its end."""
+def _buffered(conn: TConn) -> bytes:
+    """Return what was read with the request before."""
+    return b"" if conn.parser is None else bytes(conn.parser.unreader.buf.getvalue())
+
+
+def _is_large(req: Request) -> bool:
+    """Return whether a thread took the request before its body was there."""
     reader = req.body.reader
-    return bool(req.body.failed or getattr(reader, "length", 0) or getattr(reader, "parser", None))
+    asked_for = any(name == "EXPECT" for name, _ in req.headers)
+    return asked_for or bool(getattr(reader, "parser", None)) or getattr(reader, "length", 0) > SMALL_BODY
 
 
-def read_rest(req: Request) -> bool:
-    """Read the body to its end within BEFORE_BYTES and BEFORE_SECONDS; return whether that was all."""
-    left = getattr(req.body.reader, "length", 0)
-    if req.body.failed or left > BEFORE_BYTES:
-        return False
-    plain = req.unreader.sock
-    req.unreader.sock = _Bounded(plain)
-    try:
-        while req.body.read(PIECE):
-            pass
-    except (OSError, ParseException):  # too slow, too much, gone, or not framed as it should be
-        return False
-    finally:
-        plain.settimeout(None)
-        req.unreader.sock = plain
-    return True
-
-
-class _Bounded:
-    """A socket that gives BEFORE_BYTES at most, all within BEFORE_SECONDS, however small the pieces."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock, self.left = sock, BEFORE_BYTES
-        self.ends = time.monotonic() + BEFORE_SECONDS
-
-    def recv(self, size: int) -> bytes:
-        seconds = self.ends - time.monotonic()
-        if seconds <= 0 or self.left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(seconds)
-        data = self.sock.recv(min(size, self.left))
-        self.left -= len(data)
-        return data
-
-
-def read_on(sock: socket.socket) -> None:
-    """End our side, and throw away what still comes within AFTER_BYTES and AFTER_SECONDS (RFC 9112, section 9.6)."""
-    left, ends = AFTER_BYTES, time.monotonic() + AFTER_SECONDS
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        while left > 0 and (seconds := ends - time.monotonic()) > 0:
-            sock.settimeout(seconds)
-            data = sock.recv(min(left, PIECE))
-            if not data:
-                return
-            left -= len(data)
+def _answer(status: bytes) -> bytes:
+    lines = [b"HTTP/1.1 " + status, *(f"{name}: {value}".encode() for name, value in _BUSY)]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def _asks_on(conn: TConn) -> bool:
-    """Return whether the next request on a connection begins to arrive within LINGER."""
+    """Return whether the next request on a connection is there within LINGER."""
     arrives = select.poll()
     arrives.register(conn.sock, select.POLLIN)
-    return bool(arrives.poll(LINGER))
+    if not arrives.poll(LINGER):
+        return False
+    conn.sock.setblocking(False)
+    try:
+        return missing(_buffered(conn) + conn.sock.recv(HEAD + SMALL_BODY, socket.MSG_PEEK)) == 0
+    except OSError:
+        return False
+    finally:
+        conn.sock.setblocking(True)

@@ -303,7 +303,8 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 }
 
 # --- Event streams: each holds a thread of gunicorn beyond WEB_THREADS, and no connection -------------------------
-EVENT_STREAMS = env_int("EVENT_STREAMS", 125, 0, 2000)  # per process
+EVENT_STREAMS = env_int("EVENT_STREAMS", 125, 0, 2000)  # per process, callers with `wait=` among them
+WAITS_PER_CALLER = env_int("WAITS_PER_CALLER", 10, 1, 2000)  # of these, of one person or token
 
 # --- Logs and metrics ---------------------------------------------------------------------------------------------
 LOG_LEVEL = env_one_of("LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR")

@@ -44,7 +44,7 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
     def look() -> list[FeedEntry] | None:
         return feed.after(query.after, query.limit) or None
 
-    return [shapes.feed_item(entry) for entry in wait_until(look, query.wait) or []]
+    return [shapes.feed_item(entry) for entry in wait_until(look, query.wait, caller_of(request).actor.id) or []]
 
 
 @router.post(
@@ -75,7 +75,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
         return found if found.status != Status.PENDING else None
 
     if decision.status == Status.PENDING and wait:
-        decision = wait_until(look, wait) or find.by_id(decision_id)
+        decision = wait_until(look, wait, caller.actor.id) or find.by_id(decision_id)
     return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller)
 
 

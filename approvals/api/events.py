@@ -6,19 +6,18 @@ import socket
 import time
 from collections.abc import Generator, Iterator
 
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from approvals.live import Full, Notice, ear
+from approvals.live import Notice, ear, places
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
 from .caller import Needs
 from .description import documented
-from .problems import problem
+from .patches import caller_of
 
 router = Router(tags=["events"])
 
@@ -35,15 +34,12 @@ LOOK = 2.0  # seconds between looks at whether the client is still there
 )
 def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """`patch.submitted`, `decision.changed`, `review.recorded` and `stats`; `Last-Event-ID` replays ten minutes,
-    otherwise `reset` says that the client must fetch everything again. At the cap: 503 with Retry-After."""
-    try:
-        stream = ear.subscribe(settings.EVENT_STREAMS)
-    except Full:
-        answer = problem(503, "This process serves as many event streams as it may; ask again or poll.")
-        answer["Retry-After"] = "15"
-        return answer
+    otherwise `reset` says that the client must fetch everything again. At a cap: 429 with Retry-After."""
+    who = caller_of(request).actor.id
+    places.take(who)
+    stream = ear.subscribe()
     missed = list(_missed(request.headers.get("Last-Event-ID", "")))
-    response = StreamingHttpResponse(_Stream(request, stream, missed), content_type="text/event-stream")
+    response = StreamingHttpResponse(_Stream(request, who, stream, missed), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -65,8 +61,10 @@ class _Stream:
     """The body of one stream: an iterator whose `close` lets go even if nobody ever read from it (a generator's
     `finally` would not run then, and the place would be lost for good)."""
 
-    def __init__(self, request: HttpRequest, stream: "queue.Queue[Notice | None]", missed: list[Notice]) -> None:
-        self.stream = stream
+    def __init__(
+        self, request: HttpRequest, who: str, stream: "queue.Queue[Notice | None]", missed: list[Notice]
+    ) -> None:
+        self.who, self.stream = who, stream
         self.frames = _follow(request, stream, missed)
 
     def __iter__(self) -> Iterator[str]:
@@ -75,6 +73,9 @@ class _Stream:
     def close(self) -> None:
         self.frames.close()
         ear.unsubscribe(self.stream)
+        if self.who:
+            places.leave(self.who)
+            self.who = ""  # it may be closed twice
 
 
 def _follow(

@@ -159,7 +159,7 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
         return found if found.status != Status.PENDING else None
 
     if decision.status == Status.PENDING and wait:
-        decision = wait_until(look, wait) or queries.one(gate_id, caller.producer)
+        decision = wait_until(look, wait, caller.actor.id) or queries.one(gate_id, caller.producer)
     return _shown(decision, caller)
 
 

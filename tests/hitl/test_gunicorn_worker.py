@@ -1,6 +1,7 @@
 """A thread stays with a client that asks on at once, and with nobody else."""
 
 import http.client
+import select
 import signal
 import socket
 import subprocess
@@ -8,22 +9,22 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
-from hitl.gunicorn_worker import LingeringWorker
+from hitl.gunicorn_worker import PatientWorker, missing
 from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, free_port, wait_until
 
 
 @contextmanager
-def serving() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def serving(*more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port = free_port()
-    options = [f"--bind=127.0.0.1:{port}", "--threads=4", "--keep-alive=30", "--no-control-socket"]
-    command = [sys.executable, "-m", "gunicorn", "--worker-class=hitl.gunicorn_worker.LingeringWorker", *options]
+    options = [f"--bind=127.0.0.1:{port}", "--threads=4", "--keep-alive=30", "--no-control-socket", *more]
+    command = [sys.executable, "-m", "gunicorn", "--worker-class=hitl.gunicorn_worker.PatientWorker", *options]
     process = subprocess.Popen([*command, "tests.hitl.hello:application"], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         assert wait_until(lambda: process.poll() is not None or answers(port))
@@ -97,11 +98,87 @@ def test_a_thread_stays_while_it_may(
         return next(kept)
 
     monkeypatch.setattr(ThreadWorker, "handle", handle)
-    worker = object.__new__(LingeringWorker)
+    worker = object.__new__(PatientWorker)
     worker.nr_conns, worker.cfg = connections, SimpleNamespace(threads=4)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         if sent:
-            theirs.sendall(b"GET")
-        assert worker.handle(SimpleNamespace(sock=ours)) is (handled == 1)
+            theirs.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert worker.handle(SimpleNamespace(sock=ours, parser=None)) is (handled == 1)
     assert len(calls) == handled
+
+
+@pytest.mark.parametrize(
+    ("data", "lacks"),
+    [
+        (b"", 1),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", 1),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", 3),
+        (b"POST / HTTP/1.1\r\ncontent-length:5\r\n\r\nabcde", 0),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdeGET", 0),
+        (b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n", 0),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 0),
+        (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", 0),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, None),
+    ],
+)
+def test_a_thread_is_taken_when_a_head_and_a_small_body_are_there(data: bytes, lacks: int | None) -> None:
+    assert missing(data) == lacks
+
+
+def test_slow_heads_and_bodies_hold_no_thread() -> None:
+    """Four threads, forty clients who send a part and wait: who asks properly is answered at once."""
+    parts = [b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", b""]
+    with serving() as (_, port), ExitStack() as stack:
+        for number in range(40):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            slow.sendall(parts[number % 3])
+        started = time.monotonic()
+        for _ in range(20):
+            assert answers(port)
+        assert time.monotonic() - started < 5
+
+
+def test_a_head_that_comes_byte_by_byte_is_answered_and_one_that_stops_is_ended() -> None:
+    with serving() as (_, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            for byte in b"GET / HTTP/1.1\r\nHost: x\r\n\r\n":
+                client.sendall(bytes([byte]))
+                time.sleep(0.01)
+            assert client.recv(9) == b"HTTP/1.1 "
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(b"GET / HT")
+            assert client.recv(12) == b"HTTP/1.1 408"
+
+
+def test_a_client_that_never_closes_holds_nobody() -> None:
+    """An answer that ends the connection waits for the other side in the main loop, which goes on."""
+    with serving() as (_, port), ExitStack() as stack:
+        for _ in range(12):
+            left = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            left.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        started = time.monotonic()
+        for _ in range(10):
+            assert answers(port)
+        assert time.monotonic() - started < 5
+
+
+def test_a_head_that_is_too_large_is_431() -> None:
+    with serving() as (_, port), socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000)
+        assert client.recv(12) == b"HTTP/1.1 431"
+
+
+def test_large_bodies_leave_threads_to_others() -> None:
+    """A few large bodies come at once; a further one is asked to come again, and small requests go on."""
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
+    with serving("--threads=40") as (_, port), ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(20)]
+        for client in clients:
+            client.sendall(request.replace(b"/ ", b"/slow "))
+        time.sleep(1)
+        assert answers(port)
+        refused = [client for client in clients if select.select([client], [], [], 0)[0]]
+        assert len(refused) == 4
+        assert all(client.recv(12) == b"HTTP/1.1 503" for client in refused)

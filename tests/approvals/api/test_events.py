@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from approvals.live import ear
+from approvals.live import ear, places
 from approvals.services.dispatch import dispatch
 from audit.models import Leaf
 from tests.cast import Api
@@ -82,9 +82,30 @@ def test_beyond_the_cap_a_page_is_told_to_poll(alice):
     api = Api(user=alice)
     first = api.get("/hitl/events")
     second = api.get("/hitl/events")
-    assert (second.status_code, second["Retry-After"]) == (503, "15")
+    assert (second.status_code, second["Retry-After"]) == (429, "15")
     first.close()
     assert not ear.streams
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(WAITS_PER_CALLER=2)
+def test_one_person_or_token_has_so_many_places_and_no_more(alice, bob, token_for, make_patch):
+    decision = make_patch()
+    streams = [Api(user=alice).get("/hitl/events") for _ in range(2)]
+    token = Api(token_for("personal", "mine", user=alice))  # the same person, whatever they come with
+    path = f"/hitl/decisions/{decision.decision_id}"
+    for refused in (Api(user=alice).get("/hitl/events"), token.get(path, wait=5)):
+        assert (refused.status_code, refused["Retry-After"]) == (429, "15")
+        assert "wait 2 times at once" in refused.json()["detail"]
+    assert token.get(path).status_code == 200
+    assert token.get(path, wait=0.1).status_code == 429
+    other = Api(user=bob).get("/hitl/events")
+    assert other.status_code == 200
+    for stream in (*streams, other):
+        stream.close()
+        stream.close()
+    assert token.get(path, wait=0.1).status_code == 200
+    assert not places.taken
 
 
 @pytest.mark.django_db
