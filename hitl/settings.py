@@ -156,6 +156,8 @@ AUTO_APPROVE_ENABLED = env_bool("AUTO_APPROVE_ENABLED", True)
 AUTO_APPROVE_THRESHOLD = env_as("AUTO_APPROVE_THRESHOLD", "0.95", probability, "a number from 0.5 to 1")
 SECOND_PERSON_REQUIRED = env_bool("SECOND_PERSON_REQUIRED", True)
 RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000, 0, 10_000_000)
+RATE_LIMIT_PAGES_PER_MINUTE = env_int("RATE_LIMIT_PAGES_PER_MINUTE", 3000, 0, 10_000_000)  # of one person
+RATE_LIMIT_ANONYMOUS_PER_MINUTE = env_int("RATE_LIMIT_ANONYMOUS_PER_MINUTE", 600, 0, 10_000_000)  # of one address
 
 # --- Application --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -196,6 +198,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hitl.page_limits.PageLimitsMiddleware",
     "hitl.middleware.SessionLimitsMiddleware",
     "hitl.middleware.TimeZoneMiddleware",
     "hitl.middleware.IdempotencyMiddleware",

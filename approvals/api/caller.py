@@ -44,6 +44,7 @@ GROUP_SENTENCES = {
 
 LEGACY_PATH = "/hitl/admin/create-decision"  # S1's callers send X-Admin-Token there, and only there
 BURST = 1_000
+MOST_CALLERS = 10_000  # whose share one process remembers before it forgets those who have theirs again
 BULK_LINES_PER_MINUTE = 60_000
 
 
@@ -82,28 +83,35 @@ class Caller:
 
 
 class Bucket:
-    """Token buckets, one a caller, in this process: `rate` a minute, BURST at once; 0 switches it off."""
+    """Token buckets, one a caller, in this process: `rate` a minute, BURST of them at once; 0 switches it off."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
+        self.burst = min(BURST, rate)
         self.levels: dict[str, tuple[float, float]] = {}
         self.lock = Lock()
 
     def take(self, key: str, amount: int = 1) -> None:
-        """Raise TooMany when the caller has used up its share."""
+        """Raise TooMany when the caller has used up its share. More than fits at once is owed, and paid back first."""
         if not self.rate:
             return
-        burst = max(BURST, amount)
         now = time.monotonic()
         with self.lock:
-            level, at = self.levels.get(key, (float(burst), now))
-            level = min(burst, level + (now - at) * self.rate / 60)
-            if level >= amount:
-                self.levels[key] = (level - amount, now)
-                return
-            self.levels[key] = (level, now)
-        wait = ceil((amount - level) * 60 / self.rate)
-        raise TooMany(f"This caller may send {self.rate:,} a minute.", retry_after=wait)
+            level, at = self.levels.get(key, (float(self.burst), now))
+            level = min(self.burst, level + (now - at) * self.rate / 60)
+            enough = level >= min(amount, self.burst)
+            self.levels[key] = (level - amount if enough else level, now)
+            if len(self.levels) > MOST_CALLERS:
+                self._forget(now)
+        if not enough:
+            wait = ceil((min(amount, self.burst) - level) * 60 / self.rate)
+            raise TooMany(f"This caller may send {self.rate:,} a minute.", retry_after=wait)
+
+    def _forget(self, now: float) -> None:
+        """Forget those who have their whole share again."""
+        full = [key for key, (level, at) in self.levels.items() if level + (now - at) * self.rate / 60 >= self.burst]
+        for key in full:
+            del self.levels[key]
 
 
 requests = Bucket(settings.RATE_LIMIT_REQUESTS_PER_MINUTE)

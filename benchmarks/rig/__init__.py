@@ -12,6 +12,8 @@ DATA = Path(tempfile.mkdtemp(prefix="hitl-bench-"))
 os.environ["HITL_DATA_DIR"] = str(DATA)
 os.environ["DJANGO_SETTINGS_MODULE"] = "hitl.settings"
 os.environ["RATE_LIMIT_REQUESTS_PER_MINUTE"] = "0"
+os.environ["RATE_LIMIT_PAGES_PER_MINUTE"] = "0"
+os.environ["RATE_LIMIT_ANONYMOUS_PER_MINUTE"] = "0"
 os.environ["LOG_LEVEL"] = "WARNING"
 for name in ("DATABASE_URL", "SECRET_KEY"):
     os.environ.pop(name, None)

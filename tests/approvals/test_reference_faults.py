@@ -304,8 +304,8 @@ def test_w24_bodies_and_rates_have_limits_and_an_id_is_safe_in_a_path(producer_a
     assert large.status_code == 413
     for patch_id in ("../x", "a/b", "a?b", "a#b"):
         assert producer_api.post("/hitl/patches", document(patch_id=patch_id)).status_code == 422
-    monkeypatch.setattr(caller, "requests", caller.Bucket(60))
     monkeypatch.setattr(caller, "BURST", 1)
+    monkeypatch.setattr(caller, "requests", caller.Bucket(60))
     producer_api.get("/hitl/patches/pending")
     answer = producer_api.get("/hitl/patches/pending")
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")

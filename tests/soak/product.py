@@ -160,6 +160,8 @@ def _environment(data: Path, port: int) -> dict[str, str]:
     return environment(data, port) | {
         "WEB_WORKERS": str(WEB_PROCESSES),
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
+        "RATE_LIMIT_PAGES_PER_MINUTE": "0",
+        "RATE_LIMIT_ANONYMOUS_PER_MINUTE": "0",
         "LOG_LEVEL": "WARNING",
     }
 

@@ -184,7 +184,7 @@ def test_bulk_is_ndjson(producer_api):
 
 def test_bulk_lines_have_a_rate_of_their_own(producer_api, monkeypatch):
     monkeypatch.setattr(bulk, "bulk_lines", Bucket(60))
-    post(producer_api, b"{}\n" * 1000)
+    post(producer_api, b"{}\n" * 60)
     answer = post(producer_api, b"{}\n" * 30)
     assert answer.status_code == 429
     assert 28 <= int(answer["Retry-After"]) <= 30

@@ -234,8 +234,8 @@ def test_last_use_is_kept_at_most_once_a_minute(token_for, token_row, django_ass
 
 @pytest.mark.django_db
 def test_too_many_requests_are_429_with_the_time_to_wait(token_for, monkeypatch):
-    monkeypatch.setattr(caller, "requests", Bucket(60))
     monkeypatch.setattr(caller, "BURST", 2)
+    monkeypatch.setattr(caller, "requests", Bucket(60))
     api, other = Api(token_for()), Api(token_for("deployer", "argo"))
     assert [api.get(PENDING).status_code for _ in range(3)] == [200, 200, 429]
     answer = api.get(PENDING)
@@ -259,7 +259,7 @@ def clock(monkeypatch):
 
 def test_a_bucket_gives_its_burst_then_its_rate(clock):
     bucket = Bucket(600)
-    for _ in range(BURST):
+    for _ in range(600):
         bucket.take("a")
     with pytest.raises(TooMany):
         bucket.take("a")
@@ -274,7 +274,7 @@ def test_a_bucket_gives_its_burst_then_its_rate(clock):
 @pytest.mark.parametrize(("rate", "amount"), [(60, 1), (50, 1), (40, 1), (7, 1), (6000, 777), (60_000, 1000), (90, 4)])
 def test_coming_back_when_told_is_early_enough(clock, rate, amount):
     bucket = Bucket(rate)
-    bucket.take("a", BURST)
+    bucket.take("a", bucket.burst)
     with pytest.raises(TooMany) as refused:
         bucket.take("a", amount)
     assert refused.value.retry_after >= 1
@@ -282,18 +282,46 @@ def test_coming_back_when_told_is_early_enough(clock, rate, amount):
     bucket.take("a", amount)
 
 
+@pytest.mark.parametrize("rate", [1, 60, 999, 6000])
+def test_at_once_there_is_never_more_than_a_minute_gives(clock, rate):
+    bucket = Bucket(rate)
+    for _ in range(min(rate, BURST)):
+        bucket.take("a")
+    with pytest.raises(TooMany):
+        bucket.take("a")
+
+
+def test_more_than_fits_at_once_is_paid_back(clock):
+    bucket = Bucket(60)
+    bucket.take("a", 120)
+    clock.now += 59
+    with pytest.raises(TooMany):
+        bucket.take("a")
+    clock.now += 2
+    bucket.take("a")
+
+
+def test_callers_who_have_their_share_again_are_forgotten(clock, monkeypatch):
+    monkeypatch.setattr(caller, "MOST_CALLERS", 10)
+    bucket = Bucket(60)
+    for number in range(30):
+        bucket.take(str(number))
+        clock.now += 1
+    assert len(bucket.levels) < 15
+
+
 def test_a_full_bucket_does_not_overflow(clock):
     bucket = Bucket(60)
     bucket.take("a")
     clock.now += 1_000_000
-    bucket.take("a", BURST)
+    bucket.take("a", bucket.burst)
     with pytest.raises(TooMany):
         bucket.take("a")
 
 
 def test_a_refused_request_costs_nothing(clock):
     bucket = Bucket(60)
-    bucket.take("a", BURST)
+    bucket.take("a", bucket.burst)
     for _ in range(5):
         with pytest.raises(TooMany):
             bucket.take("a")

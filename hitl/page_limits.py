@@ -1,0 +1,37 @@
+"""How often pages may be asked for: by one signed-in person, and by one address before anybody has signed in."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from approvals.api.caller import Bucket
+from approvals.errors import TooMany
+from approvals.views.errors import page
+
+from .middleware import MACHINE_PATHS
+
+people = Bucket(settings.RATE_LIMIT_PAGES_PER_MINUTE)
+addresses = Bucket(settings.RATE_LIMIT_ANONYMOUS_PER_MINUTE)
+
+
+class PageLimitsMiddleware:
+    """Refuse pages beyond the limit with 429; machines have limits of their own, by token."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith(MACHINE_PATHS):
+            return self.get_response(request)
+        try:
+            if request.user.is_authenticated:
+                people.take(str(request.user.pk))
+            else:
+                addresses.take(str(request.client_ip))  # type: ignore[attr-defined]
+        except TooMany as error:
+            answer = page(request, 429, "Too many requests", "Wait a moment, then load the page again.")
+            answer["Retry-After"] = str(error.retry_after)
+            return answer
+        return self.get_response(request)
