@@ -17,7 +17,16 @@ Finding = tuple[str, str, str | None, int]
 AMBIGUOUS: Final = frozenset(
     (
         *("binary-absent", "budget", "byte-order-mark", "colours", "combined-diff", "context-diff", "crlf-headers"),
-        *("cut-off", "empty", "encoded-differs", "foreign-line", "git-reads-more", "git-refuses"),
+        *(
+            "cut-off",
+            "empty",
+            "encoded-differs",
+            "indented-header",
+            "mail-crlf",
+            "foreign-line",
+            "git-reads-more",
+            "git-refuses",
+        ),
         *("half-header", "hunk-counts", "hunk-left-out", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail"),
         *("name-blank", "name-mismatch", "names-differ", "no-files", "no-hunks", "no-name", "only-in", "only-patch"),
         *("patch-reads-more", "patch-stops", "property", "submodule-log", "text-in-file", "utf-16", "word-diff"),
@@ -76,28 +85,49 @@ def disagreements(
 
 
 def _about_order(files: Sequence[File]) -> Iterator[Finding]:
-    """Say where a file is moved or copied and changed elsewhere, or comes twice, or is changed after it went."""
+    """Say where a file is moved or copied and changed elsewhere, comes or goes twice or is changed twice alike, and
+    where GNU patch takes the header of the file before for this one's."""
     changed = Counter(path for file in files for path in {file.old_path, file.new_path} if path)
     there: dict[str, bool] = {}
+    made: set[str] = set()
+    done: set[tuple[str, bytes]] = set()
+    before: File | None = None
     for file in files:
         if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
             name = shortened(file.old_path or "")
             words = f"{name} is moved or copied, and changed elsewhere in this patch: the order counts."
             yield "copy-order", words, file.path, file.line
-        needs, makes = file.old_path, file.new_path
-        if file.change == "added":
-            needs = None
-        elif file.change == "deleted":
-            makes = None
-        if (needs and not there.get(needs, True)) or (makes and makes != needs and there.get(makes, False)):
-            words = (
-                f"{shortened(file.path)} comes twice in this patch, or is changed after it went: tools differ there."
-            )
+        needs = None if file.change == "added" else file.old_path
+        makes = None if file.change == "deleted" else file.new_path
+        again = changed[file.path] > 1 and (file.path, _changes(file)) in done
+        goes = needs if file.change in ("renamed", "deleted") else None
+        if (
+            again
+            or (needs and not there.get(needs, True))
+            or (makes and makes != needs and there.get(makes, False))
+            or goes in made
+        ):
+            words = f"{shortened(file.path)} comes, goes or is changed twice in this patch: tools differ there."
             yield "order-counts", words, file.path, file.line
-        if needs and file.change in ("renamed", "deleted"):
-            there[needs] = False
+        if before and not (before.hunks or before.binary) and _has_git_header(before) and not _has_git_header(file):
+            words = f"GNU patch takes the header of {shortened(before.path)} for one of this file, git does not."
+            yield "order-counts", words, file.path, file.line
+        done.add((file.path, _changes(file) if changed[file.path] > 1 else b""))
+        if goes:
+            there[goes] = False
         if makes:
             there[makes] = True
+        if makes and makes != needs:
+            made.add(makes)
+        before = file
+
+
+def _changes(file: File) -> bytes:
+    return b"".join(raw for hunk in file.hunks for raw, code in hunk.coded_lines if code in (ADD, DELETE))
+
+
+def _has_git_header(file: File) -> bool:
+    return any(line.startswith(b"diff --git ") for line in file.header_lines)
 
 
 def _about_hunk(

@@ -11,8 +11,19 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, D
 
 UNSAFE: Final = frozenset(
     (
-        *("binary", "binary-absent", "budget", "colours", "combined-diff", "empty", "foreign-line", "git-reads-more"),
+        *(
+            "binary",
+            "binary-absent",
+            "budget",
+            "colours",
+            "combined-diff",
+            "context-diff",
+            "empty",
+            "foreign-line",
+            "git-reads-more",
+        ),
         *("hunk-counts", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail", "name-mismatch", "names-differ"),
+        *("crlf-headers", "half-header", "no-hunks"),
         *("mode-lines", "note-place", "odd-name", "order-counts", "stray-header"),
         *("no-files", "no-name", "nul", "only-in", "only-patch", "patch-reads-more", "path-outside", "property"),
         *("submodule", "submodule-log", "utf-16", "word-diff", "zero-context"),
@@ -22,6 +33,8 @@ UNSAFE: Final = frozenset(
 
 _QUOTED: Final = {9: b"\\t", 10: b"\\n", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
 _NEEDS_QUOTES = re.compile(rb'[\x00-\x20"\\\x7f]')
+_EMPTY: Final = b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # git's name of empty content
+_NOTHING: Final = b"0" * 40
 _SIGNS: Final = {"context": CONTEXT, "add": ADD, "delete": DELETE, "note": NOTE}
 
 
@@ -76,6 +89,8 @@ def _file(file: File) -> Iterator[bytes]:
         yield b"deleted file mode %b\n" % (file.old_mode or "100644").encode()
     elif file.old_mode != file.new_mode and file.old_mode and file.new_mode:
         yield b"old mode %b\nnew mode %b\n" % (file.old_mode.encode(), file.new_mode.encode())
+    if not file.hunks and file.change in ("added", "deleted"):  # GNU patch knows an empty file by this line
+        yield b"index %b\n" % (b"..".join((_NOTHING, _EMPTY) if file.change == "added" else (_EMPTY, _NOTHING)))
     if file.change in ("renamed", "copied"):
         verb = b"rename" if file.change == "renamed" else b"copy"
         if not file.hunks:

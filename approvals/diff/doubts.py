@@ -17,8 +17,19 @@ Doubt = tuple[str, str, int]
 
 _ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
 _ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
-_ENDS_BLANK = re.compile(rb"(?:--- |\+\+\+ |diff --git |(?:rename|copy) (?:from|to) )[^\t]* \r?$")
-_ORIGINALS: Final = (".orig", ".old", ".bak", "~")
+_ODD_LINE = re.compile(
+    rb"(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) )(?:[^\t]* (?:\r?$|\t)|[^\t]*\t[^\t]*\t)|diff --git (?:.*  .*|.* )$"
+    rb'|(?:--- |\+\+\+ )"/dev/null"'
+)
+"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, or is a null device in quotes."""
+_STAMP = re.compile(
+    rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b.*\b(?:19[89]|20)\d\d\b|\()"
+)
+"""The stamps of GNU diff, POSIX diff and Subversion, from 1980 on."""
+_MODE_LINES: Final = (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
+_MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
+_PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
+_ORIGINALS: Final = (".orig",)
 STRAY_HEADERS: Final = GIT_LINES[1:]  # `index` alone changes nothing
 
 
@@ -27,23 +38,16 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
     line = file.line
     if words := _about_modes(draft):
         yield "mode-lines", f"{words}: tools set other modes, or delete and create otherwise.", line
-    raw = [name for name in (draft.source, draft.target, draft.moved_from, draft.moved_to) if name]
-    lines = [without_ending(line) for line in draft.header]
-    odd = any(_ODD_BYTE.search(name) for name in raw) or any(_ESCAPE.search(x) for x in lines if b' "' in x)
-    if odd or any(_ENDS_BLANK.match(line) for line in lines):
+    if _is_oddly_named(draft):
         yield "odd-name", "The name is written in a way that tools read differently.", line
     if words := _about_moves(draft):
         yield "name-mismatch", words, line
     if _is_unprefixed(draft, file):
         rest = file.path.partition("/")[2]
         yield "no-prefix", f"The names have no prefix: tools that take one folder off (-p1) would change {rest}.", line
-    for stamp in (draft.source_stamp, draft.target_stamp):
-        if b"1970" in stamp or b"1969" in stamp or stamp.strip().startswith(b"@"):
-            words = (
-                "A time stamp says that the file is absent on one side: some tools delete it, others leave it empty."
-            )
-            yield "epoch-stamp", words, line
-            break
+    if _is_of_time_zero(draft):
+        words = "A time stamp says that the file is absent on one side: some tools delete it, others leave it empty."
+        yield "epoch-stamp", words, line
     old, new = file.old_path or "", file.new_path or ""
     other = old and new and old != new and not draft.moved and old.removeprefix(new) not in _ORIGINALS
     if other and not draft.sides_differ():
@@ -51,8 +55,29 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
     yield from _about_markers(file)
 
 
+def _is_oddly_named(draft: Draft) -> bool:
+    names = (draft.source, draft.target, draft.moved_from, draft.moved_to, *(draft.pair or ()))
+    if any(name and _ODD_BYTE.search(name) for name in names):
+        return True
+    lines = [without_ending(line) for line in draft.header]
+    return any(_ODD_LINE.match(line) or (b' "' in line and _ESCAPE.search(line)) for line in lines)
+
+
+def _is_of_time_zero(draft: Draft) -> bool:
+    """Tell whether a stamp may be read as the time zero: it says so, or a side is empty and it has no common form."""
+    stamps = [stamp for stamp in (draft.source_stamp, draft.target_stamp) if stamp.strip()]
+    if any(b"1970" in stamp or b"1969" in stamp or stamp.strip().startswith(b"@") for stamp in stamps):
+        return True
+    empty = any(0 in (hunk.old_count, hunk.new_count) for hunk in draft.hunks)
+    return empty and any(not _STAMP.match(stamp) for stamp in stamps)
+
+
 def _about_modes(draft: Draft) -> str:
     lines = [without_ending(line) for line in draft.header]
+    modes = {line[-6:] for line in lines if line.startswith(_MODE_LINES)}
+    for line in lines:
+        if line.startswith(b"index ") and modes and line.rpartition(b" ")[2].isdigit() and line[-6:] not in modes:
+            return "The index line names another mode than the lines about modes"
     old, new, added, deleted = (
         sum(line.startswith(word) for line in lines)
         for word in (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
@@ -69,14 +94,17 @@ def _about_modes(draft: Draft) -> str:
 
 
 def _about_moves(draft: Draft) -> str:
-    if not draft.moved or not draft.pair or not draft.moved_from or not draft.moved_to:
+    moves = [match[0] for line in draft.header if (match := _MOVE.match(line))]
+    if not moves:
         return ""
-    pair = tuple(name.partition(b"/")[2] or name for name in draft.pair)
-    if (draft.moved_from, draft.moved_to) != pair:
-        said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to))
+    if sorted(moves) not in _PAIRS:
+        return "The lines that move the file are no pair of one kind, or in an old form that GNU patch passes over."
+    if draft.hunks and (draft.source is None or draft.target is None):
+        return "The file is moved and changed, and no lines --- and +++ name it: GNU patch changes it where it is."
+    pair = tuple(name.partition(b"/")[2] or name for name in draft.pair or ())
+    if pair and (draft.moved_from, draft.moved_to) != pair:
+        said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to) if name)
         return f"The diff --git line names other files than the lines that move {said}."
-    if any(line.startswith((b"rename old ", b"rename new ")) for line in draft.header):
-        return "The rename is written in an old form that GNU patch passes over."
     return ""
 
 

@@ -1,6 +1,7 @@
 """Turns what was read about a file into a `File` and says what is odd about it. Reads no patch text itself."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from approvals.diff.context_hunks import announced_wrongly
@@ -12,6 +13,7 @@ from approvals.diff.paths import leaves_tree, shown
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, File, Hunk
 
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
+_ZERO = re.compile(rb"@@ [-+,\d ]*[-+,]0\d")
 
 _NAMING = (b"--- ", b"+++ ", b"*** ", b"Index:")
 _UNNAMED = "(no name)"
@@ -118,10 +120,18 @@ def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
         yield "submodule", f"{name} is a submodule: the change is a commit of another repository.", line
     if file.hunks and file.hunks[0].form == "context":
         yield "context-diff", f"{name} is written as a context diff (diff -c), which git does not read.", line
-    if draft.combined or (file.hunks and file.hunks[0].form == "combined"):
+    if draft.combined or any(hunk.form == "combined" for hunk in file.hunks):
         yield "combined-diff", f"{name} is a combined diff of a merge, which neither git apply nor patch reads.", line
-    if not file.hunks and not file.binary and file.change == "modified":
+    if not file.hunks and not file.binary and _says_nothing(file, draft):
         yield "no-hunks", f"{name} is named, but no change to it follows.", line
+
+
+def _says_nothing(file: File, draft: Draft) -> bool:
+    """Tell whether a header alone changes nothing, or not what git makes of it in GNU patch, which wants the index line
+    of an empty file that comes or goes."""
+    if file.change in ("added", "deleted"):
+        return not draft.git or not any(line.startswith(b"index ") for line in draft.header)
+    return file.change == "modified"
 
 
 def _about_bytes(file: File, draft: Draft, section: bytes, body: bytes) -> Iterator[tuple[str, str, int]]:
@@ -168,6 +178,8 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
     first = hunk.first_line
     if hunk.old_start is None or (hunk.new_start is None and hunk.form not in ("context", "ed")):
         yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
+    elif hunk.form == "unified" and _ZERO.match(hunk.header):
+        yield "hunk-numbers", "A number of this hunk begins with a zero, which tools read in different ways.", hunk.line
     elif wrong := _wrong_counts(hunk, excess):
         yield "hunk-counts", wrong, hunk.line
     if foreign := hunk.codes.count(OTHER):

@@ -45,24 +45,47 @@ def _decoded(mail: bytes, encodings: dict[str, None]) -> bytes:
     envelope = _MBOX.match(head[0].lstrip())
     text = mail[len(head[0]) - len(head[0].lstrip()) + (envelope.end() if envelope else 0) :]
     try:
-        parts = [part for part in email.message_from_bytes(text).walk() if not part.is_multipart()]
+        message = email.message_from_bytes(text)
+        parts = [part for part in message.walk() if not part.is_multipart()]
     except RecursionError:  # parts within parts, deeper than git follows them
         return mail
+    if len(parts) > 1 or message.is_multipart():
+        encodings["multipart"] = None
     return head[0] + b"\n" + b"".join(_part(part, encodings) for part in parts)
 
 
 def _part(part: Message, encodings: dict[str, None]) -> bytes:
     """Return one MIME part decoded; git changes the character set of the message alone, never of the diff."""
-    transfer = str(part.get("content-transfer-encoding", "")).strip().lower()
-    if transfer in ("quoted-printable", "base64"):
-        encodings[transfer] = None
-    else:
-        del part["content-transfer-encoding"]  # git decodes no other one, such as uuencode
+    stated = " ".join(str(value) for value in part.get_all("content-transfer-encoding", [])).lower()
+    del part["content-transfer-encoding"]  # git decodes no other one, such as uuencode
+    for transfer in ("quoted-printable", "base64"):
+        if transfer in stated:  # git looks for the word, whatever stands around it
+            encodings[transfer] = None
+            part["content-transfer-encoding"] = transfer
+            break
     payload = part.get_payload(decode=True)
     body = payload if isinstance(payload, bytes) else b""
     if str(part.get_param("format", "") or "").lower() != "flowed":
         return body
-    unstuffed = re.sub(rb"(?m)^ ", b"", body)  # a blank was put before lines that began with one
-    if unstuffed != body:
+    joined = _joined(body, drops_blank=str(part.get_param("delsp", "") or "").lower() == "yes")
+    if joined != body:
         encodings["format=flowed"] = None
-    return unstuffed
+    return joined
+
+
+def _joined(body: bytes, drops_blank: bool) -> bytes:
+    """Return flowed text as git am reads it: a blank before a line was put there, a line that ends with one goes on."""
+    whole, begun = [], b""
+    for line in body.splitlines(keepends=True):
+        text = line.rstrip(b"\r\n")
+        if text == b"-- ":  # the line before a signature
+            whole += [begun + b"\n", line] if begun else [line]
+            begun = b""
+            continue
+        text = text.removeprefix(b" ")
+        if text.endswith(b" ") and line.endswith(b"\n"):
+            begun += text[:-1] if drops_blank else text
+            continue
+        whole.append(begun + text + line[len(line.rstrip(b"\r\n")) :])
+        begun = b""
+    return b"".join(whole) + begun

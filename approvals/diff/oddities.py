@@ -9,9 +9,15 @@ from approvals.diff.gnu_patch import read_as_patch
 from approvals.diff.notices import Notices, shortened
 from approvals.diff.paths import shown
 from approvals.diff.source import Source
-from approvals.diff.structure import Diff, Text, without_ending
+from approvals.diff.structure import Diff, File, Text, without_ending
 
 _COLOUR = re.compile(rb"(?:\x1b\[[0-9;]*m)+(?:diff |--- |\+\+\+ |@@ |[-+])")
+# What stands behind blanks, tabs or X: a header, or a name line that ends in CR.
+_INDENTED = re.compile(
+    rb"^[ \tX]+(?:diff --git |(?:rename|copy) (?:from|to) |(?:new file|deleted file|old|new) mode |GIT binary patch"
+    rb"|index [0-9a-f]+\.\.|(?:--- |\+\+\+ |\*\*\* |Index:)[^\n]*\r$)",
+    re.MULTILINE,
+)
 _SUBMODULE = re.compile(rb"Submodule (.{1,400}?) (?:[0-9a-f]{7,64}(?:\.{2,3}[0-9a-f]{7,64})?|contains )")
 _WORDS = re.compile(rb"\[-.{1,400}?-\]|\{\+.{1,400}?\+\}")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -37,6 +43,20 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
             word_diff = True
             words = "Lines are marked word by word (git diff --word-diff): no tool applies such a hunk."
             yield "word-diff", words, None, place + 1
+
+
+def about_words(chunks: Sequence[Text | File]) -> Iterator[tuple[str, str, str | None, int]]:
+    """Say where GNU patch obeys what stands in words: a header of git behind blanks, a name whose CR it remembers; and
+    what git am does to the line endings of a mail."""
+    for chunk in chunks:
+        data = b"".join(chunk.header_lines) if isinstance(chunk, File) else chunk.to_bytes()
+        if found := _INDENTED.search(data):
+            words = "GNU patch obeys a header of git that is indented; git passes over it."
+            yield "indented-header", words, None, chunk.line + data.count(b"\n", 0, found.start())
+    mail = any(isinstance(chunk, Text) and chunk.kind == "mail" for chunk in chunks)
+    ends = (raw for chunk in chunks if isinstance(chunk, File) for hunk in chunk.hunks for raw in hunk.raw_lines)
+    if mail and any(raw.endswith(b"\r\n") for raw in ends):
+        yield "mail-crlf", "git am takes the CR off the lines of a mail; git apply and GNU patch keep it.", None, 1
 
 
 def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str], notices: Notices) -> Diff:

@@ -14,7 +14,7 @@ from approvals.diff.headers import Draft, is_binary_note, read_binary, read_git_
 from approvals.diff.hunks import HunkReading, is_footer, is_hunk_header, read_unified
 from approvals.diff.mail import decoded_mail
 from approvals.diff.notices import Notices, counted, shortened
-from approvals.diff.oddities import as_sent, oddities
+from approvals.diff.oddities import about_words, as_sent, oddities
 from approvals.diff.paths import shown, shown_prefix, split_stamp
 from approvals.diff.plain_hunks import read_plain
 from approvals.diff.source import BudgetSpent, Source
@@ -293,6 +293,7 @@ class _Reader:
         for code, message, path, line in (
             *disagreements(self.source, self.files, self.names, self.patch, self.git),
             *oddities(self.source, bool(self.files)),
+            *about_words(self.chunks),
         ):
             self.notices.add(code, message, path, line)
 

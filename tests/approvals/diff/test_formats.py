@@ -99,7 +99,7 @@ def test_a_deleted_list_item_that_looks_like_a_footer_is_content() -> None:
 def test_several_mails_in_one_file_are_told() -> None:
     diff = exact(MAIL + MAIL)
     assert len(diff.files) == 2
-    assert codes(diff) == ["mail", "duplicate-file"]
+    assert codes(diff) == ["mail", "duplicate-file", "order-counts"]
     assert diff.files[0].key != diff.files[1].key
 
 

@@ -1,0 +1,126 @@
+"""Headers, names and mails in which GNU patch, git apply or git am do something else than the page could show."""
+
+import pytest
+
+from approvals.diff.canonical import canonical
+from approvals.diff.parse import parse
+from approvals.diff.summary import summary
+
+N = b"--- a/x\n+++ b/x\n"
+F = b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n 4\n"
+D = b"diff --git a/x b/x\n"
+INDEX = b"index 1234567..89abcde 100644\n"
+NEW = b"@@ -0,0 +1 @@\n+y\n"
+GONE = b"@@ -1,2 +0,0 @@\n-1\n-2\n"
+ADDED = b"diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n--- /dev/null\n+++ b/n\n" + NEW
+REMOVED = b"diff --git a/n b/n\ndeleted file mode 100644\n--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n"
+MAIL = b"From: A <a@b.example>\nSubject: s\n"
+ENCODED = b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y=3Db\n"
+
+DOUBTFUL = {
+    "a mode of the index line that contradicts": D
+    + b"new file mode 100644\nindex 0000000..1234567 120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+/etc/motd\n",
+    "an indented rename": b"Xdiff --git a/x b/q\nXrename from x\nXrename to q\n" + D + INDEX + N + F,
+    "an indented rename after the footer": D
+    + INDEX
+    + N
+    + F
+    + b"-- \n2.39\n\n  diff --git a/k b/q\n  rename from k\n  rename to q\n",
+    "an indented change of a mode": b"    diff --git a/y b/y\n    old mode 100644\n    new mode 100755\n\n"
+    + D
+    + INDEX
+    + N
+    + F,
+    "an indented new file": b" diff --git a/e b/e\n--- /dev/null\n+++ b/long\n" + NEW,
+    "a rename and then a file without a header of git": b"diff --git a/k b/z\nsimilarity index 100%\nrename from k\n"
+    b"rename to z\nWords\n" + N + F,
+    "a rename without name lines": b"diff --git a/x b/z\nsimilarity index 90%\nrename from x\nrename to z\n"
+    + INDEX
+    + F,
+    "half a rename": b"diff --git a/x b/z\nrename to z\n--- a/x\n+++ b/z\n" + F,
+    "half a copy": b"diff --git a/x b/z\ncopy to z\n--- a/x\n+++ b/z\n" + F,
+    "a copy that is a rename": b"diff --git a/x b/z\ncopy from x\nrename to z\n--- a/x\n+++ b/z\n" + F,
+    "a file that comes and goes": ADDED + REMOVED,
+    "the same change twice": D + INDEX + N + F + D + INDEX + N + F,
+    "a file that goes twice": REMOVED + REMOVED,
+    "a blank before the tab": b"--- /dev/null\n+++ b/x \t\n" + NEW,
+    "two tabs": b"--- /dev/null\n+++ b/x\tb\t2020-01-01 00:00:00.000000000 +0000\n" + NEW,
+    "a zero before a number": b"--- a/k\n+++ /dev/null\n@@ -1,2 +00,0 @@\n-1\n-2\n",
+    "the time zero in words": b"--- a/k\n+++ b/k\t1 Jan 70\n" + GONE,
+    "the time zero with two digits": b"--- a/k\n+++ b/k\t70-01-01 00:00:00 UTC\n" + GONE,
+    "a quoted null device": b'--- a/k\n+++ "/dev/null"\n' + GONE,
+    "an earlier name with a CR": b" --- a/x\r\nWords\n" + D + INDEX + F,
+    "a combined hunk after a plain one": D + INDEX + N + F + b"@@@@ -9,3 +9,3 @@\n 9\n-10\n+ten\n 11\n",
+    "a new file without a hunk": b"--- a/k\n+++ /dev/null\n" + GONE + b"--- /dev/null\n+++ b/n\n",
+    "a deletion without a hunk or an index": b"diff --git a/e b/e\ndeleted file mode 100644\n",
+    "two blanks in the first line": b"diff --git a/e  b/e\ndeleted file mode 100644\nindex e69de29..0000000\n",
+    "a control character in the first line": b"diff --git a/q b/q\x0b\nnew file mode 100644\nindex 0000000..e69de29\n",
+    "a backup's name": b"--- a/k~\n+++ b/k\n@@ -1,2 +1 @@\n 1\n-2\n",
+    "CRLF in a mail": MAIL + b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y\r\n",
+    "half a header with a move": D + b"--- a/x\nrename new q\n" + F,
+    "names the other way round": b"+++ /dev/null\n--- a/k\n" + GONE,
+    "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
+}
+ENCODINGS = [
+    b"Content-Transfer-Encoding: quoted-printable \n",
+    b"Content-Transfer-Encoding:\n quoted-printable\n",
+    b"Content-Transfer-Encoding: quoted-printable; x\n",
+    b"Content-Transfer-Encoding: x-quoted-printable\n",
+    b'Content-Transfer-Encoding: "quoted-printable"\n',
+    b"Content-Transfer-Encoding: quoted-printable\nContent-Transfer-Encoding: 7bit\n",
+    b"Content-Transfer-Encoding: quoted-printable\n>From x\n",
+]
+
+
+def doubted(data: bytes) -> bool:
+    diff = parse(data)
+    assert diff.to_bytes() == data
+    facts = summary(diff)
+    return bool(facts["ambiguous"] or facts["unusual"])
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_what_tools_do_differently_is_never_plain(case: str) -> None:
+    assert doubted(DOUBTFUL[case])
+
+
+@pytest.mark.parametrize("header", ENCODINGS)
+def test_an_encoding_that_git_finds_is_decoded_or_doubted(header: bytes) -> None:
+    diff = parse(MAIL + header + ENCODED)
+    assert b"+y=b\n" in b"".join(
+        raw for file in diff.files for hunk in file.hunks for raw in hunk.raw_lines
+    ) or doubted(MAIL + header + ENCODED)
+
+
+def test_flowed_lines_are_joined_as_git_am_joins_them() -> None:
+    head = MAIL + b"Content-Type: text/plain; format=flowed\n\n"
+    diff = parse(head + b"--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y \nmore = true\n")
+    [file] = diff.files
+    assert file.hunks[0].raw_lines == (b"+y more = true\n",)
+    assert "encoded-differs" in diff.codes
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        D + b"--- a/x\nrename new q\n" + F,
+        b"+++ /dev/null\n--- a/k\n" + GONE,
+        b"--- /dev/null\n+++ b/n\n",
+        b"--- a/x\r\n+++ b/x\r\n" + F.replace(b"\n", b"\r\n"),
+        b"*** a/x\n--- b/x\n***************\n*** 0 ****\n--- 1 ----\n! q\n",
+        D + INDEX + N + F + b"@@@@ -9,3 +9,3 @@\n 9\n-10\n+ten\n 11\n",
+    ],
+)
+def test_where_tools_may_differ_there_is_no_canonical_form(data: bytes) -> None:
+    assert canonical(parse(data)).data is None
+
+
+@pytest.mark.parametrize(
+    "change", [b"deleted file mode 100644\nindex e69de29..0000000\n", b"new file mode 100644\nindex 0000000..e69de29\n"]
+)
+def test_an_empty_file_keeps_the_line_by_which_patch_knows_it(change: bytes) -> None:
+    data = b"diff --git a/e b/e\n" + change
+    form = canonical(parse(data)).data
+    assert form is not None
+    assert b"\nindex " in form
+    assert canonical(parse(form)).data == form
