@@ -250,7 +250,7 @@ def test_what_tools_take_in_different_ways_is_ambiguous_and_loses_nothing(case: 
 
 
 def test_a_file_may_come_and_change_in_one_series() -> None:
-    """As the mails of one branch do: each tool applies them one after the other. A file that also goes is another thing:
+    """As mails of one branch do: each tool applies them one after the other. A file that also goes is another thing:
     git leaves it, GNU patch does not."""
     new = b"diff --git a/k b/k\nnew file mode 100644\n--- /dev/null\n+++ b/k\n@@ -0,0 +1 @@\n+y\n"
     change = b"diff --git a/k b/k\n--- a/k\n+++ b/k\n@@ -1 +1 @@\n-y\n+z\n"
