@@ -56,6 +56,7 @@ class RequestIdMiddleware:
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = current
+            _keep_private(request, response)
             self._log(request, response, started)
             return response
         finally:
@@ -71,6 +72,18 @@ class RequestIdMiddleware:
         }
         level = logging.DEBUG if request.path in QUIET or request.path.startswith("/static/") else logging.INFO
         log.log(level, "%s %s %s", request.method, request.path, response.status_code, extra={"fields": fields})
+
+
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Let nobody keep an answer that is for one reader, or take one for something else than it says it is."""
+    if not request.path.startswith("/static/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if not settings.DEBUG:  # whose error pages need more
+        response.headers.setdefault(HEADER, NOTHING)
 
 
 class ProbeMiddleware:

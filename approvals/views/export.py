@@ -1,6 +1,7 @@
 """The history as CSV, safe to open in a spreadsheet."""
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -44,7 +45,8 @@ COLUMNS = [
     "bypass",
 ]
 ROWS = 10_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A cell begins at its own beginning, after a line break, and after whatever separates cells in some country.
+CELL_BEGINS = re.compile(r"(\A|[\n\r\t;,|])(?=[ \"']*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
 
 
 class _Line:
@@ -77,8 +79,8 @@ def _lines(rows: Iterator[Decision]) -> Iterator[str]:
 
 def safe(value: Any) -> Any:
     """Return a cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return CELL_BEGINS.sub(r"\1'", value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
