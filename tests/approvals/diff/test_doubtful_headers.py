@@ -37,6 +37,7 @@ DOUBTFUL = {
     "a rename without name lines": b"diff --git a/x b/z\nsimilarity index 90%\nrename from x\nrename to z\n"
     + INDEX
     + F,
+    "a copy with half a pair of names": b"diff --git a/x b/z\ncopy from x\ncopy to z\n--- a/x\n",
     "half a rename": b"diff --git a/x b/z\nrename to z\n--- a/x\n+++ b/z\n" + F,
     "half a copy": b"diff --git a/x b/z\ncopy to z\n--- a/x\n+++ b/z\n" + F,
     "a copy that is a rename": b"diff --git a/x b/z\ncopy from x\nrename to z\n--- a/x\n+++ b/z\n" + F,
