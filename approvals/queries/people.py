@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
 from approvals.models import ApiToken, TokenKind, User
+from approvals.policy.holding import why_held
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Person
 from audit.statements import planned, prepared
@@ -54,7 +55,14 @@ def person(
         authn=authn,
         absent=absent,
         addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
+        former=frozenset(user.former_names),
+        held=held(user),
     )
+
+
+def held(user: User) -> str:
+    """Return why this account decides nothing at present, as it was read; '' where it does."""
+    return why_held(user.held_since, user.held_for, user.owner_confirmed_at)
 
 
 def person_shown(user: User, absent: tuple[Absent, ...] = ()) -> Person:
