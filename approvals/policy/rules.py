@@ -7,12 +7,12 @@ a `StepUp` sentence says in its problem's `type` that the person must prove agai
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 
 from approvals.errors import moment
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
 
 from .bypass import Grant, unusable
+from .submitters import all_in, same
 
 
 class Stale(str):
@@ -327,11 +327,8 @@ def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | 
 
 def role_of(people: Mapping[str, str], names: frozenset[str]) -> str | None:
     """Return the first role under which a patch's people, by role, have somebody of these names."""
-    for role in ROLES:
-        named = people.get(role, "").strip().casefold()
-        if names & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
-            return role
-    return None
+    mine = frozenset(same(name) for name in names)
+    return next((role for role in ROLES if mine & all_in(people.get(role, ""))), None)
 
 
 def _of_somebody(role: str) -> str:

@@ -37,6 +37,7 @@ from .escalation import RAISED, raise_level
 from .owners import demand_own
 from .refusals import remembered
 from .reviews import find_locked
+from .submitters import is_known, required_groups
 
 LEAD = "approvals.lead_decision"
 LONGEST = timedelta(days=30)
@@ -220,7 +221,7 @@ def _raise_priority(
     version = covering(versions, condition_facts(patch, patch.producer.name, wanted))
     decision.priority, decision.policy_version, decision.would_auto_approve = wanted, version, False
     decision.required_approvals = max(decision.required_approvals, version.required_approvals)
-    decision.required_groups = sorted({*decision.required_groups, *version.required_groups})
+    decision.required_groups = sorted({*decision.required_groups, *required_groups(version, is_known(version, patch))})
     decision.trace = [
         {**row, **KNOWN_EXPLOITED} if row["text"] == KNOWN_EXPLOITED["text"] else row for row in decision.trace
     ]

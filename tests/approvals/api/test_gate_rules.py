@@ -76,7 +76,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "step_up_elsewhere": Attempt(403, "its page", before=policy_says(step_up=True)),
     "patch_of_the_absent": Attempt(403, "You stand in for Bob", gate={"triggered_by": "bob"}, before=stands_in),
     "not_on_the_list": Attempt(403, "Only the people this gate names", gate={"allowed_approvers": ["bob"]}),
-    "own_patch": Attempt(403, "another person must approve", gate={"triggered_by": "Alice <alice@example.org>"}),
+    "own_patch": Attempt(403, "another person must approve", gate={"triggered_by": "alice+ci@example.org"}),
     "personal_token_on_critical": Attempt(403, "not with a personal token", token=True, priority=4),
     "critical_in_bulk": Attempt(403, "never in bulk", bulk=True, priority=4),
     "unopened": Attempt(403, "Open the patch first", bulk=True),
