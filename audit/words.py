@@ -131,6 +131,10 @@ def _user(data: Data) -> str:
     return f"changed: {', '.join(sorted(_plain(name) for name in changed))}" if changed else ""
 
 
+def _account(data: Data) -> str:
+    return ", ".join(map(_text, data.get("changes") or []))
+
+
 def _group(data: Data) -> str:
     return "what it may do changed" if data.get("old") else "added"
 
@@ -220,5 +224,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "login.succeeded": _methods,
     "login.failed": _confirming,
     "login.ended": lambda data: _text(data.get("why")),
+    "account.held": _account,
+    "account.confirmed": _account,
+    "account.released": _account,
     "factor.changed": lambda data: _text(data.get("change")),
 }

@@ -236,6 +236,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 ACCOUNT_ADAPTER = "approvals.adapters.AccountAdapter"
+PASSWORD_RESET_TIMEOUT = 3600  # seconds that an administrator's one-time link works
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators and the provider vouch for addresses
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # policy.rules.FRESH, for changes of one's second factors
@@ -298,6 +299,15 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+
+# --- Mail: where no server is named, what would be mailed is shown once to whoever asked for it --------------------
+SMTP_HOST = EMAIL_HOST = env("SMTP_HOST")
+EMAIL_PORT = env_int("SMTP_PORT", 587, 1, 65_535)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("SMTP_USER"), env("SMTP_PASSWORD")
+SMTP_SECURITY = env_one_of("SMTP_SECURITY", "starttls", "starttls", "tls", "none")
+EMAIL_USE_TLS, EMAIL_USE_SSL = SMTP_SECURITY == "starttls", SMTP_SECURITY == "tls"
+EMAIL_TIMEOUT = 10  # seconds; none by default, and a request waits for it
+DEFAULT_FROM_EMAIL = env("SMTP_FROM", f"hitl@{urlsplit(BASE_URL).hostname}")
 
 # --- Jobs ---------------------------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"

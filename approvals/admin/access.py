@@ -10,29 +10,64 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from approvals.errors import Invalid
-from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
-from approvals.services import access
+from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
+from approvals.services import access, second_person, trust
 
-from .kinds import Kept, acting
+from .asking import check, reason_field, say_it_waits
+from .kinds import Kept, acting, signed_in
 
+KINDS = [choice for choice in TokenKind.choices if choice[0] != TokenKind.PERSONAL]
 ALL_SCOPES = sorted({*EXTRA_SCOPES, *(scope for scopes in SCOPES.values() for scope in scopes)})
-TOKEN_FIELDS = ("name", "kind", "producer", "user", "scopes", "expires_at")
+TOKEN_FIELDS = ("name", "kind", "producer", "scopes", "expires_at")
+
+
+class ProducerForm(forms.ModelForm):  # type: ignore[type-arg]
+    reason = reason_field("Needed for more trust, which then waits for a second person.")
+
+    class Meta:
+        model = Producer
+        fields = ("name", *trust.EVIDENCE)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors:
+            check(self, trust.split(kept(self.instance), asked(self.instance, values)))
+        return values
+
+
+def kept(producer: Producer) -> Producer:
+    """Return a producer as it is in the database; a new one is trusted for nothing."""
+    return Producer.objects.get(pk=producer.pk) if producer.pk else Producer()
+
+
+def asked(producer: Producer, values: dict[str, Any]) -> Producer:
+    """Return the trust a form asks for; what it does not show stays."""
+    return Producer(**{name: values.get(name, getattr(producer, name)) for name in trust.EVIDENCE})
 
 
 @admin.register(Producer)
 class ProducerAdmin(Kept):
-    """The name stays: policies and entries use it."""
+    """The name stays: policies and entries use it. Trust waits for a second person, distrust does not."""
+
+    form = ProducerForm
 
     list_display = ("name", "trusted_for_ml", "trusted_for_wargaming", "created_at")
     list_filter = ("trusted_for_ml", "trusted_for_wargaming")
     search_fields = ("name",)
-    fields = ("name", "trusted_for_ml", "trusted_for_wargaming", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Producer | None = None) -> tuple[str, ...]:
+        shown = ("name", *trust.EVIDENCE, "created_at")
+        changes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return (*shown, "reason") if second_person.required() and changes else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Producer | None = None) -> tuple[str, ...]:
         return ("name", "created_at") if obj else ("created_at",)
 
     def save_model(self, request: HttpRequest, obj: Producer, form: Any, change: bool) -> None:
-        access.change_producer(obj, **acting(request))
+        waits = trust.split(kept(obj), obj)
+        reason = form.cleaned_data.get("reason", "")
+        if second_person.change_trust(obj, reason=reason, user=signed_in(request), **acting(request)):
+            say_it_waits(self, request, waits)
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -40,7 +75,11 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         choices=[(scope, scope) for scope in ALL_SCOPES],
         widget=forms.CheckboxSelectMultiple,
-        help_text="None ticked: everything the kind may do. A personal token does what its user may.",
+        help_text="None ticked: everything the kind may do.",
+    )
+    kind = forms.ChoiceField(
+        choices=[("", "---------"), *KINDS],
+        help_text="Personal tokens are issued by the people they act as, on their account page.",
     )
 
     class Meta:
@@ -52,11 +91,6 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         if expiry := self.fields.get("expires_at"):  # two inputs under one heading: each says what it is
             for part, words in zip(expiry.widget.widgets, ("Expires on, date", "Expires at, time"), strict=True):
                 part.attrs["aria-label"] = words
-        if person := self.fields.get("user"):
-            assert isinstance(person, forms.ModelChoiceField)
-            person.queryset = User.objects.filter(is_active=True).order_by("username")
-            # Two people may share a name; the wrong one's token would act for them.
-            person.label_from_instance = lambda obj: f"{obj.username} ({obj})"  # type: ignore[method-assign]
 
     def clean(self) -> dict[str, Any]:
         """Show at its field what `issue_token` would refuse."""
@@ -64,15 +98,12 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         if "kind" not in values:
             return values
         kind = TokenKind(values["kind"])
-        for field, owner in (("producer", TokenKind.PRODUCER), ("user", TokenKind.PERSONAL)):
-            if kind == owner and field in values and not values[field]:
-                self.add_error(field, f"A {kind} token belongs to a {field}.")
-            elif kind != owner and values.get(field):
-                self.add_error(field, f"A {kind} token belongs to no {field}.")
+        if kind == TokenKind.PRODUCER and "producer" in values and not values["producer"]:
+            self.add_error("producer", "A producer token belongs to a producer.")
+        elif kind != TokenKind.PRODUCER and values.get("producer"):
+            self.add_error("producer", f"A {kind} token belongs to no producer.")
         try:
-            access.check_token(
-                kind, values.get("scopes", ()), values.get("user"), values.get("expires_at"), timezone.now()
-            )
+            access.check_token(kind, values.get("scopes", ()), None, values.get("expires_at"), timezone.now())
         except Invalid as error:
             for wrong in error.errors or []:
                 if wrong["loc"][0] not in self.errors:
@@ -91,7 +122,7 @@ class ApiTokenAdmin(Kept):
     search_fields = ("name", "prefix__exact", "producer__name", "user__username")
     ordering = ("-id",)
     actions = ("revoke",)
-    view_fields = (*TOKEN_FIELDS, "prefix", "issued_by", "created_at", "last_used_at", "revoked_at", "state")
+    view_fields = (*TOKEN_FIELDS, "user", "prefix", "issued_by", "created_at", "last_used_at", "revoked_at", "state")
 
     @admin.display(description="Belongs to")
     def owner(self, token: ApiToken) -> str:

@@ -17,13 +17,15 @@ FACTS = {column: name for name, column in rights.FLAGS.items()}
 """What entries call the columns."""
 
 
-def reason_field() -> forms.CharField:
-    """Return the field that says why somebody shall have more rights."""
+def reason_field(
+    help_text: str = "Needed for what adds deciders, which then waits for a second person.",
+) -> forms.CharField:
+    """Return the field that says why somebody shall have more rights, or something more trust."""
     return forms.CharField(
         required=False,
         max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 80}),
-        help_text="Needed for what adds deciders, which then waits for a second person.",
+        help_text=help_text,
     )
 
 
@@ -49,5 +51,10 @@ def ask(page: "admin.ModelAdmin[Any]", request: HttpRequest, form: Any, waits: r
     reason = form.cleaned_data.get("reason", "")
     asking = {"reason": reason, "user": signed_in(request), **acting(request)}
     if second_person.change_rights(form.instance, waits, **asking):
-        words = "This waits on the Policies page for a second person, and is not so yet: "
-        page.message_user(request, words + " ".join(waits.why), messages.WARNING)
+        say_it_waits(page, request, waits)
+
+
+def say_it_waits(page: "admin.ModelAdmin[Any]", request: HttpRequest, waits: rights.Waits) -> None:
+    """Tell whoever saved a form what of it is not so yet."""
+    words = "This waits on the Policies page for a second person, and is not so yet: "
+    page.message_user(request, words + " ".join(waits.why), messages.WARNING)

@@ -1,26 +1,26 @@
-"""Users in the admin: every change with its entry, nobody their own rights, nothing deleted.
+"""Users in the admin: every change with its entry, nobody their own rights, nobody's password, nothing deleted.
 
-What adds deciders waits on the Policies page for a second person; the rest of the form is saved at once.
+What adds deciders waits on the Policies page for a second person; the rest of the form is saved at once. What changes
+how somebody signs in holds their account (`services.recovery`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.db import transaction
+from django.contrib.auth.forms import UserChangeForm
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.urls import path
 
 from approvals.models import User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import rights_of
-from approvals.services import access, identity, rights, second_person
+from approvals.services import access, identity, owners, recovery, rights, second_person
 
+from . import links
 from .asking import WAITS, ask, changed, check, reason_field
 from .kinds import Kept, acting, signed_in
 
@@ -30,21 +30,12 @@ RULES = (
     "What a person may decide comes from their groups alone; a superuser administers and decides nothing. "
     "Accounts are never deleted: take 'active' away, and the person is signed out at their next request."
 )
-
-
-@contextmanager
-def password_recorded(request: HttpRequest, user: User) -> Iterator[None]:
-    """Run a password form of Django's and write the entry in its transaction, if there is a new password."""
-    if request.method != "POST":
-        yield
-        return
-    with transaction.atomic():
-        before = User.objects.select_for_update().get(pk=user.pk)
-        old = access.user_facts(before)
-        yield
-        after = User.objects.get(pk=user.pk)
-        if after.password != before.password:
-            access.record_user_change(after, old, fields=["password"], **acting(request))
+SIGN_IN = (
+    "Another user name or e-mail address signs them out, and their account decides nothing until they have confirmed "
+    "it and a second lead has agreed. Nobody sets a password for somebody else: send a one-time link."
+)
+ALWAYS_KEPT = ("password", "last_login", "signed_out_everywhere", "former_names", *owners.HOLD)
+"""Columns that no form shows: written as they are now, not as they were when the form was opened."""
 
 
 class PersonForm(UserChangeForm):  # type: ignore[type-arg]
@@ -77,14 +68,18 @@ class PersonForm(UserChangeForm):  # type: ignore[type-arg]
         """Refuse at the field what the database would refuse: two spellings of one name."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exclude(pk=self.instance.pk).exists():
-            raise forms.ValidationError("A user with that user name exists; capitals make no difference.")
+            raise forms.ValidationError("A user with that user name already exists; capitals make no difference.")
         return name
 
 
-class NewPersonForm(AdminUserCreationForm):  # type: ignore[type-arg]
-    class Meta(AdminUserCreationForm.Meta):
+class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A new account has no password: its person sets one by a one-time link, or comes from the provider."""
+
+    class Meta:
         model = User
         fields = ("username", "email", "first_name", "last_name")
+
+    clean_username = PersonForm.clean_username
 
 
 @admin.register(User)
@@ -96,19 +91,17 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     filter_horizontal = ("groups",)
-    actions = ("remove_factors",)
+    actions = ("remove_factors", "sign_out")
     add_fieldsets = (
         (
             None,
             {
                 "classes": ("wide",),
-                "description": "Groups and rights are on the next page.",
-                "fields": (
-                    "username", "email", "first_name", "last_name", "usable_password", "password1", "password2"
-                ),
+                "description": "Groups, rights and the one-time link are on the next page.",
+                "fields": ("username", "email", "first_name", "last_name"),
             },
         ),
-    )  # fmt: skip
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
@@ -117,7 +110,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         asks = may and second_person.required()
         rules = OWN_RIGHTS if obj.pk == signed_in(request).pk else f"{RULES} {WAITS if asks else ''}"
         return (
-            (None, {"fields": ("username", "password")}),
+            (None, {"fields": ("username", "password"), "description": SIGN_IN}),
             ("Person", {"fields": ("first_name", "last_name", "email", "time_zone", "theme", "single_keys")}),
             ("Rights", {"fields": (*RIGHTS, "reason") if asks else RIGHTS, "description": rules}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -130,7 +123,9 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         return dates if signed_in(request).is_superuser else (*dates, "is_superuser")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only a superuser changes a superuser: a new password would be a way to become one."""
+        """Only a superuser changes a superuser, and nobody whose own account is held changes anybody else."""
+        if signed_in(request).held_since is not None and (obj is None or obj.pk != signed_in(request).pk):
+            return False
         if obj is not None and obj.is_superuser and not signed_in(request).is_superuser:
             return False
         return super().has_change_permission(request, obj)
@@ -138,33 +133,56 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
     @admin.action(permissions=["change"], description="Remove the second factors of the selected people")
     def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """For those who lost phone, key and recovery codes; one's own go by proving them, on one's account page."""
-        may = [
-            user for user in queryset if user.pk != signed_in(request).pk and self.has_change_permission(request, user)
-        ]
-        done = sum(identity.remove_factors(user, **acting(request)) for user in may)
-        self.message_user(request, f"Second factors of {done} removed; they are signed out everywhere.")
+        people, by = self._others(request, queryset), signed_in(request)
+        done = sum(recovery.remove_factors(user, user=by, **acting(request)) for user in people)
+        words = "they are signed out everywhere and decide nothing until they and a second lead have agreed"
+        self.message_user(request, f"Second factors of {done} removed; {words}.")
+
+    @admin.action(permissions=["change"], description="Sign the selected people out everywhere")
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = self._others(request, queryset)
+        for user in people:
+            identity.sign_out_everywhere(user, **acting(request))
+        self.message_user(request, f"{len(people)} signed out everywhere.")
+
+    def _others(self, request: HttpRequest, queryset: QuerySet[User]) -> list[User]:
+        """Return those selected whom this administrator may change, never themself."""
+        mine = signed_in(request).pk
+        return [user for user in queryset if user.pk != mine and self.has_change_permission(request, user)]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Do nothing yet: `save_related` writes account, groups and entry together."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         user: User = form.instance
-        old, waits = None, rights.NOTHING
+        old, waits, ways = None, rights.NOTHING, [recovery.NEW]
         if change:
             kept = User.objects.select_for_update().get(pk=user.pk)
             old = access.user_facts(kept)
             alone, waits = rights.split_person(kept, form.asked())
             form.keep(alone)
+            ways = ways_in(kept, user)
+            for column in ALWAYS_KEPT:
+                setattr(user, column, getattr(kept, column))
+        else:
+            user.set_unusable_password()
         super().save_model(request, user, form, change)
         super().save_related(request, form, formsets, change)
         form.changed_data = changed(form, old, access.user_facts(user))
         if form.changed_data or not change:
             access.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
+        if ways and user.pk != signed_in(request).pk:
+            why = form.cleaned_data.get("reason", "")
+            recovery.touched(user, ways, reason=why, user=signed_in(request), **acting(request))
         ask(self, request, form, waits)
 
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        user = self.get_object(request, unquote(id))
-        if user is None:
-            return super().user_change_password(request, id, form_url)
-        with password_recorded(request, user):
-            return super().user_change_password(request, id, form_url)
+    def get_urls(self) -> list[Any]:
+        """Django's, with the one-time link at the address of its form for somebody's password."""
+        page = self.admin_site.admin_view(partial(links.page, of=self))
+        return [path("<id>/password/", page, name="auth_user_password_change"), *super().get_urls()]
+
+
+def ways_in(old: User, new: User) -> list[str]:
+    """Return in words which of the names change by which somebody signs in; capitals make no difference."""
+    ways = {recovery.ADDRESS: (old.email, new.email), recovery.NAME: (old.username, new.username)}
+    return [words for words, (before, after) in ways.items() if before.casefold() != after.casefold()]

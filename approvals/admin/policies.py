@@ -25,7 +25,9 @@ AUTOMATIC = (
     "auto_approval", "auto_approve_threshold", "spot_check_percent", "location_slack", "allowed_marks",
     "gate_conditions",
 )  # fmt: skip
-PEOPLE = ("required_approvals", "required_groups", "decider_groups", "deny_threshold", "step_up")
+PEOPLE = (
+    "required_approvals", "required_groups", "known_submitter", "decider_groups", "deny_threshold", "step_up",
+)  # fmt: skip
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
 
@@ -39,6 +41,7 @@ LABELS = {
     "gate_conditions": "Let a gate's own conditions approve it",
     "required_approvals": "Approvals",
     "required_groups": "At least one from each of",
+    "known_submitter": "An unknown submitter needs a lead",
     "decider_groups": "Who decides",
     "deny_threshold": "Rejections that end it",
     "step_up": "Ask for a fresh sign-in to approve",
@@ -79,6 +82,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     auto_approve_threshold = term("auto_approve_threshold")
     required_approvals = term("required_approvals")
     required_groups = groups("required_groups")
+    known_submitter = term("known_submitter")
     decider_groups = groups("decider_groups")
     deny_threshold = term("deny_threshold")
     step_up = term("step_up")

@@ -1,4 +1,4 @@
-"""The admin site's own doors: signing in and out are the product's, and a new password of one's own is an entry."""
+"""The admin site's own doors: signing in and out and a new password of one's own are the product's."""
 
 from typing import Any
 
@@ -14,9 +14,6 @@ from django.views.decorators.http import require_POST
 from approvals.services import access
 
 from .kinds import acting, signed_in
-from .people import password_recorded
-
-django_password_change = admin.site.password_change
 
 
 @never_cache
@@ -38,9 +35,8 @@ def sign_out(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 
 
 def own_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-    """Django's own form for one's own password, with an entry when it changed."""
-    with password_recorded(request, signed_in(request)):
-        return django_password_change(request, extra_context)
+    """Lead to the product's page for one's own password, which counts guesses and writes entries."""
+    return redirect("password")
 
 
 # Factors, sessions and provider accounts have pages of their own, which write entries; these would not.

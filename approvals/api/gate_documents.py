@@ -15,7 +15,18 @@ from approvals.policy.gate_conditions import SPELLINGS, judged, read
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
 
-from .schemas import CategoryWord, Digest, Flag, InNameOf, Named, Storable, Strict, Text255, refuse_unstorable, whole
+from .schemas import (
+    CategoryWord,
+    Digest,
+    Flag,
+    InNameOf,
+    Named,
+    Storable,
+    Strict,
+    Who,
+    refuse_unstorable,
+    whole,
+)
 
 MAX_FREE = 64 * 1024  # bytes of context, metadata and conditions together, as canonical JSON
 MAX_DEPTH = 20
@@ -75,8 +86,8 @@ class GateRequest(Strict):
         _none_is(list),
     ] = []
     metadata: Facts = {}
-    submitted_by: Text255 | None = None
-    triggered_by: Annotated[Text255 | None, Field(description="who started the run; that person cannot approve")] = None
+    submitted_by: Who | None = None
+    triggered_by: Annotated[Who | None, Field(description="who started the run; that person cannot approve")] = None
 
     @model_validator(mode="before")
     @classmethod

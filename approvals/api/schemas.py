@@ -20,6 +20,7 @@ from pydantic import (
 
 from approvals.models import MAX_COMMENT, MAX_REASON
 from approvals.policy.sent_values import known_severity, readable, readable_alias, readable_or_blank, web_link
+from approvals.policy.submitters import one_person
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
@@ -35,6 +36,12 @@ def whole(value: Any) -> Any:
 
 
 Text255 = Annotated[str, StringConstraints(max_length=255)]
+Who = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    AfterValidator(one_person),
+    Field(description="one e-mail address or user name; that person cannot approve"),
+]
 Named = Annotated[str, StringConstraints(max_length=255, min_length=1, strip_whitespace=True)]
 # Strict: "no", 0 or true where evidence is expected is a producer's mistake, and guessing would make it evidence.
 Flag = Annotated[bool, Field(strict=True)]
@@ -209,10 +216,10 @@ class IntakeDocument(Strict):
     priority: PriorityWord | None = None
     requires_manual_review: Flag = False
     manual_review_reason: Text255 | None = None
-    submitted_by: Text255 | None = None
-    triggered_by: Text255 | None = None
-    model_owner: Text255 | None = None
-    simulation_author: Text255 | None = None
+    submitted_by: Who | None = None
+    triggered_by: Who | None = None
+    model_owner: Who | None = None
+    simulation_author: Who | None = None
     decision_id: str | None = None
     # S1's server-owned fields. The first three could claim a decision and are refused; the rest are ignored.
     decision: Literal["pending"] | None = None

@@ -104,6 +104,10 @@ class PolicyVersion(models.Model):
         help_text="Enforced, approve a workflow gate without a person when every condition it was sent with holds. "
         "Whoever sends the gate writes both: name in the condition above which producers may.",
     )
+    known_submitter = models.BooleanField(
+        default=False,
+        help_text="Whoever submitted or triggered it must be a known account; a security lead approves the rest.",
+    )
     sla_warn_seconds = models.PositiveIntegerField(null=True, blank=True)
     sla_due_seconds = models.PositiveIntegerField(null=True, blank=True)
     escalate_after_seconds = models.PositiveIntegerField(null=True, blank=True)

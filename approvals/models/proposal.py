@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
+from .access import Producer
 from .policy import Policy
 from .text import Text
 
@@ -36,6 +37,8 @@ class Proposal(models.Model):
         KILL_SWITCH = "switch", "Automatic approval back on"
         PERSON = "person", "Rights of a person"
         GROUP = "group", "Rights of a group"
+        ACCOUNT = "account", "An account decides again"
+        PRODUCER = "producer", "Trust in a producer"
 
     class State(models.TextChoices):
         OPEN = "open", "Waits for a second person"
@@ -43,10 +46,11 @@ class Proposal(models.Model):
         REFUSED = "refused", "Refused"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
-    kind = models.CharField(max_length=6, choices=Kind)
+    kind = models.CharField(max_length=8, choices=Kind)
     policy = models.ForeignKey(Policy, models.PROTECT, null=True, related_name="proposals")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     group = models.ForeignKey(Group, models.PROTECT, null=True, related_name="+")
+    producer = models.ForeignKey(Producer, models.PROTECT, null=True, related_name="+")
     payload = models.JSONField(default=dict)
     base = models.CharField(max_length=64, blank=True)
     loosens = models.JSONField(default=list, help_text="Why this needs a second person, one sentence each.")
@@ -74,15 +78,17 @@ class Proposal(models.Model):
                 name="proposal_not_by_who_gains",
             ),
             models.CheckConstraint(
-                condition=Q(kind="policy", policy__isnull=False, person=None, group=None)
-                | Q(kind="switch", policy=None, person=None, group=None)
-                | Q(kind="person", policy=None, person__isnull=False, group=None)
-                | Q(kind="group", policy=None, person=None, group__isnull=False),
+                condition=Q(kind="policy", policy__isnull=False, person=None, group=None, producer=None)
+                | Q(kind="switch", policy=None, person=None, group=None, producer=None)
+                | Q(kind__in=["person", "account"], policy=None, person__isnull=False, group=None, producer=None)
+                | Q(kind="group", policy=None, person=None, group__isnull=False, producer=None)
+                | Q(kind="producer", policy=None, person=None, group=None, producer__isnull=False),
                 name="proposal_is_about_one_thing",
             ),
             models.UniqueConstraint(fields=["policy"], condition=Q(state="open"), name="proposal_one_a_policy"),
-            models.UniqueConstraint(fields=["person"], condition=Q(state="open"), name="proposal_one_a_person"),
+            models.UniqueConstraint(fields=["person", "kind"], condition=Q(state="open"), name="proposal_one_a_person"),
             models.UniqueConstraint(fields=["group"], condition=Q(state="open"), name="proposal_one_a_group"),
+            models.UniqueConstraint(fields=["producer"], condition=Q(state="open"), name="proposal_one_a_producer"),
             models.UniqueConstraint(
                 fields=["kind"], condition=Q(state="open", kind="switch"), name="proposal_one_for_the_switch"
             ),
@@ -96,6 +102,10 @@ class Proposal(models.Model):
         """Return what would change, in a few words."""
         if self.policy:
             return self.policy.name
+        if self.producer:
+            return f"Trust in {self.producer.name}"
+        if self.person and self.kind == self.Kind.ACCOUNT:
+            return f"Account of {self.person.username}"
         if self.person:
             return f"Rights of {self.person.username}"
         return f"Rights of the group {self.group.name}" if self.group else self.get_kind_display()

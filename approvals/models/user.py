@@ -3,6 +3,7 @@
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
@@ -30,6 +31,20 @@ class User(AbstractUser):
     time_zone = models.CharField(max_length=64, default="UTC", validators=[known_time_zone])
     single_keys = models.BooleanField("single-key shortcuts", default=True)
     signed_out_everywhere = models.PositiveIntegerField(default=0, editable=False, help_text="How often.")
+    former_names = ArrayField(
+        models.CharField(max_length=254),
+        default=list,
+        editable=False,
+        help_text="Addresses and user names it had before, folded; a trigger adds them and nothing takes one away.",
+    )
+    held_since = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When an administrator last changed what its owner signs in with; empty once it decides again.",
+    )
+    held_for = ArrayField(models.CharField(max_length=40), default=list, editable=False, help_text="What was changed.")
+    owner_confirmed_at = models.DateTimeField(null=True, editable=False)
+    lead_agreed_at = models.DateTimeField(null=True, editable=False)
 
     memberships_read: "list[tuple[int, str, str | None]] | None" = None
     permissions_read: "frozenset[str] | None" = None
@@ -40,6 +55,11 @@ class User(AbstractUser):
             # Two spellings of one address would let one person review twice.
             models.UniqueConstraint(Lower("email"), name="user_email_once", violation_error_message="E-mail in use."),
             models.UniqueConstraint(Lower("username"), name="user_username_once"),
+            # What is agreed to is what the owner has confirmed.
+            models.CheckConstraint(
+                condition=models.Q(lead_agreed_at=None) | models.Q(held_since__isnull=False),
+                name="user_agreed_while_held",
+            ),
         ]
 
     def __str__(self) -> str:

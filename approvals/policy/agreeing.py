@@ -14,6 +14,9 @@ class Second:
     changes_policies: bool
     accounts: frozenset[int]
     groups: frozenset[int]
+    held: str = ""
+    leads: bool = True
+    """Whether there is a lead at all whose account decides."""
 
 
 def why_not_agree(proposal: Proposal, who: Second) -> str | None:
@@ -24,8 +27,19 @@ def why_not_agree(proposal: Proposal, who: Second) -> str | None:
         return "You asked for this change, so a second person must agree to it."
     if proposal.person_id in who.accounts:
         return "You would gain by this change, so somebody else must agree to it."
+    if proposal.kind == Proposal.Kind.ACCOUNT and (sentence := _account(proposal, who)):
+        return sentence
     if proposal.group_id in who.groups:
         return "You are in this group, so somebody who is not must agree to it."
+    return None
+
+
+def _account(proposal: Proposal, who: Second) -> str | None:
+    """Whoever sends the way in must not agree; and a word given before the owner's could be used by somebody else."""
+    if who.accounts & set(proposal.payload["by"]):
+        return "You changed how they sign in, so a second person must agree to it."
+    if proposal.person and proposal.person.owner_confirmed_at is None:
+        return "They have not confirmed it yet. Once they have, ask them whether it was they who did, and agree then."
     return None
 
 
@@ -36,9 +50,13 @@ def may_refuse(proposal: Proposal, who: Second) -> bool:
 
 def lacks_right(proposal: Proposal, who: Second) -> str | None:
     """Return why a person may neither agree to such a proposal nor refuse it."""
+    if who.held:
+        return who.held
     if proposal.kind == Proposal.Kind.POLICY:
         return None if who.changes_policies else "Only policy administrators and security leads agree to a policy."
     if proposal.kind == Proposal.Kind.KILL_SWITCH:
         return None if who.lead else "Only security leads switch automatic approval on."
+    if proposal.kind == Proposal.Kind.ACCOUNT and who.leads and not who.lead:
+        return "Only security leads agree that an account decides again."
     # A new install has administrators and no lead yet.
     return None if who.lead or who.superuser else "Only security leads and superusers agree to more rights."

@@ -34,6 +34,7 @@ class Situation:
     stopped_by: str  # 'setting' or a person's name; '' while automatic approval runs
     floor: Decimal
     drawn: bool = False  # for a spot check
+    known_submitter: bool = True
 
 
 class Judged(Protocol):
@@ -74,6 +75,7 @@ SWITCHED_ON = "Automatic approval is switched on"
 ENFORCED = "The policy is enforced"
 LINES_ONLY = "It changes lines of text and nothing else"
 SAME_CHANGE = "Every common tool applies the same change"
+KNOWN_SUBMITTER = "Whoever submitted or triggered it has an account here"
 SPOT_CHECK = "Not drawn for a spot check"
 GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
 """The one line of the trace of a workflow gate without conditions: there is nothing to score, so a person decides."""
@@ -137,6 +139,9 @@ def gate_approval(outcomes: Sequence[Outcome], version: PolicyVersion, situation
 def _verdict(conditions: list[Condition], version: PolicyVersion, situation: Situation) -> Verdict:
     """Add what is asked of everything that no person decides, and add up."""
     conditions = [*conditions, _switch(situation.stopped_by)]
+    if version.known_submitter:
+        known = situation.known_submitter
+        conditions.append(_met(KNOWN_SUBMITTER, "known" if known else "unknown", known))
     if version.spot_check_percent:
         share = f"{version.spot_check_percent} % are drawn"
         conditions.append(_met(SPOT_CHECK, share, not situation.drawn))

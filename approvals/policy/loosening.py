@@ -35,6 +35,8 @@ def _people(old: Terms, new: Terms) -> Iterator[str]:
         yield f"Fewer approvals: {new['required_approvals']} instead of {old['required_approvals']}."
     if dropped := set(old["required_groups"]) - set(new["required_groups"]):
         yield f"No approval from {', '.join(sorted(dropped))} is asked for any more."
+    if old.get("known_submitter") and not new.get("known_submitter"):
+        yield "What somebody unknown here submitted no longer needs a security lead."
     deciders = set(new["decider_groups"])
     if old["decider_groups"] and (not deciders or deciders - set(old["decider_groups"])):
         yield "More people may decide."

@@ -7,12 +7,12 @@ a `StepUp` sentence says in its problem's `type` that the person must prove agai
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 
 from approvals.errors import moment
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
 
 from .bypass import Grant, unusable
+from .submitters import all_in, same
 
 
 class Stale(str):
@@ -37,13 +37,16 @@ class Absent:
     name: str
     groups: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
+    former: frozenset[str] = frozenset()
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who wants to decide, with the groups and permissions they have at this moment, and for whom they stand in.
 
-    `addresses` are those that the single sign-on provider verified for them beside their account's own.
+    `addresses` are those that the single sign-on provider verified for them beside their account's own, `former` the
+    addresses and user names their account had before; `held` says why their account decides nothing at present.
     """
 
     id: int
@@ -54,6 +57,8 @@ class Person:
     authn: str = "session"
     absent: tuple[Absent, ...] = ()
     addresses: frozenset[str] = frozenset()
+    former: frozenset[str] = frozenset()
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,11 @@ def names_of(person: Person | Absent) -> frozenset[str]:
     return frozenset(name.casefold() for name in (person.email, person.username, *verified) if name)
 
 
+def ever_named(person: Person | Absent) -> frozenset[str]:
+    """Return `names_of` and what they were called before: an old address still tells who submitted a patch."""
+    return names_of(person) | person.former
+
+
 def absent_of(person: Person, intent: Intent) -> Absent | None:
     """Return the absent person in whose name this one acts; None for their own name or where they do not stand in."""
     wanted = intent.in_name_of
@@ -138,6 +148,11 @@ def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) ->
     if "approvals.review_decision" in person.permissions:
         return None
     return "Only reviewers and security leads decide; your groups do not include either."
+
+
+def not_its_owners_yet(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+    """Whoever sends somebody a new way to sign in could use it first: the account says nothing until both agree."""
+    return person.held or None
 
 
 def not_a_decider(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
@@ -157,7 +172,7 @@ def not_on_the_list(case: Case, person: Person, intent: Intent, now: datetime) -
 
 
 def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if intent.verdict == Verdict.APPROVE and (role := role_of(case.people, names_of(person))):
+    if intent.verdict == Verdict.APPROVE and (role := role_of(case.people, ever_named(person))):
         return f"You {ROLES[role]}, so another person must approve it."
     return None
 
@@ -165,7 +180,7 @@ def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str 
 def patch_of_the_absent(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
     """Whoever stands in for somebody approves nothing that person could not, in whichever name."""
     for absent in person.absent if intent.verdict == Verdict.APPROVE else ():
-        if role := role_of(case.people, names_of(absent)):
+        if role := role_of(case.people, ever_named(absent)):
             return f"You stand in for {absent.name}, who {_of_somebody(role)}, so another person must approve it."
     return None
 
@@ -178,6 +193,8 @@ def not_standing_in(case: Case, person: Person, intent: Intent, now: datetime) -
         return "You do not stand in for this person at present; review in your own name."
     if "approvals.review_decision" not in absent.permissions:
         return f"{absent.name} does not review any more, so nobody does in their name."
+    if absent.held:
+        return f"{absent.name}'s account decides nothing at present, so nobody does in their name."
     return None
 
 
@@ -310,11 +327,8 @@ def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | 
 
 def role_of(people: Mapping[str, str], names: frozenset[str]) -> str | None:
     """Return the first role under which a patch's people, by role, have somebody of these names."""
-    for role in ROLES:
-        named = people.get(role, "").strip().casefold()
-        if names & {named, parseaddr(named)[1]}:  # `Alice <alice@example.org>` is alice too
-            return role
-    return None
+    mine = frozenset(same(name) for name in names)
+    return next((role for role in ROLES if mine & all_in(people.get(role, ""))), None)
 
 
 def _of_somebody(role: str) -> str:
@@ -323,6 +337,7 @@ def _of_somebody(role: str) -> str:
 
 WHO: Sequence[Rule] = (
     not_a_reviewer,
+    not_its_owners_yet,
     not_a_decider,
     not_on_the_list,
     own_patch,

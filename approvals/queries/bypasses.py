@@ -6,7 +6,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from approvals.models import Bypass, Decision, User
 from approvals.policy.bypass import Grant
-from approvals.policy.rules import names_of
+from approvals.policy.rules import ever_named
 
 from .people import person
 
@@ -24,7 +24,7 @@ def grant(bypass: Bypass, decision: Decision) -> Grant:
         ends_at=bypass.ends_at,
         ended_at=bypass.ended_at,
         granted_by=str(bypass.decided_by or ""),
-        granter=names_of(person(bypass.decided_by)) if bypass.decided_by else frozenset(),
+        granter=ever_named(person(bypass.decided_by)) if bypass.decided_by else frozenset(),
     )
 
 

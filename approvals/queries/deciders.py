@@ -11,7 +11,7 @@ from approvals.policy.agreeing import Second
 from approvals.policy.deciders import Rights, Team
 from approvals.policy.terms import named_in
 
-from .people import accounts_of, person
+from .people import accounts_of, held, person
 
 
 def rights_of(user: User) -> Rights:
@@ -34,8 +34,13 @@ def waiting() -> QuerySet[Proposal]:
     """Return what waits for a second person, with all that its page shows; the number of queries is fixed."""
     granted = Prefetch("group__permissions", Permission.objects.select_related("content_type"))
     rows = Proposal.objects.filter(state=Proposal.State.OPEN).order_by("id")
-    about = rows.select_related("policy__current", "person", "group", "proposed_by", "reason")
+    about = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason")
     return about.prefetch_related("person__groups", granted)
+
+
+def accounts_held() -> QuerySet[Proposal]:
+    """Return the accounts that a lead must agree to before they decide again."""
+    return Proposal.objects.filter(state=Proposal.State.OPEN, kind=Proposal.Kind.ACCOUNT)
 
 
 def permission_rows(names: Iterable[str]) -> list[Permission]:
@@ -86,8 +91,21 @@ def second(user: User) -> Second:
     accounts = accounts_of(user)
     groups = frozenset(Group.objects.filter(user__in=accounts).values_list("pk", flat=True))
     return Second(
-        is_lead(user), user.is_active and user.is_superuser, user.has_perm("approvals.change_policy"), accounts, groups
+        is_lead(user),
+        user.is_active and user.is_superuser,
+        user.has_perm("approvals.change_policy"),
+        accounts,
+        groups,
+        held(User.objects.get(pk=user.pk)),
+        leads().exists(),
     )
+
+
+def leads() -> QuerySet[User]:
+    """Return the security leads whose accounts decide, in no order."""
+    return User.objects.filter(
+        is_active=True, held_since=None, groups__permissions__codename="lead_decision"
+    ).distinct()
 
 
 def is_lead(user: User) -> bool:

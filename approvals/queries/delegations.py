@@ -15,7 +15,8 @@ from .people import Membership, memberships, person_shown, reviewers
 # Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
 ABSENT = """
 select absent.id, absent.email, absent.username,
-       coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username) as name
+       coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username) as name,
+       absent.former_names, absent.held_since is not null as held
 from approvals_delegation delegation join approvals_user absent on absent.id = delegation.person_id
 where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s and ended_at is null
 """
@@ -40,8 +41,10 @@ def standing_in(rows: Iterable[Sequence[Any]], theirs: Sequence[Membership]) -> 
             name,
             groups=frozenset(group for member, group, _ in theirs if member == key),
             permissions=frozenset(granted for member, _, granted in theirs if member == key and granted),
+            former=frozenset(former),
+            held=held,
         )
-        for key, email, username, name in rows
+        for key, email, username, name, former, held in rows
     )
 
 

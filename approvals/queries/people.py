@@ -1,6 +1,7 @@
 """People as the rules see them: their groups and permissions at this moment."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -11,8 +12,10 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
 from approvals.models import ApiToken, TokenKind, User
+from approvals.policy.holding import why_held
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Person
+from approvals.policy.submitters import all_in
 from audit.statements import planned, prepared
 
 from .plain import Rows
@@ -54,7 +57,14 @@ def person(
         authn=authn,
         absent=absent,
         addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
+        former=frozenset(user.former_names),
+        held=held(user),
     )
+
+
+def held(user: User) -> str:
+    """Return why this account decides nothing at present, as it was read; '' where it does."""
+    return why_held(user.held_since, user.held_for, user.owner_confirmed_at)
 
 
 def person_shown(user: User, absent: tuple[Absent, ...] = ()) -> Person:
@@ -166,6 +176,36 @@ def ids_by_name(names: Collection[str]) -> dict[str, int]:
     rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
     wanted = set(names)
     return {name: pk for pk, *spellings in rows for name in spellings if name in wanted}
+
+
+# Tags are taken off as `policy.submitters.same` does.
+ACCOUNTS_NAMED = r"""
+with spelled as (
+    select id, unnest(array[lower(email), lower(username)] || former_names) as name from approvals_user
+    union select user_id, lower(email) from account_emailaddress where verified
+)
+select spelled.id, person.is_active, array_agg(distinct regexp_replace(name, '(.)\+[^@]*@', '\1@'))
+from spelled join approvals_user person using (id)
+where regexp_replace(name, '(.)\+[^@]*@', '\1@') = any(%s) group by spelled.id, person.is_active
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that values of a patch name, and by which spellings (`policy.submitters.same`)."""
+
+    id: int
+    active: bool
+    names: frozenset[str]
+
+
+def accounts_named(values: Iterable[str]) -> list[Account]:
+    """Return the accounts that these values name, by present and former names; one query, none for no values."""
+    wanted = frozenset().union(*map(all_in, values))
+    if not wanted:
+        return []
+    rows = planned(ACCOUNTS_NAMED, [sorted(wanted)])
+    return [Account(key, active, frozenset(names)) for key, active, names in rows]
 
 
 def account_of(text: str) -> User | None:

@@ -53,6 +53,7 @@ def described(version: PolicyVersion) -> dict[str, str]:
         else "wait for people",
         "Approvals": str(version.required_approvals),
         "One from each of": ", ".join(version.required_groups) or "no group",
+        "Unknown submitter": "needs a security lead" if version.known_submitter else "no difference",
         "Who decides": ", ".join(version.decider_groups) or "every reviewer",
         "Rejections that end it": str(version.deny_threshold),
         "Fresh sign-in to approve": "asked for" if version.step_up else "not asked for",

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -33,13 +32,14 @@ from approvals.models import (
     Waiting,
 )
 from approvals.policy.quorum import must_come_from
-from approvals.policy.rules import ROLES, Intent, Person, names_of, refusal
+from approvals.policy.rules import ROLES, Intent, Person, ever_named, names_of, refusal
+from approvals.policy.submitters import same
 from approvals.policy.vulnerability import alias_names
 from approvals.policy.weakness import sought as weaknesses_sought
 
 from .case import case, read_gates
 from .keyset import beside
-from .people import approvers, ids_by_name
+from .people import accounts_named, approvers, ids_by_name
 from .search import matching
 from .workbench import presence_of
 
@@ -174,18 +174,28 @@ def needs_approval_of(person: Person) -> Q:
     if "approvals.review_decision" not in person.permissions:
         return Q(pk__in=[])
     heard = Voice.objects.filter(decision=OuterRef("pk"), user=person.id)
-    mine_by_name = [Q(submitted_by__iexact=name) for name in (person.email, person.username)]
     # The gate by its key, a look-up for each row: joined, whole tables were read anew for each row and row again where
     # statistics knew of none, which took a minute for 100.
     patch = Decision.objects.filter(pk=OuterRef(OuterRef("pk"))).values("patch_id")
     named = Gate.objects.filter(pk=Subquery(patch), allowed_approvers__len__gt=0)
     others = named.exclude(allowed_approvers__overlap=sorted(names_of(person)))
-    asked = ~Exists(heard) & ~Exists(others) & ~(mine_by_name[0] | mine_by_name[1])
+    asked = ~Exists(heard) & ~Exists(others) & ~_submitted_by(ever_named(person))
     # Few policies name groups; mostly this asks once and joins nothing.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
     if shut := list(closed.values_list("pk", flat=True)):
         asked &= ~Q(decision__policy_version__in=shut)
     return asked
+
+
+def _submitted_by(names: frozenset[str]) -> Q:
+    """Return in SQL whether a waiting row was submitted by somebody of these names; with a tag, it is theirs too."""
+    mine = Q(pk__in=[])
+    for name in sorted({same(name) for name in names}):
+        local, at, domain = name.rpartition("@")
+        mine |= Q(submitted_by__iexact=name)
+        if at:
+            mine |= Q(submitted_by__istartswith=f"{local}+", submitted_by__iendswith=f"@{domain}")
+    return mine
 
 
 def without(filters: Filters, name: str) -> Filters:
@@ -322,9 +332,9 @@ def who_can(decision: Decision, now: datetime) -> Sequence[User]:
     patch nor stand in for who is, a gate that names approvers names them and, where only an approval from a group is
     missing, they are in it; members of required groups come first."""
     live = list(decision.reviews.filter(withdrawn_at=None))
-    people = User.objects.filter(is_active=True, groups__permissions__codename="review_decision").exclude(
-        pk__in={review.reviewer_id for review in live} | {review.delegated_from_id for review in live} - {None}
-    )
+    people = User.objects.filter(
+        is_active=True, held_since=None, groups__permissions__codename="review_decision"
+    ).exclude(pk__in={review.reviewer_id for review in live} | {review.delegated_from_id for review in live} - {None})
     deciders = decision.policy_version.decider_groups
     given = approvers((review.reviewer_id for review in live if review.verdict == Verdict.APPROVE), deciders=deciders)
     running = Delegation.objects.filter(starts_at__lte=now, ends_at__gt=now, ended_at=None)
@@ -334,11 +344,7 @@ def who_can(decision: Decision, now: datetime) -> Sequence[User]:
         people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
     if decision.patch.is_gate and (allowed := decision.patch.gate.allowed_approvers):
         people = people.filter(pk__in=ids_by_name(allowed).values())
-    for role in ROLES:
-        if name := getattr(decision.patch, role):
-            for alias in {name, parseaddr(name)[1] or name}:  # `Alice <alice@example.org>` is alice too
-                people = people.exclude(Q(email__iexact=alias) | Q(username__iexact=alias))
-                theirs = running.filter(Q(person__email__iexact=alias) | Q(person__username__iexact=alias))
-                people = people.exclude(pk__in=theirs.values("delegate"))
+    if own := [one.id for one in accounts_named(getattr(decision.patch, role) for role in ROLES)]:
+        people = people.exclude(pk__in=own).exclude(pk__in=running.filter(person__in=own).values("delegate"))
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
     return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]

@@ -1,9 +1,10 @@
 """What a verdict is judged by, read in one statement under the decision's lock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from approvals.models import Decision, User
+from approvals.policy.holding import why_held
 from approvals.policy.rules import Person
 from audit.log import LAST, NO_ENTRY, Link
 from audit.statements import prepared
@@ -34,21 +35,24 @@ with live as (
 )
 select exists (select from approvals_patchview where patch_id = %(patch)s and user_id = %(user)s),
        (select json_agg(json_build_array(reviewer_id, verdict, delegated_from_id)) from live),
-       (select json_agg(json_build_array(id, email, username, name) order by username) from absent),
+       (select json_agg(json_build_array(id, email, username, name, former_names, held) order by username) from absent),
        (select json_agg(json_build_array(user_id, team, permission)) from membership),
-       (select json_build_array(object_n + 1, leaf) from ({LAST}) last)
+       (select json_build_array(object_n + 1, leaf) from ({LAST}) last),
+       (select json_build_array(former_names, held_since, held_for, owner_confirmed_at)
+        from approvals_user where id = %(user)s)
 """  # noqa: S608  our own words
 
 
 def grounds_of(decision: Decision, user: User, authn: str, now: datetime) -> Grounds:
     """Return what is so at this moment about a verdict of this person."""
     about = {"type": "decision", "object": str(decision.decision_id)}
-    [(opened, live, absent, among, last)] = prepared(
+    [(opened, live, absent, among, last, (former, *hold))] = prepared(
         GROUNDS, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **about}
     )
     memberships = as_memberships(among)
+    who = person(user, authn, memberships, standing_in(absent or (), memberships))
     return Grounds(
-        person(user, authn, memberships, standing_in(absent or (), memberships)),
+        replace(who, former=frozenset(former), held=why_held(*hold)),  # the account was read with the request
         opened,
         [Voice(*each) for each in live or ()],
         memberships,

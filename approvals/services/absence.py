@@ -12,6 +12,7 @@ from audit.log import Actor, Subject, record
 
 from .ending import commitment
 from .lifecycle import reason_words
+from .owners import demand_own
 
 LONGEST = timedelta(days=90)
 REVIEW = "approvals.review_decision"
@@ -30,6 +31,7 @@ def delegate(
         raise Invalid("Choose somebody else.", errors=[_field("delegate", "is yourself")])
     if REVIEW not in person(user, actor.authn).permissions:
         raise NotAllowed("Only reviewers and security leads have reviews to hand over.")
+    demand_own(user)
     if REVIEW not in person(to).permissions:
         raise NotAllowed(f"{to} does not review, so cannot review in your name.")
     with transaction.atomic():

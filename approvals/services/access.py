@@ -6,14 +6,19 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
-from approvals.errors import Invalid, TooMany
+from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, Theme, TokenKind, User
 from audit.log import Actor, Subject, record
+from audit.models import ActorKind
 
 from . import guessing
+from .owners import demand_own
 
 MAX_NAME = 100
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -37,9 +42,14 @@ def issue_token(
 ) -> tuple[ApiToken, str]:
     """Make a token and return it with its secret, which is never shown again.
 
-    `scopes` narrows (or, for comments:write, extends) what the kind may do. Raise Invalid.
+    `scopes` narrows (or, for comments:write, extends) what the kind may do. A personal token is issued by the person
+    it acts as, or from the machine's shell. Raise Invalid or NotAllowed.
     """
     wanted = list(scopes) or list(SCOPES[kind])
+    if user is not None and actor.kind == ActorKind.HUMAN:
+        if actor.id != f"user:{user.pk}":
+            raise NotAllowed("A personal token is issued by the person it acts as, on their account page.")
+        demand_own(user)
     check_token(kind, wanted, user, expires_at, now)
     check_name(name)
     prefix = "".join(secrets.choice(ALPHABET) for _ in range(8))
@@ -179,14 +189,31 @@ def record_group_change(group: Group, old: dict[str, Any] | None, *, actor: Acto
 
 
 def user_facts(user: User) -> dict[str, Any]:
-    """Return what an entry may say of an account: no name, no address, no password."""
+    """Return what an entry may say of an account: digests stand for names, addresses, passwords, subjects, factors."""
+    subjects = SocialAccount.objects.filter(user=user).order_by("pk").values_list("provider", "uid")
     return {
         "active": user.is_active,
         "staff": user.is_staff,
         "superuser": user.is_superuser,
         "groups": sorted(user.groups.values_list("name", flat=True)),
         "password": hashlib.sha256(user.password.encode()).hexdigest()[:8],
+        "email": _digest("email", user.email.casefold()),
+        "username": _digest("username", user.username),
+        "name": _digest("name", user.get_full_name()),
+        "subjects": [_digest("subject", f"{provider} {uid}") for provider, uid in subjects],
+        "factors": factor_facts(user),
     }
+
+
+def factor_facts(user: User) -> list[str]:
+    """Return a digest of each of a person's second factors, which tells whether it is still the same one."""
+    rows = Authenticator.objects.filter(user=user).order_by("pk").values_list("pk", "type", "created_at")
+    return [_digest("factor", f"{pk} {type} {at.isoformat()}") for pk, type, at in rows]
+
+
+def _digest(what: str, value: str) -> str:
+    """Return a keyed digest (HMAC, RFC 2104): whoever guesses an address cannot check the guess in the log."""
+    return salted_hmac(f"approvals.entry.{what}", value, algorithm="sha256").hexdigest()[:16]
 
 
 def group_facts(group: Group) -> dict[str, Any]:
@@ -202,10 +229,17 @@ def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: dat
     record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
 
 
-def record_second_factor(user: User, change: str, *, actor: Actor, now: datetime) -> None:
-    """Record what became of a person's second factors; call in the transaction that changed them."""
+def record_second_factor(user: User, change: str, old: list[str], *, actor: Actor, now: datetime) -> None:
+    """Record what became of a person's second factors; call in the transaction that changed them, with `factor_facts`
+    from before."""
     subject = Subject("user", f"user:{user.pk}", user.username)
-    record("factor.changed", actor=actor, at=now, subject=subject, data={"change": change})
+    record(
+        "factor.changed",
+        actor=actor,
+        at=now,
+        subject=subject,
+        data={"change": change, "old": old, "new": factor_facts(user)},
+    )
 
 
 def record_sign_out(user: User, why: str = "signed out", *, actor: Actor, now: datetime) -> None:

@@ -10,13 +10,14 @@ from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
-from approvals.policy.rules import ROLES, names_of, role_of
+from approvals.policy.rules import ROLES, ever_named, role_of
 from approvals.queries.case import current, outcome, people_of
 from approvals.queries.deciders import is_lead
 from approvals.queries.people import accounts_of, person
 from audit.log import Actor, Line, Subject, record_all
 
 from .ending import commitment, locked
+from .owners import demand_own
 from .refusals import noted
 from .second_person import check_reason
 
@@ -83,7 +84,7 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
             raise NotAllowed("You asked for this bypass, so a second person must grant it.")
         if bypass.holder_id in accounts_of(user):
             raise NotAllowed("This bypass is for you, so somebody else must grant it.")
-        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), names_of(person(user)))):
+        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), ever_named(person(user)))):
             raise NotAllowed(f"You {ROLES[role]}, so another lead must grant this bypass.")
         if bypass.decision and bypass.decision.status != Status.PENDING:
             raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")
@@ -173,6 +174,7 @@ def _named(bypass_id: int) -> Subject:
 def _demand_lead(user: User, sentence: str) -> None:
     if not is_lead(user):
         raise NotAllowed(sentence)
+    demand_own(user)
 
 
 def _pending(decision_id: UUID) -> Decision:

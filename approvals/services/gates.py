@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 
 from approvals.errors import Invalid
 from approvals.models import Decision, ExpireAction, Gate, Patch
 from approvals.policy.evaluate import Outcome
 from approvals.policy.quorum import Approver, missing
-from approvals.queries.people import approvers, ids_by_name, reviewers
+from approvals.queries.people import accounts_named, approvers, ids_by_name, reviewers
 
 SLA_WARNING = 0.8  # the share of a shortened SLA that has passed when the card begins to warn
 
@@ -131,8 +130,7 @@ def _able(decision: Decision, people: Iterable[int]) -> list[Approver]:
 
 
 def _starters(decision: Decision) -> set[int]:
-    given = [decision.patch.submitted_by.casefold(), decision.patch.triggered_by.casefold()]
-    return set(ids_by_name({*given, *(parseaddr(name)[1] for name in given)} - {""}).values())
+    return {one.id for one in accounts_named([decision.patch.submitted_by, decision.patch.triggered_by])}
 
 
 def _hurry(decision: Decision, now: datetime) -> None:

@@ -20,7 +20,7 @@ from approvals.queries.people import account_of, owners_of
 from audit.log import Actor
 from audit.statements import prepared
 
-from .access import record_second_factor, record_sign_out, record_user_change, user_facts
+from .access import factor_facts, record_second_factor, record_sign_out, record_user_change, user_facts
 
 FACTORS = {Authenticator.Type.TOTP: "authenticator app", Authenticator.Type.WEBAUTHN: "security key"}
 
@@ -112,7 +112,7 @@ def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[Non
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two tabs would write each other's change
-        before = _factors(user)
+        before, old = _factors(user), factor_facts(user)
         yield
         after = _factors(user)
         added = [kind for pk, kind in after.items() if pk not in before]
@@ -122,21 +122,11 @@ def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[Non
         if not changes and Authenticator.Type.RECOVERY_CODES in added:
             changes = ["recovery codes made"]
         for change in changes:
-            record_second_factor(user, change, actor=actor, now=now)
+            record_second_factor(user, change, old, actor=actor, now=now)
 
 
 def _factors(user: User) -> dict[int, str]:
     return dict(Authenticator.objects.filter(user=user).values_list("pk", "type"))
-
-
-@transaction.atomic
-def remove_factors(user: User, *, actor: Actor, now: datetime) -> bool:
-    """Take all second factors from a person who lost them, end their sessions, and return whether there were any."""
-    if not Authenticator.objects.filter(user=user).delete()[0]:
-        return False
-    record_second_factor(user, "all removed by an administrator", actor=actor, now=now)
-    sign_out_everywhere(user, actor=actor, now=now)
-    return True
 
 
 def _one_at_a_time(claims: Claims) -> None:
@@ -191,7 +181,11 @@ def _keep_address(user: User, claims: Claims) -> None:
     """Remember the verified address: it tells that two accounts are one person."""
     if not claims.email or EmailAddress.objects.filter(email=claims.email.lower(), verified=True).exists():
         return
-    EmailAddress.objects.filter(user=user).delete()
+    before = EmailAddress.objects.filter(user=user)
+    if gone := [address.lower() for address in before.values_list("email", flat=True)]:
+        user.former_names = [*user.former_names, *gone]  # they still tell who submitted a patch
+        user.save(update_fields=["former_names"])
+    before.delete()
     EmailAddress.objects.create(user=user, email=claims.email.lower(), verified=True, primary=True)
 
 

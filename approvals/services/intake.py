@@ -45,6 +45,7 @@ from .killswitch import stopped_by
 from .lifecycle import supersede
 from .same_lines import change_columns, reading_columns
 from .search_words import search_text
+from .submitters import is_known, required_groups
 
 REVISIONS_A_DAY = 20
 
@@ -293,6 +294,7 @@ def _decision(
         stopped_by=known.stopped_by,
         floor=settings.AUTO_APPROVE_THRESHOLD,
         drawn=drawn(patch.sha256, version.spot_check_percent),
+        known_submitter=(known_submitter := is_known(version, patch)),
     )
     judged = gate_approval(gate.outcomes, version, situation) if gate else auto_approval(patch, version, situation)
     decision = Decision(
@@ -305,7 +307,7 @@ def _decision(
         trace=as_rows(judged.trace),
         would_auto_approve=judged.would,
         required_approvals=version.required_approvals,
-        required_groups=version.required_groups,
+        required_groups=required_groups(version, known_submitter),
         created_at=now,
         expire_action=version.expire_action,
         **(clocks_of(version, now) if clocks else {}),

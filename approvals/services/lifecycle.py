@@ -34,8 +34,10 @@ from audit.log import Actor, Line, record, record_all
 from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, raise_level
+from .owners import demand_own
 from .refusals import remembered
 from .reviews import find_locked
+from .submitters import is_known, required_groups
 
 LEAD = "approvals.lead_decision"
 LONGEST = timedelta(days=30)
@@ -49,9 +51,7 @@ def escalate(
     words = reason_words(reason)
     with remembered(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
-        _demand(
-            person(user, actor.authn).permissions, "approvals.review_decision", "Only reviewers and leads escalate."
-        )
+        _demand(user, actor, "approvals.review_decision", "Only reviewers and leads escalate.")
         _demand_pending(decision)
         text = Text.objects.create(body=words)
         line = raise_level(decision, actor, at=now, now=now, cause="A person asked", data={"reason": commitment(text)})
@@ -74,7 +74,7 @@ def extend(
     words = reason_words(reason)
     with remembered(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
-        _demand(person(user, actor.authn).permissions, LEAD, "Only security leads give more time.")
+        _demand(user, actor, LEAD, "Only security leads give more time.")
         _demand_pending(decision)
         before = decision.expire_at
         if before == NO_DEADLINE:
@@ -125,8 +125,7 @@ def cancel(
     with remembered(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
-            permissions = person(user, actor.authn).permissions if user else frozenset[str]()
-            _demand(permissions, LEAD, "Only the patch's producer or a security lead cancels it.")
+            _demand(user, actor, LEAD, "Only the patch's producer or a security lead cancels it.")
         _demand_pending(decision)
         line = end(
             decision,
@@ -150,7 +149,7 @@ def revoke(
     words = reason_words(reason)
     with remembered(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
-        _demand(person(user, actor.authn).permissions, LEAD, "Only security leads revoke an approval.")
+        _demand(user, actor, LEAD, "Only security leads revoke an approval.")
         if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
             said = outcome(decision) or "It is still pending."
             raise Conflict(f"Only an approval can be revoked. {said} Nothing was changed.", current=current(decision))
@@ -222,7 +221,7 @@ def _raise_priority(
     version = covering(versions, condition_facts(patch, patch.producer.name, wanted))
     decision.priority, decision.policy_version, decision.would_auto_approve = wanted, version, False
     decision.required_approvals = max(decision.required_approvals, version.required_approvals)
-    decision.required_groups = sorted({*decision.required_groups, *version.required_groups})
+    decision.required_groups = sorted({*decision.required_groups, *required_groups(version, is_known(version, patch))})
     decision.trace = [
         {**row, **KNOWN_EXPLOITED} if row["text"] == KNOWN_EXPLOITED["text"] else row for row in decision.trace
     ]
@@ -276,9 +275,10 @@ def reason_words(text: str) -> str:
     return text.strip()
 
 
-def _demand(permissions: frozenset[str], wanted: str, sentence: str) -> None:
-    if wanted not in permissions:
+def _demand(user: User | None, actor: Actor, wanted: str, sentence: str) -> None:
+    if user is None or wanted not in person(user, actor.authn).permissions:
         raise NotAllowed(sentence)
+    demand_own(user)
 
 
 def _demand_pending(decision: Decision) -> None:

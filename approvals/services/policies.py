@@ -29,6 +29,7 @@ TERMS = (
     "location_slack",
     "allowed_marks",
     "gate_conditions",
+    "known_submitter",
     "sla_warn_seconds",
     "sla_due_seconds",
     "escalate_after_seconds",

@@ -17,6 +17,7 @@ from audit.log import Actor, Line, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
 from .lifecycle import LEAD, reason_words
+from .owners import demand_own
 from .reviews import find_locked
 
 CHUNK = 200
@@ -50,6 +51,7 @@ def revoke_all(
     """
     if LEAD not in person(user, actor.authn).permissions:
         raise NotAllowed("Only security leads revoke approvals.")
+    demand_own(user)
     words = reason_words(reason)
     if not wanted.named():
         raise Invalid("Name a model version, a policy version, a producer or a reviewer.")

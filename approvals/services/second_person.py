@@ -10,17 +10,18 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
-from approvals.models import MAX_REASON, Policy, Proposal, Text, User
+from approvals.models import MAX_REASON, Policy, Producer, Proposal, Text, User
 from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
 from audit.log import Actor, Subject, record
 
-from . import killswitch, policies, rights
+from . import access, killswitch, owners, policies, rights, trust
 from .ending import commitment
 from .refusals import noted
 from .rights import Waits
 
+HELD = {"policy_id": Policy, "person_id": User, "group_id": Group, "producer_id": Producer}
 ANOTHER_WAITS = "Another change of this waits for a second person. Nothing was changed."
 
 
@@ -35,6 +36,7 @@ def change_policy(
     """
     if not user.has_perm("approvals.change_policy"):
         raise NotAllowed("Only policy administrators and security leads change policies.")
+    owners.demand_own(user)
     policies.check_terms(policy, terms)
     policies.check_place(policy)
     with transaction.atomic():
@@ -67,22 +69,72 @@ def change_rights(
     needed = ["approvals.change_user"] if isinstance(about, User) else ["auth.change_group", "auth.add_group"]
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
+    owners.demand_own(user)
     check_reason(reason)
-    if isinstance(about, User):
-        asked = Proposal(kind=Proposal.Kind.PERSON, person=about, payload=waits.change)
-    else:
-        asked = Proposal(kind=Proposal.Kind.GROUP, group=about, payload=waits.change)
-    return _propose(asked, waits.why, reason, user, actor, now)
+    return _propose(Proposal(payload=waits.change, **_target(about)), waits.why, reason, user, actor, now)
 
 
-def check_rights(about: User | Group, waits: Waits, reason: str) -> None:
-    """Raise what `change_rights` would: Invalid without a reason, Conflict while another change waits."""
+@transaction.atomic
+def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
+    """Save a producer as set on the object; evidence that would count from now on waits for a second person.
+
+    Raise NotAllowed, Invalid (no reason) or Conflict (another change waits).
+    """
+    owners.demand_own(user)
+    kept = Producer.objects.select_for_update().get(pk=producer.pk) if producer.pk else Producer()
+    waits = trust.split(kept, producer)
+    for name in waits.change:
+        setattr(producer, name, False)
+    access.change_producer(producer, actor=actor, now=now)
+    if not waits.why:
+        return None
+    check_reason(reason)
+    return _propose(Proposal(payload=waits.change, **_target(producer)), waits.why, reason, user, actor, now)
+
+
+def ask_for_account(
+    person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime
+) -> Proposal | None:
+    """Hold a locked account whose means of signing in `user` changed, and ask a second person to let it decide again.
+
+    Whoever changed it before and since it last decided agrees to nothing of it either. None in an install that does
+    without a second person: there its owner's word is enough. Call in the transaction that makes the changes; raise
+    NotAllowed.
+    """
+    owners.demand_own(user)
+    owners.hold(person, changes, needs_lead=required(), actor=actor, now=now)
+    hands = {user.pk}
+    for before in Proposal.objects.select_for_update().filter(
+        state=Proposal.State.OPEN, kind=Proposal.Kind.ACCOUNT, person=person
+    ):
+        hands |= set(before.payload["by"])
+        _close(before, Proposal.State.WITHDRAWN, user, actor, now)
+    if not required():
+        return None
+    words = ", ".join(person.held_for)
+    why = [f"An administrator changed how they sign in: {words}. They confirm it themselves, at a fresh sign-in."]
+    payload = {"by": sorted(hands), "changes": person.held_for}
+    asked = Proposal(kind=Proposal.Kind.ACCOUNT, person=person, payload=payload)
+    return _propose(asked, why, reason or "No other reason was given.", user, actor, now)
+
+
+def check_rights(about: User | Group | Producer, waits: Waits, reason: str) -> None:
+    """Raise what asking for it would: Invalid without a reason, Conflict while another change waits."""
     if not waits.why:
         return
     check_reason(reason)
-    same = {"person": about} if isinstance(about, User) else {"group": about}
+    same = _target(about)
     if about.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
         raise Conflict(ANOTHER_WAITS)
+
+
+def _target(about: User | Group | Producer) -> dict[str, Any]:
+    """Return the columns of a proposal of more rights or trust that say what it is about."""
+    if isinstance(about, User):
+        return {"kind": Proposal.Kind.PERSON, "person": about}
+    if isinstance(about, Group):
+        return {"kind": Proposal.Kind.GROUP, "group": about}
+    return {"kind": Proposal.Kind.PRODUCER, "producer": about}
 
 
 def required() -> bool:
@@ -113,6 +165,7 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
     with noted("start", killswitch.SUBJECT, actor=actor, now=now):
         if not is_lead(user):
             raise NotAllowed("Only security leads switch automatic approval on.")
+        owners.demand_own(user)
     check_reason(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
@@ -127,6 +180,7 @@ def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     with noted("stop", killswitch.SUBJECT, actor=actor, now=now):
         if not is_lead(user):
             raise NotAllowed("Only security leads stop automatic approval.")
+        owners.demand_own(user)
     check_reason(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
@@ -142,6 +196,8 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
         proposal = _open(proposal_id)
         if sentence := why_not_agree(proposal, second(user)):
             raise NotAllowed(sentence)
+        if proposal.proposed_by.held_since is not None:
+            raise NotAllowed(f"The account of {proposal.proposed_by}, who asked for this, decides nothing at present.")
         if proposal.base != _base(proposal):
             raise Conflict(
                 f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again."
@@ -173,6 +229,10 @@ def _apply(proposal: Proposal, user: User, actor: Actor, now: datetime) -> None:
     change = proposal.payload
     if proposal.policy:
         _apply_policy(proposal.policy, policies.from_plain(change["terms"]), change["place"], actor, now)
+    elif proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
+        owners.agreed(proposal.person, actor=actor, now=now)
+    elif proposal.producer:
+        trust.give(proposal.producer, change, actor=actor, now=now)
     elif proposal.person:
         rights.give_person(proposal.person, change, actor=actor, now=now)
     elif proposal.group:
@@ -211,14 +271,16 @@ def _close(proposal: Proposal, state: Proposal.State, user: User, actor: Actor, 
 
 def _hold_target(proposal_id: int) -> None:
     """Lock what a proposal is about, before the proposal: whoever asks for one has its target locked first."""
-    for row in Proposal.objects.filter(pk=proposal_id).values("policy_id", "person_id", "group_id"):
-        for model, pk in zip((Policy, User, Group), row.values(), strict=True):
+    for row in Proposal.objects.filter(pk=proposal_id).values(*HELD):
+        for model, pk in zip(HELD.values(), row.values(), strict=True):
             model._default_manager.select_for_update().filter(pk=pk).first()
 
 
 def _open(proposal_id: int) -> Proposal:
     rows = Proposal.objects.select_for_update(of=("self",))
-    found = rows.select_related("policy__current", "person", "group", "proposed_by", "reason").filter(pk=proposal_id)
+    found = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason").filter(
+        pk=proposal_id
+    )
     if not found:
         raise NotFound("There is no such proposal.")
     proposal: Proposal = found[0]
@@ -244,6 +306,10 @@ def check_reason(reason: str) -> None:
 
 def _base(proposal: Proposal) -> str:
     """Return a digest of what would be changed as it is now; '' for the switch, which only has two states."""
+    if proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
+        return str(proposal.person.held_since)  # nothing changes it but another hold
+    if proposal.producer:
+        return trust.producer_now(proposal.producer)
     if proposal.person:
         return rights.person_now(proposal.person, proposal.payload)
     if proposal.group:
@@ -262,4 +328,5 @@ def _record(type: str, proposal: Proposal, actor: Actor, now: datetime, data: di
     about = Subject("proposal", str(proposal.pk), proposal.about)
     whose = {"person": f"user:{proposal.person_id}"} if proposal.person_id else {}
     whose |= {"group": proposal.group.name} if proposal.group else {}
+    whose |= {"producer": proposal.producer.name} if proposal.producer else {}
     record(type, actor=actor, at=now, subject=about, data={"kind": proposal.kind, **whose, **data})

@@ -14,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.actors import person_actor
-from approvals.errors import Invalid
+from approvals.errors import Invalid, NotAllowed, Refusal
 from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
-from approvals.services import access, identity
-from approvals.sessions import is_fresh
+from approvals.services import access, identity, owners
+from approvals.sessions import authenticated_at, is_fresh
 
 from .access import person_of
 
@@ -51,10 +51,34 @@ def issue_token(request: HttpRequest) -> HttpResponse:
             user=user,
             expires_at=now + timedelta(days=form.cleaned_data["days"]),
         )
-    except Invalid as error:
+    except (Invalid, NotAllowed) as error:
         form.add_error("name", error.detail)
-        return _page(request, form, status=422)
+        return _page(request, form, status=error.status)
     return _page(request, TokenForm(), issued=token, secret=secret)
+
+
+@require_POST
+@login_required
+def confirm_change(request: HttpRequest) -> HttpResponse:
+    """Keep this person's word that what an administrator changed of their account is theirs; asked at a fresh sign-in.
+
+    A fresh one made before the change says nothing of it: every session was ended then.
+    """
+    user, now = person_of(request), timezone.now()
+    if not is_fresh(request, now):
+        return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
+    try:
+        kept = owners.confirm(
+            user, authenticated_at=authenticated_at(request), actor=person_actor(request, user), now=now
+        )
+    except Refusal as error:
+        messages.error(request, error.detail)
+        return redirect("account")
+    words = (
+        "a second lead must agree on the Policies page: tell one" if kept.held_since else "your account decides again"
+    )
+    messages.success(request, f"You have confirmed it; {words}.")
+    return redirect("account")
 
 
 @require_POST

@@ -1,27 +1,30 @@
-"""A new password of one's own, for everybody who has one."""
+"""A new password of one's own: for everybody who has one, and for whoever got a one-time link."""
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import SetPasswordMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from approvals.actors import person_actor
+from approvals.actors import nobody, person_actor
 from approvals.errors import Conflict, Invalid, TooMany
 from approvals.forms import ConfirmForm
 from approvals.models import User
-from approvals.services import access, identity
+from approvals.services import access, identity, recovery
 from approvals.sessions import keep_session
 
 from .access import person_of
 
 
-class PasswordForm(SetPasswordMixin, ConfirmForm):  # type: ignore[type-arg]
-    """The present password, and the new one twice; the new one is looked at first, so that a slip is no guess."""
+class NewPasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
+    """A new password, twice."""
 
     new_password1, new_password2 = SetPasswordMixin.create_password_fields()
     error_messages = {"password_mismatch": "The two new passwords are not the same."}
@@ -34,6 +37,10 @@ class PasswordForm(SetPasswordMixin, ConfirmForm):  # type: ignore[type-arg]
         if self.is_valid():
             self.validate_password_for_user(user, "new_password1")
         return not self.errors
+
+
+class PasswordForm(NewPasswordForm, ConfirmForm):
+    """The present password with it; the new one is looked at first, so that a slip is no guess."""
 
 
 @sensitive_post_parameters()
@@ -68,3 +75,30 @@ def _changed(request: HttpRequest, user: User, form: PasswordForm) -> HttpRespon
     keep_session(request, user)
     messages.success(request, "Your password is changed. Every other session of yours is over.")
     return redirect("account")
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def link(request: HttpRequest, secret: str) -> HttpResponse:
+    """Let whoever holds a one-time link set the password it is for, and then sign in; it signs nobody in itself.
+
+    Its secret is an HMAC, which nobody guesses, so tries are not counted.
+    """
+    person = recovery.person_of_link(secret)
+    if person is None:
+        sentence = "This link was used, replaced or is too old. Ask an administrator for another one."
+        return render(request, "error.html", {"title": "This link does not work", "sentence": sentence}, status=404)
+    form = NewPasswordForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.check(person):
+        try:
+            recovery.set_password(secret, form.cleaned_data["new_password1"], actor=nobody(request), now=timezone.now())
+        except Invalid as error:  # somebody else was faster
+            form.add_error(None, error.detail)
+        else:
+            messages.success(
+                request, "Your password is set. Sign in, and confirm on your account page that it was you who set it."
+            )
+            return redirect(f"{reverse('login')}?{urlencode({'next': reverse('account')})}")
+    context: dict[str, object] = {"form": form, "person": person, "secret": secret}
+    return render(request, "registration/link.html", context, status=422 if form.errors else 200)

@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from approvals.actors import person_actor
-from approvals.errors import Refusal
+from approvals.errors import Refusal, moment
 from approvals.models import PolicyVersion, Proposal, User
 from approvals.policy.agreeing import may_refuse, why_not_agree
 from approvals.policy.deciders import MAY
 from approvals.queries.deciders import rights_of, second, spelled
 from approvals.queries.policies import described
-from approvals.services import policies, second_person
+from approvals.services import policies, second_person, trust
 
 from .access import person_of, policy_readers
 
@@ -59,6 +59,10 @@ def dressed(proposals: QuerySet[Proposal], user: User) -> list[dict[str, Any]]:
 def _changes(proposal: Proposal) -> list[Row]:
     if proposal.policy:
         return _of_policy(proposal)
+    if proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
+        return _of_account(proposal.person)
+    if proposal.producer:
+        return [(f"Trusted for its {trust.EVIDENCE[name]}", "no", "yes") for name in proposal.payload]
     if proposal.person:
         return _of_person(proposal.person, proposal.payload)
     return _of_group(proposal.group, proposal.payload) if proposal.group else []
@@ -83,6 +87,11 @@ def _of_person(person: User, change: dict[str, Any]) -> list[Row]:
     if joins := change.get("groups"):
         rows.append(("Groups", _listed(now.groups), _listed(now.groups | set(joins))))
     return rows
+
+
+def _of_account(person: User) -> list[Row]:
+    at = person.owner_confirmed_at
+    return [("Decides", "no", "yes"), ("Confirmed by its owner", f"yes, at {moment(at)}" if at else "not yet", "yes")]
 
 
 def _of_group(group: Group, change: dict[str, Any]) -> list[Row]:

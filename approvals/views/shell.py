@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from approvals.models import Theme, Waiting
-from approvals.queries import bypasses
+from approvals.queries import bypasses, deciders
 from approvals.queries.queue import counted
 
 from . import listed
@@ -25,6 +25,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),
             "pending_count": counted(Waiting.objects.all()) if signed_in else "",
             "bypasses_to_review": SimpleLazyObject(lambda: bypasses.to_review().count()),  # only leads' pages ask
+            "accounts_held": SimpleLazyObject(lambda: deciders.accounts_held().count()),
             "version": settings.VERSION,
         },
     }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from approvals.models import Bypass, Decision, Delegation, Priority, Review, Status, Text
+from approvals.models import Bypass, Decision, Delegation, Priority, Review, Status, Text, User
 from approvals.policy import rules
 from approvals.services import reviews, timers
 from tests.cast import Api, republish
@@ -88,9 +88,20 @@ def runs_for_alice(over: bool, granter: str = "lena") -> Callable[[Decision, dic
     return arrange
 
 
+def touched(name: str) -> Callable[[Decision, dict[str, Any]], None]:
+    """Let an administrator have changed how this person signs in."""
+
+    def hold(decision: Decision, people: dict[str, Any]) -> None:
+        User.objects.filter(pk=people[name].pk).update(held_since=timezone.now(), held_for=["one-time link"])
+        people[name].refresh_from_db()
+
+    return hold
+
+
 BYPASS = 77
 ROWS: dict[str, Row] = {
     "not_a_reviewer": Row(403, "Only reviewers", by="carol"),
+    "not_its_owners_yet": Row(403, "decides nothing until you have confirmed", arrange=touched("alice")),
     "not_a_decider": Row(403, "Only members of", arrange=terms(decider_groups=["security-leads"])),
     "own_patch": Row(403, "another person must approve", by="bob"),
     "patch_of_the_absent": Row(403, "You stand in for Bob", arrange=stands_in_for("bob")),

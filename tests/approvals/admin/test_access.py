@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from approvals.errors import Invalid
-from approvals.models import ApiToken, Producer, TokenKind
-from approvals.services import access
+from approvals.errors import Invalid, NotAllowed
+from approvals.models import ApiToken, Producer, Proposal, TokenKind
+from approvals.services import access, second_person
 from audit.models import Entry
-from tests.cast import SYSTEM, Api
+from tests.cast import SYSTEM, Api, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ TOKENS = "/admin/approvals/apitoken/"
 
 
 def new_token(**changes):
-    fields = {"name": "argo", "kind": "deployer", "producer": "", "user": "", "expires_at_0": "", "expires_at_1": ""}
+    fields = {"name": "argo", "kind": "deployer", "producer": "", "expires_at_0": "", "expires_at_1": ""}
     return {**fields, **changes}
 
 
@@ -47,12 +47,37 @@ def test_adding_a_producer_is_one_entry(admin_page, entries):
     assert entries() == [{"old": None, "new": trustless}]
 
 
-def test_trusting_a_producer_is_one_entry_with_old_and_new(admin_page, producer, entries, resend):
-    assert resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml="on").status_code == 302
+def test_trusting_a_producer_waits_for_a_second_person_and_is_one_entry(admin_page, producer, lena, entries, resend):
+    page = f"{PRODUCERS}{producer.pk}/change/"
+    refused = resend(admin_page, page, trusted_for_ml="on")
+    assert refused.context["adminform"].form.errors["reason"]
+    assert resend(admin_page, page, trusted_for_ml="on", reason="Its model was measured.").status_code == 302
+    producer.refresh_from_db()
+    assert not producer.trusted_for_ml
+    (asked,) = entries()
+    assert (asked["producer"], asked["change"]) == ("patchgen", {"trusted_for_ml": True})
+    second_person.agree(Proposal.objects.get().pk, user=lena, actor=actor_for(lena), now=timezone.now())
     producer.refresh_from_db()
     assert (producer.trusted_for_ml, producer.trusted_for_wargaming) == (True, False)
-    (entry,) = entries()
+    (entry,) = entries("producer.changed")
     assert (entry["old"]["trusted_for_ml"], entry["new"]["trusted_for_ml"]) == (False, True)
+
+
+def test_a_new_producer_is_trusted_for_nothing_until_a_second_person_agrees(admin_page, lena, sign_in):
+    sent = {"name": "forge", "trusted_for_wargaming": "on", "reason": "Its range is ours."}
+    assert admin_page.post(f"{PRODUCERS}add/", sent).status_code == 302
+    assert not Producer.objects.get(name="forge").trusted_for_wargaming
+    page = sign_in(lena).get("/policies").content.decode()
+    assert "Trust in forge" in page
+    assert "Its wargaming results count as evidence for automatic approval." in page
+
+
+def test_taking_trust_away_needs_nobody(admin_page, producer, resend):
+    Producer.objects.update(trusted_for_ml=True)
+    resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml=None)
+    producer.refresh_from_db()
+    assert not producer.trusted_for_ml
+    assert not Proposal.objects.exists()
 
 
 def test_saving_a_producer_without_a_change_writes_no_entry(admin_page, producer, entries, resend):
@@ -115,14 +140,20 @@ def test_the_secret_is_shown_once_and_is_nowhere_in_the_database_cookies_or_logs
         assert hidden not in admin_page.get(page).content.decode()
 
 
-def test_a_producers_and_a_persons_token_belong_to_them(admin_page, producer, alice, entries):
+def test_a_producers_token_belongs_to_it(admin_page, producer, entries):
     admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
-    admin_page.post(f"{TOKENS}add/", new_token(name="hers", kind="personal", user=alice.pk))
     assert ApiToken.objects.get(name="ci").producer == producer
-    assert ApiToken.objects.get(name="hers").user == alice
-    first, second = entries("token.issued")
-    assert (first["producer"], first["user"]) == ("patchgen", None)
-    assert (second["producer"], second["user"]) == (None, f"user:{alice.pk}")
+    (entry,) = entries("token.issued")
+    assert (entry["producer"], entry["user"]) == ("patchgen", None)
+
+
+def test_an_administrator_issues_no_personal_token(admin_page, root, alice):
+    page = admin_page.get(f"{TOKENS}add/").content.decode()
+    assert 'value="personal"' not in page
+    admin_page.post(f"{TOKENS}add/", new_token(kind="personal", user=alice.pk))
+    with pytest.raises(NotAllowed, match="issued by the person it acts as"):
+        access.issue_token("hers", TokenKind.PERSONAL, actor=actor_for(root), now=timezone.now(), user=alice)
+    assert not ApiToken.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -131,30 +162,21 @@ def test_a_producers_and_a_persons_token_belong_to_them(admin_page, producer, al
         ({"kind": ""}, "kind"),
         ({"name": ""}, "name"),
         ({"kind": "producer"}, "producer"),
-        ({"kind": "personal"}, "user"),
+        ({"kind": "personal"}, "kind"),
         ({"scopes": ["patches:submit"]}, "scopes"),
         ({"scopes": ["everything"]}, "scopes"),
         ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at"),
-        ({"user": "theirs"}, "user"),
         ({"producer": "theirs"}, "producer"),
     ],
 )
 def test_a_token_that_cannot_be_issued_says_why_at_its_field(admin_page, alice, producer, entries, changes, field):
     if changes.get(field) == "theirs":
-        changes = {field: {"user": alice, "producer": producer}[field].pk}
+        changes = {field: producer.pk}
     response = admin_page.post(f"{TOKENS}add/", new_token(**changes))
     form = response.context["adminform"].form
     assert list(form.errors) == [field]
     assert not ApiToken.objects.exists()
     assert entries("token") == []
-
-
-def test_an_inactive_person_gets_no_token(admin_page, alice):
-    alice.is_active = False
-    alice.save(update_fields=["is_active"])
-    response = admin_page.post(f"{TOKENS}add/", new_token(kind="personal", user=alice.pk))
-    assert response.context["adminform"].form.errors["user"]
-    assert not ApiToken.objects.exists()
 
 
 def test_a_revoked_token_stops_working_and_is_one_entry(admin_page, token_for, token_row, entries):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from approvals.models import Channel, Decision, Displayed, Review, Status, Verdict
+from approvals.models import Channel, Decision, Displayed, Review, Status, User, Verdict
 from approvals.policy import rules
 from approvals.services import absence, reviews
 from tests.cast import Api, actor_for, republish
@@ -58,6 +58,10 @@ def stands_in(decision: Decision, approve: Callable[..., Decision], people: Any)
     )
 
 
+def held(decision: Decision, approve: Callable[..., Decision], people: Any) -> None:
+    User.objects.filter(pk=people["alice"].pk).update(held_since=timezone.now(), held_for=["one-time link"])
+
+
 NOT_ASKED_HERE = {"not_standing_in", "not_eligible_in_own_right", "step_up"}
 """Rules about in whose name somebody acts and when they gave their password: `test_channels.py`, `test_step_up.py`."""
 ON_THE_PAGE = {"alone_off_the_page", "alone_in_anothers_name", "no_running_bypass", "bypass_of_a_party"}
@@ -65,13 +69,14 @@ ON_THE_PAGE = {"alone_off_the_page", "alone_in_anothers_name", "no_running_bypas
 
 ATTEMPTS: dict[str, Attempt] = {
     "not_a_reviewer": Attempt(403, "Only reviewers", by="carol"),
+    "not_its_owners_yet": Attempt(403, "decides nothing until", before=held),
     "not_a_decider": Attempt(
         403, "Only members of security-leads", before=policy_says(decider_groups=["security-leads"])
     ),
     "step_up_elsewhere": Attempt(403, "its page", before=policy_says(step_up=True)),
     "patch_of_the_absent": Attempt(403, "You stand in for Bob", gate={"triggered_by": "bob"}, before=stands_in),
     "not_on_the_list": Attempt(403, "Only the people this gate names", gate={"allowed_approvers": ["bob"]}),
-    "own_patch": Attempt(403, "another person must approve", gate={"triggered_by": "Alice <alice@example.org>"}),
+    "own_patch": Attempt(403, "another person must approve", gate={"triggered_by": "alice+ci@example.org"}),
     "personal_token_on_critical": Attempt(403, "not with a personal token", token=True, priority=4),
     "critical_in_bulk": Attempt(403, "never in bulk", bulk=True, priority=4),
     "unopened": Attempt(403, "Open the patch first", bulk=True),

@@ -26,10 +26,29 @@ def test_a_reviewer_is_who_has_the_permission():
     assert "Only reviewers" in refusal(CASE, nobody, APPROVE, NOW)
 
 
+# Intake refuses these now; patches that came before keep what they were sent with.
+KEPT_FROM_BEFORE = [
+    " alice@example.org\t",
+    "Alice <alice@example.org>",
+    "bob@example.org, alice@example.org",
+    "Bob <bob@example.org>; Alice <alice+x@example.org>",
+    "alice@example.org.",
+    "ali\u200bce@example.org",
+    "\uff41lice@example.org",
+]
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
     "spelling",
-    ["alice@example.org", "ALICE@Example.ORG", "alice", " alice@example.org\t", "Alice <alice@example.org>"],
+    [
+        "alice@example.org",
+        "ALICE@Example.ORG",
+        "alice",
+        " alice@example.org\t",
+        *KEPT_FROM_BEFORE,
+        "alice+ci@example.org",
+    ],
 )
 def test_nobody_approves_a_patch_they_stand_behind(role, spelling):
     case = replace(CASE, people={role: spelling})
@@ -219,3 +238,16 @@ def test_each_voice_counts_once(field):
     mine = replace(CASE, **{field: frozenset({1})})
     assert isinstance(refusal(mine, STANDING_IN, APPROVE, NOW), Stale)
     assert isinstance(refusal(mine, STANDING_IN, FOR_DANA, NOW), Stale)
+
+
+def test_a_tag_on_ones_own_address_makes_nobody_another_person():
+    case = replace(CASE, people={"submitted_by": "alice@example.org"})
+    assert "You submitted" in refusal(case, replace(PERSON, email="alice+work@example.org", username="a"), APPROVE, NOW)
+
+
+def test_a_former_address_is_still_theirs_but_names_nobody_on_a_gates_list():
+    renamed = replace(PERSON, email="al@example.org", former=frozenset({"alice@example.org"}), username="al")
+    case = replace(CASE, people={"submitted_by": "Alice@example.org"})
+    assert "You submitted" in refusal(case, renamed, APPROVE, NOW)
+    listed = replace(CASE, allowed=frozenset({"alice@example.org"}))
+    assert "Only the people this gate names" in refusal(listed, renamed, APPROVE, NOW)

@@ -1,0 +1,105 @@
+"""What an administrator does for the sign-in of somebody else: a one-time link, factors taken away, another address.
+Each holds the account (`owners`), and none lets them in: whose account it is sets the password."""
+
+from datetime import datetime
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.db import transaction
+from django.utils.http import base36_to_int, int_to_base36
+
+from approvals.errors import Conflict, Invalid, NotAllowed
+from approvals.models import User
+from approvals.queries.people import comes_from_provider
+from audit.log import Actor
+
+from . import access, identity, owners, second_person
+
+LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
+SHAPE = "hitl_{pk:0>8}_{secret}"
+"""Like a token, so that logs leave it out (`hitl.logs`)."""
+
+
+class Links(PasswordResetTokenGenerator):
+    """Django's, which a used password or a sign-in ends, and here every later change of the account by others too."""
+
+    key_salt = "approvals.services.recovery.Links"
+
+    def _make_hash_value(self, user: Any, timestamp: int) -> str:
+        return f"{super()._make_hash_value(user, timestamp)}{user.held_since}{user.is_active}"
+
+
+links = Links()
+
+
+def send_link(person: User, *, reason: str, user: User, actor: Actor, now: datetime) -> str:
+    """Hold an account, end its sessions and return the secret of a link by which its owner sets a password, once.
+
+    It works for `PASSWORD_RESET_TIMEOUT` seconds, until it is used or the account is changed again. Raise NotAllowed
+    (one's own account, one of the provider, a held administrator) or Conflict (switched off).
+    """
+    with transaction.atomic():
+        kept = _another(person, user)
+        if not kept.is_active:
+            raise Conflict("This account is switched off. Nothing was sent.")
+        if comes_from_provider(kept):
+            raise NotAllowed("They sign in at the single sign-on provider, which has their password. Nothing was sent.")
+        touched(kept, [LINK], reason=reason, user=user, actor=actor, now=now)
+    return SHAPE.format(pk=int_to_base36(kept.pk), secret=links.make_token(kept))
+
+
+def person_of_link(secret: str) -> User | None:
+    """Return whose password a link sets, None for one that is wrong, used or too old."""
+    parts = secret.split("_", 2)
+    if len(parts) != 3 or parts[0] != "hitl":
+        return None
+    try:
+        found = User.objects.filter(pk=base36_to_int(parts[1]), is_active=True).first()
+    except ValueError:
+        return None
+    return found if found and links.check_token(found, parts[2]) else None
+
+
+@transaction.atomic
+def set_password(secret: str, password: str, *, actor: Actor, now: datetime) -> User:
+    """Set the password that a link is for; the link and every session are over. Raise Invalid for a link that is."""
+    wanted = person_of_link(secret)
+    kept = User.objects.select_for_update().get(pk=wanted.pk) if wanted else None
+    if kept is None or person_of_link(secret) is None:
+        raise Invalid("This link was used, replaced or is too old. Ask an administrator for another one.")
+    old = access.user_facts(kept)
+    kept.set_password(password)
+    kept.save(update_fields=["password"])
+    owners.unconfirm(kept)
+    access.record_user_change(kept, old, actor=actor, now=now, fields=["password"])
+    identity.sign_out_everywhere(kept, actor=actor, now=now)
+    return kept
+
+
+@transaction.atomic
+def remove_factors(person: User, *, user: User, actor: Actor, now: datetime) -> bool:
+    """Take all second factors from a person who lost them, hold the account, and return whether there were any.
+
+    Raise NotAllowed.
+    """
+    kept = _another(person, user)
+    old = access.factor_facts(kept)
+    if not Authenticator.objects.filter(user=kept).delete()[0]:
+        return False
+    access.record_second_factor(kept, "all removed by an administrator", old, actor=actor, now=now)
+    touched(kept, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
+    return True
+
+
+def touched(person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime) -> None:
+    """Hold a locked account whose means of signing in `user` changed, and end its sessions. Raise NotAllowed."""
+    second_person.ask_for_account(person, changes, reason=reason, user=user, actor=actor, now=now)
+    identity.sign_out_everywhere(person, actor=actor, now=now)
+
+
+def _another(person: User, user: User) -> User:
+    """Return the locked account of somebody else than who acts."""
+    if person.pk == user.pk:
+        raise NotAllowed("Your own means of signing in are changed on your account page.")
+    return User.objects.select_for_update().get(pk=person.pk)
