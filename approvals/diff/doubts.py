@@ -101,7 +101,7 @@ def _about_moves(draft: Draft) -> str:
         return "The lines that move the file are no pair of one kind, or in an old form that GNU patch passes over."
     lone = (draft.source is None) != (draft.target is None)
     if lone or (draft.hunks and draft.source is None):
-        return "The file is moved, and no pair of lines --- and +++ names it: GNU patch changes it where it is, or nothing."
+        return "No pair of lines --- and +++ names the moved file: GNU patch changes it where it is, or nothing."
     pair = tuple(name.partition(b"/")[2] or name for name in draft.pair or ())
     if pair and (draft.moved_from, draft.moved_to) != pair:
         said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to) if name)

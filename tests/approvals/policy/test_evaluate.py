@@ -19,6 +19,7 @@ SHADOW, OFF, ENFORCE = (
         spot_check_percent=0,
         location_slack=25,
         allowed_marks=["lockfile"],
+        known_submitter=False,
     )
     for mode in ("shadow", "off", "enforce")
 )
