@@ -46,6 +46,7 @@ TYPES: dict[str, str] = {
     "group.changed": "A group's permissions or members changed",
     "login.succeeded": "A person signed in",
     "login.failed": "A sign-in was refused",
+    "login.locked": "Tries at a password or code were turned away at a limit: how many",
     "login.confirmed": "A signed-in person proved again who they are",
     "factor.changed": "A person's second factor was added, removed or renewed",
     "login.ended": "A person signed out, or a session ended",

@@ -32,6 +32,7 @@ KINDS = {
     "decision.refused": "danger",
     "attempt.refused": "danger",
     "login.failed": "danger",
+    "login.locked": "danger",
     "policy.changed": "warning",
     "patch.submitted": "info",
 }

@@ -176,6 +176,15 @@ def _confirming(data: Data) -> str:
     return "by somebody whose password or session was right" if data.get("confirming") else ""
 
 
+LIMITS = {"at": "one name from one address", "address": "one address", "name": "one name from many addresses"}
+
+
+def _locked(data: Data) -> str:
+    tries = data.get("tries", 1)
+    words = LIMITS.get(_text(data.get("counted_by")), "one account")
+    return f"{tries:,} {'try' if tries == 1 else 'tries'} of {words}, {_text(data.get('kind'))}"
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
@@ -219,6 +228,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "kev.imported": _kev,
     "login.succeeded": _methods,
     "login.failed": _confirming,
+    "login.locked": _locked,
     "login.ended": lambda data: _text(data.get("why")),
     "factor.changed": lambda data: _text(data.get("change")),
 }

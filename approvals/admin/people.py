@@ -15,6 +15,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from approvals.models import User
 from approvals.policy.deciders import Rights
@@ -166,5 +167,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         user = self.get_object(request, unquote(id))
         if user is None:
             return super().user_change_password(request, id, form_url)
+        if user.pk == signed_in(request).pk:  # this form does not ask for the present one
+            return redirect("password")
         with password_recorded(request, user):
             return super().user_change_password(request, id, form_url)

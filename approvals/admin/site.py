@@ -1,4 +1,4 @@
-"""The admin site's own doors: signing in and out are the product's, and a new password of one's own is an entry."""
+"""The admin site's own doors: signing in and out and one's own password are the product's, which writes entries."""
 
 from typing import Any
 
@@ -14,9 +14,6 @@ from django.views.decorators.http import require_POST
 from approvals.services import access
 
 from .kinds import acting, signed_in
-from .people import password_recorded
-
-django_password_change = admin.site.password_change
 
 
 @never_cache
@@ -38,9 +35,8 @@ def sign_out(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 
 
 def own_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-    """Django's own form for one's own password, with an entry when it changed."""
-    with password_recorded(request, signed_in(request)):
-        return django_password_change(request, extra_context)
+    """Lead to the product's page for one's own password, which limits guesses at the present one and records them."""
+    return redirect("password")
 
 
 # Factors, sessions and provider accounts have pages of their own, which write entries; these would not.
@@ -49,3 +45,4 @@ for model in [model for model in admin.site._registry if model._meta.app_config.
 admin.site.login = sign_in  # type: ignore[method-assign]
 admin.site.logout = sign_out  # type: ignore[method-assign, assignment]
 admin.site.password_change = own_password  # type: ignore[method-assign, assignment]
+admin.site.password_change_done = own_password  # type: ignore[method-assign, assignment]

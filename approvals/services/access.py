@@ -196,8 +196,8 @@ def group_facts(group: Group) -> dict[str, Any]:
 
 @transaction.atomic
 def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: datetime) -> None:
-    """Record that a person signed in, and by what; their tries until then are forgotten."""
-    guessing.succeeded(user)
+    """Record that a person signed in, and by what; their tries at this address until then are forgotten."""
+    guessing.signed_in(user, actor.ip_address)
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
 
@@ -220,22 +220,29 @@ def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> 
     record("login.failed", actor=actor, at=now, subject=subject)
 
 
-def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
-    """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany."""
+def refuse_from_provider(*, actor: Actor, now: datetime) -> None:
+    """Record that the provider sent somebody who was not let in; an address that comes on and on fills no log."""
     try:
-        guessing.attempt(user, "", actor.ip_address, now=now)
-        if not user.check_password(password):
-            raise _invalid("password", "The password is wrong.")
-    except (Invalid, TooMany):
+        guessing.from_provider(actor.ip_address, now=now)
+    except TooMany:
+        return
+    record_failed_sign_in(None, actor=actor, now=now)
+
+
+def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
+    """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany, which is summed
+    up in one entry later."""
+    guessing.proof(user, actor.ip_address, now=now)
+    if not user.check_password(password):
         record_failed_confirmation(user, actor=actor, now=now)
-        raise
+        raise _invalid("password", "The password is wrong.")
     record_confirmation(user, actor=actor, now=now)
 
 
 @transaction.atomic
 def record_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
     """Record that a signed-in person proved again who they are; their tries until then are forgotten."""
-    guessing.succeeded(user)
+    guessing.proved(user)
     record("login.confirmed", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
 
 

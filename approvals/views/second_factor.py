@@ -59,13 +59,14 @@ def recorded(view: View) -> View:
 class Counted(BaseAuthenticateForm):  # type: ignore[misc]
     """A code of the authenticator app, or a recovery code; six digits are soon tried out."""
 
+    limit = staticmethod(guessing.code)
+
     def clean_code(self) -> str:
         actor, now = person_actor(context.request, self.user), timezone.now()
         try:
-            guessing.attempt(self.user, "", actor.ip_address, now=now)
+            self.limit(self.user, actor.ip_address, now=now)
             return str(super().clean_code())
         except TooMany as error:
-            access.record_failed_confirmation(self.user, actor=actor, now=now)
             raise ValidationError(error.detail, code="locked") from error
         except ValidationError:
             access.record_failed_confirmation(self.user, actor=actor, now=now)
@@ -78,6 +79,8 @@ class CodeForm(Counted, AuthenticateForm):  # type: ignore[misc]
 
 class CodeAgainForm(Counted, ReauthenticateForm):  # type: ignore[misc]
     """In an open session, to prove again who one is."""
+
+    limit = staticmethod(guessing.proof)
 
     def clean_code(self) -> str:
         code = super().clean_code()

@@ -2,10 +2,12 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from approvals.models import User
 from tests.cast import PASSWORD
 
+NEW = "quite another battery staple"
 pytestmark = pytest.mark.django_db
 
 
@@ -49,21 +51,19 @@ def test_signing_out_of_the_admin_is_an_entry_and_takes_a_post(admin_page, entri
     assert len(entries("login.ended")) == 1
 
 
-def test_a_new_password_of_ones_own_is_one_entry_and_the_session_goes_on(root, admin_page, entries):
-    new = "quite another battery staple"
-    page = "/admin/password_change/"
-    response = admin_page.post(page, {"old_password": PASSWORD, "new_password1": new, "new_password2": new})
-    assert response["Location"] == "/admin/password_change/done/"
-    (entry,) = entries()
-    assert entry["fields"] == ["password"]
-    assert entry["old"]["password"] != entry["new"]["password"]
-    assert admin_page.get("/admin/").status_code == 200
-    assert User.objects.get(pk=root.pk).check_password(new)
+@pytest.mark.parametrize("page", ["/admin/password_change/", "/admin/password_change/done/"])
+def test_ones_own_password_is_changed_on_the_products_page_with_its_limits(root, admin_page, entries, page):
+    new = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    for answer in (admin_page.get(page), admin_page.post(page, new)):
+        assert answer["Location"] == reverse("password")
+    assert entries() == []
+    assert User.objects.get(pk=root.pk).check_password(PASSWORD)
 
 
-def test_a_refused_new_password_writes_nothing(root, admin_page, entries):
-    new = "quite another battery staple"
-    answers = {"old_password": "wrong", "new_password1": new, "new_password2": new}
-    assert admin_page.post("/admin/password_change/", answers).status_code == 200
+def test_the_form_for_other_peoples_passwords_gives_nobody_their_own(root, admin_page, entries):
+    new = {"usable_password": "true", "password1": NEW, "password2": NEW}
+    page = f"/admin/approvals/user/{root.pk}/password/"
+    for answer in (admin_page.get(page), admin_page.post(page, new)):
+        assert answer["Location"] == reverse("password")
     assert entries() == []
     assert User.objects.get(pk=root.pk).check_password(PASSWORD)
