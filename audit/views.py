@@ -98,6 +98,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         "active": "audit",
         "entry": _line(entry, request.user.has_perm(POLICIES)),
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
+        "aside_text": _indented(entry.context.aside),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
         "previous_hash": body["object"]["prev"],
         "seq": facts["seq"],
@@ -106,6 +107,10 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         "user_agent": facts["user_agent"],
     }
     return render(request, "audit/entry_detail.html", context)
+
+
+def _indented(text: str) -> str:
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) if text else ""
 
 
 def _page(filters: EntryFilters, request: HttpRequest) -> tuple[list[Entry], int | None, int | None]:

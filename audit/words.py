@@ -95,11 +95,11 @@ def _raised(data: Data) -> str:
 
 
 def _refused(data: Data) -> str:
-    return _text(data.get("why"))
+    return _text(data.get("why")) or _text(data.get("refusal"))
 
 
 def _attempt(data: Data) -> str:
-    return f"{_text(data.get('attempt'))}: {_text(data.get('why'))}"
+    return f"{_text(data.get('attempt'))}: {_text(data.get('why'))}".rstrip(": ")
 
 
 def _policy(data: Data) -> str:
@@ -157,6 +157,7 @@ def _bypass_reviewed(data: Data) -> str:
 def _export(data: Data) -> str:
     filters = data.get("filters") or {}
     narrowed = ", ".join(f"{_plain(name)} {value}" for name, value in filters.items() if value)
+    narrowed = narrowed or ", ".join(map(_plain, data.get("narrowed_by") or []))  # what they were is erased
     return f"narrowed to {narrowed}" if narrowed else "without filters"
 
 

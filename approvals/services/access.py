@@ -261,8 +261,11 @@ def _producer_facts(producer: Producer) -> dict[str, Any]:
 
 
 def record_export(what: str, filters: dict[str, str], *, actor: Actor, now: datetime) -> None:
-    """Record that a list left the product, and what it was narrowed to."""
-    record("export.made", actor=actor, at=now, subject=Subject("export", what, what), data={"filters": filters})
+    """Record that a list left the product, and what it was narrowed to; the values may be people or typed."""
+    subject, narrowed = Subject("export", what, what), sorted(name for name, value in filters.items() if value)
+    record(
+        "export.made", actor=actor, at=now, subject=subject, data={"narrowed_by": narrowed}, aside={"filters": filters}
+    )
 
 
 def set_theme(user: User, theme: Theme) -> None:
