@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from approvals.live import Full, Notice, ear
+from approvals.live import Full, Hearer, Notice, ear
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
-from .caller import Needs
+from .caller import Caller, Needs
 from .description import documented
 from .problems import problem
 
@@ -37,7 +37,7 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """`patch.submitted`, `decision.changed`, `review.recorded` and `stats`; `Last-Event-ID` replays ten minutes,
     otherwise `reset` says that the client must fetch everything again. At the cap: 503 with Retry-After."""
     try:
-        stream = ear.subscribe(settings.EVENT_STREAMS)
+        stream = ear.subscribe(settings.EVENT_STREAMS, _hearer(request))
     except Full:
         answer = problem(503, "This process serves as many event streams as it may; ask again or poll.")
         answer["Retry-After"] = "15"
@@ -47,6 +47,16 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _hearer(request: HttpRequest) -> Hearer:
+    """Return by what the listener knows that whoever asks may no longer hear."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    token_id = caller.token.pk if caller.token else None
+    if caller.user is None:
+        return Hearer(token_id=token_id)
+    session_key = None if caller.token else request.session.session_key
+    return Hearer(caller.user.pk, caller.user.password, caller.user.signed_out_everywhere, session_key, token_id)
 
 
 def _missed(last: str) -> Iterator[Notice]:

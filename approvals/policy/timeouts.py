@@ -18,7 +18,6 @@ class Step(NamedTuple):
     asked: list[str]
     next_level: int
     next_at: datetime
-    people: tuple[str, ...] = ()  # those of `asked` who are no group
 
 
 def reminder_times(begin: datetime, end: datetime, percents: Sequence[int]) -> list[datetime]:
@@ -41,9 +40,8 @@ def next_step(
     if next_level >= len(chain):
         return Step([LEADS], next_level, NO_DEADLINE)
     here = chain[next_level]
-    skipped = opened and here.get("unopened")
-    groups, people = ([], []) if skipped else (here.get("groups", []), here.get("people", []))
-    return Step([*groups, *people], next_level + 1, _due(chain, next_level + 1, at, timed), tuple(people))
+    asked = [] if opened and here.get("unopened") else [*here.get("groups", []), *here.get("people", [])]
+    return Step(asked, next_level + 1, _due(chain, next_level + 1, at, timed))
 
 
 def _due(chain: Sequence[dict[str, Any]], place: int, at: datetime, timed: bool) -> datetime:

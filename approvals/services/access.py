@@ -111,6 +111,13 @@ def revoke_token(token: ApiToken, *, actor: Actor, now: datetime) -> bool:
     return bool(ended)
 
 
+@transaction.atomic
+def revoke_personal_tokens(user: User, *, actor: Actor, now: datetime) -> int:
+    """End every personal token of somebody, each with its entry, and return how many there were."""
+    tokens = ApiToken.objects.filter(user=user, kind=TokenKind.PERSONAL, revoked_at=None).order_by("pk")
+    return sum(revoke_token(token, actor=actor, now=now) for token in tokens)
+
+
 def touch_token(token: ApiToken, now: datetime) -> None:
     """Remember the last use, at most once a minute: every request of a token would queue behind one row."""
     if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):

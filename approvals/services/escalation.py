@@ -34,8 +34,9 @@ def raise_level(
     `at` is when this step was due, from which the next one counts. A level that is only for what nobody has opened
     is passed over when `opened`. `pseudonyms` are those of `chain_people`, by which the entry names them.
     """
+    chain, before = decision.policy_version.escalation, decision.escalation_next
     step = next_step(
-        decision.policy_version.escalation,
+        chain,
         level=decision.escalation_level,
         next_level=decision.escalation_next,
         at=at,
@@ -47,10 +48,11 @@ def raise_level(
     if not step.asked:
         return _line("decision.escalation_skipped", decision, actor, {**said, "cause": "Somebody opened the patch"})
     said |= _ask(decision, step.asked)
-    if not step.people:
+    people = chain[before].get("people", []) if step.next_level > before else []
+    if not people:
         return _line("decision.escalated", decision, actor, said)
-    groups = step.asked[: len(step.asked) - len(step.people)]
-    named = {"asked": [*groups, *(pseudonyms.get(name, "user:unknown") for name in step.people)]}
+    groups = step.asked[: len(step.asked) - len(people)]
+    named = {"asked": [*groups, *(pseudonyms.get(name, "user:unknown") for name in people)]}
     return replace(_line("decision.escalated", decision, actor, said | named), aside={"asked": step.asked})
 
 

@@ -26,6 +26,7 @@ TERMS = (
     "decider_groups",
     "deny_threshold",
     "step_up",
+    "second_factor",
     "spot_check_percent",
     "location_slack",
     "allowed_marks",
