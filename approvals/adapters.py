@@ -59,7 +59,7 @@ class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]
                 raise NotAllowed("Accounts are tied to the provider when their people sign in, and in no other way.")
             user = identity.arrive(claims_of(sociallogin), settings.OIDC_GROUPS, actor=actor, now=now)
         except NotAllowed as error:
-            access.record_failed_sign_in(None, actor=nobody(request), now=now)
+            access.refuse_from_provider(actor=nobody(request), now=now)
             context = {"title": "You were not signed in", "sentence": error.detail}
             raise ImmediateHttpResponse(render(request, "error.html", context, status=error.status)) from error
         if request.user == user:
@@ -67,7 +67,7 @@ class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]
         sociallogin.user = user
 
     def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        access.record_failed_sign_in(None, actor=nobody(request), now=timezone.now())
+        access.refuse_from_provider(actor=nobody(request), now=timezone.now())
 
 
 def claims_of(sociallogin: SocialLogin) -> identity.Claims:

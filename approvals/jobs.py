@@ -33,6 +33,14 @@ def remind(timestamp: int) -> None:
         pass
 
 
+@app.periodic(cron="* * * * * */20", periodic_id="sum_up")
+@app.task(queueing_lock="sum_up", pass_context=False)
+def sum_up(timestamp: int) -> None:
+    """Write the one entry of each lock-out that is over."""
+    while guessing.sum_up(timezone.now(), BATCH):
+        pass
+
+
 @app.periodic(cron="*/1 * * * *", periodic_id="recover")
 @app.task(queueing_lock="recover", pass_context=False)
 async def recover(timestamp: int) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
@@ -53,6 +54,35 @@ class Places:
 
 places = Places()
 
+CHECK = 3.0  # seconds between looks at whether those whose streams are open may still hear
+
+
+@dataclass(frozen=True, slots=True)
+class Hearer:
+    """Who hears a stream: a person by what their sessions hang on, the session and the token, where there is one."""
+
+    user_id: int | None = None
+    password: str = ""
+    signed_out: int = 0
+    session_key: str | None = None
+    token_id: int | None = None
+
+
+OVER = """
+select place from unnest(%s::int[], %s::bigint[], %s::text[], %s::int[], %s::text[], %s::bigint[])
+    as hearer (place, user_id, password, signed_out, session_key, token_id)
+where user_id is not null and not exists (
+    select from approvals_user person
+    where person.id = hearer.user_id and person.is_active
+        and (session_key is null or person.password = hearer.password
+            and person.signed_out_everywhere = hearer.signed_out))
+or session_key is not null and not exists (
+    select from django_session kept where kept.session_key = hearer.session_key and kept.expire_date > now())
+or token_id is not null and not exists (
+    select from approvals_apitoken token where token.id = hearer.token_id and token.revoked_at is null
+        and (token.expires_at is null or token.expires_at > now()))
+"""
+
 
 class Ear:
     """The process's listener. Started lazily by the first who waits (so that a fork never shares it), daemonic."""
@@ -60,7 +90,7 @@ class Ear:
     def __init__(self) -> None:
         self.heard = threading.Condition()
         self.count = 0
-        self.streams: set[queue.Queue[Notice | None]] = set()
+        self.streams: dict[queue.Queue[Notice | None], Hearer] = {}
         self.pid = 0
         self.stopped = threading.Event()
         self.thread: threading.Thread | None = None
@@ -96,17 +126,18 @@ class Ear:
             if self.count == seen and not self.stopped.is_set():
                 self.heard.wait(seconds)
 
-    def subscribe(self) -> "queue.Queue[Notice | None]":
-        """Return a queue of notices from now on; None in it means the stream should end."""
+    def subscribe(self, hearer: Hearer) -> "queue.Queue[Notice | None]":
+        """Return a queue of notices from now on; None in it means the stream should end: the process stops, or who
+        hears it may no longer."""
         self.start()
         with self.heard:
             stream: queue.Queue[Notice | None] = queue.Queue(BACKLOG)
-            self.streams.add(stream)
+            self.streams[stream] = hearer
             return stream
 
     def unsubscribe(self, stream: "queue.Queue[Notice | None]") -> None:
         with self.heard:
-            self.streams.discard(stream)
+            self.streams.pop(stream, None)
 
     def _listen(self) -> None:
         while not self.stopped.is_set():
@@ -120,7 +151,11 @@ class Ear:
                 self.stopped.wait(1)
 
     def _follow(self, ear: "psycopg.Connection[tuple[object, ...]]") -> None:
+        looked = time.monotonic()
         while not self.stopped.is_set():
+            if time.monotonic() - looked >= CHECK:
+                looked = time.monotonic()
+                self._end_those_over(ear)
             for notify in ear.notifies(timeout=0.5):
                 self._tell(json.loads(notify.payload))
                 if self.stopped.is_set():
@@ -133,9 +168,31 @@ class Ear:
             for stream in self.streams:
                 try:
                     stream.put_nowait(notice)
-                except queue.Full:  # a page that does not read: end its stream, it will start over
-                    stream.get_nowait()
-                    stream.put_nowait(None)
+                except queue.Full:  # a page that does not read: it will start over
+                    _end(stream)
+
+    def _end_those_over(self, ear: "psycopg.Connection[tuple[object, ...]]") -> None:
+        """End the streams of who was switched off or signed out, or whose token was revoked: one query for all."""
+        with self.heard:
+            hearing = list(self.streams.items())
+        if not hearing:
+            return
+        rows = [
+            (place, one.user_id, one.password, one.signed_out, one.session_key, one.token_id)
+            for place, (_, one) in enumerate(hearing)
+        ]
+        for (place,) in ear.execute(OVER, [list(column) for column in zip(*rows, strict=True)]).fetchall():
+            _end(hearing[int(str(place))][0])
+
+
+def _end(stream: "queue.Queue[Notice | None]") -> None:
+    """Let a stream end now, whatever it has not read."""
+    while True:
+        try:
+            stream.get_nowait()
+        except queue.Empty:
+            break
+    stream.put_nowait(None)
 
 
 ear = Ear()

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY, get_authentication_records
@@ -60,6 +60,13 @@ def remember_password(request: HttpRequest, user: User) -> None:
     record_authentication(request, user, method="password", reauthenticated=True)
 
 
+def renew_key(request: HttpRequest) -> None:
+    """Give a session a new key once its person proved who they are: whoever knew the old one has not."""
+    before = request.session.session_key
+    request.session.cycle_key()
+    identity.session_renamed(before, request.session.session_key)
+
+
 def keep_session(request: HttpRequest, user: User) -> None:
     """Let this session go on after its person changed their password, under a new key; the others are over."""
     before = request.session.session_key
@@ -89,9 +96,35 @@ def authenticated_at(request: HttpRequest) -> datetime | None:
     return datetime.fromtimestamp(max(record["at"] for record in records), UTC) if records else None
 
 
+def factor_at(request: HttpRequest) -> datetime | None:
+    """Return when this session's person last gave a code or used a security key; None where they did not."""
+    times = [record["at"] for record in _records(request) if record["method"] == "mfa"]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+class ProofTimes(TypedDict):
+    """When a session's person last proved who they are, by anything and by a second factor."""
+
+    authenticated_at: datetime | None
+    factor_at: datetime | None
+
+
+def proof_times(request: HttpRequest) -> ProofTimes:
+    """Return both, as rules ask for them."""
+    return {"authenticated_at": authenticated_at(request), "factor_at": factor_at(request)}
+
+
 def is_fresh(request: HttpRequest, now: datetime) -> bool:
     """Return whether this session's person proved who they are within the last five minutes."""
-    at = authenticated_at(request)
+    return _within(authenticated_at(request), now)
+
+
+def is_factor_fresh(request: HttpRequest, now: datetime) -> bool:
+    """Return whether they gave a code or used a security key within the last five minutes."""
+    return _within(factor_at(request), now)
+
+
+def _within(at: datetime | None, now: datetime) -> bool:
     return at is not None and now - FRESH <= at <= now
 
 

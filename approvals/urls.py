@@ -1,9 +1,10 @@
 """The pages' addresses."""
 
 from allauth.account.views import account_inactive, signup
+from allauth.mfa.base.views import reauthenticate
 from allauth.mfa.recovery_codes.views import generate_recovery_codes
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
-from allauth.mfa.webauthn.views import add_webauthn, remove_webauthn
+from allauth.mfa.webauthn.views import add_webauthn, reauthenticate_webauthn, remove_webauthn
 from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
@@ -30,7 +31,7 @@ from approvals.views import (
     updates,
     workbench,
 )
-from approvals.views.second_factor import after_fresh_sign_in, recorded
+from approvals.views.second_factor import after_fresh_sign_in, proving, recorded
 
 patches = "patches/<uuid:decision_id>"
 
@@ -102,6 +103,8 @@ urlpatterns = [
     ),
     path("accounts/2fa/webauthn/add/", recorded(after_fresh_sign_in(add_webauthn)), name="mfa_add_webauthn"),
     path("accounts/2fa/webauthn/keys/<int:pk>/remove/", recorded(remove_webauthn), name="mfa_remove_webauthn"),
+    path("accounts/2fa/reauthenticate/", proving(reauthenticate), name="mfa_reauthenticate"),
+    path("accounts/2fa/webauthn/reauthenticate/", proving(reauthenticate_webauthn), name="mfa_reauthenticate_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),

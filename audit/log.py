@@ -65,7 +65,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry to be written."""
+    """One entry to be written. `aside` is what of `data` may name people, sentences above all: it goes to the erasable
+    side table, and the body commits to it; readers find it among the data, instead of what has the same name there."""
 
     type: str
     actor: Actor
@@ -73,6 +74,7 @@ class Line:
     data: dict[str, Any] = field(default_factory=dict)
     patch_sha256: str | None = None
     policy: dict[str, Any] | None = None
+    aside: dict[str, Any] = field(default_factory=dict)
 
 
 def text_digest(salt: bytes, body: str) -> str:
@@ -89,9 +91,10 @@ def record(
     data: dict[str, Any] | None = None,
     patch_sha256: str | None = None,
     policy: dict[str, Any] | None = None,
+    aside: dict[str, Any] | None = None,
 ) -> UUID:
     """Write one entry inside the caller's transaction and return its id; raise as `record_all` does."""
-    return record_all([Line(type, actor, subject, data or {}, patch_sha256, policy)], at=at)[0]
+    return record_all([Line(type, actor, subject, data or {}, patch_sha256, policy, aside or {})], at=at)[0]
 
 
 def record_all(
@@ -115,7 +118,9 @@ def record_all(
         n, previous = None, None
         if subject.chained or subject.new:
             n, previous = last.get(subject.key, NO_ENTRY)
-        body = _body(entry_id, line, at, n, previous)
+        aside, salt = canonical(plain(line.aside)).decode() if line.aside else "", os.urandom(16)
+        committed = {"aside": {"sha256": text_digest(salt, aside)}} if aside else {}
+        body = _body(entry_id, line, at, n, previous, committed)
         if n is not None:
             last[subject.key] = n + 1, leaf_hash(body).hex()
         rows.append(
@@ -133,6 +138,8 @@ def record_all(
                 "object_label": subject.label[:300],
                 "ip_address": actor.ip_address,
                 "user_agent": actor.user_agent[:300],
+                "aside": aside,
+                "salt": salt.hex() if aside else "",
             }
         )
         ids.append(entry_id)
@@ -140,7 +147,9 @@ def record_all(
     return ids
 
 
-def _body(entry_id: Any, line: Line, at: datetime, n: int | None, previous: str | None) -> bytes:
+def _body(
+    entry_id: Any, line: Line, at: datetime, n: int | None, previous: str | None, committed: dict[str, Any]
+) -> bytes:
     """Return the canonical body; raise KeyError or ValueError as `record` says."""
     TYPES[line.type]
     actor, subject = line.actor, line.subject
@@ -155,7 +164,7 @@ def _body(entry_id: Any, line: Line, at: datetime, n: int | None, previous: str 
             "object": {"type": subject.type, "id": subject.id, "n": n, "prev": previous},
             "patch": {"sha256": line.patch_sha256} if line.patch_sha256 else None,
             "policy": line.policy,
-            "data": plain(line.data),
+            "data": plain(line.data) | committed,
             "request": {"id": actor.request_id} if actor.request_id else None,
         }
     )
@@ -233,7 +242,8 @@ INSERT = """
 with line as (
     select * from json_to_recordset(%s) as line(
         place int, uuid uuid, type text, actor_id text, actor_kind text, object_type text, object_id text, object_n int,
-        body text, actor_label text, object_label text, ip_address inet, user_agent text
+        body text, actor_label text, object_label text, ip_address inet, user_agent text,
+        aside text, salt text
     )
 ), entry as (
     insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
@@ -241,8 +251,9 @@ with line as (
     from line order by place
     returning id, uuid
 ), context as (
-    insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent)
-    select entry.id, actor_label, object_label, ip_address, user_agent from entry join line using (uuid)
+    insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent, aside, salt)
+    select entry.id, actor_label, object_label, ip_address, user_agent, aside, decode(salt, 'hex')
+    from entry join line using (uuid)
 )
 select pg_notify(%s, '') where %s
 """

@@ -85,6 +85,9 @@ class Context(models.Model):
     object_label = models.CharField(max_length=300, blank=True)
     ip_address = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=300, blank=True)
+    # Canonical JSON; data.aside.sha256 of the body is SHA256(salt || aside). The salt goes too: names are soon guessed.
+    aside = models.TextField(blank=True, default="")
+    salt = models.BinaryField(default=b"")
 
     def __str__(self) -> str:
         return self.actor_label

@@ -55,6 +55,14 @@ def body_of(entry: Entry) -> dict[str, Any]:
     return content
 
 
+def data_of(entry: Entry) -> dict[str, Any]:
+    """Return the facts of an entry with what of them stands beside it; what was erased is missing, or a pseudonym."""
+    data: dict[str, Any] = body_of(entry)["data"]
+    context = getattr(entry, "context", None)
+    beside: dict[str, Any] = json.loads(context.aside) if context and context.aside else {}
+    return {name: value for name, value in data.items() if name != "aside"} | beside
+
+
 def row(entry: Entry) -> dict[str, Any]:
     """Return an entry in S1's fields, with its place in the log."""
     body, leaf = body_of(entry), getattr(entry, "leaf", None)
@@ -68,7 +76,7 @@ def row(entry: Entry) -> dict[str, Any]:
         "performed_by": context.actor_label if context and context.actor_label else entry.actor_id,
         "actor": body["actor"],
         "timestamp": entry.at,
-        "details": body["data"],
+        "details": data_of(entry),
         "patch_sha256": body["patch"]["sha256"] if body["patch"] else None,
         "policy": body["policy"],
         "request_id": body["request"]["id"] if body["request"] else None,

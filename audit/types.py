@@ -46,6 +46,7 @@ TYPES: dict[str, str] = {
     "group.changed": "A group's permissions or members changed",
     "login.succeeded": "A person signed in",
     "login.failed": "A sign-in was refused",
+    "login.locked": "Tries at a password or code were turned away at a limit: how many",
     "login.confirmed": "A signed-in person proved again who they are",
     "account.held": "An administrator changed how somebody signs in; the account decides nothing",
     "account.confirmed": "Its owner confirmed what an administrator changed",

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from .models import Entry
+from .models import Context, Entry
 from .queries import EntryFilters, body_of, matching, people, row
 from .types import TYPES
 from .words import label, summary
@@ -32,6 +32,7 @@ KINDS = {
     "decision.refused": "danger",
     "attempt.refused": "danger",
     "login.failed": "danger",
+    "login.locked": "danger",
     "policy.changed": "warning",
     "patch.submitted": "info",
 }
@@ -97,6 +98,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         "active": "audit",
         "entry": _line(entry, request.user.has_perm(POLICIES)),
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
+        "aside_text": _indented(getattr(entry, "context", None)),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
         "previous_hash": body["object"]["prev"],
         "seq": facts["seq"],
@@ -105,6 +107,11 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         "user_agent": facts["user_agent"],
     }
     return render(request, "audit/entry_detail.html", context)
+
+
+def _indented(context: Context | None) -> str:
+    """Return what stands beside an entry, set on several lines."""
+    return json.dumps(json.loads(context.aside), indent=2, ensure_ascii=False) if context and context.aside else ""
 
 
 def _page(filters: EntryFilters, request: HttpRequest) -> tuple[list[Entry], int | None, int | None]:

@@ -95,11 +95,11 @@ def _raised(data: Data) -> str:
 
 
 def _refused(data: Data) -> str:
-    return _text(data.get("why"))
+    return _text(data.get("why")) or _text(data.get("refusal"))
 
 
 def _attempt(data: Data) -> str:
-    return f"{_text(data.get('attempt'))}: {_text(data.get('why'))}"
+    return f"{_text(data.get('attempt'))}: {_text(data.get('why'))}".rstrip(": ")
 
 
 def _policy(data: Data) -> str:
@@ -161,6 +161,7 @@ def _bypass_reviewed(data: Data) -> str:
 def _export(data: Data) -> str:
     filters = data.get("filters") or {}
     narrowed = ", ".join(f"{_plain(name)} {value}" for name, value in filters.items() if value)
+    narrowed = narrowed or ", ".join(map(_plain, data.get("narrowed_by") or []))  # what they were is erased
     return f"narrowed to {narrowed}" if narrowed else "without filters"
 
 
@@ -178,6 +179,15 @@ def _methods(data: Data) -> str:
 
 def _confirming(data: Data) -> str:
     return "by somebody whose password or session was right" if data.get("confirming") else ""
+
+
+LIMITS = {"at": "one name from one address", "address": "one address", "name": "one name from many addresses"}
+
+
+def _locked(data: Data) -> str:
+    tries = data.get("tries", 1)
+    words = LIMITS.get(_text(data.get("counted_by")), "one account")
+    return f"{tries:,} {'try' if tries == 1 else 'tries'} of {words}, {_text(data.get('kind'))}"
 
 
 def _text(value: Any) -> str:
@@ -223,6 +233,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "kev.imported": _kev,
     "login.succeeded": _methods,
     "login.failed": _confirming,
+    "login.locked": _locked,
     "login.ended": lambda data: _text(data.get("why")),
     "account.held": _account,
     "account.confirmed": _account,

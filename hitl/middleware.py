@@ -14,10 +14,13 @@ from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from ninja.errors import AuthenticationError
 
 from approvals import sessions
@@ -25,6 +28,8 @@ from approvals.actors import person_actor
 from approvals.api import caller
 from approvals.api.problems import problem, refused
 from approvals.errors import NotAllowed, Refusal
+from approvals.models import User
+from approvals.queries.people import second_factors
 from approvals.services import access, idempotency
 from approvals.views.errors import database_away
 from hitl import ops
@@ -228,6 +233,17 @@ class ProblemMiddleware:
         return response
 
 
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Django's, but a key that is unknown takes no cookie away: a page may ask something under its old key while a
+    step-up gives the session a new one, and the later answer would sign its person out."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if request.session.is_empty() and not request.session.modified:
+            patch_vary_headers(response, ("Cookie",))
+            return response
+        return super().process_response(request, response)
+
+
 class SessionLimitsMiddleware:
     """End sessions nobody used for SESSION_IDLE_MINUTES, and each after SESSION_ABSOLUTE_HOURS, with an entry."""
 
@@ -240,6 +256,31 @@ class SessionLimitsMiddleware:
             access.record_sign_out(request.user, why, actor=actor, now=timezone.now())
             logout(request)
         return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """With SECOND_FACTOR_REQUIRED, let people who have no second factor reach nothing but their account, to add one.
+
+    Who comes from the provider was asked there. Tokens are made with a factor at hand (`views.mine.issue_token`).
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not self._lacks_factor(request):
+            return self.get_response(request)
+        if request.path.startswith(MACHINE_PATHS):
+            return problem(403, "This install asks for a second factor: add one on your account page.")
+        return redirect("mfa_index")
+
+    def _lacks_factor(self, request: HttpRequest) -> bool:
+        if not settings.SECOND_FACTOR_REQUIRED or request.headers.get("Authorization"):
+            return False
+        if request.path.startswith("/accounts/") or not isinstance(request.user, User):
+            return False
+        used = {"mfa", "socialaccount"} & set(sessions.methods(request))
+        return not used and not second_factors(request.user)
 
 
 class TimeZoneMiddleware:

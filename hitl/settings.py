@@ -158,6 +158,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # api.md: a body of 8 MiB at most
 AUTO_APPROVE_ENABLED = env_bool("AUTO_APPROVE_ENABLED", True)
 AUTO_APPROVE_THRESHOLD = env_as("AUTO_APPROVE_THRESHOLD", "0.95", probability, "a number from 0.5 to 1")
 SECOND_PERSON_REQUIRED = env_bool("SECOND_PERSON_REQUIRED", True)
+SECOND_FACTOR_REQUIRED = env_bool("SECOND_FACTOR_REQUIRED", False)
 RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000, 0, 10_000_000)
 RATE_LIMIT_PAGES_PER_MINUTE = env_int("RATE_LIMIT_PAGES_PER_MINUTE", 3000, 0, 10_000_000)  # of one person
 RATE_LIMIT_ANONYMOUS_PER_MINUTE = env_int("RATE_LIMIT_ANONYMOUS_PER_MINUTE", 600, 0, 10_000_000)  # of one address
@@ -197,12 +198,13 @@ MIDDLEWARE = [
     "hitl.middleware.ContentPolicyMiddleware",
     "hitl.middleware.ProblemMiddleware",
     "hitl.bodies.BodyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "hitl.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "hitl.page_limits.PageLimitsMiddleware",
     "hitl.middleware.SessionLimitsMiddleware",
+    "hitl.middleware.SecondFactorMiddleware",
     "hitl.middleware.TimeZoneMiddleware",
     "hitl.middleware.IdempotencyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -233,7 +235,8 @@ AUTHENTICATION_BACKENDS = ["approvals.backends.EmailOrUsernameBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them, as they are
+    {"NAME": "hitl.passwords.GuessedSoon"},
 ]
 ACCOUNT_ADAPTER = "approvals.adapters.AccountAdapter"
 PASSWORD_RESET_TIMEOUT = 3600  # seconds that an administrator's one-time link works

@@ -27,6 +27,7 @@ AUTOMATIC = (
 )  # fmt: skip
 PEOPLE = (
     "required_approvals", "required_groups", "known_submitter", "decider_groups", "deny_threshold", "step_up",
+    "second_factor",
 )  # fmt: skip
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
@@ -45,6 +46,7 @@ LABELS = {
     "decider_groups": "Who decides",
     "deny_threshold": "Rejections that end it",
     "step_up": "Ask for a fresh sign-in to approve",
+    "second_factor": "Ask for a code or security key to approve",
     "sla_warn_seconds": "SLA warning",
     "sla_due_seconds": "SLA breach",
     "escalate_after_seconds": "Escalate to the leads",
@@ -86,6 +88,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     decider_groups = groups("decider_groups")
     deny_threshold = term("deny_threshold")
     step_up = term("step_up")
+    second_factor = term("second_factor")
     spot_check_percent = term("spot_check_percent")
     location_slack = term("location_slack")
     allowed_marks = forms.MultipleChoiceField(

@@ -1,4 +1,4 @@
-"""The admin site's own doors: signing in and out and a new password of one's own are the product's."""
+"""The admin site's own doors: signing in and out and one's own password are the product's, which writes entries."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def sign_out(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 
 
 def own_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-    """Lead to the product's page for one's own password, which counts guesses and writes entries."""
+    """Lead to the product's page for one's own password, which limits guesses at the present one and records them."""
     return redirect("password")
 
 
@@ -45,3 +45,4 @@ for model in [model for model in admin.site._registry if model._meta.app_config.
 admin.site.login = sign_in  # type: ignore[method-assign]
 admin.site.logout = sign_out  # type: ignore[method-assign, assignment]
 admin.site.password_change = own_password  # type: ignore[method-assign, assignment]
+admin.site.password_change_done = own_password  # type: ignore[method-assign, assignment]

@@ -170,7 +170,8 @@ class NeedsPerson(Needs):
     def __call__(self, request: HttpRequest) -> Caller:
         caller = super().__call__(request)
         if why := self._refusal(caller):
-            remember_caller(request.path, why, actor=caller.actor, now=timezone.now())
+            route = request.resolver_match.route if request.resolver_match else ""
+            remember_caller(route, request.path, why, actor=caller.actor, now=timezone.now())
             raise NotAllowed(why)
         return caller
 

@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from approvals.live import Notice, ear, places
+from approvals.live import Hearer, Notice, ear, places
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
-from .caller import Needs
+from .caller import Caller, Needs
 from .description import documented
 from .patches import caller_of
 
@@ -37,12 +37,22 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     otherwise `reset` says that the client must fetch everything again. At a cap: 429 with Retry-After."""
     who = caller_of(request).actor.id
     places.take(who)
-    stream = ear.subscribe()
+    stream = ear.subscribe(_hearer(request))
     missed = list(_missed(request.headers.get("Last-Event-ID", "")))
     response = StreamingHttpResponse(_Stream(request, who, stream, missed), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _hearer(request: HttpRequest) -> Hearer:
+    """Return by what the listener knows that whoever asks may no longer hear."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    token_id = caller.token.pk if caller.token else None
+    if caller.user is None:
+        return Hearer(token_id=token_id)
+    session_key = None if caller.token else request.session.session_key
+    return Hearer(caller.user.pk, caller.user.password, caller.user.signed_out_everywhere, session_key, token_id)
 
 
 def _missed(last: str) -> Iterator[Notice]:

@@ -1,7 +1,7 @@
 """The data model, one noun a file."""
 
 from .absence import Delegation
-from .access import EXTRA_SCOPES, SCOPES, ApiToken, Attempt, Producer, TokenKind
+from .access import EXTRA_SCOPES, SCOPES, ApiToken, Attempt, Lockout, Producer, TokenKind
 from .bypass import LONGEST_BYPASS, Bypass, BypassReview
 from .cve import KnownExploited
 from .decision import (
@@ -56,6 +56,7 @@ __all__ = [
     "KeyFigures",
     "KillSwitch",
     "KnownExploited",
+    "Lockout",
     "Patch",
     "PatchContent",
     "PatchKind",

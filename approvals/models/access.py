@@ -71,7 +71,7 @@ class ApiToken(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a password or code, counted by account and by address for as long as a limit looks back."""
+    """One try at a password or code, under a key of `services.guessing`, for as long as a limit looks back."""
 
     key = models.CharField(max_length=60)
     at = models.DateTimeField()
@@ -84,3 +84,23 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} at {self.at:%H:%M:%S}"
+
+
+class Lockout(models.Model):
+    """What one limit on guessing turned away since `first_at`; one entry sums it up, then the row goes."""
+
+    class Kind(models.TextChoices):
+        SIGN_IN = "sign-in", "Sign-in"
+        CODE = "code", "Code at sign-in"
+        PROOF = "proof", "Proof of a signed-in person"
+
+    key = models.CharField(max_length=60, unique=True)
+    kind = models.CharField(max_length=7, choices=Kind)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    address = models.GenericIPAddressField(null=True)
+    tries = models.PositiveIntegerField()
+    first_at = models.DateTimeField(db_index=True)  # services.guessing.sum_up
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.tries} tries under {self.key}"

@@ -84,6 +84,11 @@ class PolicyVersion(models.Model):
     step_up = models.BooleanField(
         default=False, help_text="Approving asks for the password, a second factor or a fresh sign-in."
     )
+    second_factor = models.BooleanField(
+        default=False,
+        help_text="Approving asks for a code of the app or a security key; a password or a fresh sign-in is not "
+        "enough.",
+    )
     spot_check_percent = models.PositiveSmallIntegerField(
         default=0,
         validators=[MaxValueValidator(100)],
@@ -144,3 +149,8 @@ class PolicyVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.policy.name} v{self.version}"
+
+    @property
+    def asks_again(self) -> bool:
+        """Return whether approving asks again who one is."""
+        return self.step_up or self.second_factor

@@ -156,6 +156,15 @@ def as_rows(conditions: list[Condition]) -> list[dict[str, str]]:
     return [{"text": one.text, "value": one.value, "outcome": one.outcome} for one in conditions]
 
 
+def without_names(trace: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return a trace as entries hold it: without who stopped automatic approval, whom the entry of that names."""
+    nobody = {"on", "stopped by setting"}
+    return [
+        row | {"value": "stopped"} if row["text"] == SWITCHED_ON and row["value"] not in nobody else row
+        for row in trace
+    ]
+
+
 def _switch(stopped_by: str) -> Condition:
     return _met(SWITCHED_ON, f"stopped by {stopped_by}" if stopped_by else "on", not stopped_by)
 

@@ -42,7 +42,10 @@ def _people(old: Terms, new: Terms) -> Iterator[str]:
         yield "More people may decide."
     if new["deny_threshold"] > old["deny_threshold"]:
         yield f"{new['deny_threshold']} people must reject instead of {old['deny_threshold']}."
-    if old["step_up"] and not new["step_up"]:
+    # Terms kept before there was this one say nothing of it.
+    if old.get("second_factor") and not new.get("second_factor"):
+        yield "Approving no longer asks for a second factor."
+    if old["step_up"] and not new["step_up"] and not new.get("second_factor"):
         yield "Approving no longer asks for a fresh sign-in."
 
 

@@ -89,6 +89,7 @@ class Case:
     voices: frozenset[int] = frozenset()
     required_groups: frozenset[str] = frozenset()
     step_up: bool = False
+    second_factor: bool = False
     bypass: Grant | None = None
     change: Change | None = None
 
@@ -96,8 +97,8 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What the person wants, what they had before them, the absent person in whose name they act (by id, or by user
-    name or e-mail address), when they last proved who they are, whether they want to approve alone under an
-    emergency bypass, and the changes of other patches that they opened."""
+    name or e-mail address), when they last proved who they are, by anything and by a second factor, whether they want
+    to approve alone under an emergency bypass, and the changes of other patches that they opened."""
 
     verdict: str
     seen_sha256: str
@@ -106,6 +107,7 @@ class Intent:
     bulk: bool = False
     in_name_of: int | str | None = None
     authenticated_at: datetime | None = None
+    factor_at: datetime | None = None
     alone: bool = False
     read: tuple[Change, ...] = ()
 
@@ -319,9 +321,11 @@ def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | 
     """An open session is not enough where the policy says so: somebody else may sit at the screen by now."""
     if not case.step_up or intent.verdict != Verdict.APPROVE:
         return None
-    at = intent.authenticated_at
+    at = intent.factor_at if case.second_factor else intent.authenticated_at
     if at is not None and now - FRESH <= at <= now:
         return None
+    if case.second_factor:
+        return StepUp("Approving asks for a code of your app or for your security key, given within five minutes.")
     return StepUp("Approving asks for your password again: more than five minutes have passed since you gave it.")
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import prefetch_related_objects
 
 from approvals.errors import moment
-from approvals.models import Decision, Patch, Review, Status, User
+from approvals.models import Decision, Patch, PolicyVersion, Review, Status, User
 from approvals.policy.bypass import Grant
 from approvals.policy.rules import ROLES, Case, Change
 
@@ -82,6 +83,11 @@ def change_of(patch: Patch) -> Change | None:
     return Change(patch.change_sha256, patch.change_files_sha256, frozenset(patch.mark_codes))
 
 
+def asks_for_factor(version: PolicyVersion) -> bool:
+    """Return whether proving who one is takes a second factor under this policy, or everywhere in this install."""
+    return version.second_factor or bool(settings.SECOND_FACTOR_REQUIRED)
+
+
 def case(decision: Decision, live: Iterable[Review | Voice], bypass: Grant | None = None) -> Case:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     live = list(live)
@@ -97,7 +103,8 @@ def case(decision: Decision, live: Iterable[Review | Voice], bypass: Grant | Non
         allowed=frozenset(decision.patch.gate.allowed_approvers) if decision.patch.is_gate else frozenset(),
         voices=frozenset(review.delegated_from_id for review in live if review.delegated_from_id),
         required_groups=frozenset(decision.required_groups),
-        step_up=decision.policy_version.step_up,
+        step_up=decision.policy_version.asks_again,
+        second_factor=asks_for_factor(decision.policy_version),
         bypass=bypass,
         change=change_of(decision.patch),
     )

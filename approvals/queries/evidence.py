@@ -1,6 +1,7 @@
 """The ML score, the policy's trace and the timeline, shaped for the patch page."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -11,7 +12,7 @@ from django.db.models import Count, Q
 
 from approvals.errors import moment
 from approvals.models import Category, DeciderKind, Decision, Patch, Status, Verdict
-from audit.queries import EntryFilters, body_of, entries
+from audit.queries import EntryFilters, body_of, data_of, entries
 
 SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
@@ -176,7 +177,7 @@ def timeline(decision: Decision) -> list[dict[str, Any]]:
 def _step(entry: Any) -> dict[str, Any]:
     icon, kind, words = STEPS.get(entry.type, ("dot", "", entry.type))
     body = body_of(entry)
-    data = dict(body["data"])
+    data = defaultdict(str, data_of(entry))  # a sentence that was erased is missing
     data["verdict"] = VERDICTS.get(data.get("verdict", ""), "")
     data["category"] = Category(data["category"]).label if data.get("category") else ""
     data["asked"] = f" and asked {', '.join(data['asked'])}" if data.get("asked") else ""

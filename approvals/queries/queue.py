@@ -288,7 +288,7 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
         decision.others_present = present.get(decision.patch_id, [])  # type: ignore[attr-defined]
         given = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
         # As on its page, which can ask for a password; the card leads there, also if it is unopened.
-        seen = Intent(Verdict.APPROVE, decision.patch.sha256, authenticated_at=now)
+        seen = Intent(Verdict.APPROVE, decision.patch.sha256, authenticated_at=now, factor_at=now)
         decision.approvers = given  # type: ignore[attr-defined]
         decision.open_slots = [None] * max(0, decision.required_approvals - len(given))  # type: ignore[attr-defined]
         decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]

@@ -121,6 +121,13 @@ def revoke_token(token: ApiToken, *, actor: Actor, now: datetime) -> bool:
     return bool(ended)
 
 
+@transaction.atomic
+def revoke_personal_tokens(user: User, *, actor: Actor, now: datetime) -> int:
+    """End every personal token of somebody, each with its entry, and return how many there were."""
+    tokens = ApiToken.objects.filter(user=user, kind=TokenKind.PERSONAL, revoked_at=None).order_by("pk")
+    return sum(revoke_token(token, actor=actor, now=now) for token in tokens)
+
+
 def touch_token(token: ApiToken, now: datetime) -> None:
     """Remember the last use, at most once a minute: every request of a token would queue behind one row."""
     if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
@@ -223,8 +230,8 @@ def group_facts(group: Group) -> dict[str, Any]:
 
 @transaction.atomic
 def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: datetime) -> None:
-    """Record that a person signed in, and by what; their tries until then are forgotten."""
-    guessing.succeeded(user)
+    """Record that a person signed in, and by what; their tries at this address until then are forgotten."""
+    guessing.signed_in(user, actor.ip_address)
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
 
@@ -254,22 +261,29 @@ def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> 
     record("login.failed", actor=actor, at=now, subject=subject)
 
 
-def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
-    """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany."""
+def refuse_from_provider(*, actor: Actor, now: datetime) -> None:
+    """Record that the provider sent somebody who was not let in; an address that comes on and on fills no log."""
     try:
-        guessing.attempt(user, "", actor.ip_address, now=now)
-        if not user.check_password(password):
-            raise _invalid("password", "The password is wrong.")
-    except (Invalid, TooMany):
+        guessing.from_provider(actor.ip_address, now=now)
+    except TooMany:
+        return
+    record_failed_sign_in(None, actor=actor, now=now)
+
+
+def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
+    """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany, which is summed
+    up in one entry later."""
+    guessing.proof(user, actor.ip_address, now=now)
+    if not user.check_password(password):
         record_failed_confirmation(user, actor=actor, now=now)
-        raise
+        raise _invalid("password", "The password is wrong.")
     record_confirmation(user, actor=actor, now=now)
 
 
 @transaction.atomic
 def record_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
     """Record that a signed-in person proved again who they are; their tries until then are forgotten."""
-    guessing.succeeded(user)
+    guessing.proved(user)
     record("login.confirmed", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
 
 
@@ -288,8 +302,11 @@ def _producer_facts(producer: Producer) -> dict[str, Any]:
 
 
 def record_export(what: str, filters: dict[str, str], *, actor: Actor, now: datetime) -> None:
-    """Record that a list left the product, and what it was narrowed to."""
-    record("export.made", actor=actor, at=now, subject=Subject("export", what, what), data={"filters": filters})
+    """Record that a list left the product, and what it was narrowed to; the values may be people or typed."""
+    subject, narrowed = Subject("export", what, what), sorted(name for name, value in filters.items() if value)
+    record(
+        "export.made", actor=actor, at=now, subject=subject, data={"narrowed_by": narrowed}, aside={"filters": filters}
+    )
 
 
 def set_theme(user: User, theme: Theme) -> None:

@@ -1,10 +1,14 @@
 """One step up a decision's levels of escalation: what changes on the row, and the entry that says so."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from approvals.models import Decision
+from approvals.policy.terms import named_in
 from approvals.policy.timeouts import LEADS, next_step
+from approvals.queries.people import pseudonyms_of
 from audit.log import Actor, Line
 
 from .clocks import is_timed
@@ -21,16 +25,18 @@ def raise_level(
     at: datetime,
     now: datetime,
     cause: str,
+    pseudonyms: Mapping[str, str],
     opened: bool = False,
     data: dict[str, Any] | None = None,
 ) -> Line:
     """Raise a locked decision on the object and return its entry; the caller saves and records.
 
     `at` is when this step was due, from which the next one counts. A level that is only for what nobody has opened
-    is passed over when `opened`.
+    is passed over when `opened`. `pseudonyms` are those of `chain_people`, by which the entry names them.
     """
+    chain, before = decision.policy_version.escalation, decision.escalation_next
     step = next_step(
-        decision.policy_version.escalation,
+        chain,
         level=decision.escalation_level,
         next_level=decision.escalation_next,
         at=at,
@@ -41,7 +47,18 @@ def raise_level(
     said: dict[str, Any] = {"cause": cause, "delay_seconds": int((now - at).total_seconds()), **(data or {})}
     if not step.asked:
         return _line("decision.escalation_skipped", decision, actor, {**said, "cause": "Somebody opened the patch"})
-    return _line("decision.escalated", decision, actor, said | _ask(decision, step.asked))
+    said |= _ask(decision, step.asked)
+    people = chain[before].get("people", []) if step.next_level > before else []
+    if not people:
+        return _line("decision.escalated", decision, actor, said)
+    groups = step.asked[: len(step.asked) - len(people)]
+    named = {"asked": [*groups, *(pseudonyms.get(name, "user:unknown") for name in people)]}
+    return replace(_line("decision.escalated", decision, actor, said | named), aside={"asked": step.asked})
+
+
+def chain_people(decisions: Iterable[Decision]) -> dict[str, str]:
+    """Return the pseudonyms of everybody whom the escalation of these decisions may ask; one query, none for nobody."""
+    return pseudonyms_of({name for one in decisions for name in named_in(one.policy_version.escalation, "people")})
 
 
 def raise_to_leads(decision: Decision, actor: Actor, *, cause: str, data: dict[str, Any]) -> Line:

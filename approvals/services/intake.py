@@ -26,7 +26,7 @@ from approvals.models import (
     Severity,
     Status,
 )
-from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering, gate_approval
+from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering, gate_approval, without_names
 from approvals.policy.sampling import drawn
 from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
@@ -365,6 +365,7 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
 
 
 def _submitted(submission: Submission, patch: Patch, decision: Decision, actor: Actor) -> Line:
+    trace = without_names(decision.trace)
     return Line(
         "patch.submitted",
         actor,
@@ -383,9 +384,10 @@ def _submitted(submission: Submission, patch: Patch, decision: Decision, actor: 
             "required_groups": decision.required_groups,
             "sla_due_at": None if decision.sla_due_at == NO_DEADLINE else decision.sla_due_at,
             "expire_at": None if decision.expire_at == NO_DEADLINE else decision.expire_at,
-            "trace": decision.trace,
+            "trace": trace,
             "would_auto_approve": decision.would_auto_approve,
             "synthetic": patch.synthetic,
             **(submission.gate.recorded if submission.gate else {}),
         },
+        aside={"trace": decision.trace} if trace != decision.trace else {},
     )

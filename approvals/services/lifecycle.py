@@ -33,7 +33,7 @@ from audit.log import Actor, Line, record, record_all
 
 from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
-from .escalation import RAISED, raise_level
+from .escalation import RAISED, chain_people, raise_level
 from .owners import demand_own
 from .refusals import remembered
 from .reviews import find_locked
@@ -54,7 +54,15 @@ def escalate(
         _demand(user, actor, "approvals.review_decision", "Only reviewers and leads escalate.")
         _demand_pending(decision)
         text = Text.objects.create(body=words)
-        line = raise_level(decision, actor, at=now, now=now, cause="A person asked", data={"reason": commitment(text)})
+        line = raise_level(
+            decision,
+            actor,
+            at=now,
+            now=now,
+            cause="A person asked",
+            pseudonyms=chain_people([decision]),
+            data={"reason": commitment(text)},
+        )
         decision.save(update_fields=RAISED)
         record_all([line], at=now)
     return decision

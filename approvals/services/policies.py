@@ -12,6 +12,7 @@ from approvals.errors import Invalid
 from approvals.models import ExpireAction, Policy, PolicyVersion, User
 from approvals.policy.conditions import BadCondition, check
 from approvals.policy.terms import named_in, wrong_end, wrong_levels, wrong_reminders
+from approvals.queries.people import pseudonyms_of
 from audit.log import Actor, Subject, record
 
 from .defaults import version_digest
@@ -25,6 +26,7 @@ TERMS = (
     "decider_groups",
     "deny_threshold",
     "step_up",
+    "second_factor",
     "spot_check_percent",
     "location_slack",
     "allowed_marks",
@@ -171,11 +173,30 @@ def place_of(policy: Policy) -> dict[str, Any]:
     return {"name": policy.name, "position": policy.position, "enabled": policy.enabled}
 
 
+def without_names(*terms: dict[str, Any] | None) -> list[dict[str, Any] | None]:
+    """Return terms as entries hold them: whom a level of escalation asks by their pseudonyms."""
+    chains = [(one or {}).get("escalation") or [] for one in terms]
+    known = pseudonyms_of({name for chain in chains for name in named_in(chain, "people")})
+    return [_pseudonymous(one, known) if one and "escalation" in one else one for one in terms]
+
+
+def _pseudonymous(terms: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
+    levels = [
+        level | {"people": [known.get(name, "user:unknown") for name in level["people"]]}
+        if level.get("people")
+        else level
+        for level in terms["escalation"]
+    ]
+    return terms | {"escalation": levels}
+
+
 def _record(policy: Policy, old: dict[str, Any] | None, new: dict[str, Any], actor: Actor, now: datetime) -> None:
+    before, after = without_names(old, new)
     record(
         "policy.changed",
         actor=actor,
         at=now,
         subject=Subject("policy", str(policy.pk), policy.name),
-        data={"old": old, "new": new},
+        data={"old": before, "new": after},
+        aside={"old": old, "new": new} if (before, after) != (old, new) else None,
     )

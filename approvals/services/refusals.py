@@ -36,7 +36,8 @@ def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, 
                 at=now,
                 subject=replace(subject(decision), chained=False),
                 patch_sha256=decision.patch.sha256,
-                data={"attempt": attempt, "why": error.detail, "channel": str(channel)},
+                data={"attempt": attempt, "refusal": error.title.lower(), "channel": str(channel)},
+                aside={"why": error.detail},
             )
         raise
 
@@ -52,18 +53,19 @@ def noted(
         yield
     except NotAllowed as error:
         with transaction.atomic():
-            told = {"attempt": attempt, "why": error.detail, **(data or {})}
-            record("attempt.refused", actor=actor, at=now, subject=about, data=told)
+            told = {"attempt": attempt, **(data or {})}
+            record("attempt.refused", actor=actor, at=now, subject=about, data=told, aside={"why": error.detail})
         raise
 
 
 @transaction.atomic
-def remember_caller(path: str, why: str, *, actor: Actor, now: datetime) -> None:
-    """Write that a caller was turned away before anything was looked at; `path` is what they asked for."""
+def remember_caller(route: str, path: str, why: str, *, actor: Actor, now: datetime) -> None:
+    """Write that a caller was turned away before anything was looked at; `path` is what they asked for of a `route`."""
     record(
         "decision.refused",
         actor=actor,
         at=now,
         subject=Subject("caller", actor.id, actor.label),
-        data={"attempt": path, "why": why, "channel": str(Channel.API)},
+        data={"attempt": route, "refusal": NotAllowed.title.lower(), "channel": str(Channel.API)},
+        aside={"attempt": path, "why": why},
     )

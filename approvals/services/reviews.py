@@ -49,8 +49,9 @@ from .refusals import remembered
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the reviewer had before them when they gave the verdict, when they last proved who they are, the emergency
-    bypass under which they chose to approve alone, and the patch as they named it beside the decision."""
+    """What the reviewer had before them when they gave the verdict, when they last proved who they are (by anything and
+    by a second factor), the emergency bypass under which they chose to approve alone, and the patch as they named it
+    beside the decision."""
 
     sha256: str
     displayed: Displayed = Displayed.PAGE
@@ -59,6 +60,7 @@ class Seen:
     authenticated_at: datetime | None = None
     bypass: int | None = None
     patch_id: str | None = None
+    factor_at: datetime | None = None
 
 
 def review(
@@ -232,6 +234,7 @@ def _review(
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
+        factor_at=seen.factor_at,
         alone=alone,
         read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not grounds.opened else (),
     )

@@ -251,9 +251,17 @@ def _propose(proposal: Proposal, why: list[str], reason: str, user: User, actor:
             proposal.save(force_insert=True)
     except IntegrityError as error:
         raise Conflict(ANOTHER_WAITS) from error
-    data = {"loosens": why, "reason": commitment(text), "change": proposal.payload}
-    _record("proposal.made", proposal, actor, now, data)
+    _record("proposal.made", proposal, actor, now, {"reason": commitment(text), "change": _written(proposal)})
     return proposal
+
+
+def _written(proposal: Proposal) -> dict[str, Any]:
+    """Return the change as entries hold it: people by their pseudonyms."""
+    change: dict[str, Any] = proposal.payload
+    if "terms" not in change:
+        return change
+    [terms] = policies.without_names(change["terms"])
+    return change | {"terms": terms}
 
 
 def _apply_policy(policy: Policy, terms: dict[str, Any], place: dict[str, Any], actor: Actor, now: datetime) -> None:
@@ -266,7 +274,7 @@ def _close(proposal: Proposal, state: Proposal.State, user: User, actor: Actor, 
     proposal.state, proposal.decided_by, proposal.decided_at = state, user, now
     proposal.save(update_fields=["state", "decided_by", "decided_at"])
     asked = f"user:{proposal.proposed_by_id}"
-    _record(f"proposal.{state}", proposal, actor, now, {"proposed_by": asked, "loosens": proposal.loosens})
+    _record(f"proposal.{state}", proposal, actor, now, {"proposed_by": asked})
 
 
 def _hold_target(proposal_id: int) -> None:
@@ -329,4 +337,7 @@ def _record(type: str, proposal: Proposal, actor: Actor, now: datetime, data: di
     whose = {"person": f"user:{proposal.person_id}"} if proposal.person_id else {}
     whose |= {"group": proposal.group.name} if proposal.group else {}
     whose |= {"producer": proposal.producer.name} if proposal.producer else {}
-    record(type, actor=actor, at=now, subject=about, data={"kind": proposal.kind, **whose, **data})
+    beside: dict[str, Any] = {"loosens": proposal.loosens}
+    if "change" in data and data["change"] != proposal.payload:
+        beside["change"] = proposal.payload
+    record(type, actor=actor, at=now, subject=about, data={"kind": proposal.kind, **whose, **data}, aside=beside)

@@ -33,7 +33,7 @@ from audit.models import ActorKind
 from .automatic import policy_actor
 from .clocks import plan_reminders
 from .ending import end_all, policy_ref, subject
-from .escalation import RAISED, raise_level, raise_to_leads
+from .escalation import RAISED, chain_people, raise_level, raise_to_leads
 from .killswitch import runs_now
 
 EXPIRY = Actor(id="timer:expiry", kind=ActorKind.TIMER, label="expiry timer")
@@ -59,6 +59,7 @@ def escalate_due(now: datetime, limit: int = 200) -> int:
         due = _take(limit, escalate_at__lte=now, expire_at__gt=now)
         patches = [decision.patch_id for decision in due]
         opened = set(PatchView.objects.filter(patch__in=patches).values_list("patch_id", flat=True)) if due else set()
+        pseudonyms = chain_people(due)
         lines = [
             raise_level(
                 decision,
@@ -66,6 +67,7 @@ def escalate_due(now: datetime, limit: int = 200) -> int:
                 at=decision.escalate_at,
                 now=now,
                 cause="Nobody decided within the escalation time",
+                pseudonyms=pseudonyms,
                 opened=decision.patch_id in opened,
             )
             for decision in due

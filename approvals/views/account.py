@@ -39,7 +39,7 @@ class SignInForm(AuthenticationForm):
         assert request is not None
         if typed and self.cleaned_data.get("password"):
             try:
-                guessing.attempt(account_of(typed), typed, nobody(request).ip_address, now=timezone.now())
+                guessing.sign_in(account_of(typed), typed, nobody(request).ip_address, now=timezone.now())
             except TooMany as error:
                 self.locked = error
                 raise ValidationError(error.detail, code="locked") from error
@@ -72,8 +72,9 @@ class SignIn(LoginView):
         return answer
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        typed = form.data.get("username", "")[:254]
-        access.record_failed_sign_in(account_of(typed), actor=nobody(self.request), now=timezone.now())
+        if not form.locked:  # those are summed up in one entry
+            typed = form.data.get("username", "")[:254]
+            access.record_failed_sign_in(account_of(typed), actor=nobody(self.request), now=timezone.now())
         response = super().form_invalid(form)
         response.status_code = 422
         if form.locked:

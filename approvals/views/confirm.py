@@ -8,7 +8,7 @@ from allauth.account.adapter import get_adapter
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,12 +17,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.actors import person_actor
-from approvals.errors import Invalid, TooMany
+from approvals.errors import Invalid, NotFound, TooMany
 from approvals.forms import ConfirmForm, VerdictForm
-from approvals.models import User
+from approvals.models import Decision, User
+from approvals.queries import decisions
+from approvals.queries.case import asks_for_factor
 from approvals.queries.people import comes_from_provider
 from approvals.services import access
-from approvals.sessions import keep_words, remember_password
+from approvals.sessions import keep_words, remember_password, renew_key
 
 from . import listed
 from .access import go_to, person_of, viewers, way_back
@@ -62,33 +64,52 @@ def elsewhere(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Keep what was typed in the decision panel, and lead to what asks who one is by other means than its password."""
     form = VerdictForm(request.POST)
     form.full_clean()  # a verdict is not asked for here
+    try:
+        decision = decisions.by_id(str(decision_id))
+    except NotFound as error:
+        raise Http404 from error
     kept = {name: form.cleaned_data.get(name) for name in KEPT}
     keep_words(request, decision_id, **kept | {"text": request.POST.get("text", "")})
     chosen = request.POST.get("by", "")
     ways = {way["by"]: way["url"] for way in second_factors(person_of(request), panel_address(request, decision_id))}
-    return go_to(request, ways.get(chosen) or address(request, decision_id))
+    return go_to(request, ways.get(chosen) or address(request, decision))
 
 
 def take_password(request: HttpRequest, password: str) -> None:
-    """Check the signed-in person's password; a right one counts for five minutes. Raise Invalid or TooMany."""
+    """Check the signed-in person's password; a right one counts for five minutes, in a session with a new key. Raise
+    Invalid or TooMany."""
     user, now = person_of(request), timezone.now()
     access.confirm_password(user, password, actor=person_actor(request, user), now=now)
+    renew_key(request)
     remember_password(request, user)
 
 
-def proofs(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
+def proofs(request: HttpRequest, decision: Decision) -> dict[str, Any]:
     """Return by what this person can prove in the decision panel who they are: a `password` typed there, `others`
-    that lead away and back; whoever comes from a provider is asked there first, on the page that has it."""
+    that lead away and back; whoever comes from a provider is asked there first, on the page that has it. Where a second
+    `factor` is asked for, nothing else counts."""
     user = person_of(request)
-    others = second_factors(user, panel_address(request, decision_id))
+    others = second_factors(user, panel_address(request, decision.decision_id))
+    if asks_for_factor(decision.policy_version):
+        return {"password": False, "others": others, "factor": True}
     if provider := bool(settings.OIDC_ISSUER and comes_from_provider(user)):
         others.append({"by": "provider", "words": "Sign in again at your provider"})
     return {"password": user.has_usable_password() and not provider, "others": others}
 
 
-def address(request: HttpRequest, decision_id: UUID) -> str:
+def address(request: HttpRequest, decision: Decision) -> str:
     """Return the page that asks who one is and leads back to this decision's panel."""
-    return f"{reverse('confirm')}?{urlencode({'next': panel_address(request, decision_id)})}"
+    back = panel_address(request, decision.decision_id)
+    return by_factor(back) if asks_for_factor(decision.policy_version) else _asking(back)
+
+
+def by_factor(back: str) -> str:
+    """Return the page that asks for a code or a key, and for nothing else, and leads back."""
+    return _asking(back, by="factor")
+
+
+def _asking(back: str, **more: str) -> str:
+    return f"{reverse('confirm')}?{urlencode({'next': back, **more})}"
 
 
 def panel_address(request: HttpRequest, decision_id: UUID) -> str:
@@ -104,11 +125,13 @@ def second_factors(user: User, back: str) -> list[dict[str, str]]:
 
 def _page(request: HttpRequest, form: forms.Form, status: int) -> HttpResponse:
     back = way_back(request)
+    factor = "factor" in (request.GET.get("by"), request.POST.get("by"))
     context = {
         "form": form,
         "next": back,
         "others": second_factors(person_of(request), back),
-        "provider": _provider(request),
+        "factor": factor,
+        "provider": "" if factor else _provider(request),
     }
     return render(request, "registration/confirm.html", context, status=status)
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
@@ -19,9 +20,10 @@ from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
 from approvals.services import access, identity, owners
-from approvals.sessions import authenticated_at, is_fresh
+from approvals.sessions import authenticated_at, is_factor_fresh, is_fresh
 
 from .access import person_of
+from .confirm import by_factor
 
 
 @never_cache
@@ -38,6 +40,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def issue_token(request: HttpRequest) -> HttpResponse:
     """Make a personal token and show its secret, this once; an open session alone is not enough for one."""
     user, form, now = person_of(request), TokenForm(request.POST), timezone.now()
+    if settings.SECOND_FACTOR_REQUIRED and not is_factor_fresh(request, now):
+        return redirect(by_factor(reverse("account")))
     if not is_fresh(request, now):
         return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
     if not form.is_valid():
@@ -108,9 +112,12 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
-    """End every session of this person, this one too."""
-    user = person_of(request)
-    identity.sign_out_everywhere(user, actor=person_actor(request, user), now=timezone.now())
+    """End every session of this person, this one too, and where they tick it their personal tokens."""
+    user, now = person_of(request), timezone.now()
+    actor = person_actor(request, user)
+    if request.POST.get("tokens") == "on":
+        access.revoke_personal_tokens(user, actor=actor, now=now)
+    identity.sign_out_everywhere(user, actor=actor, now=now)
     logout(request)
     return redirect("login")
 

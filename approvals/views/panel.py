@@ -28,6 +28,7 @@ def panel(
     displayed: str = "page",
     act: dict[str, str] | None = None,
     authenticated_at: datetime | None = None,
+    factor_at: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the panel's context. The same rules that refuse a verdict say here why it would be refused.
 
@@ -37,7 +38,14 @@ def panel(
     seen = case(decision, live)
 
     def why_not(verdict: Verdict) -> str | None:
-        intent = Intent(verdict, decision.patch.sha256, displayed, opened, authenticated_at=authenticated_at)
+        intent = Intent(
+            verdict,
+            decision.patch.sha256,
+            displayed,
+            opened,
+            authenticated_at=authenticated_at,
+            factor_at=factor_at,
+        )
         return refusal(seen, person, intent, now)
 
     is_open = decision.status == Status.PENDING
@@ -48,6 +56,7 @@ def panel(
     reviewer = "approvals.review_decision" in person.permissions
     mine = person.id in seen.reviewers
     on_page = is_open and displayed == "page"
+    proved = is_open and no_approval is None and not asks
     return {
         "mode": "conflict" if conflict else "open" if is_open else "decided",
         "form": form or VerdictForm(),
@@ -60,7 +69,7 @@ def panel(
         "missing": _missing(decision, live) if is_open else [],
         "rejections": sum(review.verdict == Verdict.REJECT for review in live) if is_open else 0,
         "asks": is_open and asks,
-        "fresh_until": _fresh_until(seen, authenticated_at) if is_open and no_approval is None and not asks else None,
+        "fresh_until": _fresh_until(seen, authenticated_at, factor_at) if proved else None,
         "bypass": _bypass(decision, live, person, now) if on_page and (mine or no_approval is None) else None,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
@@ -75,9 +84,10 @@ def panel(
     }
 
 
-def _fresh_until(seen: Case, authenticated_at: datetime | None) -> datetime | None:
-    """Return until when an approval that needs it asks for no password again."""
-    return authenticated_at + FRESH if seen.step_up and authenticated_at else None
+def _fresh_until(seen: Case, authenticated_at: datetime | None, factor_at: datetime | None) -> datetime | None:
+    """Return until when an approval that needs it asks for no password or code again."""
+    at = factor_at if seen.second_factor else authenticated_at
+    return at + FRESH if seen.step_up and at else None
 
 
 def _missing(decision: Decision, live: list[Review], *more: int) -> list[str]:

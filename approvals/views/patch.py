@@ -25,7 +25,7 @@ from approvals.queries.delegations import present
 from approvals.queries.queue import COUNT_LIMIT, shown_count
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
 from approvals.services import reviews
-from approvals.sessions import authenticated_at, give_words_back, keep_words
+from approvals.sessions import give_words_back, keep_words, proof_times
 
 from . import confirm, gate, listed
 from . import diff as diffs
@@ -108,9 +108,9 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
         done = _decided(request, decision_id, user, form, card)
     except Refusal as error:
         if isinstance(error, StepUpRequired) and not card:
-            if not confirm.proofs(request, decision_id)["password"]:
+            if not confirm.proofs(request, decision)["password"]:
                 keep_words(request, decision_id, **{name: form.cleaned_data[name] for name in confirm.KEPT})
-                return go_to(request, confirm.address(request, decision_id))
+                return go_to(request, confirm.address(request, decision))
             form.add_error("password", error.detail)
         return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
     messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
@@ -212,7 +212,7 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
     given, user, now = find.with_reviews(decision), person_of(request), timezone.now()
     replaced = decision.status == Status.SUPERSEDED
-    shown = panel(decision, given, present(user, now), now, authenticated_at=authenticated_at(request), **changes)
+    shown = panel(decision, given, present(user, now), now, **proof_times(request), **changes)
     return {
         "decision": decision,
         "patch": decision.patch,
@@ -224,7 +224,7 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
         "panel": shown,
-        "proofs": confirm.proofs(request, decision.decision_id) if shown["asks"] else None,
+        "proofs": confirm.proofs(request, decision) if shown["asks"] else None,
     } | listed.context(request, decision, now)
 
 
@@ -387,8 +387,8 @@ def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:
         Displayed.CARD if card else Displayed.PAGE,
         Channel.CARD if card else Channel.PAGE,
         opened_at,
-        authenticated_at(request),
-        form.cleaned_data["bypass"],
+        bypass=form.cleaned_data["bypass"],
+        **proof_times(request),
     )
 
 

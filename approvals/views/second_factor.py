@@ -20,7 +20,7 @@ from approvals.actors import person_actor
 from approvals.errors import TooMany
 from approvals.models import User
 from approvals.services import access, guessing, identity
-from approvals.sessions import is_fresh
+from approvals.sessions import factor_at, is_fresh, renew_key
 
 View = Callable[..., HttpResponseBase]
 
@@ -56,16 +56,33 @@ def recorded(view: View) -> View:
     return whole
 
 
+def proving(view: View) -> View:
+    """Give a session a new key, and the log its entry, when its person gave a right code or key in a view of
+    allauth's."""
+
+    @wraps(view)
+    def whole(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        before = factor_at(request)
+        answer = view(request, *args, **kwargs)
+        if isinstance(request.user, User) and factor_at(request) != before:
+            access.record_confirmation(request.user, actor=person_actor(request, request.user), now=timezone.now())
+            renew_key(request)
+        return answer
+
+    return whole
+
+
 class Counted(BaseAuthenticateForm):  # type: ignore[misc]
     """A code of the authenticator app, or a recovery code; six digits are soon tried out."""
+
+    limit = staticmethod(guessing.code)
 
     def clean_code(self) -> str:
         actor, now = person_actor(context.request, self.user), timezone.now()
         try:
-            guessing.attempt(self.user, "", actor.ip_address, now=now)
+            self.limit(self.user, actor.ip_address, now=now)
             return str(super().clean_code())
         except TooMany as error:
-            access.record_failed_confirmation(self.user, actor=actor, now=now)
             raise ValidationError(error.detail, code="locked") from error
         except ValidationError:
             access.record_failed_confirmation(self.user, actor=actor, now=now)
@@ -79,7 +96,4 @@ class CodeForm(Counted, AuthenticateForm):  # type: ignore[misc]
 class CodeAgainForm(Counted, ReauthenticateForm):  # type: ignore[misc]
     """In an open session, to prove again who one is."""
 
-    def clean_code(self) -> str:
-        code = super().clean_code()
-        access.record_confirmation(self.user, actor=person_actor(context.request, self.user), now=timezone.now())
-        return code
+    limit = staticmethod(guessing.proof)

@@ -13,7 +13,7 @@ from approvals.queries.delegations import present
 from approvals.queries.queue import Filters, waiting, who_can
 from approvals.services import absence, policies
 from audit.models import Entry
-from audit.queries import body_of
+from audit.queries import data_of
 from tests.cast import SYSTEM, actor_for
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def away():
 
 
 def kinds(type: str) -> list[dict[str, object]]:
-    return [body_of(entry)["data"] for entry in Entry.objects.filter(type=type).order_by("id")]
+    return [data_of(entry) for entry in Entry.objects.filter(type=type).order_by("id")]
 
 
 # Reviews in somebody's name

@@ -13,7 +13,7 @@ from approvals.models import Channel, Decision, PatchView, Review, Status, Verdi
 from approvals.services import reviews
 from approvals.services.lifecycle import cancel, escalate, revoke
 from audit.models import Entry
-from audit.queries import body_of
+from audit.queries import data_of
 from tests.cast import actor_for
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +160,7 @@ def test_every_refusal_is_an_entry_and_changes_nothing_else(make_patch, approve,
     with pytest.raises((NotAllowed, Conflict)) as refused:
         tries[attempt]()
     assert entries_of(decision) == [*before, "decision.refused"]
-    data = body_of(Entry.objects.latest("id"))["data"]
+    data = data_of(Entry.objects.latest("id"))
     assert (data["attempt"], data["why"]) == (attempt, refused.value.detail)
     assert Decision.objects.get(pk=decision.pk).status == Status.PENDING
 

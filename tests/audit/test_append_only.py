@@ -81,13 +81,16 @@ def test_the_side_table_can_be_erased_and_nothing_else(role):
         "object_label = 'other'",
         "ip_address = '10.0.0.1'",
         "user_agent = 'other'",
+        "aside = '{}'",
+        "salt = 'pepper'",
         "entry_id = entry_id + 1000",
     ):
         assert sqlstate(f"update audit_context set {change}") == "42501", change
     assert sqlstate("delete from audit_context") == "42501"
     with connection.cursor() as cursor:
         cursor.execute(
-            "update audit_context set actor_label = '', object_label = '', ip_address = null, user_agent = ''"
+            "update audit_context set actor_label = '', object_label = '', ip_address = null, user_agent = '',"
+            " aside = '', salt = ''"
         )
     assert set(Context.objects.values_list("actor_label", flat=True)) == {""}
     assert sqlstate("update audit_context set actor_label = 'back'") == "42501"

@@ -79,7 +79,7 @@ def test_a_code_is_good_once(enrolled):
 
 def test_wrong_codes_are_entries_and_end_after_ten_tries(enrolled, alice):
     client, _ = password()
-    for _ in range(guessing.PER_ACCOUNT - 1):  # the password was one
+    for _ in range(guessing.PER_ACCOUNT):
         assert "Incorrect code" in client.post(reverse("mfa_authenticate"), {"code": "000000"}).content.decode()
     locked = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
     assert "Too many attempts" in locked.content.decode()

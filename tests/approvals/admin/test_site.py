@@ -2,10 +2,12 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from approvals.models import User
 from tests.cast import PASSWORD
 
+NEW = "quite another battery staple"
 pytestmark = pytest.mark.django_db
 
 
@@ -49,9 +51,10 @@ def test_signing_out_of_the_admin_is_an_entry_and_takes_a_post(admin_page, entri
     assert len(entries("login.ended")) == 1
 
 
-def test_ones_own_password_is_changed_on_the_products_page_which_counts_guesses(root, admin_page, entries):
-    new = "quite another battery staple"
-    answers = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
-    assert admin_page.post("/admin/password_change/", answers)["Location"] == "/accounts/password"
+@pytest.mark.parametrize("page", ["/admin/password_change/", "/admin/password_change/done/"])
+def test_ones_own_password_is_changed_on_the_products_page_with_its_limits(root, admin_page, entries, page):
+    new = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    for answer in (admin_page.get(page), admin_page.post(page, new)):
+        assert answer["Location"] == reverse("password")
     assert User.objects.get(pk=root.pk).check_password(PASSWORD)
     assert entries() == []

@@ -2,16 +2,19 @@
 
 import json
 import queue
+import time
 from datetime import timedelta
 
 import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from approvals.live import ear, places
+from approvals.live import Hearer, ear, places
+from approvals.models import ApiToken, User
+from approvals.services import identity
 from approvals.services.dispatch import dispatch
 from audit.models import Leaf
-from tests.cast import Api
+from tests.cast import SYSTEM, Api
 
 
 @pytest.fixture(autouse=True)
@@ -115,10 +118,41 @@ def test_signed_out_there_are_no_events(client):
 
 def test_a_page_that_does_not_read_is_let_go():
     stream = queue.Queue(1)
-    ear.streams.add(stream)
+    ear.streams[stream] = Hearer()
     try:
         ear._tell({"event": "stats"})
         ear._tell({"event": "stats"})
         assert stream.get_nowait() is None
     finally:
-        ear.streams.discard(stream)
+        ear.streams.pop(stream)
+
+
+def ends_within(response, seconds):
+    """Read a stream to its end and return whether that came in time."""
+    began = time.monotonic()
+    for _ in response.streaming_content:
+        if time.monotonic() - began > seconds:
+            response.close()
+            return False
+    response.close()
+    return time.monotonic() - began <= seconds
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", ["switched off", "signed out everywhere", "signed out", "password", "token"])
+def test_a_stream_ends_within_ten_seconds_when_its_person_may_no_longer_hear(alice, token_for, how):
+    api = Api(token_for("personal", "laptop", user=alice)) if how == "token" else Api(user=alice)
+    response, other = api.get("/hitl/events"), ear.subscribe(Hearer())
+    if how == "switched off":
+        User.objects.filter(pk=alice.pk).update(is_active=False)  # by whatever way
+    elif how == "signed out everywhere":
+        identity.sign_out_everywhere(alice, actor=SYSTEM, now=timezone.now())
+    elif how == "signed out":
+        api.client.post("/accounts/logout")
+    elif how == "password":
+        User.objects.filter(pk=alice.pk).update(password="x")
+    else:
+        ApiToken.objects.update(revoked_at=timezone.now())
+    assert ends_within(response, 10)
+    assert None not in list(other.queue), "nobody else's"
+    ear.unsubscribe(other)

@@ -7,7 +7,7 @@ import pytest
 
 from approvals.models import Comment, Decision, Review, Text
 from audit.models import Entry
-from audit.queries import body_of
+from audit.queries import data_of
 from tests.cast import Api
 
 pytestmark = pytest.mark.django_db
@@ -237,5 +237,5 @@ def test_a_caller_who_never_decides_is_on_record_too(make_patch, deployer_api, a
         api.post(path_for("approve", decision), body_for("approve", decision))
     machine, viewer = Entry.objects.filter(type="decision.refused").order_by("id")
     assert (machine.actor_kind, viewer.actor_id) == ("service", f"user:{carol.pk}")
-    assert body_of(machine)["data"]["attempt"] == path_for("approve", decision)
-    assert body_of(viewer)["data"]["why"].startswith("Only reviewers and security leads decide")
+    assert data_of(machine)["attempt"] == path_for("approve", decision)
+    assert data_of(viewer)["why"].startswith("Only reviewers and security leads decide")

@@ -12,7 +12,7 @@ from approvals.services import bypasses, reviews, second_person
 from approvals.services.bypasses import Target
 from approvals.services.policies import terms_of
 from audit.models import Entry
-from audit.queries import body_of
+from audit.queries import data_of
 from audit.words import summary
 from tests.cast import actor_for
 
@@ -57,7 +57,7 @@ def acting(user: Any) -> dict[str, Any]:
 def told() -> list[tuple[str, str, str]]:
     """Return who tried, on what, and the line of the log of each attempt."""
     return [
-        (entry.actor_id, f"{entry.object_type} {entry.object_id}", summary(entry.type, body_of(entry)["data"]))
+        (entry.actor_id, f"{entry.object_type} {entry.object_id}", summary(entry.type, data_of(entry)))
         for entry in Entry.objects.filter(type="attempt.refused").order_by("id")
     ]
 
@@ -94,7 +94,7 @@ def test_who_asks_for_a_bypass_and_is_no_lead_is_told_of(make_patch, alice, ada)
             "ask for a bypass: Only security leads ask for an emergency bypass.",
         )
     ]
-    asked = body_of(Entry.objects.get(type="attempt.refused"))["data"]
+    asked = data_of(Entry.objects.get(type="attempt.refused"))
     assert (asked["holder"], asked["decision_target"], asked["seconds"]) == (
         f"user:{alice.pk}",
         str(patch.decision_id),

@@ -14,7 +14,7 @@ from approvals.models import NO_DEADLINE, Decision, Patch, Policy, Producer, Sta
 from approvals.queries.evidence import timeline
 from approvals.services import access, kev, lifecycle, policies, reviews, timers
 from audit.models import Entry
-from audit.queries import body_of
+from audit.queries import data_of
 from tests.cast import DIFF, SYSTEM, UNSURE, actor_for
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def again(decision: Decision) -> Decision:
 
 def said(decision: Decision, type: str) -> list[dict[str, Any]]:
     entries = Entry.objects.filter(object_id=str(decision.decision_id), type=type).order_by("id")
-    return [body_of(entry)["data"] for entry in entries]
+    return [data_of(entry) for entry in entries]
 
 
 def run(step, now) -> int:

@@ -1,0 +1,256 @@
+"""No entry's body holds personal data: a walk through every type of entry with people who are easily found in it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from approvals.errors import Conflict, NotAllowed
+from approvals.models import ApiToken, Channel, Decision, FeedEntry, PatchView, Policy, Priority, User, Verdict
+from approvals.queries import revocable
+from approvals.services import (
+    absence,
+    access,
+    bypasses,
+    guessing,
+    identity,
+    killswitch,
+    lifecycle,
+    owners,
+    policies,
+    reviews,
+    revocations,
+    rights,
+    second_person,
+    timers,
+)
+from approvals.services.bypasses import Target
+from approvals.services.dispatch import dispatch
+from approvals.services.kev import import_catalogue
+from audit.log import canonical, text_digest
+from audit.models import Context, Entry
+from audit.queries import body_of, data_of, row
+from audit.types import TYPES
+from tests.cast import DIFF, EVIDENCE, PASSWORD, SYSTEM, actor_for, republish
+
+pytestmark = pytest.mark.django_db
+SURNAME = "Ashgrove"  # everybody's, in their user names and addresses too, and in each sentence they write
+WORDS = f"Dr. {SURNAME} said so."
+NOW = timezone.now()
+
+
+def acting(user: User, now: Any = None) -> Any:
+    return {"user": user, "actor": actor_for(user), "now": now or timezone.now()}
+
+
+@pytest.fixture
+def people(alice, bob, lena, carol):
+    """Alice and bob, who review, two leads, carol and an administrator, all of one family."""
+    luis = User.objects.create_user("luis", "luis@example.org", PASSWORD, first_name="Luis")
+    luis.groups.set(Group.objects.filter(name="security-leads"))
+    root = User.objects.create_superuser("root", "root@example.org", PASSWORD, first_name="Root")
+    for person in (alice, bob, lena, carol, luis, root):
+        name = person.username
+        person.username, person.last_name = f"{name}.{SURNAME.lower()}", SURNAME
+        person.email = f"{name}@{SURNAME.lower()}.example"
+        person.save()
+    return alice, bob, lena, carol, luis, root
+
+
+@pytest.fixture
+def walk(people, make_patch, approve, make_gate, producer, token_for, sign_in):
+    """Do what writes each type of entry, mostly with refusals on the way whose sentences name people."""
+    alice, bob, lena, carol, luis, root = people
+    _patches(alice, bob, lena, make_patch, approve)
+    _clock(bob, make_patch)
+    _after(alice, lena, make_patch, approve, token_for)
+    _machines(producer, make_patch, make_gate, alice, lena, root)
+    _rules(alice, lena, luis, carol, root)
+    _bypasses(alice, lena, luis, carol, make_patch, approve)
+    _account(alice, carol, root, sign_in)
+
+
+def _patches(alice, bob, lena, make_patch, approve):
+    mine = {"submitted_by": alice.email}
+    own = make_patch(**mine)
+    with pytest.raises(NotAllowed):
+        approve(own, alice)
+    done = make_patch()
+    approve(done, alice)
+    with pytest.raises(Conflict, match=SURNAME.lower()):
+        approve(done, bob)
+    lifecycle.revoke(done.decision_id, WORDS, **acting(lena))
+    approve(make_patch(), bob, Verdict.REJECT, text=WORDS)
+    approve(make_patch(), bob, Verdict.REQUEST_CHANGES, text=WORDS)
+    shared = make_patch(severity="critical")
+    reviews.comment(shared.decision_id, WORDS, **acting(alice))
+    stand_in = absence.delegate(bob, alice, NOW, NOW + timedelta(days=2), WORDS, actor=actor_for(bob), now=NOW)
+    approve(shared, alice, in_name_of=bob.pk)
+    reviews.withdraw(shared.decision_id, WORDS, **acting(alice))
+    absence.end(stand_in.pk, **acting(bob))
+    lifecycle.extend(shared.decision_id, 60, WORDS, **acting(lena))
+    lifecycle.cancel(shared.decision_id, WORDS, channel=Channel.PAGE, **acting(lena))
+    make_patch(patch_id="PATCH-AGAIN", **mine)
+    make_patch(patch_id="PATCH-AGAIN", diff=DIFF.replace("'select %s'", "'select ?'"), **mine)
+
+
+def _clock(bob, make_patch):
+    chain = [
+        {"after_seconds": 60, "people": [bob.username], "unopened": True},
+        {"after_seconds": 60, "people": [bob.username], "groups": ["auditor"]},
+    ]
+    republish(Policy.objects.get(name="medium"), escalation=chain)
+    waiting, opened = make_patch(severity="medium"), make_patch(severity="medium")
+    PatchView.objects.create(patch=opened.patch, user=bob, opened_at=NOW)
+    lifecycle.escalate(waiting.decision_id, WORDS, **acting(bob))
+    for _ in range(2):
+        lifecycle.escalate(waiting.decision_id, WORDS, **acting(bob))
+    for minutes in range(0, 10, 2):
+        timers.escalate_due(NOW + timedelta(days=1, minutes=minutes))
+    timers.remind_due(Decision.objects.get(pk=waiting.pk).remind_at)
+    raised = make_patch(severity="low", cve_id="CVE-2023-7001")
+    listed = {"cveID": "CVE-2023-7001", "dateAdded": "2026-11-01"}
+    import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
+    assert Decision.objects.get(pk=raised.pk).priority > Priority.LOW
+    timers.expire_due(NOW + timedelta(days=90))
+
+
+def _after(alice, lena, make_patch, approve, token_for):
+    approved = approve(make_patch(), alice)
+    token_for("deployer", "argo")
+    while dispatch():
+        pass
+    position = FeedEntry.objects.filter(decision=approved).latest("position").position
+    token = ApiToken.objects.get(name="argo")
+    revocations.acknowledge(approved.decision_id, position, token=token, actor=SYSTEM, now=timezone.now())
+    wanted = revocable.Approvals(reviewer=alice.pk)
+    found = revocable.listed(wanted)
+    looked = revocations.Looked(found.digest, len(found.keys), timezone.now())
+    revocations.revoke_all(wanted, WORDS, looked=looked, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
+
+
+def _machines(producer, make_patch, make_gate, alice, lena, root):
+    producer.trusted_for_ml = producer.trusted_for_wargaming = True
+    access.change_producer(producer, actor=actor_for(root), now=timezone.now())
+    republish(Policy.objects.get(name="low"), auto_approval="enforce")
+    make_patch(**EVIDENCE)
+    killswitch.turn(True, WORDS, **acting(lena))
+    make_patch(**EVIDENCE | {"patch_id": "PATCH-STOPPED"})
+    make_gate(allowed_approvers=[alice.email], triggered_by=lena.email)
+    killswitch.turn(False, WORDS, **acting(lena))
+
+
+def _rules(alice, lena, luis, carol, root):
+    medium = Policy.objects.select_related("current").get(name="medium")
+    assert medium.current is not None
+    loose = policies.from_plain(policies.terms_of(medium.current) | {"match": "true || kev"})
+    made = second_person.change_policy(medium, loose, reason=WORDS, **acting(lena))
+    with pytest.raises(NotAllowed):
+        second_person.agree(made.pk, **acting(lena))
+    second_person.refuse(made.pk, **acting(luis))
+    with pytest.raises(Conflict, match=SURNAME):
+        second_person.refuse(made.pk, **acting(luis))
+    medium = Policy.objects.select_related("current").get(name="medium")
+    made = second_person.change_policy(medium, loose, reason=WORDS, **acting(lena))
+    second_person.refuse(made.pk, **acting(lena))
+    with pytest.raises(NotAllowed):
+        second_person.stop(reason=WORDS, **acting(carol))
+    joins = rights.Waits({"groups": ["reviewer"]}, ["They join reviewer."])
+    second_person.agree(second_person.change_rights(carol, joins, reason=WORDS, **acting(root)).pk, **acting(lena))
+    group = Group.objects.get(name="auditor")
+    grants = rights.Waits({"permissions": ["approvals.review_decision"]}, ["Its members may decide patches."])
+    second_person.agree(second_person.change_rights(group, grants, reason=WORDS, **acting(root)).pk, **acting(lena))
+
+
+def _bypasses(alice, lena, luis, carol, make_patch, approve):
+    republish(Policy.objects.get(name="critical-two-person"), step_up=False)
+    flask = Target(package_name="flask")
+
+    def ask(by: User) -> int:
+        return bypasses.ask(alice, flask, 3600, WORDS, **acting(by)).pk
+
+    bypasses.refuse(ask(lena), **acting(luis))
+    bypasses.refuse(ask(lena), **acting(lena))
+    with pytest.raises(NotAllowed):
+        bypasses.ask(alice, flask, 3600, WORDS, **acting(carol))
+    held = bypasses.grant(ask(lena), **acting(luis))
+    critical = make_patch(severity="critical", package_name="flask")
+    seen = reviews.Seen(critical.patch.sha256, authenticated_at=timezone.now(), bypass=held.pk)
+    reviews.review(critical.decision_id, Verdict.APPROVE, seen=seen, **acting(alice))
+    bypasses.review(critical.decision_id, True, WORDS, **acting(luis))
+    bypasses.end(held.pk, **acting(lena))
+
+
+def _account(alice, carol, root, sign_in):
+    token, _ = access.issue_token(
+        f"{SURNAME}'s laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice
+    )
+    access.revoke_token(token, actor=actor_for(alice), now=timezone.now())
+    browser = Client()
+    for _ in range(guessing.PER_ACCOUNT + 2):
+        browser.post(reverse("login"), {"username": alice.username, "password": f"my {SURNAME}"})
+    guessing.sum_up(timezone.now() + guessing.WINDOW)
+    browser.post(reverse("login"), {"username": alice.email, "password": PASSWORD})
+    browser.post(reverse("confirm"), {"password": PASSWORD, "next": "/"})
+    browser.get(reverse("history-csv"), {"reviewer": alice.email, "q": SURNAME, SURNAME: "1"})
+    browser.post(reverse("logout"))
+    Client().post(reverse("login"), {"username": f"nobody.{SURNAME}", "password": SURNAME})
+    sign_in(carol).post(
+        f"/hitl/patches/{SURNAME}/approve", {"decision_id": str(Decision.objects.latest("pk").decision_id)}
+    )
+    access.record_second_factor(alice, "authenticator app added", [], actor=actor_for(alice), now=timezone.now())
+    with transaction.atomic():  # held by an administrator, and the owner's word is enough
+        owners.hold(carol, ["e-mail address"], needs_lead=False, actor=actor_for(root), now=timezone.now())
+    owners.confirm(carol, authenticated_at=timezone.now(), actor=actor_for(carol), now=timezone.now())
+    identity.change_password(alice, "quite another staple", session_key=None, actor=actor_for(alice), now=NOW)
+
+
+def test_no_body_of_any_type_names_anybody(walk):
+    written = {entry.type for entry in Entry.objects.all()}
+    assert sorted(set(TYPES) - written) == [], "each type of entry is walked through"
+    named = [
+        f"{entry.type}: {bytes(entry.body).decode()}"
+        for entry in Entry.objects.order_by("pk")
+        if SURNAME.lower() in bytes(entry.body).decode().lower()
+    ]
+    assert named == []
+
+
+def test_what_names_people_is_read_beside_the_bodies(walk):
+    said = {entry.type: str(data_of(entry)) for entry in Entry.objects.select_related("context").order_by("pk")}
+    for type in ("decision.refused", "decision.escalated", "export.made"):
+        assert SURNAME.lower() in said[type].lower(), type
+    refused = Entry.objects.filter(type="attempt.refused", object_type="proposal").latest("pk")
+    assert "a second person must agree" in row(refused)["details"]["why"]
+
+
+def test_bodies_commit_to_what_stands_beside_them_and_outlive_it(walk):
+    kept = list(Entry.objects.select_related("context").exclude(context__aside=""))
+    assert kept
+    for entry in kept:
+        beside = entry.context
+        assert canonical(json.loads(beside.aside)).decode() == beside.aside
+        assert body_of(entry)["data"]["aside"] == {"sha256": text_digest(beside.salt, beside.aside)}
+    with connection.cursor() as cursor:
+        cursor.execute("update audit_context set aside = '', salt = ''")
+    for entry in Entry.objects.select_related("context"):
+        assert SURNAME.lower() not in str(data_of(entry)).lower()
+
+
+def test_pages_are_read_after_what_named_people_is_erased(walk, people, sign_in):
+    client = sign_in(people[2])
+    Context.objects.update(aside="", salt=b"", actor_label="", object_label="")
+    client.get("/audit/entries")
+    for decision in Decision.objects.filter(pk__in=Decision.objects.order_by("pk")[:8]):
+        assert client.get(reverse("patch-detail", args=[decision.decision_id])).status_code == 200
+    people[2].groups.add(Group.objects.get(name="auditor"))
+    reader = sign_in(User.objects.get(pk=people[2].pk))
+    assert reader.get(reverse("audit:entries")).status_code == 200
+    for entry in Entry.objects.filter(type__in=["decision.refused", "export.made", "proposal.made"]):
+        assert reader.get(reverse("audit:entry", args=[entry.uuid])).status_code == 200
