@@ -28,14 +28,13 @@ from approvals.errors import NotAllowed, Refusal
 from approvals.services import access, idempotency
 from approvals.views.errors import database_away
 from hitl import ops
-from hitl.bodies import BROKEN_OFF
+from hitl.bodies import BROKEN_OFF, MACHINE_PATHS
 from hitl.logs import request_id
 
 log = logging.getLogger("hitl.request")
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 INBOUND_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-MACHINE_PATHS = ("/hitl/", "/api/")
 QUIET = {"/healthz", "/readyz", "/metrics"}
 
 

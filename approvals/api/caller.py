@@ -82,7 +82,7 @@ class Caller:
 
 
 class Bucket:
-    """Token buckets, one a caller, in this process: `rate` a minute, BURST at once; 0 switches it off."""
+    """Token buckets, one a caller, in this process: `rate` a minute, of them BURST at once; 0 switches it off."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -93,7 +93,7 @@ class Bucket:
         """Raise TooMany when the caller has used up its share."""
         if not self.rate:
             return
-        burst = max(BURST, amount)
+        burst = max(min(BURST, self.rate), amount)
         now = time.monotonic()
         with self.lock:
             level, at = self.levels.get(key, (float(burst), now))
