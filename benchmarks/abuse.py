@@ -33,6 +33,7 @@ PATCH, BULK_PATCHES, GATE, VERDICTS, SIGN_IN = (
     "/hitl/decisions/bulk",
     "/accounts/login",
 )
+HEADERS = "headers"  # what is made are the values of headers, a line each
 Maker = Callable[[int], bytes]
 CONDITION = '{"field":"a","operator":"in","value":%s}'
 
@@ -164,6 +165,11 @@ QUERIES: list[tuple[str, Maker]] = [
     ("a long search", lambda size: urlencode({"q": "a b" * (size // 6)}).encode()),
     ("a long cursor", lambda size: b"cursor=" + base64.urlsafe_b64encode(b"[" * (size // 2))),
 ]
+FIELDS: list[tuple[str, Maker, int]] = [
+    ("90 headers", lambda size: b"\n".join([b"a" * (size // 90)] * 90), 90 * 7_000),
+    ("many headers", lambda size: b"\n".join([b"a"] * size), 4_000),
+    ("a long header", lambda size: b"a" * size, 400_000),
+]
 LINES = {"a wide object", "phases with unknown fields", "lists of the wrong kind", "a name twice", "empty texts"}
 ADDED = heavy.added("x.py", ["a = f(b)"] * 600_000)
 IN_BULK: list[tuple[str, Maker, int]] = [
@@ -188,6 +194,7 @@ def kinds() -> list[Kind]:
     found += [Kind(f"gate: {name}", GATE, make) for name, make in GATES]
     found += [Kind(f"form: {name}", SIGN_IN, make) for name, make in FORMS]
     found += [Kind(f"head: {name}", f"{PATCH}/pending?", make, HEAD) for name, make in QUERIES]
+    found += [Kind(f"head: {name}", HEADERS, make, most) for name, make, most in FIELDS]
     found += [Kind("verdicts: 16,000 items", VERDICTS, verdicts)]
     found += [Kind(f"diff: {name}", PATCH, diff_of(diff)) for name, diff in budget.FIVE_MB.items()]
     found += [Kind(f"bulk: {name}", BULK_PATCHES, lines(make), BULK) for name, make in BODIES if name in LINES]
@@ -243,6 +250,9 @@ def holds(kind: Kind, port: int, worker: Worker, bearer: dict[str, str], cookie:
 
 def request_of(kind: Kind, size: int, headers: dict[str, str]) -> bytes:
     content = kind.make(size)
+    if kind.path == HEADERS:
+        fields = {f"X-Field-{number}": value.decode() for number, value in enumerate(content.split(b"\n"))}
+        return load.request("GET", f"{PATCH}/pending", **headers, **fields)
     if kind.most == HEAD:
         return load.request("GET", kind.path + content.decode(), **headers)
     if kind.path == BULK_PATCHES:
