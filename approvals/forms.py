@@ -1,13 +1,12 @@
 """What people type: queue and history filters, verdicts, comments, reasons."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.utils import timezone
 
 from approvals.models import (
     MAX_COMMENT,
@@ -29,6 +28,7 @@ from approvals.policy.operators import OPERATORS, written
 from approvals.queries.history import HistoryFilters
 from approvals.queries.queue import ORDERS, Filters
 from approvals.queries.revocable import Approvals, reviewer_named
+from audit.days import DayField, midnight
 
 ANY = [("", "Any")]
 PRIORITIES = [(priority.name.lower(), priority.label) for priority in reversed(Priority)]
@@ -110,8 +110,8 @@ class HistoryForm(forms.Form):
     priority = forms.ChoiceField(required=False, choices=ANY + PRIORITIES, widget=forms.RadioSelect)
     kind = forms.ChoiceField(required=False, choices=ANY + PatchKind.choices, widget=forms.RadioSelect)
     reviewer = forms.CharField(required=False, max_length=150)
-    since = forms.DateField(required=False, label="From")
-    until = forms.DateField(required=False, label="To")
+    since = DayField(label="From")
+    until = DayField(label="To")
 
     def filters(self) -> HistoryFilters:
         self.is_valid()
@@ -122,8 +122,8 @@ class HistoryForm(forms.Form):
             priority=values.get("priority", ""),
             kind=values.get("kind", ""),
             reviewer=values.get("reviewer", ""),
-            since=_midnight(values.get("since")),
-            until=_midnight(values.get("until"), days=1),
+            since=midnight(values.get("since")),
+            until=midnight(values.get("until"), days=1),
         )
 
 
@@ -223,8 +223,8 @@ class RevokeForm(forms.Form):
     )
     producer = forms.ModelChoiceField(Producer.objects.order_by("name"), required=False, empty_label="Any")
     reviewer = forms.CharField(required=False, max_length=254)
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    since = DayField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = DayField(label="To", widget=forms.DateInput(attrs={"type": "date"}))
 
     def clean_reviewer(self) -> User | None:
         text = self.cleaned_data["reviewer"]
@@ -243,8 +243,8 @@ class RevokeForm(forms.Form):
         given = {name: self.cleaned_data.get(name) for name in ("policy_version", "producer", "reviewer")}
         return Approvals(
             model_version=self.cleaned_data.get("model_version", ""),
-            since=_midnight(self.cleaned_data.get("since")),
-            until=_midnight(self.cleaned_data.get("until"), days=1),
+            since=midnight(self.cleaned_data.get("since")),
+            until=midnight(self.cleaned_data.get("until"), days=1),
             **{name: row.pk if row else None for name, row in given.items()},
         )
 
@@ -268,8 +268,8 @@ class AbsenceForm(ReasonForm):
     delegate = forms.ModelChoiceField(
         User.objects.none(), empty_label="Choose a reviewer", error_messages={"required": "Choose who stands in."}
     )
-    starts = forms.DateField(label="From", error_messages={"required": "Choose the first day."})
-    ends = forms.DateField(label="To, this day too", error_messages={"required": "Choose the last day."})
+    starts = DayField(required=True, label="From", error_messages={"required": "Choose the first day."})
+    ends = DayField(required=True, label="To, this day too", error_messages={"required": "Choose the last day."})
     field_order = ("delegate", "starts", "ends", "reason")
 
     def __init__(self, data: QueryDict | None, people: QuerySet[User]) -> None:
@@ -278,7 +278,7 @@ class AbsenceForm(ReasonForm):
 
     def period(self) -> tuple[datetime, datetime]:
         """Return the first moment of the first day and the one after the last."""
-        first, last = _midnight(self.cleaned_data["starts"]), _midnight(self.cleaned_data["ends"], days=1)
+        first, last = midnight(self.cleaned_data["starts"]), midnight(self.cleaned_data["ends"], days=1)
         assert first is not None
         assert last is not None
         return first, last
@@ -354,12 +354,6 @@ def _in_percent(data: QueryDict) -> Mapping[str, Any]:
         except ValueError:
             read[percent] = share
     return read
-
-
-def _midnight(day: Any, days: int = 0) -> datetime | None:
-    if day is None:
-        return None
-    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min))
 
 
 class ConditionForm(forms.Form):

@@ -1,7 +1,6 @@
 """The audit log for people: the list with filters, and one entry exactly as it was written."""
 
 import json
-from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +10,9 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from .days import DayField, midnight
 from .models import Context, Entry
 from .queries import EntryFilters, body_of, matching, people, row
 from .types import TYPES
@@ -45,8 +44,8 @@ class EntryForm(forms.Form):
     action = forms.ChoiceField(required=False, choices=[("", "Any"), *((name, label(name)) for name in TYPES)])
     actor = forms.CharField(required=False, max_length=150)
     object = forms.CharField(required=False, max_length=64)
-    since = forms.DateField(required=False)
-    until = forms.DateField(required=False)
+    since = DayField()
+    until = DayField()
 
     def filters(self) -> EntryFilters:
         """Return the filters that are valid."""
@@ -57,8 +56,8 @@ class EntryForm(forms.Form):
             action=values.get("action", ""),
             actor=values.get("actor", ""),
             object_ids=[values["object"]] if values.get("object") else None,
-            since=_midnight(values.get("since")),
-            until=_midnight(values.get("until"), days=1),
+            since=midnight(values.get("since")),
+            until=midnight(values.get("until"), days=1),
         )
 
 
@@ -173,7 +172,3 @@ def _page_about(entry: Entry, policies: bool) -> str:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() and len(text) < 19 else None
-
-
-def _midnight(day: Any, days: int = 0) -> datetime | None:
-    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min)) if day else None

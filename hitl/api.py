@@ -1,21 +1,33 @@
 """The JSON API: its routers, and every error as problem+json."""
 
 import logging
+from typing import cast
 
-from django.core.exceptions import RequestDataTooBig
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
+from ninja.types import DictStrAny
 
 from approvals.api import acting, analytics, decisions, events, patches, workflow_gates
 from approvals.api.description import DescribedAPI
-from approvals.api.documents import BodyParser
-from approvals.api.problems import field_errors, problem, refused
+from approvals.api.problems import field_errors, invalid, problem, refused
 from approvals.errors import Refusal
+from approvals.strict_json import read
 from hitl.bodies import BROKEN_OFF, UnreadableBody
 from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
+
+
+class BodyParser(Parser):
+    """Ninja's parser, as strict as `strict_json.read`."""
+
+    def parse_body(self, request: HttpRequest) -> DictStrAny:
+        return cast(DictStrAny, read(request.body))
+
 
 api = DescribedAPI(
     title="HITL",
@@ -43,7 +55,7 @@ def on_refusal(request: HttpRequest, error: Refusal) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    return problem(422, "The request is not valid.", title="Invalid", errors=field_errors(error.errors, strip=1))
+    return invalid(field_errors(error.errors, strip=1))
 
 
 @api.exception_handler(AuthenticationError)
@@ -61,11 +73,6 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(error.status_code, detail)
 
 
-@api.exception_handler(RecursionError)
-def on_deep_json(request: HttpRequest, error: RecursionError) -> HttpResponse:
-    return problem(400, "The body is nested too deeply.")
-
-
 @api.exception_handler(Http404)
 def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     return problem(404, "There is nothing here.")
@@ -74,6 +81,11 @@ def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 @api.exception_handler(RequestDataTooBig)
 def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return problem(413, "A body may have 8 MiB.")
+
+
+@api.exception_handler(TooManyFieldsSent)
+def on_too_many_parameters(request: HttpRequest, error: TooManyFieldsSent) -> HttpResponse:
+    return problem(422, f"A query may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} parameters.", title="Invalid")
 
 
 @api.exception_handler(UnreadableBody)

@@ -13,8 +13,11 @@ from gunicorn.http.errors import ParseException
 
 from approvals.api import bulk
 from approvals.api.problems import problem
+from approvals.views.errors import page
 
+MACHINE_PATHS = ("/hitl/", "/api/")
 BULK_PATH = "/hitl/patches/bulk"
+MAX_FORM = 1024 * 1024  # of pages, to anybody: of `%61` a decoder makes 80 times as many bytes, on the way
 PLAIN, GZIP = {"", "identity"}, {"gzip", "x-gzip"}  # RFC 9110, section 8.4.1
 PIECE = 65_536  # bytes read at once of a compressed body
 BROKEN_OFF = "The body broke off, or is not framed as its head says."
@@ -39,17 +42,21 @@ class BodyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        form = is_form(request)
         chunked, packed = bool(request.headers.get("Transfer-Encoding")), encoding_of(request) in GZIP
-        if chunked or packed:
+        if chunked or packed or form:
             # Django reads no further than a Content-Length, which a chunked body has not.
             source = request.META["wsgi.input"] if chunked else request._stream
-            limit = bulk.MAX_BYTES if request.path == BULK_PATH else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            limit = MAX_FORM if form else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            limit = bulk.MAX_BYTES if request.path == BULK_PATH else limit
             body = Unpacked(source, limit) if packed else Limited(source, limit)
             request._stream = io.BufferedReader(body, PIECE)
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
         """Refuse what nobody could read; only where there is a view: an unknown address stays a 404."""
+        if is_form(request) and int(request.META.get("CONTENT_LENGTH") or 0) > MAX_FORM:
+            return page(request, 413, "That is too long", "What a form sends may have 1 MiB. Nothing was changed.")
         if encoding_of(request) not in PLAIN | GZIP:
             answer = problem(415, "Send the body plain or as Content-Encoding: gzip.")
             answer["Accept-Encoding"] = "gzip"  # RFC 9110, section 15.5.16
@@ -57,6 +64,11 @@ class BodyMiddleware:
         if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
             return problem(501, "Send the body with Transfer-Encoding: chunked alone, or with a Content-Length.")
         return None
+
+
+def is_form(request: HttpRequest) -> bool:
+    """Tell whether a page's form is sent, not a machine's document."""
+    return request.method == "POST" and not request.path.startswith(MACHINE_PATHS)
 
 
 def encoding_of(request: HttpRequest) -> str:

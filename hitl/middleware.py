@@ -26,21 +26,20 @@ from ninja.errors import AuthenticationError
 from approvals import sessions
 from approvals.actors import person_actor
 from approvals.api import caller
-from approvals.api.problems import problem, refused
+from approvals.api.problems import invalid, problem, refused
 from approvals.errors import NotAllowed, Refusal
 from approvals.models import User
 from approvals.queries.people import second_factors
 from approvals.services import access, idempotency
 from approvals.views.errors import database_away
 from hitl import ops
-from hitl.bodies import BROKEN_OFF
+from hitl.bodies import BROKEN_OFF, MACHINE_PATHS
 from hitl.logs import request_id
 
 log = logging.getLogger("hitl.request")
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 INBOUND_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-MACHINE_PATHS = ("/hitl/", "/api/")
 QUIET = {"/healthz", "/readyz", "/metrics"}
 
 
@@ -192,7 +191,7 @@ class ProblemMiddleware:
             named = [name for name, values in request.GET.lists() if "\x00" in name + "".join(values)]
             errors = [{"loc": ["query", name.replace("\x00", "")], "msg": "contains a NUL character"} for name in named]
             if errors:
-                return problem(422, "The request is not valid.", title="Invalid", errors=errors)
+                return invalid(errors)
         return None
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:

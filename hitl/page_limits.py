@@ -10,7 +10,7 @@ from approvals.api.caller import Bucket
 from approvals.errors import TooMany
 from approvals.views.errors import page
 
-from .middleware import MACHINE_PATHS
+from .bodies import MACHINE_PATHS
 
 people = Bucket(settings.RATE_LIMIT_PAGES_PER_MINUTE)
 addresses = Bucket(settings.RATE_LIMIT_ANONYMOUS_PER_MINUTE)

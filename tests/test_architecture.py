@@ -23,7 +23,7 @@ BELOW = {
 }
 # Inside `approvals` a module imports from its own part or from one further down.
 LAYERS = [
-    {"errors", "models"},
+    {"errors", "models", "strict_json"},
     {"policy", "diff"},
     {"queries"},
     {"services"},

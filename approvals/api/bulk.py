@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -15,11 +16,11 @@ from pydantic import ValidationError
 from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import Producer
 from approvals.services.intake import Submission, Taken, submit_all
+from approvals.strict_json import measured
 
-from . import documents
 from .caller import Caller, bulk_lines
 from .intake import submission_of
-from .problems import field_errors
+from .problems import counted, field_errors, listed
 from .schemas import IntakeDocument
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 MAX_LINES = 1_000
 MAX_BYTES = 32 * 1024 * 1024
 MAX_LINE = 8 * 1024 * 1024
+MAX_VALUES = 500_000  # of all lines together; a document has some 50
+MAX_SECONDS = 2.2  # of processor time in this process; what the database does comes on top
+SLOWEST = 4 * 1024 * 1024  # bytes a second, of the diffs that take longest to read
 LINES_IN_ONE_TRANSACTION = 100
 SPOOL = 1024 * 1024  # bytes kept in memory; more goes to a temporary file
 
@@ -58,6 +62,26 @@ class Defect(Refusal):
 
     status = 500
     title = "Internal server error"
+
+
+class Work:
+    """What the lines of one request may cost together: limits in bytes and lines do not bound it, for a megabyte of
+    diff may take as long to read as a thousand small patches."""
+
+    def __init__(self) -> None:
+        self.values = MAX_VALUES
+        self.ends = time.thread_time() + MAX_SECONDS
+
+    def too_much(self, line: bytes) -> bool:
+        """Tell whether a line is to come in another request; the first one never is, so that each can be taken."""
+        begun = self.values < MAX_VALUES
+        return begun and (self.values <= 0 or time.thread_time() + len(line) / SLOWEST >= self.ends)
+
+    def read(self, raw: bytes) -> Any:
+        """Return the document of a line; raise as `strict_json.read`."""
+        document, values = measured(raw)
+        self.values -= values
+        return document
 
 
 def answer_lines(request: HttpRequest, caller: Caller, producer: Producer) -> HttpResponse:
@@ -105,10 +129,11 @@ def _lines(spool: IO[bytes]) -> Iterator[bytes]:
 
 def _answers(spool: IO[bytes], caller: Caller, producer: Producer) -> Iterator[Answer]:
     """Yield the answers in order, taking sets of lines in one transaction; a patch_id that repeats opens a new set."""
+    work = Work()
     waiting: list[tuple[int, Submission | Refusal]] = []
     ids: set[str] = set()
     for number, raw in enumerate(_lines(spool), start=1):
-        read = _read(raw)
+        read = _read(raw, work)
         full = len(waiting) >= LINES_IN_ONE_TRANSACTION
         if full or (isinstance(read, Submission) and read.patch_id in ids):
             yield from _settle(waiting, caller, producer)
@@ -119,18 +144,20 @@ def _answers(spool: IO[bytes], caller: Caller, producer: Producer) -> Iterator[A
     yield from _settle(waiting, caller, producer)
 
 
-def _read(raw: bytes) -> Submission | Refusal:
+def _read(raw: bytes, work: Work) -> Submission | Refusal:
     """Return what a line submits, or why it does not, as the same document alone would be answered."""
+    if work.too_much(raw):
+        return TooMany("The lines before this one were all the work of one request; send it in another.", retry_after=1)
     if len(raw.removesuffix(b"\n")) > MAX_LINE:
         return TooLarge(f"A line may have {MAX_LINE // 1024 // 1024} MiB.")
     try:
-        return submission_of(IntakeDocument.model_validate(documents.read(raw)))
+        return submission_of(IntakeDocument.model_validate(work.read(raw)))
     except ValidationError as error:
         placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
         return Invalid("The request is not valid.", errors=field_errors(placed, strip=0))
     except Refusal as error:
         return error
-    except (ValueError, RecursionError):
+    except ValueError:
         return Unreadable("The line is not JSON in UTF-8.")
 
 
@@ -169,9 +196,9 @@ def _answer(line: int, result: Taken | Refusal) -> Answer:
         if decision.patch.parse_warnings:
             answer["parse_warnings"] = decision.patch.parse_warnings
         return answer
-    error: Answer = {"title": result.title, "detail": result.detail}
+    error: Answer = {"title": result.title, "detail": counted(result.detail, result.errors or ())}
     if result.errors:
-        error["errors"] = result.errors
+        error["errors"] = listed(result.errors)
     if isinstance(result, TooMany):
         error["retry_after"] = result.retry_after
     return {"line": line, "status": result.status, "error": error}

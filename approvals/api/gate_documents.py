@@ -14,6 +14,7 @@ from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
 from approvals.policy.gate_conditions import SPELLINGS, judged, read
 from approvals.services.gates import Asked
 from approvals.services.intake import Submission
+from approvals.strict_json import walk
 
 from .schemas import (
     CategoryWord,
@@ -93,7 +94,7 @@ class GateRequest(Strict):
     @classmethod
     def storable(cls, request: Any) -> Any:
         if isinstance(request, dict):
-            if _depth(request) > MAX_DEPTH:
+            if any(len(path) > MAX_DEPTH for path, _ in walk(request)):
                 raise ValueError(f"may be nested {MAX_DEPTH} levels deep")
             refuse_unstorable(request)
         return request
@@ -179,20 +180,6 @@ def submission_of(request: GateRequest) -> Submission:
             outcomes=judged(sent),
         ),
     )
-
-
-def _depth(value: Any) -> int:
-    """Return how many objects and lists stand around the innermost value."""
-    deepest, level = 0, [value]
-    while level:
-        level = [
-            item
-            for each in level
-            if isinstance(each, dict | list)
-            for item in (each.values() if isinstance(each, dict) else each)
-        ]
-        deepest += 1
-    return deepest - 1
 
 
 class GateAct(Storable):

@@ -1,6 +1,6 @@
 """Errors as application/problem+json (RFC 9457); never an internal message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,8 +10,13 @@ from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
 from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany
+from approvals.strict_json import MAX_ERRORS
 
 CONTENT_TYPE = "application/problem+json"
+NOT_VALID = "The request is not valid."
+MAX_MESSAGE = 300  # characters; a name in `loc` has fewer, and so many names lead anywhere
+MAX_NAME = 100
+MAX_LOC = 12
 
 
 def problem(status: int, detail: str, *, title: str = "", type: str = "about:blank", **members: Any) -> HttpResponse:
@@ -24,15 +29,39 @@ def refused(error: Refusal) -> HttpResponse:
     """Return a service's typed error as a problem."""
     members: dict[str, Any] = {}
     if error.errors:
-        members["errors"] = error.errors
+        members["errors"] = listed(error.errors)
     if isinstance(error, Conflict) and error.current:
         members["current"] = error.current
     if isinstance(error, StepUpRequired):
         members["page"] = page_of(error)
-    answer = problem(error.status, error.detail, title=error.title, type=error.type, **members)
+    answer = problem(
+        error.status, counted(error.detail, error.errors or ()), title=error.title, type=error.type, **members
+    )
     if isinstance(error, TooMany):
         answer["Retry-After"] = str(error.retry_after)
     return answer
+
+
+def invalid(errors: Sequence[dict[str, Any]]) -> HttpResponse:
+    """Return the 422 of a request whose fields are wrong."""
+    return problem(422, counted(NOT_VALID, errors), title="Invalid", errors=listed(errors))
+
+
+def listed(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first errors, each short: an answer is never much longer than what it answers."""
+    return [
+        {"loc": [_cut(name, MAX_NAME) for name in error["loc"][:MAX_LOC]], "msg": _cut(error["msg"], MAX_MESSAGE)}
+        for error in errors[:MAX_ERRORS]
+    ]
+
+
+def counted(detail: str, errors: Sequence[Any]) -> str:
+    """Return the sentence, and how many errors there are where not all are listed."""
+    return detail if len(errors) <= MAX_ERRORS else f"{detail} The first {MAX_ERRORS} of {len(errors):,} errors follow."
+
+
+def _cut(text: Any, limit: int) -> Any:
+    return f"{text[:limit]}…" if isinstance(text, str) and len(text) > limit else text
 
 
 def page_of(error: StepUpRequired) -> str:

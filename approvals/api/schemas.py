@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
     field_validator,
@@ -21,11 +22,14 @@ from pydantic import (
 from approvals.models import MAX_COMMENT, MAX_REASON
 from approvals.policy.sent_values import known_severity, readable, readable_alias, readable_or_blank, web_link
 from approvals.policy.submitters import one_person
+from approvals.strict_json import MAX_ERRORS, Path, walk
 
 MAX_DIFF = 5 * 1024 * 1024
 MAX_TEXT_DIFF = 1024 * 1024
 MAX_LOG = 1024 * 1024
 MAX_REFERENCES = 100
+MAX_FEATURES = 200
+MAX_NAME = 100  # of a field, as a message names it
 ID = re.compile(r"[A-Za-z0-9_:@+-][A-Za-z0-9._:@+-]{0,199}")
 RESERVED = {"pending", "bulk", "by-digest"}
 
@@ -65,29 +69,55 @@ Reference = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=T
 Identifier = Annotated[str, AfterValidator(public_id)]
 
 
-def refuse_unstorable(value: Any, path: str = "") -> None:
+def refuse_unstorable(document: Any) -> None:
     """Raise ValueError for NUL or a lone surrogate anywhere: PostgreSQL text can hold neither."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise ValueError(f"{path or 'text'} contains a NUL character")
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"{path or 'text'} contains a lone surrogate") from None
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            refuse_unstorable(key, path)
-            refuse_unstorable(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for item in value:
-            refuse_unstorable(item, path)
+    for path, value in walk(document):
+        if isinstance(value, str) and (why := _unstorable(value)):
+            raise ValueError(f"{_named(path)} {why}")
+        if path and isinstance(path[-1], str) and (why := _unstorable(path[-1])):
+            raise ValueError(f"{_named(path[:-1])} {why}")
+
+
+def _unstorable(text: str) -> str | None:
+    if "\x00" in text:
+        return "contains a NUL character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "contains a lone surrogate"
+    return None
+
+
+def _named(path: Path) -> str:
+    """Return the names of a path; a long one is cut where messages are."""
+    return ".".join(name[:MAX_NAME] for name in path if isinstance(name, str)) or "text"
+
+
+def short(limit: int) -> Any:
+    """Let the length of an object be looked at before its items: pydantic would judge each of them first (of a list,
+    no more than the limit)."""
+
+    def look(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > limit:
+            raise ValueError(f"may have {limit} items, not {len(value):,}")
+        return value
+
+    return BeforeValidator(look)
 
 
 class Strict(BaseModel):
     """A body in which every unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def few_enough(cls, body: Any) -> Any:
+        """Refuse what cannot be anything but unknown fields by its length, not by an error for each."""
+        if isinstance(body, dict) and len(body) > len(cls.model_fields) + MAX_ERRORS:
+            raise ValueError(f"has {len(body):,} fields, of which at most {len(cls.model_fields)} are known")
+        return body
 
 
 class Location(Strict):
@@ -115,7 +145,7 @@ class PatchMetadata(Strict):
     epss: Probability | None = None
     epss_date: date | None = None
     kev: Flag = False
-    references: list[Reference] = Field(
+    references: Annotated[list[Reference], FailFast()] = Field(  # the one list that may be longer than is kept
         default=[], description=f"addresses; the first {MAX_REFERENCES} are kept, and only http and https become links"
     )
     package_name: Text255 | None = None
@@ -153,7 +183,9 @@ class MlPrediction(Strict):
     model_version: Text255 = "rf_v1"
     confidence: Probability
     prediction: Flag
-    shap_values: dict[Text255, Finite | Contribution] | None = Field(default=None, max_length=200)
+    shap_values: Annotated[dict[Text255, Finite | Contribution] | None, short(MAX_FEATURES)] = Field(
+        default=None, max_length=MAX_FEATURES
+    )
     base_value: Finite | None = None
     execution_time_ms: Milliseconds | None = None
 
@@ -335,7 +367,7 @@ class Reject(Reason):
     comment: Annotated[str, StringConstraints(max_length=MAX_COMMENT)] | None = None
 
 
-class CommentBody(Strict):
+class CommentBody(Storable):
     decision_id: Name
     patch_sha256: Digest | None = None
     user: Text255 | None = None
@@ -343,13 +375,6 @@ class CommentBody(Strict):
     file: Annotated[str, StringConstraints(max_length=1000)] | None = None
     line: Count | None = None
     side: Literal["old", "new"] = Field("new", description="which file has the line: `old` for a deleted one")
-
-    @model_validator(mode="before")
-    @classmethod
-    def storable(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            refuse_unstorable(body)
-        return body
 
 
 class Acknowledge(Strict):
@@ -361,16 +386,9 @@ class BulkItem(Strict):
     patch_sha256: Digest
 
 
-class BulkDecision(Strict):
+class BulkDecision(Storable):
     items: list[BulkItem] = Field(min_length=1, max_length=200)
     verdict: Literal["approve", "reject", "request_changes"]
     in_name_of: InNameOf = None
     reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] | None = None
     category: CategoryWord | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def storable(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            refuse_unstorable(body)
-        return body

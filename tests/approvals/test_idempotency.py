@@ -102,6 +102,6 @@ def test_what_is_not_there_is_not_kept(producer_api: Api):
 def test_kept_answers_count_against_the_rate(producer_api: Api, monkeypatch):
     assert producer_api.post("/hitl/patches", document(), **KEY).status_code == 201
     monkeypatch.setattr("approvals.api.caller.BURST", 3)
-    monkeypatch.setattr("approvals.api.caller.requests", Bucket(1))
+    monkeypatch.setattr("approvals.api.caller.requests", Bucket(3))
     codes = [producer_api.post("/hitl/patches", document(), **KEY).status_code for _ in range(4)]
     assert codes == [201, 201, 201, 429]

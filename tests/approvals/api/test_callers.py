@@ -271,6 +271,17 @@ def test_a_bucket_gives_its_burst_then_its_rate(clock):
         bucket.take("a")
 
 
+@pytest.mark.parametrize("rate", [1, 60, 999])
+def test_a_burst_is_never_above_the_limit(clock, rate):
+    bucket = Bucket(rate)
+    for _ in range(2):
+        for _ in range(rate):
+            bucket.take("a")
+        with pytest.raises(TooMany):
+            bucket.take("a")
+        clock.now += 3_600  # however long it waits, no more than the limit gathers
+
+
 @pytest.mark.parametrize(("rate", "amount"), [(60, 1), (50, 1), (40, 1), (7, 1), (6000, 777), (60_000, 1000), (90, 4)])
 def test_coming_back_when_told_is_early_enough(clock, rate, amount):
     bucket = Bucket(rate)

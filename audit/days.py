@@ -1,0 +1,25 @@
+"""Days as people name them in a filter: a field that knows no impossible one, and when such a day begins."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils import timezone
+
+# Where a zone or the day after would leave what Python and PostgreSQL both call a date.
+FIRST, LAST = date(1900, 1, 1), date(9000, 12, 31)
+OUTSIDE = "Name a day from 1900 to 9000."
+
+
+class DayField(forms.DateField):
+    """A day that stays one in every zone, and the day after too; by default none is needed."""
+
+    def __init__(self, *, required: bool = False, **options: Any) -> None:
+        checks = [MinValueValidator(FIRST, OUTSIDE), MaxValueValidator(LAST, OUTSIDE)]
+        super().__init__(required=required, validators=checks, **options)
+
+
+def midnight(day: date | None, days: int = 0) -> datetime | None:
+    """Return when a day of a DayField, or one so many days later, begins in the reader's time zone."""
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min)) if day else None
