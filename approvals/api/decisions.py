@@ -44,7 +44,9 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
     def look() -> list[FeedEntry] | None:
         return feed.after(query.after, query.limit) or None
 
-    return [shapes.feed_item(entry) for entry in wait_until(look, query.wait) or []]
+    reader_of = caller_of(request).reader_of
+    found = wait_until(look, query.wait) or []
+    return [shapes.feed_item(entry, reader_of(entry.decision.patch.producer_id)) for entry in found]
 
 
 @router.post(
@@ -76,7 +78,8 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait) or find.by_id(decision_id)
-    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller)
+    reader = caller.reader_of(decision.patch.producer_id)
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), reader)
 
 
 @router.post(

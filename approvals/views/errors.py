@@ -6,6 +6,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from .access import Hidden
 from .resend import form_again
 
 
@@ -36,11 +37,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    why = str(exception) if isinstance(exception, Hidden) else "Your account's groups do not allow this page."
     return page(
         request,
         403,
         "Not yours to see",
-        "Your account's groups do not allow this page. A policy administrator can change that.",
+        f"{why} An administrator can change that.",
     )
 
 
