@@ -94,7 +94,7 @@ def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[dict[str, Any]]:
     caller = caller_of(request)
     caller.check_identity(body.user)
-    decision = _addressed(patch_id, body.decision_id)
+    decision = _addressed(patch_id, body.decision_id, caller)
     if body.patch_sha256 is not None:
         demand_seen(decision, body.patch_sha256, caller)
     added = reviews.comment(
@@ -181,9 +181,9 @@ def _acting(caller: Caller) -> Acting:
     return {"actor": caller.actor, "now": timezone.now(), "channel": Channel.API}
 
 
-def _addressed(patch_id: str, decision_id: str) -> Decision:
+def _addressed(patch_id: str, decision_id: str, caller: Caller) -> Decision:
     """Return the decision that a body names, of the patch that the path names."""
-    decision = find.by_id(decision_id)
+    decision = find.by_id(decision_id, caller.producer)
     reviews.demand_same(decision, patch_id)
     return decision
 
@@ -201,7 +201,7 @@ def demand_seen(decision: Decision, sha256: str, caller: Caller) -> None:
 def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
     caller = caller_of(request)
     caller.check_identity(body.user)
-    return caller, _addressed(patch_id, body.decision_id)
+    return caller, _addressed(patch_id, body.decision_id, caller)
 
 
 def _review(

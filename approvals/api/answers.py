@@ -36,7 +36,7 @@ class Current(Answer):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `errors` comes with 422, `current` with most 409, `page` with the `type` `step_up_required`."""
+    """RFC 9457. `errors` comes with 422, `current` or `decision_ids` with 409, `page` with `step_up_required`."""
 
     type: str
     title: str
@@ -44,6 +44,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[FieldError] = Field(default=[])
     current: Current | None = None
+    decision_ids: list[UUID] = Field(default=[], description="those that a name means which is not one decision's")
     page: str | None = Field(default=None, description="the page that takes the approval which is refused here")
 
 

@@ -70,14 +70,14 @@ def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
 def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
     """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
     caller = caller_of(request)
-    decision = find.by_id(decision_id)
+    decision = find.by_id(decision_id, caller.producer)
 
     def look() -> Decision | None:
-        found = find.by_id(decision_id)
+        found = find.by_id(str(decision.decision_id))
         return found if found.status != Status.PENDING else None
 
     if decision.status == Status.PENDING and wait:
-        decision = wait_until(look, wait) or find.by_id(decision_id)
+        decision = wait_until(look, wait) or find.by_id(str(decision.decision_id))
     reader = caller.reader_of(decision.patch.producer_id)
     return shapes.record(decision, find.with_reviews(decision), find.comments(decision), reader)
 
@@ -91,7 +91,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
     """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
     caller = caller_of(request)
-    ours = find.ours_of(decision_id)
+    ours = find.ours_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
     return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
 

@@ -27,6 +27,8 @@ def refused(error: Refusal) -> HttpResponse:
         members["errors"] = error.errors
     if isinstance(error, Conflict) and error.current:
         members["current"] = error.current
+    if isinstance(error, Conflict) and error.decision_ids:
+        members["decision_ids"] = error.decision_ids
     if isinstance(error, StepUpRequired):
         members["page"] = page_of(error)
     answer = problem(error.status, error.detail, title=error.title, type=error.type, **members)

@@ -6,6 +6,8 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from approvals.errors import Conflict
+
 from .access import Hidden
 from .resend import form_again
 
@@ -47,6 +49,9 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    cause = exception.__cause__ if exception else None
+    if isinstance(cause, Conflict):
+        return page(request, 409, "Several decisions have this name", cause.detail)
     return page(
         request,
         404,

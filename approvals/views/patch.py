@@ -198,7 +198,7 @@ def card_action(request: HttpRequest, decision_id: UUID, action: str) -> HttpRes
 def decision_or_404(decision_id: UUID) -> Decision:
     try:
         return find.by_id(str(decision_id))
-    except NotFound as error:
+    except (NotFound, Conflict) as error:
         raise Http404 from error
 
 
