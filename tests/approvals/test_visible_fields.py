@@ -308,6 +308,8 @@ def test_a_page_says_in_words_what_it_does_not_show(items, sign_in, carol):
         assert why_hidden(field) in page, field
     assert "1 file</b> changed" in page
     assert "No file is changed" not in page
+    assert reverse("patch-text", args=[items["waiting"].decision_id, "whole"]) not in page
+    assert reverse("patch-raw", args=[items["waiting"].decision_id]) not in page
     assert why_hidden("reason") in said(client, reverse("patch-detail", args=[items["rejected"].decision_id]))
     gate = client.get(reverse("patch-detail", args=[items["gate"].decision_id])).content.decode()
     assert why_hidden("request") in gate
