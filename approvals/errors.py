@@ -1,5 +1,6 @@
 """The errors services raise, typed once; edges turn them into problem+json, a page or a fragment."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,14 +43,18 @@ class NotFound(Refusal):
 
 
 class Conflict(Refusal):
-    """The thing changed or ended before the request came; `current` says what is so now."""
+    """The thing changed or ended before the request came, and `current` says what is so now; or a name is that of
+    several decisions, and `decision_ids` says of which."""
 
     status = 409
     title = "Conflict"
 
-    def __init__(self, detail: str, *, current: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, detail: str, *, current: dict[str, Any] | None = None, decision_ids: Sequence[UUID] = ()
+    ) -> None:
         super().__init__(detail)
         self.current = current
+        self.decision_ids = list(decision_ids)
 
 
 class Invalid(Refusal):

@@ -13,6 +13,7 @@ from ninja import Router, Status
 
 from approvals.errors import Conflict, NotFound
 from approvals.models import Channel, Decision, Displayed, Side, Verdict
+from approvals.policy.visible_fields import shown
 from approvals.queries import decisions as find
 from approvals.queries.case import current
 from approvals.services import lifecycle, reviews
@@ -77,7 +78,7 @@ def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -
 )
 def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
     done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "approvals": done.approvals}
@@ -93,9 +94,9 @@ def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[dict[str, Any]]:
     caller = caller_of(request)
     caller.check_identity(body.user)
-    decision = _addressed(patch_id, body.decision_id)
+    decision = _addressed(patch_id, body.decision_id, caller)
     if body.patch_sha256 is not None:
-        demand_seen(decision, body.patch_sha256)
+        demand_seen(decision, body.patch_sha256, caller)
     added = reviews.comment(
         decision.decision_id,
         body.comment,
@@ -117,7 +118,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
 )
 def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
     done = lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
@@ -132,7 +133,7 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 def extend(request: HttpRequest, patch_id: str, body: Extend) -> dict[str, Any]:
     """Move the end by `seconds`; it may lie at most 30 days from now."""
     caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
     done = lifecycle.extend(decision.decision_id, body.seconds, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id, "expire_at": done.expire_at}
@@ -147,7 +148,7 @@ def extend(request: HttpRequest, patch_id: str, body: Extend) -> dict[str, Any]:
 def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
     if caller.person or caller.owns(decision.patch.producer_id):  # to anybody else the service says why not, first
-        demand_seen(decision, body.patch_sha256)
+        demand_seen(decision, body.patch_sha256, caller)
     done = lifecycle.cancel(
         decision.decision_id, body.reason, user=caller.user, producer=caller.producer, **_acting(caller)
     )
@@ -162,7 +163,7 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
 )
 def revoke(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
     caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256)
+    demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
     done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
     return {"status": done.status, "decision_id": done.decision_id}
@@ -180,27 +181,27 @@ def _acting(caller: Caller) -> Acting:
     return {"actor": caller.actor, "now": timezone.now(), "channel": Channel.API}
 
 
-def _addressed(patch_id: str, decision_id: str) -> Decision:
+def _addressed(patch_id: str, decision_id: str, caller: Caller) -> Decision:
     """Return the decision that a body names, of the patch that the path names."""
-    decision = find.by_id(decision_id)
+    decision = find.by_id(decision_id, caller.producer)
     reviews.demand_same(decision, patch_id)
     return decision
 
 
-def demand_seen(decision: Decision, sha256: str) -> None:
+def demand_seen(decision: Decision, sha256: str, caller: Caller) -> None:
     """Refuse an act on content that is not the item's. Needs no lock: what a decision is about never changes."""
     if sha256 != decision.patch.sha256:
         raise Conflict(
             f"You acted on digest {sha256[:12]}, this revision has {decision.patch.sha256[:12]}. "
             "Nothing was changed; look at the present content.",
-            current=current(decision),
+            current=shown(current(decision), caller.reader_of(decision.patch.producer_id)),
         )
 
 
 def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
     caller = caller_of(request)
     caller.check_identity(body.user)
-    return caller, _addressed(patch_id, body.decision_id)
+    return caller, _addressed(patch_id, body.decision_id, caller)
 
 
 def _review(

@@ -15,7 +15,7 @@ PriorityWord = Literal["low", "medium", "high", "critical"]
 
 
 class Answer(BaseModel):
-    """Every field is always there; null says 'absent'."""
+    """Every field is always there; null says 'absent', or that the caller may not see it (docs/integrating.md)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,7 +36,7 @@ class Current(Answer):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `errors` comes with 422, `current` with most 409, `page` with the `type` `step_up_required`."""
+    """RFC 9457. `errors` comes with 422, `current` or `decision_ids` with 409, `page` with `step_up_required`."""
 
     type: str
     title: str
@@ -44,6 +44,7 @@ class Problem(BaseModel):
     detail: str
     errors: list[FieldError] = Field(default=[])
     current: Current | None = None
+    decision_ids: list[UUID] = Field(default=[], description="those that a name means which is not one decision's")
     page: str | None = Field(default=None, description="the page that takes the approval which is refused here")
 
 
@@ -88,7 +89,7 @@ class PendingRow(Answer):
     patch_sha256: str
     apv_id: str
     cve_id: str | None
-    title: str
+    title: str | None
     package_name: str | None
     current_version: str | None
     target_version: str | None
@@ -142,20 +143,20 @@ class Metadata(Answer):
     epss: float | None
     epss_date: date | None
     kev: bool
-    references: list[str]
+    references: list[str] | None
     package_name: str | None
     ecosystem: str | None
     purl: str | None
     current_version: str | None
     target_version: str | None
     language: str | None
-    affected_systems: list[str]
+    affected_systems: list[str] | None
     patch_size_lines: int | None
     repository: str | None
     base_commit: str | None
     strategy: str | None
     risk_level: str | None
-    vulnerable_locations: list[dict[str, Any]]
+    vulnerable_locations: list[dict[str, Any]] | None
 
 
 class ReviewRow(Answer):
@@ -177,11 +178,11 @@ class CommentRow(Answer):
     file: str | None
     line: int | None
     side: Literal["old", "new"] | None = Field(description="which file has the line; null where there is no line")
-    text: str | None = Field(description="null for other producers, and when it was erased")
+    text: str | None = Field(description="null for whom it is not, and when it was erased")
 
 
 class RevocationRow(Answer):
-    revoked_by: str
+    revoked_by: str | None
     revoked_at: datetime
     reason: str | None
 
@@ -211,12 +212,12 @@ class Record(Answer):
     channel: str | None
     cause: str | None
     category: str | None
-    reason: str | None = Field(description="null for other producers: their words are not theirs to see")
+    reason: str | None = Field(description="for its producer, `diffs:read` and people who read diffs")
     comment: str | None
     priority: PriorityWord
     requested_priority: PriorityWord | None = Field(description="`priority` as sent; ours is never lower")
     requires_manual_review: bool
-    manual_review_reason: str | None = Field(description="null for other producers")
+    manual_review_reason: str | None = Field(description="null for whom it is not to see")
     created_at: datetime
     updated_at: datetime
     requires_escalation: bool
@@ -230,27 +231,27 @@ class Record(Answer):
     required_approvals: int
     required_groups: list[str]
     policy: PolicyName
-    trace: list[TraceRow]
+    trace: list[TraceRow] | None
     patch_metadata: Metadata
     effective_severity: Severity
     effective_cvss: float | None = Field(description="the higher of the score and the vector's base score")
     known_exploited: bool
     ml_prediction: dict[str, Any] | None
-    wargaming_result: dict[str, Any] | None = Field(description="as sent; `log` is null for other producers")
-    files: int
-    additions: int
-    deletions: int
-    parse_warnings: list[ParseWarning]
+    wargaming_result: dict[str, Any] | None = Field(description="as sent")
+    files: int | None
+    additions: int | None
+    deletions: int | None
+    parse_warnings: list[ParseWarning] | None
     canonical_sha256: str | None = Field(description="of `/diff?form=canonical`; null where no form is safe")
     no_canonical: str | None = Field(description="why there is no canonical form")
     ambiguous: str | None = Field(description="why common tools need not make the same change of this patch")
-    marks: list[str] = Field(description="codes of what asks for a careful look")
+    marks: list[str] | None = Field(description="codes of what asks for a careful look")
     synthetic: bool
-    people: dict[str, str | None]
-    reviews: list[ReviewRow]
-    comments: list[CommentRow]
+    people: dict[str, str | None] | None
+    reviews: list[ReviewRow] | None
+    comments: list[CommentRow] | None
     revocation: RevocationRow | None
-    acknowledgements: list[AcknowledgementRow]
+    acknowledgements: list[AcknowledgementRow] | None
 
 
 class RevisionRow(Answer):

@@ -19,6 +19,7 @@ from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
 from approvals.policy.rules import Person
+from approvals.policy.visible_fields import Reader, reader_among
 from approvals.queries.people import person, person_shown
 from approvals.queries.tokens import token_of
 from approvals.services.access import digest_of, touch_token
@@ -62,10 +63,15 @@ class Caller:
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 
-    @property
-    def reads_all(self) -> bool:
-        """Return whether raw diffs and reasons of every producer may be shown."""
-        return self.may("diffs:read")
+    def reader_of(self, producer_id: int) -> Reader:
+        """Return which reader of `policy.visible_fields` the caller is of this producer's patches."""
+        if self.person:
+            return reader_among(self.person.permissions)
+        if self.producer:
+            return Reader.OWN_PRODUCER if self.owns(producer_id) else Reader.OTHER_PRODUCER
+        if not self.may("diffs:read"):
+            return Reader.NARROWED
+        return Reader.DEPLOYER if self.token and self.token.kind == TokenKind.DEPLOYER else Reader.AUDITOR
 
     def owns(self, producer_id: int) -> bool:
         return self.producer is not None and self.producer.pk == producer_id

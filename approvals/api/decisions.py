@@ -44,7 +44,9 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
     def look() -> list[FeedEntry] | None:
         return feed.after(query.after, query.limit) or None
 
-    return [shapes.feed_item(entry) for entry in wait_until(look, query.wait, caller_of(request).actor.id) or []]
+    caller = caller_of(request)
+    found = wait_until(look, query.wait, caller.actor.id) or []
+    return [shapes.feed_item(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
 
 
 @router.post(
@@ -68,15 +70,16 @@ def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
 def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
     """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
     caller = caller_of(request)
-    decision = find.by_id(decision_id)
+    decision = find.by_id(decision_id, caller.producer)
 
     def look() -> Decision | None:
-        found = find.by_id(decision_id)
+        found = find.by_id(str(decision.decision_id))
         return found if found.status != Status.PENDING else None
 
     if decision.status == Status.PENDING and wait:
-        decision = wait_until(look, wait, caller.actor.id) or find.by_id(decision_id)
-    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller)
+        decision = wait_until(look, wait, caller.actor.id) or find.by_id(str(decision.decision_id))
+    reader = caller.reader_of(decision.patch.producer_id)
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), reader)
 
 
 @router.post(
@@ -88,7 +91,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
     """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
     caller = caller_of(request)
-    ours = find.ours_of(decision_id)
+    ours = find.ours_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
     return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
 

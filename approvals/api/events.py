@@ -12,6 +12,7 @@ from django.utils import timezone
 from ninja import Router
 
 from approvals.live import Hearer, Notice, ear, places
+from approvals.policy.visible_fields import EVERYBODY, VISIBLE
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
@@ -119,9 +120,15 @@ def _let_go(request: HttpRequest) -> None:
 
 
 def _frame(notice: Notice) -> str:
-    data = {name: value for name, value in notice.items() if name not in {"event", "id"}}
+    """Return a notice as it goes to every stream: it cannot know whose patch it is about, so it says only what
+    everybody sees."""
+    data = {name: value for name, value in notice.items() if name not in {"event", "id"} and _is_public(name)}
     place = f"id: {notice['id']}\n" if "id" in notice else ""
     return f"{place}event: {notice['event']}\ndata: {json.dumps(data)}\n\n"
+
+
+def _is_public(name: str) -> bool:
+    return VISIBLE.get(name) == EVERYBODY
 
 
 def _gone(request: HttpRequest) -> bool:

@@ -9,15 +9,15 @@ from pydantic import Field
 
 from approvals.models import Decision, Review, Status
 from approvals.policy.gate_conditions import judged
+from approvals.policy.visible_fields import Reader, shown
 from approvals.queries.people import ids_by_name
 
 from .answers import Answer, PolicyName, PriorityWord, TraceRow
-from .caller import Caller
 from .shapes import deadline, policy, priority_word
 
 
 class GateAnswer(Answer):
-    """One gate. What was asked is null for callers whose gate it is not and who may not read diffs."""
+    """One gate; null where the caller may not see it."""
 
     id: UUID = Field(description="the `decision_id`")
     digest: str = Field(description="SHA-256 of the request as canonical JSON; an act names it")
@@ -99,13 +99,12 @@ DECIDED = {
 }
 
 
-def gate(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str, Any]:
-    """Return a gate with its present state; free text and what was asked go to whom `shapes.record` gives them."""
+def gate(decision: Decision, reviews: list[Review], reader: Reader) -> dict[str, Any]:
+    """Return a gate with its present state; null where the reader may not see it."""
     patch = decision.patch
-    words = caller.reads_all or caller.owns(patch.producer_id)
     given = [review for review in reviews if review.verdict == "approve" and review.withdrawn_at is None]
     said = [review.text.body for review in given if review.text and review.text.body]
-    return {
+    every = {
         "id": decision.decision_id,
         "digest": patch.sha256,
         "patch_id": patch.patch_id,
@@ -117,15 +116,15 @@ def gate(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str,
         "workflow_id": patch.gate.workflow_id,
         "job_id": patch.gate.job_id,
         "execution_id": patch.gate.execution_id,
-        "request": patch.gate.request if words else None,
+        "request": patch.gate.request,
         "status": decision.status,
         "decision": DECIDED.get(Status(decision.status)),
         "decided_by": decision.decided_by or None,
         "decided_at": decision.decided_at,
         "cause": decision.cause or None,
         "category": decision.category or None,
-        "reason": decision.reason.body if decision.reason and words else None,
-        "comment": said[-1] if said and words else None,
+        "reason": decision.reason.body if decision.reason else None,
+        "comment": said[-1] if said else None,
         "priority": priority_word(decision),
         "expires_at": deadline(decision.expire_at),
         "on_expiry": decision.expire_action,
@@ -138,6 +137,7 @@ def gate(decision: Decision, reviews: list[Review], caller: Caller) -> dict[str,
         "policy": policy(decision),
         "trace": decision.trace,
     }
+    return shown(every, reader)
 
 
 def notes(decision: Decision) -> list[str]:

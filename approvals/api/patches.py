@@ -1,5 +1,6 @@
 """`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with it is in `acting`."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from approvals.diff.canonical import canonical
 from approvals.diff.parse import parse
 from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Decision, PatchContent, Waiting
+from approvals.policy.visible_fields import Reader, seeks_hidden, sees
 from approvals.queries import decisions as find
 from approvals.queries import queue
 from approvals.queries.keyset import BadCursor, cursor_at, page, part
@@ -117,6 +119,10 @@ class PendingQuery(ListQuery):
         given = self.model_dump(exclude={"sort", "limit", "cursor", "offset"}, exclude_none=True)
         return queue.Filters(**given)
 
+    def narrowing(self) -> set[str]:
+        """Return the names of the filters that are set."""
+        return {name for name, value in asdict(self.filters()).items() if value}
+
 
 @router.get(
     "/pending",
@@ -125,15 +131,18 @@ class PendingQuery(ListQuery):
     summary="The pending queue",
 )
 def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
-    """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on."""
+    """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. To a producer,
+    `q`, `lines` and `careful` find its own patches only: they compare what it may not see of others'."""
     now = timezone.now()
-    filters, person = query.filters(), caller_of(request).person
-    narrow = queue.waiting(filters, now, person)
+    filters, caller = query.filters(), caller_of(request)
+    narrow = queue.waiting(filters, now, caller.person)
+    if caller.producer and seeks_hidden(Reader.OTHER_PRODUCER, query.narrowing()):
+        narrow = narrow.filter(producer=caller.producer)  # a filter would tell what the rows do not
     response["X-Total-Count"] = queue.counted(narrow).replace(",", "")
     found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     if cursor:
         lead_on(request, response, cursor)
-    return [shapes.pending_row(decision, now) for decision in found]
+    return [shapes.pending_row(decision, now, caller.reader_of(decision.patch.producer_id)) for decision in found]
 
 
 def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
@@ -180,7 +189,8 @@ def detail(
         }
         for other in find.revisions(decision)
     ]
-    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), caller) | {
+    reader = caller.reader_of(decision.patch.producer_id)
+    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), reader) | {
         "revisions": revisions
     }
 
@@ -201,7 +211,7 @@ def diff(
     """For its producer, `diffs:read` and people who review; as sent, or canonical (409 where no such form is safe)."""
     caller = caller_of(request)
     decision = _find(caller, patch_id, producer, revision)
-    if not (caller.reads_all or caller.owns(decision.patch.producer_id)):
+    if not sees(caller.reader_of(decision.patch.producer_id), "diff"):
         raise NotAllowed("Raw diffs go to their producer, to diffs:read and to reviewers.")
     return canonical_diff(decision) if form == "canonical" else raw_diff(decision)
 

@@ -32,6 +32,8 @@ def refused(error: Refusal) -> HttpResponse:
         members["errors"] = listed(error.errors)
     if isinstance(error, Conflict) and error.current:
         members["current"] = error.current
+    if isinstance(error, Conflict) and error.decision_ids:
+        members["decision_ids"] = error.decision_ids
     if isinstance(error, StepUpRequired):
         members["page"] = page_of(error)
     answer = problem(

@@ -17,10 +17,9 @@ from approvals.models import (
     Status,
     Wargaming,
 )
+from approvals.policy.visible_fields import Reader, shown
 from approvals.queries import revocable
 from approvals.queries.queue import sla_state
-
-from .caller import Caller
 
 
 def deadline(at: datetime) -> datetime | None:
@@ -55,9 +54,9 @@ def intake_answer(decision: Decision, newest_revision: int) -> dict[str, Any]:
     }
 
 
-def pending_row(decision: Decision, now: datetime) -> dict[str, Any]:
+def pending_row(decision: Decision, now: datetime, reader: Reader) -> dict[str, Any]:
     patch = decision.patch
-    return {
+    row = {
         "decision_id": decision.decision_id,
         "patch_id": patch.patch_id,
         "kind": patch.kind,
@@ -85,6 +84,7 @@ def pending_row(decision: Decision, now: datetime) -> dict[str, Any]:
         "required_approvals": decision.required_approvals,
         "escalation_level": decision.escalation_level,
     }
+    return shown(row, reader)
 
 
 METADATA = (
@@ -120,16 +120,12 @@ METADATA = (
 )
 
 
-def record(decision: Decision, reviews: list[Review], comments: list[Comment], caller: Caller) -> dict[str, Any]:
+def record(decision: Decision, reviews: list[Review], comments: list[Comment], reader: Reader) -> dict[str, Any]:
     """Return S1's record of a decision, with everything sent but the diff, reviews, discussion, trace, revocation and
-    what deployers acted on.
-
-    Reasons, logs and other free text go to people, `diffs:read` and the producer whose patch it is.
-    """
+    what deployers acted on; null where the reader may not see it."""
     patch = decision.patch
-    words = caller.reads_all or caller.owns(patch.producer_id)
     revocation: Revocation | None = getattr(decision, "revocation", None)
-    return {
+    every = {
         "decision_id": decision.decision_id,
         "alias": decision.alias,
         "patch_id": patch.patch_id,
@@ -145,12 +141,12 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "channel": decision.channel or None,
         "cause": decision.cause or None,
         "category": decision.category or None,
-        "reason": decision.reason.body if decision.reason and words else None,
-        "comment": _approval_words(reviews) if words else None,
+        "reason": decision.reason.body if decision.reason else None,
+        "comment": _approval_words(reviews),
         "priority": priority_word(decision),
         "requested_priority": patch.requested_priority or None,
         "requires_manual_review": patch.requires_manual_review,
-        "manual_review_reason": patch.manual_review_reason or None if words else None,
+        "manual_review_reason": patch.manual_review_reason or None,
         "created_at": decision.created_at,
         "updated_at": _updated_at(decision, reviews, revocation),
         "requires_escalation": decision.escalation_level > 0,
@@ -170,7 +166,7 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
         "effective_cvss": patch.cvss_counted,
         "known_exploited": patch.known_exploited,
         "ml_prediction": _ml(patch),
-        "wargaming_result": _wargaming(patch, words),
+        "wargaming_result": _wargaming(patch),
         "files": patch.file_count,
         "additions": patch.additions,
         "deletions": patch.deletions,
@@ -184,17 +180,18 @@ def record(decision: Decision, reviews: list[Review], comments: list[Comment], c
             role: getattr(patch, role) or None
             for role in ("submitted_by", "triggered_by", "model_owner", "simulation_author")
         },
-        "reviews": [_review(review, words) for review in reviews],
-        "comments": [_said(added, words) for added in comments],
-        "revocation": _revocation(revocation, words) if revocation else None,
+        "reviews": [_review(review) for review in reviews],
+        "comments": [_said(added) for added in comments],
+        "revocation": _revocation(revocation) if revocation else None,
         "acknowledgements": [_acknowledgement(said) for said in revocable.acknowledged(decision)],
     }
+    return shown(every, reader)
 
 
-def feed_item(entry: FeedEntry) -> dict[str, Any]:
+def feed_item(entry: FeedEntry, reader: Reader) -> dict[str, Any]:
     decision = entry.decision
     revoked = entry.status == Status.REVOKED
-    return {
+    item = {
         "position": entry.position,
         "decision_id": decision.decision_id,
         "patch_id": decision.patch.patch_id,
@@ -211,6 +208,7 @@ def feed_item(entry: FeedEntry) -> dict[str, Any]:
         "priority": priority_word(decision),
         "bypass": decision.bypass_id is not None,
     }
+    return shown(item, reader)
 
 
 def comment(added: Comment) -> dict[str, Any]:
@@ -255,7 +253,7 @@ def _ml(patch: Patch) -> dict[str, Any] | None:
     }
 
 
-def _wargaming(patch: Patch, words: bool) -> dict[str, Any] | None:
+def _wargaming(patch: Patch) -> dict[str, Any] | None:
     """Return what was sent of the run; None when nothing was, whatever verdict came with it."""
     sent = {
         "phase1_success": patch.wargaming_phase1,
@@ -270,16 +268,16 @@ def _wargaming(patch: Patch, words: bool) -> dict[str, Any] | None:
     }
     if patch.wargaming == Wargaming.NOT_RUN and not any(value is not None and value != [] for value in sent.values()):
         return None
-    return sent | {"verdict": patch.wargaming, "log": sent["log"] if words else None}
+    return sent | {"verdict": patch.wargaming}
 
 
-def _review(review: Review, words: bool) -> dict[str, Any]:
+def _review(review: Review) -> dict[str, Any]:
     return {
         "reviewer": review.reviewer.username,
         "in_name_of": review.delegated_from.username if review.delegated_from else None,
         "verdict": review.verdict,
         "category": review.category or None,
-        "text": review.text.body if review.text and words else None,
+        "text": review.text.body if review.text else None,
         "patch_sha256": review.patch_sha256,
         "displayed": review.displayed,
         "channel": review.channel,
@@ -288,14 +286,14 @@ def _review(review: Review, words: bool) -> dict[str, Any]:
     }
 
 
-def _said(added: Comment, words: bool) -> dict[str, Any]:
+def _said(added: Comment) -> dict[str, Any]:
     return {
         "author": added.author_label,
         "created_at": added.created_at,
         "file": added.file or None,
         "line": added.line,
         "side": added.side_of_line,
-        "text": added.text.body if words else None,
+        "text": added.text.body,
     }
 
 
@@ -308,9 +306,9 @@ def _acknowledgement(said: Acknowledgement) -> dict[str, Any]:
     }
 
 
-def _revocation(revocation: Revocation, words: bool) -> dict[str, Any]:
+def _revocation(revocation: Revocation) -> dict[str, Any]:
     return {
         "revoked_by": revocation.revoked_by,
         "revoked_at": revocation.revoked_at,
-        "reason": revocation.reason.body if words else None,
+        "reason": revocation.reason.body,
     }

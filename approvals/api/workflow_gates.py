@@ -198,7 +198,7 @@ def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str,
 def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, Any]:
     caller = caller_of(request)
     decision = queries.one(gate_id, caller.producer)
-    demand_seen(decision, body.digest)
+    demand_seen(decision, body.digest, caller)
     lifecycle.cancel(
         decision.decision_id,
         body.reason,
@@ -236,7 +236,7 @@ def _review(
 
 
 def _shown(decision: Decision, caller: Caller) -> dict[str, Any]:
-    return answers.gate(decision, find.with_reviews(decision), caller)
+    return answers.gate(decision, find.with_reviews(decision), caller.reader_of(decision.patch.producer_id))
 
 
 def _pending(caller: Caller, query: PendingGates) -> dict[str, Any]:
@@ -256,7 +256,10 @@ def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> dict[str, A
         raise wrong("page", f"A list leads {MAX_OFFSET:,} rows far; narrow it.")
     found, total = queries.part(rows, first, query.page_size)
     return {
-        "approvals": [answers.gate(decision, list(decision.reviews.all()), caller) for decision in found],
+        "approvals": [
+            answers.gate(decision, list(decision.reviews.all()), caller.reader_of(decision.patch.producer_id))
+            for decision in found
+        ],
         "total": min(total, COUNT_LIMIT),
         "total_is_exact": total <= COUNT_LIMIT,
         "page": query.page,

@@ -51,7 +51,7 @@ drop function approvals_user_guard();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("approvals", "0025_gate_conditions"),
+        ("approvals", "0029_aliases"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from .access import ApiToken
+from .access import ApiToken, Producer
 from .patch import Patch
 from .policy import PolicyVersion
 from .text import Text
@@ -71,7 +71,17 @@ class Decision(models.Model):
     """
 
     decision_id = models.UUIDField(unique=True)
-    alias = models.CharField(max_length=200, null=True, unique=True)  # noqa: DJ001  unique, so absent must be NULL
+    alias = models.CharField(max_length=200, null=True)  # noqa: DJ001  unique, so absent must be NULL
+    alias_producer = models.ForeignKey(
+        Producer,
+        models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_index=False,  # asked for with the alias, which the unique index begins with
+        db_constraint=False,  # the trigger copies it from the patch, which has one
+        editable=False,
+        help_text="Whose name for it the alias is; a trigger keeps it.",
+    )
     patch = models.OneToOneField(Patch, models.PROTECT, related_name="decision")
     status = models.CharField(max_length=17, choices=Status, default=Status.PENDING)
     decided_by_kind = models.CharField(max_length=7, choices=DeciderKind, blank=True)
@@ -125,6 +135,13 @@ class Decision(models.Model):
             ("view_analytics", "Can read analytics"),
         ]
         constraints = [
+            # The alias first, so that one is found by it whoever asks.
+            models.UniqueConstraint(fields=["alias", "alias_producer"], name="decision_alias_once"),
+            models.CheckConstraint(
+                condition=Q(alias__isnull=True, alias_producer__isnull=True)
+                | Q(alias__isnull=False, alias_producer__isnull=False),
+                name="decision_alias_is_somebodys",
+            ),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="decision_status"),
             models.CheckConstraint(condition=Q(required_approvals__gte=1), name="decision_asks_for_somebody"),
             models.CheckConstraint(

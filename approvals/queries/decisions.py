@@ -1,6 +1,6 @@
 """Find patches and decisions by the ids callers know, and read what one answer shows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -103,15 +103,15 @@ class Revision:
     created_at: datetime
 
 
-def by_id(decision_id: str) -> Decision:
-    """Return a decision by our id or by the producer's alias, with its patch and what both refer to. Raise NotFound."""
+def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
+    """Return a decision by our id or by a producer's alias, with its patch and what both refer to.
+
+    Raise NotFound, or Conflict where several producers use the alias; one that asks means its own.
+    """
     ours = as_uuid(decision_id)
     # One name after the other: this OR that took ten times as long to plan.
-    found = (prepared(f"{WHOLE} where decision_id = %s", [ours]) if ours else []) or prepared(
-        f"{WHOLE} where alias = %s", [decision_id]
-    )
-    if not found:
-        raise NotFound("There is no such decision.")
+    found = prepared(f"{WHOLE} where decision_id = %s", [ours]) if ours else []
+    found = found or prepared(f"{WHOLE} where decision_id = %s", [_by_alias(decision_id, asker)])
     [[sha256, policy, *row]] = found
     decision, patch, producer, reason, user = parted(row, DECISIONS, PATCHES, PRODUCERS, TEXTS, USERS)
     decision.patch, decision.reason, decision.decided_by_user = patch, reason, user
@@ -120,39 +120,65 @@ def by_id(decision_id: str) -> Decision:
     return decision  # type: ignore[no-any-return]
 
 
-def ours_of(decision_id: str) -> UUID:
-    """Return our id of a decision, by our id or by the producer's alias. Raise NotFound."""
-    found = prepared(OURS, {"ours": as_uuid(decision_id), "alias": decision_id})
-    if not found:
-        raise NotFound("There is no such decision.")
-    [(ours,)] = found
-    return ours  # type: ignore[no-any-return]
+def ours_of(decision_id: str, asker: Producer | None = None) -> UUID:
+    """Return our id of a decision, by our id or by a producer's alias. Raise as `by_id` does."""
+    ours = as_uuid(decision_id)
+    if ours and prepared("select from approvals_decision where decision_id = %s", [ours]):
+        return ours
+    return _by_alias(decision_id, asker)
 
 
-OURS = """
-select decision_id from approvals_decision where decision_id = %(ours)s
-union all select decision_id from approvals_decision where alias = %(alias)s limit 1
+NAMED_SO = """
+select decision_id, producer.id, producer.name
+from approvals_decision join approvals_producer producer on producer.id = alias_producer_id
+where alias = %s order by approvals_decision.id
 """
 
 
-def used_names(aliases: Collection[str]) -> set[str]:
-    """Return those of these aliases that already name a decision, as its alias or as our id in any spelling."""
+def _by_alias(alias: str, asker: Producer | None) -> UUID:
+    """Return our id of the decision that a producer calls so. Raise NotFound or Conflict."""
+    found = prepared(NAMED_SO, [alias])
+    own = [row for row in found if asker and row[1] == asker.pk]
+    if not found:
+        raise NotFound("There is no such decision.")
+    if len(found) > 1 and not own:
+        raise ambiguous("decision_id; use ours", [(decision_id, name) for decision_id, _, name in found])
+    return (own or found)[0][0]  # type: ignore[no-any-return]
+
+
+def ambiguous(name: str, found: Sequence[tuple[UUID, str]]) -> Conflict:
+    """Return the 409 for a name that several producers use, listing the decisions and whose they are."""
+    listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in found)
+    said = f"{len(found)} producers use this {name}. Decisions: {listed}."
+    return Conflict(said, decision_ids=[decision_id for decision_id, _ in found])
+
+
+def used_names(aliases: Collection[str], producer: Producer) -> set[str]:
+    """Return those of these aliases that already name a decision: as an alias of this producer, or as our id in any
+    spelling."""
     if not aliases:
         return set()
     spelled = {alias: ours for alias in aliases if (ours := as_uuid(alias))}
-    rows = Decision.objects.filter(Q(alias__in=aliases) | Q(decision_id__in=spelled.values()))
+    mine = Q(alias__in=aliases, alias_producer=producer)
+    rows = Decision.objects.filter(mine | Q(decision_id__in=spelled.values()))
     taken = {name for row in rows.values_list("alias", "decision_id") for name in row}
     return {alias for alias in aliases if alias in taken or spelled.get(alias) in taken}
 
 
 def ids_of(decision_id: str, patch_id: str, limit: int = 1000) -> list[str] | None:
-    """Return our ids of the decisions of a patch_id or of that name, newest first; None when neither is given."""
+    """Return our ids of the decisions of a patch_id or of that name, newest first; None when neither is given.
+
+    Raise Conflict where several producers call a decision so.
+    """
     if not (decision_id or patch_id):
         return None
     rows = Decision.objects.filter(_named(decision_id)) if decision_id else Decision.objects.all()
     if patch_id:
         rows = rows.filter(patch__patch_id=patch_id)
-    return [str(ours) for ours in rows.order_by("-id").values_list("decision_id", flat=True)[:limit]]
+    found = list(rows.order_by("-id").values_list("decision_id", "patch__producer__name")[:limit])
+    if decision_id and len(found) > 1:
+        raise ambiguous("decision_id; use ours", found)
+    return [str(ours) for ours, _ in found]
 
 
 def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, revision: int | None) -> Decision:
@@ -169,8 +195,8 @@ def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, 
     if not newest:
         raise NotFound("There is no such patch or revision.")
     if len(newest) > 1:
-        ids = ", ".join(f"{found.decision_id} ({found.patch.producer.name})" for found in newest)
-        raise Conflict(f"{len(newest)} producers use this patch_id; name one with ?producer=. Decisions: {ids}.")
+        found = [(one.decision_id, one.patch.producer.name) for one in newest]
+        raise ambiguous("patch_id; name one with ?producer=", found)
     return newest[0]
 
 

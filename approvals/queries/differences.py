@@ -12,6 +12,7 @@ from os.path import commonprefix
 from typing import Any
 
 from approvals.models import Decision, Gate, Patch, Priority
+from approvals.policy.visible_fields import Reader, seen_column, sees
 
 LONGEST = 300  # characters of a value; of longer ones what stands where they part
 BEFORE = 60  # characters shown before that place
@@ -104,20 +105,24 @@ WORDS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def differences(older: Decision, newer: Decision) -> list[Difference]:
-    """Return what changed from one revision to another, in the order the patch page has it."""
+def differences(older: Decision, newer: Decision, reader: Reader) -> list[Difference]:
+    """Return what changed from one revision to another of what this reader sees, in the order the patch page has it."""
     old, new = older.patch, newer.patch
     found = [Difference("Priority", "Priority", *(Priority(one.priority).label for one in (older, newer)))]
     if new.is_gate:
-        return [one for one in [*found, *asked_differently(old.gate, new.gate)] if one.old != one.new]
+        asked = asked_differently(old.gate, new.gate) if sees(reader, "request") else ()
+        return [one for one in [*found, *asked] if one.old != one.new]
     for group, labels in LABELS.items():
         found += [
-            Difference(group, label, *_parted(_text(old, name), _text(new, name))) for name, label in labels.items()
+            Difference(group, label, *_parted(_text(old, name), _text(new, name)))
+            for name, label in labels.items()
+            if seen_column(reader, name)
         ]
-        if group == "ML":
+        if group == "ML" and seen_column(reader, "ml_shap"):
             found += _by_name(group, "SHAP", _shap(old), _shap(new))
-        if group == "Wargaming":
+        if group == "Wargaming" and seen_column(reader, "wargaming_phases"):
             found += _by_name(group, "Phase", _phases(old), _phases(new))
+        if group == "Wargaming" and seen_column(reader, "wargaming_log"):
             found.append(Difference(group, "Log", *(_log(patch.wargaming_log) for patch in (old, new))))
     return [one for one in found if one.old != one.new]
 

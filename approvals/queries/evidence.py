@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 
 from approvals.errors import moment
 from approvals.models import Category, DeciderKind, Decision, Patch, Status, Verdict
+from approvals.policy.visible_fields import Reader, sees
 from audit.queries import EntryFilters, body_of, data_of, entries
 
 SHAP_SHOWN = 10
@@ -168,10 +169,11 @@ VERDICTS = {
 }
 
 
-def timeline(decision: Decision) -> list[dict[str, Any]]:
-    """Return what happened to a decision, newest first, from the audit log itself."""
+def timeline(decision: Decision, reader: Reader) -> list[dict[str, Any]]:
+    """Return what happened to a decision that this reader sees, newest first, from the audit log itself."""
     filters = EntryFilters(object_type="decision", object_ids=[str(decision.decision_id)])
-    return [_step(entry) for entry in entries(filters, limit=200)]
+    every = sees(reader, "refusals")
+    return [_step(entry) for entry in entries(filters, limit=200) if every or entry.type != "decision.refused"]
 
 
 def _step(entry: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class GateFilters:
 
 def one(decision_id: str, producer: Producer | None) -> Decision:
     """Return the decision of a gate; to a producer only its own are there. Raise NotFound."""
-    decision = by_id(decision_id)
+    decision = by_id(decision_id, producer)
     if not decision.patch.is_gate or (producer and decision.patch.producer_id != producer.pk):
         raise NotFound("There is no such gate.")
     return decision

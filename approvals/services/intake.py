@@ -148,7 +148,6 @@ select pg_advisory_xact_lock(key) from (
     order by key
 ) keys
 """
-EVERY_PRODUCER = -1  # an alias is unique over all producers; no producer has this key
 
 
 def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Known:
@@ -157,9 +156,9 @@ def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Kno
     if len(ids) != len(submissions):
         raise ValueError("a set of submissions must not repeat a patch_id")
     aliases = [submission.alias for submission in submissions if submission.alias]
-    prepared(LOCK, [[*ids, *aliases], [producer.pk] * len(ids) + [EVERY_PRODUCER] * len(aliases)])
+    prepared(LOCK, [[*ids, *aliases], [producer.pk] * (len(ids) + len(aliases))])
     cves = cve_facts({cve for submission in submissions for cve in submission.columns["vulnerability_ids"]})
-    return Known(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases))
+    return Known(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases, producer))
 
 
 # Of any producer: naming ours too, PostgreSQL without statistics reads all of ours instead of one patch_id.

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -14,6 +15,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.models import User
+from approvals.policy.visible_fields import Reader, reader_among, sees, why_hidden
+from approvals.queries.people import person_shown
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -67,6 +70,21 @@ def person_of(request: HttpRequest) -> User:
     """Return the signed-in person of a view behind `viewers`."""
     assert isinstance(request.user, User)
     return request.user
+
+
+class Hidden(PermissionDenied):
+    """A page of what this person may not see; its text is the sentence they read."""
+
+
+def reader_of(request: HttpRequest) -> Reader:
+    """Return which reader of `policy.visible_fields` the signed-in person is, by the groups that the API goes by."""
+    return reader_among(person_shown(person_of(request)).permissions)
+
+
+def demand_sight(request: HttpRequest, field: str) -> None:
+    """Raise Hidden where the signed-in person may not see a field."""
+    if not sees(reader_of(request), field):
+        raise Hidden(why_hidden(field))
 
 
 def varies(view: View) -> View:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from approvals.actors import person_actor
-from approvals.errors import Invalid, NotFound, Refusal
+from approvals.errors import Conflict, Invalid, NotFound, Refusal
 from approvals.forms import BulkForm
 from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
 from approvals.policy.rules import Intent, Person, refusal
@@ -85,7 +85,7 @@ def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
 def _patch_of(decision_id: str) -> int:
     try:
         return by_id(decision_id).patch_id
-    except NotFound as error:
+    except (NotFound, Conflict) as error:
         raise Http404 from error
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.actors import person_actor
-from approvals.errors import NotFound, Refusal, moment
+from approvals.errors import Conflict, NotFound, Refusal, moment
 from approvals.forms import BypassForm, BypassReviewForm
 from approvals.models import Decision
 from approvals.queries import bypasses as queries
@@ -125,7 +125,7 @@ def _prefilled(request: HttpRequest) -> dict[str, Any]:
     """Return the target's fields for the patch that a link names; one that does not exist fills in nothing."""
     try:
         decision: Decision = find.by_id(request.GET.get("decision", ""))
-    except NotFound:
+    except (NotFound, Conflict):
         return {}
     patch = decision.patch
     named = {"ecosystem": patch.ecosystem, "package": patch.package_name}

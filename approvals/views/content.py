@@ -9,10 +9,11 @@ from django.views.decorators.http import require_safe
 
 from approvals.api.patches import raw_diff
 from approvals.models import Decision
+from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
 from approvals.queries.differences import differences, grouped
 
-from .access import person_of, varies, viewers
+from .access import demand_sight, reader_of, varies, viewers
 from .comparison import comparison
 from .patch import decision_or_404, with_diff
 
@@ -49,8 +50,11 @@ def compare_patches(request: HttpRequest, decision_id: UUID, other_id: UUID) -> 
 def _compared(request: HttpRequest, decision: Decision, older: Decision, newer: Decision) -> dict[str, Any]:
     """Return what a comparison shows: all of it, or from some line on the one file that is asked for."""
     key, from_line = request.GET.get("file", ""), request.GET.get("from", "")
-    compared = None
-    if not decision.patch.is_gate:
+    compared, reader = None, reader_of(request)
+    hidden = "request" if decision.patch.is_gate else "diff"
+    if key:
+        demand_sight(request, hidden)
+    if not decision.patch.is_gate and sees(reader, hidden):
         first = int(from_line) if from_line.isdecimal() and len(from_line) < 8 else 0
         compared = comparison(older.patch, newer.patch, key, first)
         if compared is None:
@@ -61,8 +65,9 @@ def _compared(request: HttpRequest, decision: Decision, older: Decision, newer: 
         "patch": decision.patch,
         "older": older,
         "newer": newer,
-        "differences": [] if key else grouped(differences(older, newer)),
+        "differences": [] if key else grouped(differences(older, newer, reader)),
         "comparison": compared,
+        "hidden": "" if sees(reader, hidden) else hidden,
     }
 
 
@@ -71,6 +76,5 @@ def _compared(request: HttpRequest, decision: Decision, older: Decision, newer: 
 def raw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The exact bytes, for people whose groups may read diffs."""
     decision = with_diff(decision_id)
-    if not person_of(request).has_perm("approvals.view_diff"):
-        raise Http404
+    demand_sight(request, "diff")
     return raw_diff(decision)

@@ -120,6 +120,18 @@ def layout_of(request: HttpRequest) -> str:
     return wanted if wanted in LAYOUTS else "unified"
 
 
+def closed(patch: Patch) -> dict[str, Any]:
+    """Return what the diff section says to somebody who may not read diffs: counts and warnings."""
+    return {
+        "closed": True,
+        "file_count": patch.file_count,
+        "additions": patch.additions,
+        "deletions": patch.deletions,
+        "parsed": patch.parsed,
+        "warnings": patch.parse_warnings,
+    }
+
+
 def section(reading: Reading) -> dict[str, Any]:
     """Return what the diff section shows."""
     diff = reading.diff

@@ -6,6 +6,9 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from approvals.errors import Conflict
+
+from .access import Hidden
 from .resend import form_again
 
 
@@ -36,15 +39,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    why = str(exception) if isinstance(exception, Hidden) else "Your account's groups do not allow this page."
     return page(
         request,
         403,
         "Not yours to see",
-        "Your account's groups do not allow this page. A policy administrator can change that.",
+        f"{why} An administrator can change that.",
     )
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    cause = exception.__cause__ if exception else None
+    if isinstance(cause, Conflict):
+        return page(request, 409, "Several decisions have this name", cause.detail)
     return page(
         request,
         404,

@@ -18,6 +18,7 @@ from approvals.actors import person_actor
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired, TooMany
 from approvals.forms import PERIODS, CommentForm, VerdictForm
 from approvals.models import Category, Channel, Comment, Decision, Displayed, PatchView, Status, User, Verdict
+from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
 from approvals.queries import evidence, revocable, same_lines
 from approvals.queries.case import outcome
@@ -29,7 +30,7 @@ from approvals.sessions import give_words_back, keep_words, proof_times
 
 from . import confirm, gate, listed
 from . import diff as diffs
-from .access import go_to, person_of, varies, viewers
+from .access import demand_sight, go_to, person_of, reader_of, varies, viewers
 from .panel import panel
 
 YEAR = 365 * 24 * 3600
@@ -68,7 +69,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     step = request.GET.get("step")
     chosen = {"step": step} if step in STEPS.values() else {}
     response = render(request, TEMPLATES[decision.patch.is_gate], _page(request, decision, user, form=form, **chosen))
-    if shown:
+    if shown and sees(reader_of(request), "request" if decision.patch.is_gate else "diff"):
         reviews.open_page(decision.patch, user, timezone.now())  # a page that failed was not read
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())
@@ -81,6 +82,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
     decision, first = with_diff(decision_id), request.GET.get("from", "0")
+    demand_sight(request, "diff")
     first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
     reading = _reading(request, decision, person_of(request), _said(decision), first_line)
     shown = diffs.one_file(reading, key, first_line)
@@ -196,7 +198,7 @@ def card_action(request: HttpRequest, decision_id: UUID, action: str) -> HttpRes
 def decision_or_404(decision_id: UUID) -> Decision:
     try:
         return find.by_id(str(decision_id))
-    except NotFound as error:
+    except (NotFound, Conflict) as error:
         raise Http404 from error
 
 
@@ -250,7 +252,7 @@ def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) 
     looks_anew = decision.status == Status.PENDING and not shown["panel"]["may_withdraw"]
     return shown | {
         "active": "queue" if decision.status == Status.PENDING else "history",
-        "timeline": evidence.timeline(decision),
+        "timeline": evidence.timeline(decision, reader_of(request)),
         "revisions": find.revisions(decision),
         "looked_at": looked_at(decision, user) if looks_anew else None,
         **(gate.section(decision, _said(decision)) if decision.patch.is_gate else _evidence(request, decision, user)),
@@ -260,16 +262,17 @@ def _page(request: HttpRequest, decision: Decision, user: User, **changes: Any) 
 def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str, Any]:
     """Return what only a patch has: its diff, what speaks for it, and the other candidates."""
     patch, said = decision.patch, _said(decision)
-    reading = _reading(request, decision, user, said)
+    reading = _reading(request, decision, user, said) if sees(reader_of(request), "diff") else None
+    raw_url = {"raw_url": reverse("patch-raw", args=[decision.decision_id])}
     return {
-        "diff": diffs.section(reading) | {"raw_url": _raw_url(decision, user)},
+        "diff": diffs.section(reading) | raw_url if reading else diffs.closed(patch),
         "policy": evidence.policy(decision),
         "ml": evidence.ml(patch, decision),
         "war": patch,
         "comments": [
             {
                 "comment": one,
-                "outdated": bool(one.file) and not diffs.attached(reading, one),
+                "outdated": reading is not None and bool(one.file) and not diffs.attached(reading, one),
                 "earlier": one.decision_id != decision.pk,
             }
             for one in said
@@ -390,7 +393,3 @@ def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:
         bypass=form.cleaned_data["bypass"],
         **proof_times(request),
     )
-
-
-def _raw_url(decision: Decision, user: User) -> str:
-    return reverse("patch-raw", args=[decision.decision_id]) if user.has_perm("approvals.view_diff") else ""

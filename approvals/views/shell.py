@@ -12,6 +12,7 @@ from approvals.queries import bypasses, deciders
 from approvals.queries.queue import counted
 
 from . import listed
+from .access import reader_of
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     signed_in = bool(user and user.is_authenticated)
     return {
         "now": timezone.now(),
+        "reader": SimpleLazyObject(lambda: reader_of(request)) if signed_in else None,
         "in_list": SimpleLazyObject(lambda: listed.parameter(request)),
         "shell": {
             "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),

@@ -13,7 +13,7 @@ from approvals.diff.excerpts import excerpt
 from approvals.diff.structure import Diff, File
 from approvals.models import Patch
 
-from .access import varies, viewers
+from .access import demand_sight, varies, viewers
 from .patch import decision_or_404
 from .places import content, load
 
@@ -28,6 +28,8 @@ BESIDE: dict[str, tuple[str, Callable[[Patch], str]]] = {
     "steps": ("The steps of the wargaming run", lambda patch: _indented(patch.wargaming_phases)),
 }
 """Parts that were sent beside the diff: title, and how their text is had; '' where nothing was sent."""
+FIELDS = {"log": "wargaming_result.log", "steps": "wargaming_result.phases", REQUEST: "request"}
+"""What a part shows, as `policy.visible_fields` calls it; any other is of the diff."""
 
 
 @require_safe
@@ -36,6 +38,7 @@ BESIDE: dict[str, tuple[str, Callable[[Patch], str]]] = {
 def text(request: HttpRequest, decision_id: UUID, part: str) -> HttpResponse:
     """An excerpt of a part of what was sent from a byte on: a fragment for htmx, a page of its own otherwise."""
     decision, first = decision_or_404(decision_id), request.GET.get("from", "0")
+    demand_sight(request, FIELDS.get(part, "diff"))
     title, data = _part(decision.patch, part)
     start = int(first) if first.isdecimal() and len(first) < 10 else 0
     context = {

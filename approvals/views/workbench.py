@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from approvals.errors import NotFound, Refusal
+from approvals.errors import Conflict, NotFound, Refusal
 from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
@@ -73,5 +73,5 @@ def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
 def _decision(decision_id: UUID) -> Decision:
     try:
         return find.by_id(str(decision_id))
-    except NotFound as error:
+    except (NotFound, Conflict) as error:
         raise Http404 from error

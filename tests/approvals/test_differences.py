@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from approvals.models import Patch
+from approvals.policy.visible_fields import Reader
 from approvals.queries.differences import APART, LABELS, differences
 from tests.cast import DIFF
 
@@ -43,7 +44,7 @@ def compared(make_patch):
         first = make_patch(patch_id="PATCH-X", cve_id="CVE-2024-0001", **old)
         again = {"diff": DIFF.replace("select %s", "select ?")} | new
         second = make_patch(patch_id="PATCH-X", cve_id="CVE-2024-0001", **again)
-        found = differences(first, second)
+        found = differences(first, second, Reader.LEAD)
         return {f"{one.group}, {one.label}": (one.old, one.new) for one in found}
 
     return compare

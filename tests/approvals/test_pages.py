@@ -192,7 +192,7 @@ def test_a_viewer_sees_but_cannot_act(sign_in, carol, make_patch):
     assert "Approve revision" not in text
     assert decide(client, decision).status_code == 403
     assert client.post(url("patch-comment", decision), {"text": "hello"}).status_code == 403
-    assert client.get(url("patch-raw", decision)).status_code == 404
+    assert client.get(url("patch-raw", decision)).status_code == 403
     assert client.get(reverse("audit:entries")).status_code == 403
 
 
