@@ -10,7 +10,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from approvals.api import acting, analytics, decisions, events, patches, workflow_gates
 from approvals.api.description import DescribedAPI
 from approvals.api.documents import BodyParser
-from approvals.api.problems import field_errors, problem, refused
+from approvals.api.problems import database_away, field_errors, problem, refused
 from approvals.errors import Refusal
 from hitl.bodies import BROKEN_OFF, UnreadableBody
 from hitl.settings import VERSION
@@ -88,12 +88,9 @@ def on_broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpRespo
 
 @api.exception_handler(OperationalError)
 def on_database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
-    """The database restarts or its pool is exhausted. A connection lost at commit leaves open what was recorded, so
-    the answer does not say; asking again is safe."""
+    """The database restarts, its pool is exhausted, or a statement took too long."""
     log.error("The database did not answer", exc_info=error)
-    answer = problem(503, "The database did not answer. Try again: nothing is recorded twice.")
-    answer["Retry-After"] = "2"
-    return answer
+    return database_away(error)
 
 
 @api.exception_handler(Exception)

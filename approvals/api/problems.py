@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
-from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany
+from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany, was_cut_off
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -32,6 +32,19 @@ def refused(error: Refusal) -> HttpResponse:
     answer = problem(error.status, error.detail, title=error.title, type=error.type, **members)
     if isinstance(error, TooMany):
         answer["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def database_away(error: BaseException) -> HttpResponse:
+    """Return the problem of a database that is away or too slow. A connection lost at commit leaves open what was
+    recorded, so that answer does not say; asking again is safe."""
+    answer = problem(
+        503,
+        "The database took too long and was told to stop. Nothing of this is recorded; try again."
+        if was_cut_off(error)
+        else "The database did not answer. Try again: nothing is recorded twice.",
+    )
+    answer["Retry-After"] = "2"
     return answer
 
 
