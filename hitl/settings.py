@@ -55,7 +55,7 @@ DATABASE_LIMITS = {
 }
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str, work: str = WORK, setting: str = "DATABASE_URL") -> dict[str, Any]:
     """Return Django's DATABASES entry of a postgresql:// URL; its query string becomes connection options."""
     try:
         parts = urlsplit(url)
@@ -63,9 +63,9 @@ def database(url: str) -> dict[str, Any]:
     except ValueError:  # not shown: it may hold a password
         parts, port = urlsplit(""), ""
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+        raise ImproperlyConfigured(f"{setting} must look like postgresql://user:password@host:5432/name.")
     query = dict(parse_qsl(parts.query))
-    limits = DATABASE_LIMITS[WORK]
+    limits = DATABASE_LIMITS[work]
     query["options"] = " ".join(filter(None, [SHORT_QUERIES, limits.options, query.get("options")]))
     smallest = env_int("DB_POOL_MIN_SIZE", 1, 0, 100)
     largest = env_int("DB_POOL_MAX_SIZE", 8, 1, 100)
@@ -123,7 +123,16 @@ HITL_DATA_DIR = Path(env("HITL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
 HITL_SAMPLE_DATA = Path(env("HITL_SAMPLE_DATA", str(BASE_DIR.parent / "shared" / "data")))
 DATABASE_URL = env("DATABASE_URL")
 EMBEDDED = not DATABASE_URL
-DATABASES = {"default": database(DATABASE_URL or embedded_postgres.database_url(HITL_DATA_DIR))}
+DATABASES = {"default": database(DATABASE_URL or embedded_postgres.role_url(HITL_DATA_DIR))}
+DATABASE_ROLE = DATABASES["default"]["USER"]
+# As whom `manage.py migrate` connects; with one URL for both, web and worker own the tables, which `check` warns of.
+DATABASE_OWNER = database(
+    embedded_postgres.database_url(HITL_DATA_DIR) if EMBEDDED else env("DATABASE_MIGRATE_URL", DATABASE_URL),
+    "command",
+    "DATABASE_MIGRATE_URL",
+)
+if DATABASE_OWNER["NAME"] != DATABASES["default"]["NAME"]:
+    raise ImproperlyConfigured("DATABASE_MIGRATE_URL must name the same database as DATABASE_URL.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PORT = env_int("PORT", 8027, 1, 65535)
 BASE_URL = env("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")

@@ -45,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         except embedded_postgres.EmbeddedPostgresError as error:
             raise pytest.UsageError(str(error)) from error
     entry = settings.DATABASES["default"]
+    entry["USER"] = settings.DATABASE_OWNER["USER"]  # makes and drops databases; test_least_privilege.py takes the role
     entry.setdefault("TEST", {})["NAME"] = _database_name()
     # A test database need not survive a power cut; everything else about it stays as in production.
     options = f"{entry['OPTIONS'].get('options', '')} -c synchronous_commit=off"
