@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> None:
 
 def _needs_database(arguments: list[str]) -> bool:
     options = {"-h", "--help", "--version"}
+    if arguments[1:2] == ["check"] and "--deploy" in arguments:
+        return True  # it asks what the role of web and worker may do
     return len(arguments) > 1 and arguments[1] not in NO_DATABASE | options and not options & set(arguments[2:])
 
 

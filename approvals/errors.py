@@ -78,3 +78,12 @@ class TooMany(Refusal):
 def moment(at: datetime) -> str:
     """Return a time as a sentence shows it, in UTC."""
     return at.strftime("%d %b %Y %H:%M:%S UTC")
+
+
+CUT_OFF = {"57014", "55P03"}
+"""SQLSTATE of a statement that was broken off, by its time-out or by hand, or that waited too long for a lock."""
+
+
+def was_cut_off(error: BaseException) -> bool:
+    """Return whether the database itself broke a statement off: then nothing of its transaction is recorded."""
+    return getattr(error.__cause__, "sqlstate", None) in CUT_OFF

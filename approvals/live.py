@@ -21,6 +21,7 @@ from approvals.services.dispatch import LIVE
 log = logging.getLogger(__name__)
 
 RECHECK = 5.0  # seconds after which a waiter looks again by itself: a lost notice costs that much, not the answer
+NOT_LIBPQ = {"pool", "prepare_threshold"}  # of a database's OPTIONS
 BACKLOG = 500  # notices a slow page may be behind before its stream ends and it starts over
 Notice = dict[str, Any]
 T = TypeVar("T")
@@ -199,17 +200,17 @@ ear = Ear()
 
 
 def connection_parameters() -> dict[str, Any]:
-    """Return libpq parameters for a connection of our own outside the pool; keepalives find a dead server."""
-    database = settings.DATABASES["default"]
+    """Return libpq parameters for a connection of our own outside the pool: all that the pool's have, TLS above all."""
+    database = connection.settings_dict  # with the test runner's name, where there is one
     given = {
-        "dbname": connection.settings_dict["NAME"],  # the test runner's name, not the setting's
+        "dbname": database["NAME"],
         "user": database["USER"],
         "password": database["PASSWORD"],
         "host": database["HOST"],
         "port": database["PORT"],
     }
-    keepalives = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-    return {name: value for name, value in given.items() if value} | keepalives
+    options = {name: value for name, value in database["OPTIONS"].items() if name not in NOT_LIBPQ}
+    return {name: value for name, value in given.items() if value} | options
 
 
 def wait_until(look: Callable[[], T | None], seconds: float, who: str) -> T | None:

@@ -13,7 +13,7 @@ from ninja.types import DictStrAny
 
 from approvals.api import acting, analytics, decisions, events, patches, workflow_gates
 from approvals.api.description import DescribedAPI
-from approvals.api.problems import field_errors, invalid, problem, refused
+from approvals.api.problems import database_away, field_errors, invalid, problem, refused
 from approvals.errors import Refusal
 from approvals.strict_json import read
 from hitl.bodies import BROKEN_OFF, UnreadableBody
@@ -100,12 +100,9 @@ def on_broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpRespo
 
 @api.exception_handler(OperationalError)
 def on_database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
-    """The database restarts or its pool is exhausted. A connection lost at commit leaves open what was recorded, so
-    the answer does not say; asking again is safe."""
+    """The database restarts, its pool is exhausted, or a statement took too long."""
     log.error("The database did not answer", exc_info=error)
-    answer = problem(503, "The database did not answer. Try again: nothing is recorded twice.")
-    answer["Retry-After"] = "2"
-    return answer
+    return database_away(error)
 
 
 @api.exception_handler(Exception)

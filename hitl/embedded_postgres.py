@@ -22,6 +22,9 @@ from urllib.parse import quote
 import psycopg
 
 DATABASE = "hitl"
+OWNER = "postgres"
+ROLE = "hitl_app"
+"""As which web and worker connect: it owns nothing; `manage.py migrate` gives it its rights."""
 START_SECONDS = 120  # crash recovery of a large database takes its time; pg_ctl's own limit of 60 s would give up
 MAX_STARTS = 20  # after kill -9 the first starts fail while old backends still hold the shared memory
 # sun_path holds 107 bytes; '/.s.PGSQL.5432.lock' and some room for the tools' own limits come off that.
@@ -35,8 +38,13 @@ class EmbeddedPostgresError(RuntimeError):
 
 
 def database_url(data_dir: Path) -> str:
-    """Return the libpq URL of the embedded database in `data_dir`, without touching the disk."""
+    """Return the libpq URL of the embedded database in `data_dir` for its owner, without touching the disk."""
     return _url(data_dir, DATABASE)
+
+
+def role_url(data_dir: Path) -> str:
+    """Return the same for the role of web and worker."""
+    return _url(data_dir, DATABASE, ROLE)
 
 
 def ensure_running(data_dir: Path) -> str:
@@ -77,8 +85,8 @@ def socket_dir(data_dir: Path) -> Path:
     return Path("/tmp") / f"hitl-{os.getuid()}-{digest}"  # noqa: S108 - 0700 and owner checked before use
 
 
-def _url(data_dir: Path, database: str) -> str:
-    return f"postgresql://postgres@/{database}?host={quote(os.fsencode(socket_dir(data_dir)), safe='')}"
+def _url(data_dir: Path, database: str, user: str = OWNER) -> str:
+    return f"postgresql://{user}@/{database}?host={quote(os.fsencode(socket_dir(data_dir)), safe='')}"
 
 
 def _binary(name: str) -> str:
@@ -222,7 +230,9 @@ def _last_words(data_dir: Path) -> str:
 
 
 def _create_database(data_dir: Path) -> None:
-    with psycopg.connect(_url(data_dir, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(_url(data_dir, "postgres"), autocommit=True, connect_timeout=START_SECONDS) as connection:
+        if not connection.execute("select 1 from pg_roles where rolname = %s", [ROLE]).fetchone():
+            connection.execute(f"create role {ROLE} login noinherit")
         if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
             connection.execute(f"create database {DATABASE}")
 

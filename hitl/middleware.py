@@ -182,7 +182,7 @@ class ProblemMiddleware:
             return None
         log.error("The database did not answer", exc_info=error)
         connection.close()
-        return database_away(request)
+        return database_away(request, error)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         if "\x00" in request.path:

@@ -26,6 +26,8 @@ from hitl.environment import (
     issuer,
     probability,
 )
+from hitl.postgresql.bounded import BoundedConnection
+from hitl.postgresql.limits import Limits, kind_of_work
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
@@ -33,9 +35,27 @@ VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"
 
 # Pages ask many short questions at once: compiling one, or taking the other cores for it, costs more than it saves.
 SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0"
+# A server that is gone without a word is noticed in seconds (libpq: seconds, but tcp_user_timeout in milliseconds).
+# What DATABASE_URL says wins.
+REACHING = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+WORK = kind_of_work(sys.argv)
+DATABASE_LIMITS = {
+    "web": Limits(env_int("DB_WEB_STATEMENT_SECONDS", 15, 1, 3600), env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)),
+    "worker": Limits(
+        env_int("DB_WORKER_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WORKER_LOCK_SECONDS", 30, 1, 3600)
+    ),
+    "export": Limits(env_int("DB_EXPORT_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)),
+    "command": Limits(0, 0),  # migrations and imports: somebody watches them and stops them
+}
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str, work: str = WORK, setting: str = "DATABASE_URL") -> dict[str, Any]:
     """Return Django's DATABASES entry of a postgresql:// URL; its query string becomes connection options."""
     try:
         parts = urlsplit(url)
@@ -43,9 +63,10 @@ def database(url: str) -> dict[str, Any]:
     except ValueError:  # not shown: it may hold a password
         parts, port = urlsplit(""), ""
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+        raise ImproperlyConfigured(f"{setting} must look like postgresql://user:password@host:5432/name.")
     query = dict(parse_qsl(parts.query))
-    query["options"] = f"{SHORT_QUERIES} {query.get('options', '')}".strip()
+    limits = DATABASE_LIMITS[work]
+    query["options"] = " ".join(filter(None, [SHORT_QUERIES, limits.options, query.get("options")]))
     smallest = env_int("DB_POOL_MIN_SIZE", 1, 0, 100)
     largest = env_int("DB_POOL_MAX_SIZE", 8, 1, 100)
     if smallest > largest:
@@ -58,11 +79,19 @@ def database(url: str) -> dict[str, Any]:
         "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
         "PORT": port,
         "CONN_MAX_AGE": 0,
+        "LIMITS": limits,
         # timeout: a page must fail in seconds, not hang, when the database is gone.
         "OPTIONS": {
+            **REACHING,
             **query,
             "prepare_threshold": 5,
-            "pool": {"min_size": smallest, "max_size": largest, "timeout": 5, "max_idle": 60},
+            "pool": {
+                "min_size": smallest,
+                "max_size": largest,
+                "timeout": 5,
+                "max_idle": 60,
+                "connection_class": BoundedConnection,
+            },
         },
     }
 
@@ -94,7 +123,16 @@ HITL_DATA_DIR = Path(env("HITL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
 HITL_SAMPLE_DATA = Path(env("HITL_SAMPLE_DATA", str(BASE_DIR.parent / "shared" / "data")))
 DATABASE_URL = env("DATABASE_URL")
 EMBEDDED = not DATABASE_URL
-DATABASES = {"default": database(DATABASE_URL or embedded_postgres.database_url(HITL_DATA_DIR))}
+DATABASES = {"default": database(DATABASE_URL or embedded_postgres.role_url(HITL_DATA_DIR))}
+DATABASE_ROLE = DATABASES["default"]["USER"]
+# As whom `manage.py migrate` connects; with one URL for both, web and worker own the tables, which `check` warns of.
+DATABASE_OWNER = database(
+    embedded_postgres.database_url(HITL_DATA_DIR) if EMBEDDED else env("DATABASE_MIGRATE_URL", DATABASE_URL),
+    "command",
+    "DATABASE_MIGRATE_URL",
+)
+if DATABASE_OWNER["NAME"] != DATABASES["default"]["NAME"]:
+    raise ImproperlyConfigured("DATABASE_MIGRATE_URL must name the same database as DATABASE_URL.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PORT = env_int("PORT", 8027, 1, 65535)
 BASE_URL = env("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")

@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from hitl import embedded_postgres
+from hitl.postgresql.limits import Limits
 from tests import database
 
 # No test is timed: a machine that pauses for a moment would fail it.
@@ -44,9 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
         except embedded_postgres.EmbeddedPostgresError as error:
             raise pytest.UsageError(str(error)) from error
     entry = settings.DATABASES["default"]
+    entry["USER"] = settings.DATABASE_OWNER["USER"]  # makes and drops databases; test_least_privilege.py takes the role
     entry.setdefault("TEST", {})["NAME"] = _database_name()
     # A test database need not survive a power cut; everything else about it stays as in production.
-    entry["OPTIONS"]["options"] = f"{entry['OPTIONS'].get('options', '')} -c synchronous_commit=off".strip()
+    options = f"{entry['OPTIONS'].get('options', '')} -c synchronous_commit=off"
+    # On a busy machine a statement may take longer, and of seventeen callers in a race the last waits for all others.
+    entry["OPTIONS"]["options"] = f"{options} -c statement_timeout=120s -c lock_timeout=60s".strip()
+    entry["LIMITS"] = Limits(120, 60)
     # Seventeen callers share eight connections in a race; on a busy machine a turn may take longer than a page should.
     entry["OPTIONS"]["pool"]["timeout"] = 60
     # A slow hash a person would be most of a run.

@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
-from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany
+from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany, was_cut_off
 from approvals.strict_json import MAX_ERRORS
 
 CONTENT_TYPE = "application/problem+json"
@@ -64,6 +64,19 @@ def counted(detail: str, errors: Sequence[Any]) -> str:
 
 def _cut(text: Any, limit: int) -> Any:
     return f"{text[:limit]}…" if isinstance(text, str) and len(text) > limit else text
+
+
+def database_away(error: BaseException) -> HttpResponse:
+    """Return the problem of a database that is away or too slow. A connection lost at commit leaves open what was
+    recorded, so that answer does not say; asking again is safe."""
+    answer = problem(
+        503,
+        "The database took too long and was told to stop. Nothing of this is recorded; try again."
+        if was_cut_off(error)
+        else "The database did not answer. Try again: nothing is recorded twice.",
+    )
+    answer["Retry-After"] = "2"
+    return answer
 
 
 def page_of(error: StepUpRequired) -> str:

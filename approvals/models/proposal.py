@@ -17,6 +17,12 @@ class KillSwitch(models.Model):
     changed_by = models.CharField(max_length=150, blank=True)
     changed_at = models.DateTimeField(null=True)
     reason = models.ForeignKey(Text, models.PROTECT, null=True, related_name="+")
+    second_person_required = models.BooleanField(
+        default=True,
+        db_default=True,
+        editable=False,
+        help_text="SECOND_PERSON_REQUIRED, as `manage.py migrate` last found it.",
+    )
 
     class Meta:
         verbose_name_plural = "kill switch"

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from approvals.errors import Conflict
 from approvals.models import KillSwitch, Text, User
 from audit.log import Actor, Subject, record
 from audit.statements import prepared
@@ -33,15 +34,27 @@ def runs_now() -> bool:
     return prepared("select stopped from approvals_killswitch for share") == [(False,)]
 
 
+def keep_setting() -> None:
+    """Tell the database whether this install asks for a second person; only the owner of the tables may."""
+    KillSwitch.objects.exclude(second_person_required=settings.SECOND_PERSON_REQUIRED).update(
+        second_person_required=settings.SECOND_PERSON_REQUIRED
+    )
+
+
 @transaction.atomic
 def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
-    """Set the switch with its entry and return whether it changed."""
+    """Set the switch with its entry and return whether it changed.
+
+    Raise Conflict where the database still asks for the second person whom the setting does without.
+    """
     switch = KillSwitch.objects.select_for_update().get()
     if switch.stopped == stopped:
         return False
+    if not stopped and switch.second_person_required and not settings.SECOND_PERSON_REQUIRED:
+        raise Conflict("The database still asks for a second person: whoever runs this calls `manage.py migrate` once.")
     text = Text.objects.create(body=reason)
     switch.stopped, switch.changed_by, switch.changed_at, switch.reason = stopped, str(user), now, text
-    switch.save()
+    switch.save(update_fields=["stopped", "changed_by", "changed_at", "reason"])
     record(
         "automation.stopped" if stopped else "automation.started",
         actor=actor,

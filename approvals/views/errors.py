@@ -6,7 +6,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from approvals.errors import Conflict
+from approvals.errors import Conflict, was_cut_off
 
 from .access import Hidden
 from .resend import form_again
@@ -61,8 +61,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if isinstance(sys.exc_info()[1], OperationalError):  # met by a middleware: the session could not be read
-        return database_away(request)
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError):  # met by a middleware: the session could not be read
+        return database_away(request, error)
     return page(
         request,
         500,
@@ -71,7 +72,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def database_away(request: HttpRequest) -> HttpResponse:
-    answer = page(request, 503, "The database did not answer", "Nothing was changed. Wait a moment, then try again.")
+def database_away(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """Return the page of a database that is away or too slow; only where it broke off itself is nothing recorded."""
+    title, sentence = (
+        ("The database took too long", "It was told to stop, and nothing was changed. Wait a moment, then try again.")
+        if error and was_cut_off(error)
+        else (
+            "The database did not answer",
+            "What you sent is recorded whole or not at all. Wait a moment, look whether it is, and try again if not.",
+        )
+    )
+    answer = page(request, 503, title, sentence)
     answer["Retry-After"] = "2"
     return answer

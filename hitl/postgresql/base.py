@@ -1,11 +1,17 @@
 """Django's PostgreSQL backend, made cheaper for requests that ask the same short questions over and over."""
 
 import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.backends.postgresql import base, operations
-from psycopg import Connection, OperationalError
+from psycopg import IsolationLevel, OperationalError
 from psycopg_pool import ConnectionPool
+
+from .bounded import BoundedConnection
+from .limits import Limits
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -18,20 +24,66 @@ class DatabaseOperations(operations.DatabaseOperations):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Takes only live connections from the pool, and runs prepared statements."""
+    """Takes only live connections from the pool, waits for no answer without end, and runs prepared statements."""
 
     ops_class = DatabaseOperations
     _kept: Any = None  # a psycopg cursor
+    _ends: float | None = None  # on the monotonic clock
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> "Connection[Any]":
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection that the server has not closed. Django's own check asks the server each time, which took
         6 % of an approval; here it is asked only where it has said something since."""
         while True:
-            connection: Connection[Any] = super().get_new_connection(conn_params)
-            if not self.pool or _is_alive(connection):
+            connection = self._check_out(conn_params)
+            if not isinstance(connection, BoundedConnection):
+                return connection  # made without the pool
+            connection.patience, connection.ends = self._limits().patience, self._ends
+            if _is_alive(connection):
                 return connection
             connection.close()
             self.pool.putconn(connection)  # which replaces it
+
+    def _check_out(self, conn_params: dict[str, Any]) -> Any:
+        if not self.pool or self._ends is None:
+            return super().get_new_connection(conn_params)
+        # As Django does it, but for the time: the pool's own is longer than who asks here may wait.
+        self.isolation_level = IsolationLevel.READ_COMMITTED
+        self.pool.open()
+        return self.pool.getconn(max(0.0, self._ends - time.monotonic()))
+
+    def _limits(self) -> Limits:
+        limits: Limits = self.settings_dict["LIMITS"]
+        return limits
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Wait no longer than so many seconds for a connection and all that is asked in here; OperationalError then."""
+        self._set_end(time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._set_end(None)
+
+    def _set_end(self, ends: float | None) -> None:
+        self._ends = ends
+        if isinstance(self.connection, BoundedConnection):
+            self.connection.ends = ends
+
+    @contextmanager
+    def limited_to(self, limits: Limits) -> Iterator[None]:
+        """Let statements in here take as long as another kind of work may."""
+        self.ensure_connection()
+        with self.cursor() as cursor:
+            cursor.execute("select set_config('statement_timeout', %s, false)", [f"{limits.statement}s"])
+        own = self.connection
+        own.patience = limits.patience
+        try:
+            yield
+        finally:
+            own.patience = self._limits().patience
+            if own is self.connection and not own.closed and not self.needs_rollback:
+                with self.cursor() as cursor:
+                    cursor.execute("reset statement_timeout")
 
     def prepared(self, sql: str, parameters: Any) -> list[Any]:
         """Run a statement that is prepared on its connection after five uses, with its parameters sent apart, and
@@ -59,7 +111,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super()._close()  # type: ignore[misc]  # not in the stubs
 
 
-def _is_alive(connection: "Connection[Any]") -> bool:
+def _is_alive(connection: BoundedConnection) -> bool:
     """Return whether an idle connection of the pool still has its server. That one is asked only where there is
     something to read from it, such as its last words."""
     unread = select.poll()

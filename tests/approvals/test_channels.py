@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
-from approvals.models import Bypass, Decision, Delegation, Priority, Review, Status, Text, User
+from approvals.models import Bypass, Decision, Delegation, Policy, Priority, Review, Status, Text, User
 from approvals.policy import rules
 from approvals.services import reviews, timers
 from tests.cast import Api, republish
@@ -40,7 +41,8 @@ def terms(**changes: Any) -> Callable[[Decision, dict[str, Any]], None]:
 
     def change(decision: Decision, people: dict[str, Any]) -> None:
         version = republish(decision.policy_version.policy, **changes)
-        Decision.objects.filter(pk=decision.pk).update(policy_version=version)
+        # The database lets a pending decision go to another version with a higher priority only.
+        Decision.objects.filter(pk=decision.pk).update(policy_version=version, priority=F("priority") + 1)
 
     return change
 
@@ -252,7 +254,12 @@ def test_no_endpoint_knows_a_bypass(channel, people, make_patch, make_gate):
     [{"severity": "medium"}, {"severity": "low", "kev": True}, {"severity": "low", "requires_manual_review": True}],
 )
 def test_no_timer_approves_what_its_policy_may_not(changes, make_patch):
-    decision = make_patch(**changes)
-    columns(expire_action="approve", expire_at=timezone.now() - timedelta(minutes=1))(decision, {})
+    for policy in Policy.objects.select_related("current"):  # as no service would publish them
+        wrong = policy.current
+        wrong.pk, wrong.version = None, wrong.version + 1
+        wrong.expire_action, wrong.expire_after_seconds = "approve", 60
+        wrong.save(force_insert=True)
+        Policy.objects.filter(pk=policy.pk).update(current=wrong)
+    assert make_patch(now=timezone.now() - timedelta(hours=1), **changes).expire_action == "approve"
     timers.expire_due(timezone.now())
     assert Decision.objects.get().status == Status.EXPIRED

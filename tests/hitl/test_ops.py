@@ -1,6 +1,7 @@
 """Health, readiness and metrics."""
 
 from collections import namedtuple
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -29,6 +30,9 @@ def no_database(monkeypatch) -> None:
 
         def close(self) -> None:
             pass
+
+        def within(self, seconds: float) -> AbstractContextManager[None]:
+            return nullcontext()
 
     monkeypatch.setattr(ops, "connection", Away())
 

@@ -41,6 +41,18 @@ class Served:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
+    def probe(self, path: str) -> tuple[int, float]:
+        """Return the status of a probe and after how many seconds it came; 0 where nobody answers."""
+        started = time.monotonic()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
+                code = int(response.status)
+        except urllib.error.HTTPError as error:
+            code = error.code
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            code = 0
+        return code, time.monotonic() - started
+
     def processes(self) -> dict[int, str]:
         """Return pid -> command line of everything started with this data directory."""
         found = {}
@@ -162,6 +174,37 @@ def test_a_killed_web_server_and_a_killed_database_come_back(served: Served) -> 
     os.kill(int(database), signal.SIGKILL)
     assert wait_until(lambda: pid_file.exists() and pid_file.read_text().split()[:1] != [database])
     assert wait_until(served.answers)
+
+
+def test_probes_answer_in_time_while_the_whole_database_is_frozen(served: Served) -> None:
+    assert wait_until(lambda: served.probe("/readyz")[0] == 200)
+    pids = postgres_processes(served.data_dir)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            for path, status in (("/healthz", 200), ("/readyz", 503), ("/health", 503)):
+                code, seconds = served.probe(path)
+                assert (path, code) == (path, status)
+                assert seconds < 3, path
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert wait_until(lambda: served.probe("/readyz")[0] == 200)
+
+
+def postgres_processes(data_dir: Path) -> list[int]:
+    """Return the postmaster, which makes no further process once it is stopped, and its children."""
+    postmaster = (data_dir / "pg" / "postmaster.pid").read_text().split()[0]
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended meanwhile
+        if parent == postmaster:
+            children.append(int(stat.parent.name))
+    return [int(postmaster), *children]
 
 
 def test_killing_the_parent_takes_everything_down(served: Served) -> None:

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
+from hitl.postgresql.limits import Limits, kind_of_work
 from hitl.settings import SHORT_QUERIES, database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,8 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("CSRF_TRUSTED_ORIGINS", "a.example"),
         ("BASE_URL", "https://"),
         ("BASE_URL", "ftp://a.example"),
+        ("DB_WEB_STATEMENT_SECONDS", "0"),
+        ("DB_WORKER_LOCK_SECONDS", "soon"),
         ("DATABASE_URL", "mysql://u:geheim@h/db"),
         ("DATABASE_URL", "postgresql://u:geheim@h:abc/db"),
         ("DATABASE_URL", "postgresql://u:geheim@h:99999/db"),
@@ -121,5 +125,29 @@ def test_the_database_neither_compiles_nor_parallelises_a_pages_questions(db: No
 
 
 def test_options_in_the_url_are_added_to_ours() -> None:
-    entry = database("postgresql://u@h/db?options=-c%20statement_timeout%3D5s")
-    assert entry["OPTIONS"]["options"] == f"{SHORT_QUERIES} -c statement_timeout=5s"
+    """At the end: of two values for one setting PostgreSQL takes the last."""
+    entry = database("postgresql://u@h/db?options=-c%20statement_timeout%3D5s&connect_timeout=9&sslmode=verify-full")
+    assert entry["OPTIONS"]["options"] == f"{SHORT_QUERIES} {entry['LIMITS'].options} -c statement_timeout=5s"
+    assert entry["OPTIONS"]["connect_timeout"] == "9"
+    assert entry["OPTIONS"]["sslmode"] == "verify-full"
+
+
+@pytest.mark.parametrize(
+    ("command", "statement", "lock"),
+    [
+        ("gunicorn/__main__.py -c hitl/gunicorn.conf.py hitl.wsgi", 15, 5),
+        ("manage.py worker", 120, 30),
+        ("manage.py migrate", 0, 0),
+        ("manage.py import_patches rows.ndjson", 0, 0),
+    ],
+)
+def test_each_kind_of_work_has_its_own_time(command: str, statement: int, lock: int) -> None:
+    limits = settings.DATABASE_LIMITS[kind_of_work(command.split())]
+    assert limits == Limits(statement, lock)
+    assert (f"statement_timeout={statement}s" in limits.options) == bool(statement)
+
+
+def test_a_dead_server_is_noticed_in_seconds() -> None:
+    options = database("postgresql://u@h/db")["OPTIONS"]
+    assert int(options["tcp_user_timeout"]) <= 20_000
+    assert int(options["connect_timeout"]) <= 10

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from approvals.models import DeciderKind, Decision, Policy, Status
+from approvals.models import DeciderKind, Decision, Policy, Priority, Status
 from approvals.policy.loosening import loosens
 from approvals.services import killswitch
 from approvals.services.dispatch import dispatch
@@ -151,7 +151,9 @@ def test_the_database_refuses_a_gate_approved_by_time_or_by_a_policy_that_does_n
     )
     for version, channel in ((enforced, "intake"), (by_time, "timer")):
         with pytest.raises(DatabaseError), transaction.atomic():
-            Decision.objects.filter(decision_id=gate["id"]).update(**ended, policy_version=version, channel=channel)
+            Decision.objects.filter(decision_id=gate["id"]).update(
+                **ended, policy_version=version, channel=channel, priority=Priority.CRITICAL
+            )
     assert Decision.objects.get().status == Status.PENDING
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from approvals.models import Channel, Decision, Displayed, Review, Status, User, Verdict
@@ -40,7 +41,8 @@ def policy_says(**terms: Any) -> Callable[[Decision, Callable[..., Decision], An
 
     def change(decision: Decision, approve: Callable[..., Decision], people: Any) -> None:
         version = republish(decision.policy_version.policy, **terms)
-        Decision.objects.filter(pk=decision.pk).update(policy_version=version)
+        # The database lets a pending decision go to another version with a higher priority only.
+        Decision.objects.filter(pk=decision.pk).update(policy_version=version, priority=F("priority") + 1)
 
     return change
 

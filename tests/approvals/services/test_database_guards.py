@@ -3,18 +3,17 @@
 import re
 from datetime import timedelta
 from itertools import product
-from typing import Any
 
-import psycopg
 import pytest
 from django.contrib.postgres.fields import ArrayField
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, connection, models
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, Patch, Status, Text, Verdict
+from approvals.models import Decision, Delegation, Patch, Status, Text, User, Verdict
 from approvals.services import lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import actor_for
+from tests.plain_sql import execute, refused
 
 pytestmark = pytest.mark.django_db
 
@@ -32,19 +31,6 @@ BY_WHOM = {
 }
 APPEND_ONLY = ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
 TABLES = [*APPEND_ONLY, "patch", "decision", "review", "text", "delegation", "bypass"]
-
-
-def execute(sql: str, *parameters: Any) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-
-
-def refused(sql: str, *parameters: Any) -> psycopg.Error:
-    with pytest.raises(DatabaseError) as error:
-        execute(sql, *parameters)
-    cause = error.value.__cause__
-    assert isinstance(cause, psycopg.Error)
-    return cause
 
 
 def end_sql(status: str) -> str:
@@ -73,6 +59,8 @@ def put(make_patch, lena):
         if status == "pending":
             return decision
         first = "approved" if status == "revoked" else status
+        if first == "approved":
+            voice(decision, lena)
         execute(end_sql(first), text.pk, decision.pk)
         if status == "revoked":
             revoke(decision, text)
@@ -80,6 +68,17 @@ def put(make_patch, lena):
         return Decision.objects.get(pk=decision.pk)
 
     return make
+
+
+def voice(decision: Decision, user: User) -> None:
+    """Let somebody have approved it: an approval without its reviews is refused."""
+    execute(
+        "insert into approvals_review (decision_id, reviewer_id, verdict, patch_sha256, category, displayed, channel,"
+        " authn, created_at) values (%s, %s, 'approve', %s, '', 'api', 'api', 'token', now())",
+        decision.pk,
+        user.pk,
+        decision.patch.sha256,
+    )
 
 
 def revoke(decision: Decision, text: Text) -> None:
@@ -91,7 +90,7 @@ def revoke(decision: Decision, text: Text) -> None:
 
 
 @pytest.mark.parametrize("before", Status.values)
-def test_every_transition_outside_the_state_machine_is_refused(put, before):
+def test_every_transition_outside_the_state_machine_is_refused(put, before, lena):
     text = Text.objects.create(body="because")
     for after in Status.values:
         if after == before:
@@ -102,6 +101,8 @@ def test_every_transition_outside_the_state_machine_is_refused(put, before):
         sql, parameters = "update approvals_decision set status = %s where id = %s", [after, decision.pk]
         if before == "pending" and after not in {"revoked", "pending"}:
             sql, parameters = end_sql(after), [text.pk, decision.pk]
+        if (before, after) == ("pending", "approved"):
+            voice(decision, lena)
         if (before, after) in ALLOWED:
             execute(sql, *parameters)
             assert Decision.objects.get(pk=decision.pk).status == after
@@ -139,10 +140,11 @@ def test_a_refusal_without_a_reason_is_refused(make_patch, status):
 
 @pytest.mark.parametrize("kind", ["human", "policy", "timer", "service"])
 @pytest.mark.parametrize("status", BY_WHOM)
-def test_only_people_approve_and_refuse_and_only_policies_and_timers_what_is_theirs(make_patch, kind, status):
+def test_only_people_approve_and_refuse_and_only_policies_and_timers_what_is_theirs(make_patch, lena, kind, status):
     lawful = end_sql(status)
     sql = re.sub("decided_by_kind = '[a-z]+'", f"decided_by_kind = '{kind}'", lawful)
     reason, decision = Text.objects.create(body="because"), make_patch()
+    voice(decision, lena)
     if sql == lawful:
         execute(sql, reason.pk, decision.pk)
     else:

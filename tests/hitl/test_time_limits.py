@@ -1,0 +1,177 @@
+"""The database is asked for a bounded time: frozen servers, held locks, long exports; and connections of our own."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.test import Client
+from django.utils import timezone
+
+from approvals.live import connection_parameters
+from approvals.models import Decision, Review
+from approvals.services.dispatch import beat
+from audit.models import Entry
+from hitl import ops
+from hitl.postgresql.limits import Limits
+from tests.cast import Api, document
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOST_PROBE_SECONDS = 3.0
+
+
+@pytest.fixture(autouse=True)
+def give_back() -> Iterator[None]:
+    connection.close()
+    yield
+    connection.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process wait for a second and its grace instead of the minutes of a test run."""
+    monkeypatch.setitem(connection.settings_dict, "LIMITS", Limits(1, 1))
+
+
+@contextmanager
+def frozen() -> Iterator[None]:
+    """Stop every server process that this pool has: it is there, it acknowledges, and it does not answer."""
+    connection.close()
+    with psycopg.connect(**connection_parameters(), autocommit=True) as other:
+        rows = other.execute(
+            "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            " and backend_type = 'client backend'"
+        ).fetchall()
+    pids = [pid for (pid,) in rows]
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        connection.close()  # as at the end of each request, which Django's test client leaves out
+
+
+@contextmanager
+def held(sql: str, *parameters: Any) -> Iterator[None]:
+    """Hold locks in another session."""
+    with psycopg.connect(**connection_parameters()) as other:
+        other.execute(sql.encode(), parameters)
+        yield
+        other.rollback()
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 503), ("/health", 503)])
+def test_probes_answer_while_the_server_is_frozen(path: str, status: int) -> None:
+    beat("worker", timezone.now())
+    assert Client().get("/readyz").status_code == 200
+    with frozen():
+        started = time.monotonic()
+        answer = Client().get(path)
+        assert time.monotonic() - started < MOST_PROBE_SECONDS
+        assert answer.status_code == status
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_metrics_of_a_frozen_server_are_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.ensure_connection()
+    monkeypatch.setattr(ops, "SCRAPE_SECONDS", 1.0)
+    with frozen():
+        assert Client().get("/metrics").status_code == 503
+
+
+@pytest.mark.parametrize("path", ["/", "/hitl/patches/pending"])
+def test_whoever_asks_a_frozen_server_is_told_and_holds_no_thread(
+    hasty: None, alice: Any, sign_in: Any, path: str
+) -> None:
+    client = sign_in(alice)
+    client.raise_request_exception = False
+    assert client.get(path).status_code == 200
+    with frozen():
+        started = time.monotonic()
+        answer = client.get(path)
+        assert time.monotonic() - started < 8
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "nothing was changed" not in answer.content.decode().lower()  # it may have been the commit
+    assert client.get(path).status_code == 200
+
+
+def test_what_was_under_way_when_the_server_froze_is_recorded_whole_or_not_at_all(
+    hasty: None, producer_api: Api
+) -> None:
+    assert producer_api.post("/hitl/patches", document()).status_code == 201
+    with frozen():
+        answer = producer_api.post("/hitl/patches", document(patch_id="PATCH-0002"))
+    assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
+    assert producer_api.post("/hitl/patches", document(patch_id="PATCH-0002")).status_code in {200, 201}
+    assert Decision.objects.count() == 2
+
+
+@pytest.mark.parametrize("limit", ["lock_timeout", "statement_timeout"])
+def test_an_approval_cut_off_is_a_503_that_says_that_nothing_is_recorded(
+    api_of: Any, make_patch: Any, alice: Any, limit: str
+) -> None:
+    decision, api = make_patch(), api_of(alice)
+    path = f"/hitl/patches/{decision.patch.patch_id}/approve"
+    body = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256}
+    before = Entry.objects.count()
+    with held("select 1 from approvals_decision where id = %s for update", decision.pk):
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config(%s, '100ms', false)", [limit])
+        answer = api.post(path, body)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "Nothing of this is recorded" in answer.json()["detail"]
+    assert (Review.objects.count(), Entry.objects.count()) == (0, before)
+    assert Decision.objects.get().status == "pending"
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config(%s, '60s', false)", [limit])
+    assert api.post(path, body).status_code == 200
+
+
+def test_a_page_cut_off_says_so(make_patch: Any, alice: Any, sign_in: Any) -> None:
+    decision, client = make_patch(), sign_in(alice)
+    with held("lock table approvals_patch in access exclusive mode"):
+        with connection.cursor() as cursor:
+            cursor.execute("set statement_timeout = '100ms'")
+        answer = client.get(f"/patches/{decision.decision_id}")
+    assert answer.status_code == 503
+    assert "The database took too long" in answer.content.decode()
+    connection.close_pool()  # type: ignore[attr-defined]  # the limit above is this session's
+
+
+def test_an_export_has_its_own_time_and_begins_no_answer_it_cannot_end(
+    make_patch: Any, approve: Any, alice: Any, sign_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(make_patch(), alice)
+    client = sign_in(alice)
+    monkeypatch.setitem(settings.DATABASE_LIMITS, "export", Limits(1, 1))
+    before = Entry.objects.count()
+    with held("lock table approvals_patch in access exclusive mode"):
+        answer = client.get("/history.csv")
+    assert answer.status_code == 503
+    assert Entry.objects.count() == before, "an export that nobody got has an entry"
+    answer = client.get("/history.csv")
+    assert answer.status_code == 200
+    assert len(b"".join(answer).splitlines()) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("show statement_timeout")
+        assert cursor.fetchone() == ("2min",), "the export's time stays with the connection"
+
+
+def test_a_process_that_stops_in_a_transaction_gives_its_locks_back() -> None:
+    """Whoever goes on then meets a lost connection, which is a 503, not a defect."""
+    with connection.cursor() as cursor:
+        cursor.execute("set idle_in_transaction_session_timeout = '50ms'")
+        cursor.execute("begin")
+        time.sleep(0.5)
+        with pytest.raises(OperationalError):
+            cursor.execute("select 1")
