@@ -242,6 +242,9 @@ ACTION_MARKS = {
     "used": ("key", "danger"),
     "reviewed": ("check", "info"),
     "started": ("user", "info"),
+    "locked": ("lock", "danger"),
+    "held": ("lock", "warning"),
+    "released": ("user", "success"),
     # Where the last word is another type's too.
     "revocation.made": ("shield-x", "danger"),
     "delegation.ended": ("user", ""),

@@ -70,7 +70,7 @@ def walk(people, make_patch, approve, make_gate, producer, token_for, sign_in):
     _patches(alice, bob, lena, make_patch, approve)
     _clock(bob, make_patch)
     _after(alice, lena, make_patch, approve, token_for)
-    _machines(producer, make_patch, make_gate, alice, lena, root)
+    _machines(producer, make_patch, make_gate, alice, lena, luis, root)
     _rules(alice, lena, luis, carol, root)
     _bypasses(alice, lena, luis, carol, make_patch, approve)
     _account(alice, carol, root, sign_in)
@@ -135,7 +135,7 @@ def _after(alice, lena, make_patch, approve, token_for):
     revocations.revoke_all(wanted, WORDS, looked=looked, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
 
 
-def _machines(producer, make_patch, make_gate, alice, lena, root):
+def _machines(producer, make_patch, make_gate, alice, lena, luis, root):
     producer.trusted_for_ml = producer.trusted_for_wargaming = True
     access.change_producer(producer, actor=actor_for(root), now=timezone.now())
     republish(Policy.objects.get(name="low"), auto_approval="enforce")
@@ -143,7 +143,9 @@ def _machines(producer, make_patch, make_gate, alice, lena, root):
     killswitch.turn(True, WORDS, **acting(lena))
     make_patch(**EVIDENCE | {"patch_id": "PATCH-STOPPED"})
     make_gate(allowed_approvers=[alice.email], triggered_by=lena.email)
-    killswitch.turn(False, WORDS, **acting(lena))
+    again = second_person.start_again(reason=WORDS, **acting(lena))
+    assert again is not None
+    second_person.agree(again.pk, **acting(luis))
 
 
 def _rules(alice, lena, luis, carol, root):
