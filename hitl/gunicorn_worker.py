@@ -61,6 +61,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
             raise
         self.nr_conns += 1
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(REQUEST_SECONDS), 0))
         conn = TConn(self.cfg, sock, address, listener.getsockname())
         self._begin(conn)
         if self.nr_conns > self.worker_connections * ROOM:
@@ -155,10 +156,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
             self._close(conn)
             return
         else:
-            if len(data) <= getattr(conn, "seen", -1):  # readable, and nothing more: the client has gone
+            if len(data) <= getattr(conn, "seen", -1) and _has_gone(conn):  # readable, and nothing more came
                 self._close(conn)
                 return
-        wanted = missing(data)
+        # A system short of memory says sooner that there is something to read; then a thread waits for the rest.
+        wanted = 0 if len(data) == getattr(conn, "seen", -1) else missing(data)
         if wanted is None:
             with suppress(OSError):
                 conn.sock.send(_TOO_LARGE)
@@ -245,6 +247,13 @@ def _is_large(req: Request) -> bool:
     reader = req.body.reader
     asked_for = any(name == "EXPECT" for name, _ in req.headers)
     return asked_for or bool(getattr(reader, "parser", None)) or getattr(reader, "length", 0) > SMALL_BODY
+
+
+def _has_gone(conn: TConn) -> bool:
+    """Return whether the client sends nothing more."""
+    ended = select.poll()
+    ended.register(conn.sock, getattr(select, "POLLRDHUP", select.POLLHUP))  # the former is Linux only
+    return bool(ended.poll(0))
 
 
 def _answer(status: bytes) -> bytes:

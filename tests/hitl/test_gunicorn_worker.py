@@ -152,6 +152,14 @@ def test_a_head_that_comes_byte_by_byte_is_answered_and_one_that_stops_is_ended(
             assert client.recv(12) == b"HTTP/1.1 408"
 
 
+def test_who_goes_away_in_the_middle_of_a_request_is_forgotten() -> None:
+    with serving("--worker-connections=40") as (_, port):
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x")
+        assert answers(port)
+
+
 def test_a_client_that_never_closes_holds_nobody() -> None:
     """An answer that ends the connection waits for the other side in the main loop, which goes on."""
     with serving() as (_, port), ExitStack() as stack:
