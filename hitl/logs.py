@@ -29,7 +29,7 @@ class JsonFormatter(logging.Formatter):
         }
         if request_id.get():
             line["request_id"] = request_id.get()
-        if record.exc_info:
+        if record.exc_info and _is_ours(record):
             line["exception"] = _without_secrets(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
@@ -48,9 +48,14 @@ class TextFormatter(logging.Formatter):
         if request_id.get():
             words.append(f"request_id={request_id.get()}")
         line = CONTROL.sub(lambda found: repr(found[0])[1:-1], " ".join(words))
-        if record.exc_info:
+        if record.exc_info and _is_ours(record):
             line += "\n" + self.formatException(record.exc_info)
         return _without_secrets(line)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Return whether a traceback says something: what callers send wrongly, as often as they like, is one line."""
+    return not record.name.startswith("django.security.")
 
 
 def _without_secrets(text: str) -> str:

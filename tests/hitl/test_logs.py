@@ -93,3 +93,16 @@ def test_secrets_do_not_reach_the_traceback(formatter: logging.Formatter) -> Non
 
 def test_an_address_with_a_port_is_not_taken_for_a_password() -> None:
     assert "http://127.0.0.1:8027/x@y" in TextFormatter().format(record("at http://127.0.0.1:8027/x@y"))
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter, TextFormatter])
+def test_what_a_caller_sends_wrongly_is_a_line_and_no_traceback(formatter: Callable[[], logging.Formatter]) -> None:
+    """Anybody can send a form with too many fields, as often as they like."""
+    try:
+        raise ValueError("too many fields")
+    except ValueError:
+        made = record("too many fields", name="django.security.TooManyFieldsSent", exc_info=sys.exc_info())
+        ours = record("it broke", exc_info=sys.exc_info())
+    assert "Traceback" not in formatter().format(made)
+    assert "too many fields" in formatter().format(made)
+    assert "Traceback" in formatter().format(ours)
