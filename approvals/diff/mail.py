@@ -10,6 +10,7 @@ from email.message import Message
 
 _MBOX = re.compile(rb"^From \S.* \d{1,2}:\d\d(?::\d\d)? (?:[A-Z+-]\w* )?\d{2,4}[^\n]*\n", re.MULTILINE)
 _HEAD = re.compile(rb"\s*(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n|[ \t][^\n]*\n)+")
+_SIGNATURE = re.compile(rb"(?m)(^-- \r?\n)")
 _HINTS = re.compile(rb"quoted-printable|base64|multipart/|format\s*=\s*\"?flowed", re.IGNORECASE)
 
 
@@ -74,18 +75,15 @@ def _part(part: Message, encodings: dict[str, None]) -> bytes:
 
 
 def _joined(body: bytes, drops_blank: bool) -> bytes:
-    """Return flowed text as git am reads it: a blank before a line was put there, a line that ends with one goes on."""
-    whole, begun = [], b""
-    for line in body.splitlines(keepends=True):
-        text = line.rstrip(b"\r\n")
-        if text == b"-- ":  # the line before a signature
-            whole += [begun + b"\n", line] if begun else [line]
-            begun = b""
-            continue
-        text = text.removeprefix(b" ")
-        if text.endswith(b" ") and line.endswith(b"\n"):
-            begun += text[:-1] if drops_blank else text
-            continue
-        whole.append(begun + text + line[len(line.rstrip(b"\r\n")) :])
-        begun = b""
-    return b"".join(whole) + begun
+    """Return flowed text as git am reads it: a blank before a line was put there, and a line that ends with one goes on
+    in the next, but for the line before a signature."""
+    unstuffed = re.sub(rb"(?m)^ ", b"", body)
+    return b"".join(_run_on(part, b"" if drops_blank else b" ") for part in _SIGNATURE.split(unstuffed))
+
+
+def _run_on(part: bytes, blank: bytes) -> bytes:
+    """Join the lines of a part without a signature line; its last line stays as it is."""
+    if _SIGNATURE.fullmatch(part):
+        return part
+    last = len(part) - (2 if part.endswith(b"\r\n") else part.endswith(b"\n"))
+    return part[:last].replace(b" \r\n", blank).replace(b" \n", blank) + part[last:]

@@ -3,6 +3,7 @@
 import pytest
 
 from approvals.diff.canonical import canonical
+from approvals.diff.mail import _joined
 from approvals.diff.parse import parse
 from approvals.diff.summary import summary
 
@@ -99,6 +100,24 @@ def test_flowed_lines_are_joined_as_git_am_joins_them() -> None:
     [file] = diff.files
     assert file.hunks[0].raw_lines == (b"+y more = true\n",)
     assert "encoded-differs" in diff.codes
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b"a \nb\n", b"a b\n"),
+        (b"a \nb \nc\n", b"a b c\n"),
+        (b" a\n  b\n", b"a\n b\n"),
+        (b"a \r\nb\r\n", b"a b\r\n"),
+        (b"a \n-- \nb\n", b"a \n-- \nb\n"),
+        (b"-- \nb\n", b"-- \nb\n"),
+        (b" \nb\n", b"\nb\n"),
+        (b"a \n b\n", b"a b\n"),
+        (b"a \n\n\n", b"a \n\n"),
+    ],
+)
+def test_flowed_text_is_unstuffed_and_joined(sent: bytes, read: bytes) -> None:
+    assert _joined(sent, drops_blank=False) == read
 
 
 @pytest.mark.parametrize(
