@@ -5,6 +5,7 @@ import queue
 import socket
 import time
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -37,10 +38,14 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """`patch.submitted`, `decision.changed`, `review.recorded` and `stats`; `Last-Event-ID` replays ten minutes,
     otherwise `reset` says that the client must fetch everything again. At a cap: 429 with Retry-After."""
     who = caller_of(request).actor.id
-    places.take(who)
-    stream = ear.subscribe(_hearer(request))
-    missed = list(_missed(request.headers.get("Last-Event-ID", "")))
-    response = StreamingHttpResponse(_Stream(request, who, stream, missed), content_type="text/event-stream")
+    with ExitStack() as held:
+        places.take(who)
+        held.callback(places.leave, who)
+        stream = ear.subscribe(_hearer(request))
+        held.callback(ear.unsubscribe, stream)
+        missed = list(_missed(request.headers.get("Last-Event-ID", "")))
+        body = _Stream(_follow(request, stream, missed), held.pop_all())
+    response = StreamingHttpResponse(body, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -72,21 +77,15 @@ class _Stream:
     """The body of one stream: an iterator whose `close` lets go even if nobody ever read from it (a generator's
     `finally` would not run then, and the place would be lost for good)."""
 
-    def __init__(
-        self, request: HttpRequest, who: str, stream: "queue.Queue[Notice | None]", missed: list[Notice]
-    ) -> None:
-        self.who, self.stream = who, stream
-        self.frames = _follow(request, stream, missed)
+    def __init__(self, frames: Generator[str, None, None], held: ExitStack) -> None:
+        self.frames, self.held = frames, held
 
     def __iter__(self) -> Iterator[str]:
         return self.frames
 
     def close(self) -> None:
         self.frames.close()
-        ear.unsubscribe(self.stream)
-        if self.who:
-            places.leave(self.who)
-            self.who = ""  # it may be closed twice
+        self.held.close()
 
 
 def _follow(

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.test import override_settings
 from django.utils import timezone
 
@@ -109,6 +110,18 @@ def test_one_person_or_token_has_so_many_places_and_no_more(alice, bob, token_fo
         stream.close()
     assert token.get(path, wait=0.1).status_code == 200
     assert not places.taken
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_that_could_not_begin_holds_no_place(alice, monkeypatch):
+    def away(*arguments):
+        raise OperationalError("away")
+
+    monkeypatch.setattr("approvals.api.events.notices.since", away)
+    answer = Api(user=alice).client.get("/hitl/events", headers={"Last-Event-ID": "1"})
+    assert answer.status_code == 503
+    assert not places.taken
+    assert not ear.streams
 
 
 @pytest.mark.django_db
