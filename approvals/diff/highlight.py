@@ -4,13 +4,15 @@ Hunks are coloured one by one, old and new side each as a text of its own: what 
 patch, and deleted lines mixed into added ones would upset the lexer.
 """
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import translate
 from functools import lru_cache
 from itertools import groupby
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_for_filename
+from pygments.lexers import get_all_lexers, get_lexer_for_filename
 from pygments.token import STANDARD_TYPES, _TokenType
 from pygments.util import ClassNotFound
 
@@ -52,6 +54,10 @@ STYLED = frozenset(
     ("k", "kd", "kn", "kc", "kr", "ow", "kp", "kt", "nc", "nn", "ne", "nb", "bp", "nf", "fm", "na")
     + ("s", "s1", "s2", "sc", "se", "sr", "sa", "sd", "si", "m", "mi", "mf", "mh", "no", "il")
     + ("c", "c1", "cm", "cp", "cpf", "ch", "nd", "nt", "cs")
+)
+# Names that a lexer has as a whole, such as Makefile. Of all other names lexers ask for what follows the first dot.
+_WHOLE_NAMES = re.compile(
+    "|".join(translate(name) for _, _, names, _ in get_all_lexers(plugins=False) for name in names if name[:2] != "*.")
 )
 # What lexers may raise on text that is not of their language. It costs the colours of one hunk, nothing else.
 _LEXER_FAILURES = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
@@ -106,11 +112,16 @@ class Highlighter:
             yield _css(kind), value
 
 
-@lru_cache(maxsize=512)
 def lexer_for(name: str) -> Lexer | None:
     """Return the lexer for a file name (without folders), or None where there is none or none that is safe."""
+    name = name[-255:]
+    return _lexer_for(name if _WHOLE_NAMES.match(name) else f"x{''.join(name.partition('.')[1:])}")
+
+
+@lru_cache(maxsize=512)
+def _lexer_for(name: str) -> Lexer | None:
     try:
-        lexer = get_lexer_for_filename(name[-255:])
+        lexer = get_lexer_for_filename(name)
     except ClassNotFound:
         return None
     return lexer if LANGUAGES.intersection(lexer.aliases) else None

@@ -12,6 +12,7 @@ _MBOX = re.compile(rb"^From \S.* \d{1,2}:\d\d(?::\d\d)? (?:[A-Z+-]\w* )?\d{2,4}[
 _HEAD = re.compile(rb"\s*(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n|[ \t][^\n]*\n)+")
 _SIGNATURE = re.compile(rb"(?m)(^-- \r?\n)")
 _HINTS = re.compile(rb"quoted-printable|base64|multipart/|format\s*=\s*\"?flowed", re.IGNORECASE)
+_WORDS_OF_HINTS = (b"quoted-printable", b"base64", b"multipart/", b"flowed")  # found much faster, in the whole text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class DecodedMail:
 
 def decoded_mail(data: bytes) -> DecodedMail | None:
     """Return the decoded text; None where the patch is no mail or says the same without decoding."""
-    if not _HINTS.search(data):
+    lowered = data.lower()
+    if not any(word in lowered for word in _WORDS_OF_HINTS):
         return None
     encodings: dict[str, None] = {}
     whole = b"".join(_decoded(mail, encodings) for mail in _mails(data))

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Decision, Status
 from approvals.policy.rules import Change
-from audit.statements import planned
+from audit.statements import planned, prepared
 
 from .queue import COUNT_LIMIT, shown_count
 
@@ -81,7 +81,7 @@ def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[in
         return {}
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     asked = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
-    found = {digest: counts for digest, *counts in planned(SAME_LINES, asked)}
+    found = {digest: counts for digest, *counts in prepared(SAME_LINES, asked)}
     return {
         decision.pk: one
         for decision in decisions
@@ -109,7 +109,7 @@ def spaced_otherwise(decision: Decision) -> str:
     if patch.change_sha256 is None:
         return ""
     asked = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
-    [(found,)] = planned(SPACED_OTHERWISE, asked)
+    [(found,)] = prepared(SPACED_OTHERWISE, asked)
     return shown_count(found) if found else ""
 
 

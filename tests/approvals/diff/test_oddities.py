@@ -1,11 +1,13 @@
 """What is wrong with real patches: counts, lost blanks, stray text, odd names. Formats as such are elsewhere."""
 
 import json
+import time
 
 import pytest
 
 from approvals.diff.notices import PER_CODE, TOTAL
 from approvals.diff.parse import parse
+from approvals.diff.source import BudgetSpent, Source
 from approvals.diff.summary import summary
 from tests.approvals.diff.test_formats import codes, exact, only_file
 
@@ -185,6 +187,17 @@ def test_no_time_left_gives_plain_text_and_one_warning() -> None:
     diff = parse(data, budget_seconds=-1)
     assert (diff.parsed, diff.files, diff.to_bytes()) == (False, (), data)
     assert codes(diff) == ["budget"]
+
+
+def test_time_in_which_others_have_the_processor_is_not_counted() -> None:
+    source = Source(b"line\n", budget_seconds=0.05)
+    time.sleep(0.1)
+    source.check_budget()
+    until = time.thread_time() + 0.1
+    while time.thread_time() < until:
+        pass
+    with pytest.raises(BudgetSpent):
+        source.check_budget()
 
 
 def test_warnings_are_capped_for_each_kind_and_in_all() -> None:

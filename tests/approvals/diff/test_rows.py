@@ -1,9 +1,11 @@
 """What a reviewer sees of a line: marks, colours, drawn characters, cuts, left and right. Parsing is elsewhere."""
 
 import pytest
+from pygments.lexers import get_all_lexers, get_lexer_for_filename
+from pygments.util import ClassNotFound
 
 from approvals.diff.excerpts import excerpt
-from approvals.diff.highlight import Highlighter, lexer_for
+from approvals.diff.highlight import LANGUAGES, Highlighter, lexer_for
 from approvals.diff.parse import parse
 from approvals.diff.rows import HunkRows, file_rows, text_html
 from approvals.diff.structure import File
@@ -175,6 +177,18 @@ def test_no_time_left_means_no_colour() -> None:
 @pytest.mark.parametrize("name", ["", "x", "x.unknown", "x.rita", "*", "[", "\0", "a" * 5_000])
 def test_a_name_without_a_language_has_no_lexer(name: str) -> None:
     assert lexer_for(name) is None
+
+
+def test_every_name_has_the_lexer_that_pygments_has_for_it() -> None:
+    patterns = {pattern for _, _, patterns, _ in get_all_lexers(plugins=False) for pattern in patterns}
+    names = {pattern.replace("*", stem) for pattern in patterns for stem in ("", "x", "a.b", ".x")}
+    for name in sorted(names):
+        try:
+            lexer = get_lexer_for_filename(name)
+        except ClassNotFound:
+            lexer = None
+        safe = lexer is not None and LANGUAGES.intersection(lexer.aliases)
+        assert type(lexer_for(name)) is (type(lexer) if safe else type(None)), name
 
 
 def test_a_path_or_heading_can_be_drawn_like_a_line() -> None:

@@ -50,6 +50,23 @@ def test_a_file_that_was_not_declared_and_one_that_was_not_touched_are_marked() 
     assert found[0].explanation == "“lib/parser.c” is declared as vulnerable, and the patch does not change it."
 
 
+def test_what_is_beyond_a_megabyte_of_a_patch_is_not_searched_and_says_so() -> None:
+    call = "+os.system(command)"
+    near, far = change("near.py", call), change("far.py", call)
+    filled = change("filled.py", *["+value = 1"] * 80_000)
+    assert [(mark.code, mark.file) for mark in scope_marks(parse(near + filled + far), ())] == [
+        ("process", "near.py"),
+        ("process", "far.py"),
+    ]
+    found = scope_marks(parse(near + filled + filled.replace(b"filled", b"second") + far), ())
+    assert [(mark.code, mark.file, mark.severity) for mark in found] == [
+        ("process", "near.py", "warn"),
+        ("unsearched", "second.py", "warn"),
+        ("unsearched", "far.py", "warn"),
+    ]
+    assert "not searched for calls" in found[1].explanation
+
+
 def test_nothing_declared_is_not_marked() -> None:
     assert scope_marks(parse(change("x.c", "+x")), ()) == ()
 
