@@ -34,7 +34,7 @@ class Source:
         return self.lines[position] if position < len(self.lines) else b""
 
     def check_budget(self) -> None:
-        """Raise BudgetSpent once this thread has worked for too long; time in which others had the processor is free."""
+        """Raise BudgetSpent once this thread has worked too long; time in which others had the processor is free."""
         if time.monotonic() > self._ask_at:
             left = self._until - time.thread_time()
             if left <= 0:
