@@ -20,4 +20,5 @@ def test_the_files_hold_the_functions_and_triggers_in_force() -> None:
 def test_a_guard_stands_in_its_file_with_its_trigger() -> None:
     text = definitions()["audit/sql/audit_refuse_change.sql"]
     assert text.startswith("CREATE OR REPLACE FUNCTION public.audit_refuse_change()")
-    assert "CREATE TRIGGER" in text and "BEFORE DELETE OR UPDATE ON audit_entry" in text
+    assert "CREATE TRIGGER" in text
+    assert "BEFORE DELETE OR UPDATE ON audit_entry" in text
