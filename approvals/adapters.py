@@ -11,7 +11,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -103,6 +103,10 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
     def encrypt(self, text: str) -> str:
         return _cipher().encrypt(text.encode()).decode()
 
+    def renewed(self, encrypted_text: str) -> str:
+        """Return the same secret under the present SECRET_KEY. Raise InvalidToken where no key reads it."""
+        return _cipher().rotate(encrypted_text.encode()).decode()
+
     def decrypt(self, encrypted_text: str) -> str:
         try:
             return _cipher().decrypt(encrypted_text.encode()).decode()
@@ -112,7 +116,14 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
             return base64.b32encode(os.urandom(20)).decode()
 
 
-def _cipher() -> Fernet:
-    """Return the cipher whose key comes from SECRET_KEY (HKDF, RFC 5869): a copy of the database gives no factor."""
-    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"hitl second factors").derive(settings.SECRET_KEY.encode())
+def _cipher() -> MultiFernet:
+    """Return the cipher whose key comes from SECRET_KEY (HKDF, RFC 5869): a copy of the database gives no factor.
+
+    It also reads what was written under one of SECRET_KEY_FALLBACKS.
+    """
+    return MultiFernet([_cipher_of(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def _cipher_of(secret_key: str) -> Fernet:
+    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"hitl second factors").derive(secret_key.encode())
     return Fernet(base64.urlsafe_b64encode(key))

@@ -87,8 +87,15 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     if isinstance(request.user, User):
         access.record_sign_out(request.user, actor=person_actor(request, request.user), now=timezone.now())
+    return signed_out(request)
+
+
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """End this browser's session, and what its pages keep unsent: the next person at this screen is another one."""
     logout(request)
-    return redirect("login")
+    response = redirect("login")
+    response["Clear-Site-Data"] = '"storage"'
+    return response
 
 
 @require_POST
@@ -100,7 +107,8 @@ def theme(request: HttpRequest) -> HttpResponse:
     response = redirect(way_back(request))
     if isinstance(request.user, User):
         access.set_theme(request.user, Theme(wanted))
-    response.set_cookie("theme", wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
+    name, secure = settings.THEME_COOKIE_NAME, settings.SESSION_COOKIE_SECURE
+    response.set_cookie(name, wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=secure)
     return response
 
 

@@ -84,7 +84,7 @@ def test_the_diff_comes_back_byte_for_byte(producer_api, raw):
     push_bytes(producer_api, raw)
     answer = producer_api.get("/hitl/patches/PATCH-0001/diff")
     assert answer.content == raw
-    assert answer["Content-Type"] == "text/x-diff"
+    assert answer["Content-Type"] == "text/x-diff; charset=utf-8"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Disposition"].startswith("attachment")
 
