@@ -43,7 +43,10 @@ def deployment(*, database: dict[str, Any] | None = None, **_: Any) -> list[Chec
             "SMTP_SECURITY is none: one-time links go over the network as they are.",
         ),
         "W007": (not settings.SECOND_FACTOR_REQUIRED, "SECOND_FACTOR_REQUIRED is off: a password alone signs in."),
-        "W008": (not settings.SECOND_PERSON_REQUIRED, "SECOND_PERSON_REQUIRED is off: one lead loosens the rules alone."),
+        "W008": (
+            not settings.SECOND_PERSON_REQUIRED,
+            "SECOND_PERSON_REQUIRED is off: one lead loosens the rules alone.",
+        ),
     }
     return [Warning(said, hint=WHERE, id=f"hitl.{id}") for id, (found, said) in weak.items() if found]
 

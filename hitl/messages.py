@@ -1,4 +1,4 @@
-"""The notices shown once after a form: kept in a cookie of this host alone, and in the session what is too long for it."""
+"""The notices shown once after a form: kept in a cookie of this host alone; in the session what is too long for it."""
 
 from typing import Any
 
