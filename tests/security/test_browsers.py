@@ -47,6 +47,11 @@ def test_a_text_says_in_which_letters_it_is(client, address):
     assert "charset=utf-8" in kind or kind.startswith("application/"), kind
 
 
+@pytest.mark.parametrize("address", ["/static/", "/static/js/", "/static/js", "/static/../hitl/settings.py"])
+def test_no_folder_is_listed(client, address):
+    assert client.get(address).status_code == 404
+
+
 def test_signing_out_clears_what_the_browser_keeps(alice, sign_in, django_user_model):
     root = django_user_model.objects.create_superuser("root", "root@example.com", "x")
     assert sign_in(alice).post(reverse("logout"))["Clear-Site-Data"] == '"storage"'

@@ -3,6 +3,8 @@
 import pytest
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
+from django.conf import global_settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.checks.registry import registry
@@ -95,6 +97,12 @@ def test_all_factors_are_written_anew_before_an_old_key_goes(alice, settings, ca
 def test_old_keys_come_from_the_environment(tmp_path):
     shown = start(tmp_path, "diffsettings", SECRET_KEY_FALLBACKS="one, two").stdout
     assert "SECRET_KEY_FALLBACKS = ['one', 'two']" in shown or "SECRET_KEY_FALLBACKS = ['****" in shown
+
+
+def test_passwords_are_hashed_slowly(tmp_path):
+    assert "PASSWORD_HASHERS" not in start(tmp_path, "diffsettings").stdout  # only these tests take a quick one
+    assert global_settings.PASSWORD_HASHERS[0].endswith(".PBKDF2PasswordHasher")
+    assert PBKDF2PasswordHasher.iterations >= 600_000  # OWASP's cheat sheet on storing passwords
 
 
 def test_words_of_this_install_make_no_password(settings):
