@@ -46,7 +46,7 @@ def anchors(path):
 
 
 def is_there(place):
-    """Tell whether a place is a file, a name defined in one, a heading of a document, or a setting that is documented."""
+    """Tell whether a place is a file, a name defined in one, a document's heading, or a documented setting."""
     if re.fullmatch(r"[A-Z][A-Z_]+", place):
         return place in settings()
     path, _, heading = place.partition("#")
@@ -72,7 +72,8 @@ def test_each_number_stands_once_and_in_order():
 def test_each_row_has_a_state_and_says_where_or_why():
     for number, asks, state, where in rows():
         assert state in STATES, number
-        assert asks.strip() and where.strip(), number
+        assert asks.strip(), number
+        assert where.strip(), number
         assert len(asks.split()) <= 10, number
         if state in {"met", "partly"}:
             assert PLACE.search(where), f"{number} names no place"
