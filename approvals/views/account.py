@@ -103,7 +103,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     """Keep the theme with the account, and in a cookie for the sign-in page; then go back."""
     wanted = request.POST.get("theme", "")
     if wanted not in Theme.values:
-        return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain")
+        return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain; charset=utf-8")
     response = redirect(way_back(request))
     if isinstance(request.user, User):
         access.set_theme(request.user, Theme(wanted))
