@@ -163,10 +163,11 @@ def test_a_session_that_ended_elsewhere_leaves_nothing_on_the_screen_and_keeps_t
     page = visit(alice, path_of(decision))
     expect(page.locator("#live-word")).to_have_text("Live")
     page.locator("#decide-text").fill(WORDS)
+    assert decision.patch.patch_id in page.content()
     page.context.clear_cookies(name="sessionid")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it says it is here: it is not
     page.wait_for_url("**/login**")  # by itself
-    assert decision.patch.title not in page.content()
+    assert decision.patch.patch_id not in page.content()
     assert WORDS not in page.content()
     sign_in_again(page)
     expect(page.locator("#decide-text")).to_have_value(WORDS)
