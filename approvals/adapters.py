@@ -112,18 +112,19 @@ def _refused(request: HttpRequest, sentence: str, status: int = 403) -> Immediat
 
 
 def claims_of(sociallogin: SocialLogin) -> identity.Claims:
-    """Return what the provider says, from its user info and the ID token, the former first."""
+    """Return what the provider says, from its user info and the ID token, the former first; that an address is verified
+    counts for the one beside it."""
     said = sociallogin.account.extra_data
-    claims = {**said["id_token"], **said.get("userinfo", {})}
-    groups = claims.get(settings.OIDC_GROUPS_CLAIM)
+    token, info = said["id_token"], said.get("userinfo", {})
+    claims, mail = {**token, **info}, info if "email" in info else token
     return identity.Claims(
         provider=sociallogin.account.provider,
         subject=sociallogin.account.uid,
-        email=str(claims.get("email", "")) if claims.get("email_verified") is True else "",
-        username=str(claims.get("preferred_username", "")),
-        first_name=str(claims.get("given_name", "")),
-        last_name=str(claims.get("family_name", "")),
-        groups=frozenset(map(str, groups if isinstance(groups, list) else [groups] if groups else [])),
+        email=mail.get("email", "") if mail["email_verified"] else "",
+        username=claims.get("preferred_username", ""),
+        first_name=claims.get("given_name", ""),
+        last_name=claims.get("family_name", ""),
+        groups=frozenset(claims.get(settings.OIDC_GROUPS_CLAIM, ())),
     )
 
 

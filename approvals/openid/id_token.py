@@ -74,7 +74,7 @@ def answers(claims: dict[str, Any], nonce: Any, asked_at: Any = None) -> None:
     """Raise ProviderFault unless the claims answer the sign-in that this session began with this nonce, and, where the
     provider was told at `asked_at` (seconds) to ask its person again, it did."""
     said = claims.get("nonce")
-    if not (isinstance(nonce, str) and isinstance(said, str) and hmac.compare_digest(said.encode(), nonce.encode())):
+    if not (is_plain(nonce) and is_plain(said) and hmac.compare_digest(str(said).encode(), str(nonce).encode())):
         raise unbelievable("answers another sign-in than yours", "the ID token's nonce is not that of the session")
     if asked_at is None:
         return

@@ -17,7 +17,7 @@ from .faults import ProviderFault, unreadable
 
 AGAIN = "again"
 """The parameter of our login page by which the provider is told to ask its person again."""
-TEXTS = ("email", "preferred_username", "name", "given_name", "family_name")
+TEXTS = ("sub", "nonce", "email", "preferred_username", "name", "given_name", "family_name")
 MAX_TEXT = 254  # the longest address there is
 
 
@@ -92,9 +92,22 @@ class SingleSignOn(OpenIDConnectProvider):  # type: ignore[misc]
 
 
 def _cleaned(said: dict[str, Any]) -> dict[str, Any]:
-    """Return the claims without those that are not of their kind: what is kept and shown is text."""
+    """Return the claims that are read here, each of its kind: allauth keeps them, and a text that is none, such as one
+    with a NUL, cannot be."""
+    kept: dict[str, Any] = {name: said[name] for name in TEXTS if _fits(said.get(name))}
+    kept["email_verified"] = said.get("email_verified") is True
+    if isinstance(amr := said.get("amr"), list):
+        kept["amr"] = _texts(amr)
+    if (groups := said.get(settings.OIDC_GROUPS_CLAIM)) is not None:
+        kept[settings.OIDC_GROUPS_CLAIM] = _texts(groups if isinstance(groups, list) else [groups])
+    if (at := id_token.asked_person_at(said)) is not None:
+        kept["auth_time"] = at
+    return kept
 
-    def fits(name: str, value: Any) -> bool:
-        return name not in TEXTS or id_token.is_plain(value) and len(value) <= MAX_TEXT
 
-    return {name: value for name, value in said.items() if fits(name, value)}
+def _texts(values: list[Any]) -> list[str]:
+    return [value for value in values if _fits(value)]
+
+
+def _fits(value: Any) -> bool:
+    return id_token.is_plain(value) and len(value) <= MAX_TEXT

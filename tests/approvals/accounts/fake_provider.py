@@ -33,7 +33,7 @@ def public(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
     """Return the JSON Web Key of a private key's public half."""
     algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
     named = {"kid": kid} if kid is not None else {}
-    return {**algorithm.to_jwk(key.public_key(), as_dict=True), **named, "use": "sig", **more}
+    return {**json.loads(algorithm.to_jwk(key.public_key())), **named, "use": "sig", **more}
 
 
 def by_hand(claims: dict[str, Any], header: dict[str, Any], secret: bytes | None) -> str:
@@ -52,13 +52,13 @@ class FakeProvider:
     """Listens on this machine. Change what it says by its attributes; a callable gets the honest value."""
 
     def __init__(self) -> None:
+        self.sign: Callable[[dict[str, Any]], Any] = signed
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
         self.metadata: dict[str, Any] = {}
         self.keys: Any = [public(RSA[0], "one")]
         self.claims: dict[str, Any] = {}
         self.info: dict[str, Any] | None = {}
-        self.sign: Callable[[dict[str, Any]], Any] = signed
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.asked: list[str] = []
         self.authorisation: dict[str, str] = {}
@@ -73,12 +73,13 @@ class FakeProvider:
         self.asked.append(path)
         if path in self.answers:
             return self.answers[path]
-        said = {
+        answers: dict[str, Callable[[], dict[str, Any]]] = {
             "/.well-known/openid-configuration": self._metadata,
             "/keys": lambda: {"keys": self.keys},
             "/token": lambda: self._token(dict(parse_qsl(body.decode()))),
             "/userinfo": lambda: without_none({"sub": "subject-1", **PERSON, **(self.info or {})}),
-        }[path]()
+        }
+        said = answers[path]()
         return 200, {"Content-Type": "application/json"}, json.dumps(said).encode()
 
     def _metadata(self) -> dict[str, Any]:

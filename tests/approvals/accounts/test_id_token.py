@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
@@ -107,6 +108,7 @@ def test_metadata_of_another_issuer_ends_it_before_anybody_is_sent_there(fake, s
         ({"nonce": None}, "lacks something it must say"),
         ({"nonce": "another"}, "answers another sign-in than yours"),
         ({"nonce": 5}, "answers another sign-in than yours"),
+        ({"nonce": "\ud800"}, "answers another sign-in than yours"),
         ({"exp": int(time.time()) - 120}, "is out of date"),
         ({"exp": None}, "lacks something it must say"),
         ({"exp": "soon"}, "is no ID token"),
@@ -209,6 +211,22 @@ def test_claims_of_the_wrong_kind_are_as_good_as_none(fake, info):
     fake.info = info
     fake.claims = {"email": None}
     refused(come_back(fake), "Your sign-in came without a verified e-mail address.")
+
+
+def test_that_an_address_is_verified_counts_for_the_one_beside_it(fake):
+    fake.info = {"email": None, "email_verified": True}
+    fake.claims = {"email_verified": False}
+    refused(come_back(fake), "Your sign-in came without a verified e-mail address.")
+
+
+def test_claims_that_cannot_be_kept_are_left_out_at_each_sign_in(fake):
+    assert is_in(come_back(fake))
+    fake.claims = {"auth_time": float("nan"), "nickname": "a\x00b", "amr": ["a\x00b", "\ud800", 5]}
+    fake.info = {"name": "\ud800", "picture": {"a": "\x00"}}
+    assert is_in(come_back(fake))
+    kept = SocialAccount.objects.get(uid="subject-1").extra_data
+    assert "nickname" not in kept["id_token"]
+    assert "picture" not in kept["userinfo"]
 
 
 @pytest.mark.parametrize("groups", [5, {"sec-reviewers": True}, None, [["sec-reviewers"]]])
