@@ -274,7 +274,8 @@ class SessionLimitsMiddleware:
 class SecondFactorMiddleware:
     """With SECOND_FACTOR_REQUIRED, let people who have no second factor reach nothing but their account, to add one.
 
-    Who comes from the provider was asked there. Tokens are made with a factor at hand (`views.mine.issue_token`).
+    Of who comes from the provider its word counts, where it says that it asked for two. Tokens are made with a factor
+    at hand (`views.mine.issue_token`).
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -292,8 +293,7 @@ class SecondFactorMiddleware:
             return False
         if request.path.startswith("/accounts/") or not isinstance(request.user, User):
             return False
-        used = {"mfa", "socialaccount"} & set(sessions.methods(request))
-        return not used and not second_factors(request.user)
+        return not sessions.gave_two_factors(request) and not second_factors(request.user)
 
 
 class TimeZoneMiddleware:

@@ -172,6 +172,9 @@ OIDC_ISSUER = env_as("OIDC_ISSUER", "", issuer, "the provider's address such as 
 OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env("OIDC_CLIENT_ID"), env("OIDC_CLIENT_SECRET")
 if len({bool(OIDC_ISSUER), bool(OIDC_CLIENT_ID), bool(OIDC_CLIENT_SECRET)}) > 1:
     raise ImproperlyConfigured("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.")
+if HTTPS and OIDC_ISSUER.startswith("http://"):
+    raise ImproperlyConfigured("OIDC_ISSUER must be https where BASE_URL is; plain http is for trying it out.")
+OIDC_ACR_VALUES = env_list("OIDC_ACR_VALUES")
 OIDC_GROUPS_CLAIM = env("OIDC_GROUPS_CLAIM", "groups")
 OIDC_GROUPS = env_as(
     "OIDC_GROUPS", "", group_pairs, "pairs such as sec-leads=security-leads, separated by commas, theirs before ours"
