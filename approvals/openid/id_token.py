@@ -91,7 +91,7 @@ def answers(claims: dict[str, Any], nonce: Any, asked_at: Any = None) -> None:
 def asked_person_at(claims: dict[str, Any]) -> float | None:
     """Return when the provider last asked this person who they are, in seconds; None where it does not say."""
     at = claims.get("auth_time")
-    return at if isinstance(at, int | float) and not isinstance(at, bool) and abs(at) < 1e11 else None
+    return at if isinstance(at, int | float) and not isinstance(at, bool) and 0 <= at < 1e11 else None
 
 
 def asked_for_two_factors(claims: dict[str, Any]) -> bool:
