@@ -1,6 +1,7 @@
 # One image for web (the default command), worker (`python manage.py worker`) and migrations (`python manage.py migrate`).
 # Needs no capability and no writable root: only /var/lib/hitl (keys, metrics files) and /tmp are written.
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The digest is that of the index for all platforms; the tag only says what it was. Another: --build-arg, with its digest.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

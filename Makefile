@@ -13,13 +13,13 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet install --require-hashes
 TEST_ENV := HITL_DATA_DIR=$(CURDIR)/var/test
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak lock python
+.PHONY: help run test lint bench soak lock sbom advisories python
 # A half-installed environment must not look finished.
 .DELETE_ON_ERROR:
 
 help: ## this list
 	@echo "HITL: the gate between machines that write patches and the systems that deploy them."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(RUN) ## start everything with demo data at http://127.0.0.1:8027 (PORT=... changes it); Ctrl-C stops it
 	@exec $(PY) manage.py serve --demo
@@ -37,7 +37,7 @@ lint: $(DEV) ## ruff, mypy, templates, migrations, Django's checks
 	check() { echo "== $$*"; env $(TEST_ENV) "$$@" || status=1; }; \
 	check $(PY) -m ruff check .; \
 	check $(PY) -m ruff format --check .; \
-	check $(PY) -m mypy .; \
+	check $(PY) -m mypy . .ci/sbom.py .ci/advisories.py; \
 	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then check $(PY) -m djlint templates --lint --quiet; fi; \
 	check $(PY) manage.py makemigrations --check --dry-run; \
 	check $(PY) manage.py check --fail-level WARNING; \
@@ -52,9 +52,16 @@ bench: $(DEV) ## the measurements in benchmarks/
 soak: $(DEV) ## the tests that run for minutes
 	@$(PY) -m pytest -m soak $(ARGS)
 
+sbom: $(DEV) ## what is shipped, as CycloneDX JSON: var/sbom.json
+	@$(PY) .ci/sbom.py
+
+advisories: $(DEV) ## known vulnerabilities of what is shipped; fails where there is one
+	@$(PY) .ci/advisories.py
+
 lock: python ## compile requirements*.txt from requirements*.in
-	@[ -x var/lock/bin/uv ] || { $(PYTHON) -m venv var/lock && var/lock/bin/python -m pip --quiet install uv; }
-	@for name in requirements requirements-dev; do \
+	@[ -x var/lock/bin/python ] || $(PYTHON) -m venv var/lock
+	@var/lock/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-lock.txt
+	@for name in requirements-lock requirements requirements-dev; do \
 		var/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt; \
 	done
 

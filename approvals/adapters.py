@@ -5,13 +5,14 @@ import logging
 import os
 from typing import Any
 
+import requests
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
-from allauth.socialaccount.providers.base import AuthProcess
-from cryptography.fernet import Fernet, InvalidToken
+from allauth.socialaccount.providers.base import AuthError, AuthProcess
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -21,6 +22,9 @@ from django.utils import timezone
 
 from approvals.actors import nobody, person_actor, provider
 from approvals.errors import NotAllowed
+from approvals.openid import fetching, id_token
+from approvals.openid.faults import ProviderFault
+from approvals.openid.provider import SingleSignOn
 from approvals.services import access, identity
 from approvals.sessions import carry_words, methods, put_words_down, remember_provider
 
@@ -41,7 +45,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Called once all of it was right, the second factor too."""
         response: HttpResponse = super().post_login(request, user, **login)
         if came := (login.get("signal_kwargs") or {}).get("sociallogin"):
-            remember_provider(request, came.account.extra_data.get("id_token", {}).get("auth_time"))
+            said = came.account.extra_data["id_token"]
+            remember_provider(request, id_token.asked_person_at(said), id_token.asked_for_two_factors(said))
             put_words_down(request)
         actor = person_actor(request, user)
         access.record_sign_in(user, methods(request), actor=actor, now=timezone.now())
@@ -51,44 +56,75 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """Single sign-on: who somebody is here is decided by `services.identity`, before allauth decides anything."""
 
+    def get_requests_session(self) -> requests.Session:
+        return fetching.Session()
+
+    def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> SingleSignOn:
+        return SingleSignOn(request, app=self.get_app(request, provider=provider, client_id=client_id))
+
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Give allauth an account that exists, or end the attempt with the sentence why not."""
         actor, now = provider(request), timezone.now()
         try:
             if sociallogin.state.get("process") != AuthProcess.LOGIN:
                 raise NotAllowed("Accounts are tied to the provider when their people sign in, and in no other way.")
+            said = sociallogin.account.extra_data["id_token"]
+            id_token.answers(said, sociallogin.state.get("nonce"), sociallogin.state.get("asked_at"))
             user = identity.arrive(claims_of(sociallogin), settings.OIDC_GROUPS, actor=actor, now=now)
+        except ProviderFault as fault:
+            raise _faulty(request, fault) from fault
         except NotAllowed as error:
-            access.refuse_from_provider(actor=nobody(request), now=now)
-            context = {"title": "You were not signed in", "sentence": error.detail}
-            raise ImmediateHttpResponse(render(request, "error.html", context, status=error.status)) from error
+            raise _refused(request, error.detail, error.status) from error
         if request.user == user:
             carry_words(request)
         sociallogin.user = user
 
-    def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        access.refuse_from_provider(actor=nobody(request), now=timezone.now())
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: SingleSignOn,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        """Answer a sign-in that ended before anybody was known; who cancelled is led back by allauth."""
+        if error == AuthError.CANCELLED:
+            access.refuse_from_provider(actor=nobody(request), now=timezone.now())
+            return
+        if isinstance(exception, ProviderFault):
+            raise _faulty(request, exception)
+        if exception is None and "state_id" in (extra_context or {}):
+            raise _refused(request, "This sign-in was not begun in this browser, or too long ago. Begin again.")
+        raise _refused(request, "Your provider did not sign you in. Try again, or ask an administrator.")
+
+
+def _faulty(request: HttpRequest, fault: ProviderFault) -> ImmediateHttpResponse:
+    """Return the answer to what is not believed of the provider, with a line for those who run this."""
+    log.warning("Single sign-on was refused: %s", fault.reason)
+    return _refused(request, fault.detail, fault.status)
+
+
+def _refused(request: HttpRequest, sentence: str, status: int = 403) -> ImmediateHttpResponse:
+    """Return the page that says why nobody was signed in, once that is an entry."""
+    access.refuse_from_provider(actor=nobody(request), now=timezone.now())
+    context = {"title": "You were not signed in", "sentence": sentence}
+    return ImmediateHttpResponse(render(request, "error.html", context, status=status))
 
 
 def claims_of(sociallogin: SocialLogin) -> identity.Claims:
-    """Return what the provider says, from its user info and the ID token, the former first. Raise NotAllowed.
-
-    The user info counts only for the subject of the ID token (OpenID Connect Core 5.3.2).
-    """
+    """Return what the provider says, from its user info and the ID token, the former first; that an address is verified
+    counts for the one beside it."""
     said = sociallogin.account.extra_data
-    token, info = said.get("id_token") or {}, said.get("userinfo") or {}
-    if token.get("sub") != info.get("sub"):
-        raise NotAllowed("The provider's answers are about two different people. Ask an administrator.")
-    claims = {**token, **info}
-    groups = claims.get(settings.OIDC_GROUPS_CLAIM) or []
+    token, info = said["id_token"], said.get("userinfo", {})
+    claims, mail = {**token, **info}, info if "email" in info else token
     return identity.Claims(
         provider=sociallogin.account.provider,
         subject=sociallogin.account.uid,
-        email=str(claims.get("email", "")) if claims.get("email_verified") is True else "",
-        username=str(claims.get("preferred_username", "")),
-        first_name=str(claims.get("given_name", "")),
-        last_name=str(claims.get("family_name", "")),
-        groups=frozenset(map(str, [groups] if isinstance(groups, str) else groups)),
+        email=mail.get("email", "") if mail["email_verified"] else "",
+        username=claims.get("preferred_username", ""),
+        first_name=claims.get("given_name", ""),
+        last_name=claims.get("family_name", ""),
+        groups=frozenset(claims.get(settings.OIDC_GROUPS_CLAIM, ())),
     )
 
 
@@ -103,6 +139,10 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
     def encrypt(self, text: str) -> str:
         return _cipher().encrypt(text.encode()).decode()
 
+    def renewed(self, encrypted_text: str) -> str:
+        """Return the same secret under the present SECRET_KEY. Raise InvalidToken where no key reads it."""
+        return _cipher().rotate(encrypted_text.encode()).decode()
+
     def decrypt(self, encrypted_text: str) -> str:
         try:
             return _cipher().decrypt(encrypted_text.encode()).decode()
@@ -112,7 +152,14 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
             return base64.b32encode(os.urandom(20)).decode()
 
 
-def _cipher() -> Fernet:
-    """Return the cipher whose key comes from SECRET_KEY (HKDF, RFC 5869): a copy of the database gives no factor."""
-    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"hitl second factors").derive(settings.SECRET_KEY.encode())
+def _cipher() -> MultiFernet:
+    """Return the cipher whose key comes from SECRET_KEY (HKDF, RFC 5869): a copy of the database gives no factor.
+
+    It also reads what was written under one of SECRET_KEY_FALLBACKS.
+    """
+    return MultiFernet([_cipher_of(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def _cipher_of(secret_key: str) -> Fernet:
+    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"hitl second factors").derive(secret_key.encode())
     return Fernet(base64.urlsafe_b64encode(key))

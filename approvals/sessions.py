@@ -75,15 +75,17 @@ def keep_session(request: HttpRequest, user: User) -> None:
     remember_password(request, user)
 
 
-def remember_provider(request: HttpRequest, auth_time: Any) -> None:
-    """Keep when the provider says that it last asked this person (`auth_time`, seconds; OpenID Connect Core 2).
+def remember_provider(request: HttpRequest, asked_at: float | None, two_factors: bool) -> None:
+    """Keep when the provider says that it last asked this person (`auth_time`, seconds; OpenID Connect Core 2), and
+    whether it says that it asked for two factors.
 
     The provider may have answered from a session of its own, of any age; one that does not say when proves nothing.
     """
     records = list(request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, ()))
     for record in records:
         if record["method"] == "socialaccount":
-            record["at"] = min(record["at"], auth_time) if isinstance(auth_time, int | float) else 0
+            record["at"] = 0 if asked_at is None else min(record["at"], asked_at)
+            record["two_factors"] = two_factors
     request.session[AUTHENTICATION_METHODS_SESSION_KEY] = records
 
 
@@ -126,6 +128,11 @@ def is_factor_fresh(request: HttpRequest, now: datetime) -> bool:
 
 def _within(at: datetime | None, now: datetime) -> bool:
     return at is not None and now - FRESH <= at <= now
+
+
+def gave_two_factors(request: HttpRequest) -> bool:
+    """Return whether this session began with a second factor, here or by the provider's word."""
+    return any(record["method"] == "mfa" or record.get("two_factors") for record in _records(request))
 
 
 def methods(request: HttpRequest) -> list[str]:

@@ -9,6 +9,7 @@ from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
 from approvals.analytics.views import analytics
+from approvals.openid import views as single_sign_on
 from approvals.views import (
     absence,
     account,
@@ -106,7 +107,8 @@ urlpatterns = [
     path("accounts/2fa/reauthenticate/", proving(reauthenticate), name="mfa_reauthenticate"),
     path("accounts/2fa/webauthn/reauthenticate/", proving(reauthenticate_webauthn), name="mfa_reauthenticate_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
-    path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
+    path("accounts/oidc/<str:provider_id>/login/", single_sign_on.login, name="openid_connect_login"),
+    path("accounts/oidc/<str:provider_id>/login/callback/", single_sign_on.callback, name="openid_connect_callback"),
     path("accounts/oidc/cancelled", login_cancelled, name="socialaccount_login_cancelled"),
     path("accounts/oidc/error", login_error, name="socialaccount_login_error"),
     path("accounts/theme", account.theme, name="theme"),

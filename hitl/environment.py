@@ -85,14 +85,13 @@ def env_origins(name: str, default: str = "") -> list[str]:
 
 
 def issuer(text: str) -> str:
-    """Return an OpenID Connect issuer without a slash at its end; plain http for this machine only."""
+    """Return an OpenID Connect issuer as it was given, since it is compared so; plain http for this machine only."""
     parts = urlsplit(text)
     local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if text and (
-        not parts.hostname or parts.query or parts.scheme != "https" and not (local and parts.scheme == "http")
-    ):
+    secure = parts.scheme == "https" or local and parts.scheme == "http"
+    if text and (not parts.hostname or parts.query or parts.fragment or not secure):
         raise ValueError
-    return text.rstrip("/")
+    return text
 
 
 def group_pairs(text: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from .own_refusals import Refusing
 from .unread_bodies import PIECE, Application, Bounded, closing_where_unread
 
 LINGER = 2  # milliseconds
@@ -99,6 +100,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
         while (kept := super().handle(conn)) is True and self._has_threads() and _asks_on(conn):
             pass
         return kept
+
+    def handle_error(self, req: Request | None, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what is no HTTP, or broke outside of the application."""
+        super().handle_error(req, Refusing(client), addr, exc)
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
         """Answer one request; its body is read for a bounded time, a large one beside a few others only."""

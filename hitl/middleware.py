@@ -41,6 +41,7 @@ log = logging.getLogger("hitl.request")
 Handler = Callable[[HttpRequest], HttpResponseBase]
 INBOUND_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 QUIET = {"/healthz", "/readyz", "/metrics"}
+ECHOES = {"TRACE", "CONNECT"}  # methods of proxies: nobody here gets a request back or through
 
 
 class RequestIdMiddleware:
@@ -58,7 +59,7 @@ class RequestIdMiddleware:
         token = request_id.set(current)
         started = time.monotonic()
         try:
-            response = self.get_response(request)
+            response = HttpResponse(status=405) if request.method in ECHOES else self.get_response(request)
             response["X-Request-ID"] = current
             _keep_private(request, response)
             self._log(request, response, started)
@@ -74,11 +75,20 @@ class RequestIdMiddleware:
             "milliseconds": round((time.monotonic() - started) * 1000, 1),
             "client_ip": request.client_ip,  # type: ignore[attr-defined]
         }
+        if caller_id := _caller_id(request):
+            fields["caller"] = caller_id
         level = logging.DEBUG if request.path in QUIET or request.path.startswith("/static/") else logging.INFO
         log.log(level, "%s %s %s", request.method, request.path, response.status_code, extra={"fields": fields})
 
 
-NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+def _caller_id(request: HttpRequest) -> str:
+    """Return who asked, as entries name them, where that is known by now; '' else: a line asks no database."""
+    user = getattr(request, "_cached_user", None)  # what AuthenticationMiddleware has found
+    known = f"user:{user.pk}" if isinstance(user, User) else ""
+    return getattr(request, "caller_id", known)
+
+
+NOTHING = "default-src 'none'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -86,6 +96,10 @@ def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if settings.SECURE_HSTS_SECONDS:  # also where the proxy does not say that it was asked by https
+        below = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}{below}")
     if not settings.DEBUG:  # whose error pages need more
         response.headers.setdefault(HEADER, NOTHING)
 
@@ -260,7 +274,8 @@ class SessionLimitsMiddleware:
 class SecondFactorMiddleware:
     """With SECOND_FACTOR_REQUIRED, let people who have no second factor reach nothing but their account, to add one.
 
-    Who comes from the provider was asked there. Tokens are made with a factor at hand (`views.mine.issue_token`).
+    Of who comes from the provider its word counts, where it says that it asked for two. Tokens are made with a factor
+    at hand (`views.mine.issue_token`).
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -278,8 +293,7 @@ class SecondFactorMiddleware:
             return False
         if request.path.startswith("/accounts/") or not isinstance(request.user, User):
             return False
-        used = {"mfa", "socialaccount"} & set(sessions.methods(request))
-        return not used and not second_factors(request.user)
+        return not sessions.gave_two_factors(request) and not second_factors(request.user)
 
 
 class TimeZoneMiddleware:

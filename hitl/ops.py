@@ -29,7 +29,7 @@ SCRAPE_SECONDS = 8.0  # Prometheus waits for ten
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """Liveness: the process answers. It asks nothing else: a database outage must not restart every pod."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 @require_safe

@@ -143,6 +143,7 @@ WEB_THREADS = env_int("WEB_THREADS", 32, 1, 1000)  # per worker, beside those th
 
 # --- Security -----------------------------------------------------------------------------------------------------
 SECRET_KEY = secret_key()
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")  # what they signed and encrypted still counts
 DEBUG = env_bool("DEBUG", False)
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ",".join(LOCAL_HOSTS))
@@ -155,8 +156,11 @@ CORS_ORIGINS = env_origins("CORS_ORIGINS")
 TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
 METRICS_ALLOWED_IPS = env_networks("METRICS_ALLOWED_IPS", "127.0.0.1,::1")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-if HTTPS:  # no neighbour under another name of the same domain can set these
-    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # pages have the token in themselves
+OURS_ALONE = "__Host-" if HTTPS else ""  # no neighbour under another name of the same domain can set these
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{OURS_ALONE}sessionid", f"{OURS_ALONE}csrftoken"
+THEME_COOKIE_NAME, MESSAGES_COOKIE_NAME = f"{OURS_ALONE}theme", f"{OURS_ALONE}messages"
+MESSAGE_STORAGE = "hitl.messages.Kept"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -168,6 +172,9 @@ OIDC_ISSUER = env_as("OIDC_ISSUER", "", issuer, "the provider's address such as 
 OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env("OIDC_CLIENT_ID"), env("OIDC_CLIENT_SECRET")
 if len({bool(OIDC_ISSUER), bool(OIDC_CLIENT_ID), bool(OIDC_CLIENT_SECRET)}) > 1:
     raise ImproperlyConfigured("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.")
+if HTTPS and OIDC_ISSUER.startswith("http://"):
+    raise ImproperlyConfigured("OIDC_ISSUER must be https where BASE_URL is; plain http is for trying it out.")
+OIDC_ACR_VALUES = env_list("OIDC_ACR_VALUES")
 OIDC_GROUPS_CLAIM = env("OIDC_GROUPS_CLAIM", "groups")
 OIDC_GROUPS = env_as(
     "OIDC_GROUPS", "", group_pairs, "pairs such as sec-leads=security-leads, separated by commas, theirs before ours"
@@ -185,6 +192,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
+        "object-src": ["'none'"],
         "form-action": ["'self'", *OIDC_ORIGINS],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
@@ -276,6 +284,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them, as they are
     {"NAME": "hitl.passwords.GuessedSoon"},
 ]
+PASSWORD_WORDS = [*env_list("PASSWORD_WORDS"), *str(urlsplit(BASE_URL).hostname).split(".")]  # of no use in a password
 ACCOUNT_ADAPTER = "approvals.adapters.AccountAdapter"
 PASSWORD_RESET_TIMEOUT = 3600  # seconds that an administrator's one-time link works
 ACCOUNT_LOGIN_METHODS = {"username", "email"}

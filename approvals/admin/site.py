@@ -31,7 +31,9 @@ def sign_out(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
     """End the session, with its entry."""
     access.record_sign_out(signed_in(request), **acting(request))
     logout(request)
-    return redirect("login")
+    response = redirect("login")
+    response["Clear-Site-Data"] = '"storage"'
+    return response
 
 
 def own_password(request: HttpRequest, extra_context: Any = None) -> HttpResponse:

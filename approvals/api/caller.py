@@ -136,6 +136,7 @@ class Needs(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = identify(request)
+        request.caller_id = caller.actor.id  # type: ignore[attr-defined]  # for the request's line in the log
         requests.take(caller.actor.id)
         if self.scope and not caller.may(self.scope):
             raise NotAllowed(f"This needs the scope {self.scope}, {_lacking(self.scope, caller)}")

@@ -45,7 +45,7 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         held.callback(ear.unsubscribe, stream)
         missed = list(_missed(request.headers.get("Last-Event-ID", "")))
         body = _Stream(_follow(request, stream, missed), held.pop_all())
-    response = StreamingHttpResponse(body, content_type="text/event-stream")
+    response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response

@@ -241,13 +241,22 @@ def raw_diff(decision: Decision) -> HttpResponse:
 def _text(data: bytes, sha256: str | None) -> HttpResponse:
     return HttpResponse(
         data,
-        content_type="text/x-diff",
+        content_type=f"text/x-diff; charset={_charset(data)}",
         headers={
             "X-Content-Type-Options": "nosniff",
-            "Content-Disposition": "attachment",
+            "Content-Disposition": f'attachment; filename="{sha256}.diff"',
             "ETag": f'"{sha256}"',
         },
     )
+
+
+def _charset(data: bytes) -> str:
+    """Return UTF-8 where the bytes are that; what else they are nobody said (RFC 1428)."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "unknown-8bit"
+    return "utf-8"
 
 
 def caller_of(request: HttpRequest) -> Caller:

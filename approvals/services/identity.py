@@ -1,7 +1,7 @@
 """Who the provider's people are here: accounts, groups and addresses. The only writer of what allauth keeps of them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,15 +105,17 @@ def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
 
 
 @contextmanager
-def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[None]:
-    """Write what becomes of a person's second factors inside, in the transaction that changes them.
+def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[list[str]]:
+    """Write what becomes of a person's second factors inside, in the transaction that changes them; what was changed
+    is in the list afterwards.
 
     Recovery codes that come or go with another factor have no entry of their own.
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two tabs would write each other's change
         before, old = _factors(user), factor_facts(user)
-        yield
+        told: list[str] = []
+        yield told
         after = _factors(user)
         added = [kind for pk, kind in after.items() if pk not in before]
         removed = [kind for pk, kind in before.items() if pk not in after]
@@ -123,6 +125,18 @@ def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[Non
             changes = ["recovery codes made"]
         for change in changes:
             record_second_factor(user, change, old, actor=actor, now=now)
+        told += changes
+
+
+@transaction.atomic
+def renew_secrets(renewed: Callable[[str], str]) -> int:
+    """Write every second factor's secret as `renewed` gives it back, and return how many; no entry: nothing changes
+    for anybody."""
+    rows = Authenticator.objects.select_for_update().exclude(type=Authenticator.Type.WEBAUTHN)
+    for row in rows:
+        row.data |= {name: renewed(row.data[name]) for name in ("secret", "seed") if name in row.data}
+        row.save(update_fields=["data"])
+    return len(rows)
 
 
 def _factors(user: User) -> dict[int, str]:

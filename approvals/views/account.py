@@ -87,8 +87,15 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     if isinstance(request.user, User):
         access.record_sign_out(request.user, actor=person_actor(request, request.user), now=timezone.now())
+    return signed_out(request)
+
+
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """End this browser's session, and what its pages keep unsent: the next person at this screen is another one."""
     logout(request)
-    return redirect("login")
+    response = redirect("login")
+    response["Clear-Site-Data"] = '"storage"'
+    return response
 
 
 @require_POST
@@ -96,11 +103,12 @@ def theme(request: HttpRequest) -> HttpResponse:
     """Keep the theme with the account, and in a cookie for the sign-in page; then go back."""
     wanted = request.POST.get("theme", "")
     if wanted not in Theme.values:
-        return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain")
+        return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain; charset=utf-8")
     response = redirect(way_back(request))
     if isinstance(request.user, User):
         access.set_theme(request.user, Theme(wanted))
-    response.set_cookie("theme", wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
+    name, secure = settings.THEME_COOKIE_NAME, settings.SESSION_COOKIE_SECURE
+    response.set_cookie(name, wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=secure)
     return response
 
 

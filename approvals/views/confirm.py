@@ -20,6 +20,7 @@ from approvals.actors import person_actor
 from approvals.errors import Invalid, NotFound, TooMany
 from approvals.forms import ConfirmForm, VerdictForm
 from approvals.models import Decision, User
+from approvals.openid.provider import AGAIN
 from approvals.queries import decisions
 from approvals.queries.case import asks_for_factor
 from approvals.queries.people import comes_from_provider
@@ -143,5 +144,5 @@ def _provider(request: HttpRequest) -> str:
     """
     if not settings.OIDC_ISSUER or not comes_from_provider(person_of(request)):
         return ""
-    asked = {"process": "login", "next": way_back(request), "auth_params": "prompt=login&max_age=0"}
+    asked = {"process": "login", "next": way_back(request), AGAIN: "1"}
     return f"{reverse('openid_connect_login', args=['sso'])}?{urlencode(asked)}"

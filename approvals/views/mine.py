@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,6 +22,7 @@ from approvals.services import access, identity, owners
 from approvals.sessions import authenticated_at, is_factor_fresh, is_fresh
 
 from .access import person_of
+from .account import signed_out
 from .confirm import by_factor
 
 
@@ -43,7 +43,7 @@ def issue_token(request: HttpRequest) -> HttpResponse:
     if settings.SECOND_FACTOR_REQUIRED and not is_factor_fresh(request, now):
         return redirect(by_factor(reverse("account")))
     if not is_fresh(request, now):
-        return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
+        return _prove_first()
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
@@ -70,7 +70,7 @@ def confirm_change(request: HttpRequest) -> HttpResponse:
     """
     user, now = person_of(request), timezone.now()
     if not is_fresh(request, now):
-        return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
+        return _prove_first()
     try:
         kept = owners.confirm(
             user, authenticated_at=authenticated_at(request), actor=person_actor(request, user), now=now
@@ -101,8 +101,10 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
-    """End one of this person's own sessions."""
+    """End one of this person's own sessions; an open session alone is not enough for that."""
     user = person_of(request)
+    if not is_fresh(request, timezone.now()):
+        return _prove_first()
     if not identity.end_session(user, pk, actor=person_actor(request, user), now=timezone.now()):
         raise Http404
     messages.success(request, "That session is ended.")
@@ -114,12 +116,18 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     """End every session of this person, this one too, and where they tick it their personal tokens."""
     user, now = person_of(request), timezone.now()
+    if not is_fresh(request, now):
+        return _prove_first()
     actor = person_actor(request, user)
     if request.POST.get("tokens") == "on":
         access.revoke_personal_tokens(user, actor=actor, now=now)
     identity.sign_out_everywhere(user, actor=actor, now=now)
-    logout(request)
-    return redirect("login")
+    return signed_out(request)
+
+
+def _prove_first() -> HttpResponse:
+    """Lead to the page that asks who one is, and back to the account page."""
+    return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
 
 
 def _page(

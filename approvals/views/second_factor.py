@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -23,6 +24,7 @@ from approvals.services import access, guessing, identity
 from approvals.sessions import factor_at, is_fresh, renew_key
 
 View = Callable[..., HttpResponseBase]
+OTHERS_GO_ON = "Your other sessions go on. Should one of them not be yours, end it on your account page."
 
 
 def after_fresh_sign_in(view: View) -> View:
@@ -50,8 +52,11 @@ def recorded(view: View) -> View:
         user = request.user
         if request.method != "POST" or not isinstance(user, User):
             return view(request, *args, **kwargs)
-        with identity.changing_factors(user, actor=person_actor(request, user), now=timezone.now()):
-            return view(request, *args, **kwargs)
+        with identity.changing_factors(user, actor=person_actor(request, user), now=timezone.now()) as changes:
+            answer = view(request, *args, **kwargs)
+        if changes:
+            messages.info(request, OTHERS_GO_ON)
+        return answer
 
     return whole
 

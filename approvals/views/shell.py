@@ -24,7 +24,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "reader": SimpleLazyObject(lambda: reader_of(request)) if signed_in else None,
         "in_list": SimpleLazyObject(lambda: listed.parameter(request)),
         "shell": {
-            "theme": user.theme if signed_in and user else request.COOKIES.get("theme", Theme.SYSTEM),
+            "theme": user.theme
+            if signed_in and user
+            else request.COOKIES.get(settings.THEME_COOKIE_NAME, Theme.SYSTEM),
             "pending_count": counted(Waiting.objects.all()) if signed_in else "",
             "bypasses_to_review": SimpleLazyObject(lambda: bypasses.to_review().count()),  # only leads' pages ask
             "accounts_held": SimpleLazyObject(lambda: deciders.accounts_held().count()),

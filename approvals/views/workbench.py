@@ -26,7 +26,7 @@ def tick(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Remember or forget that a file was viewed: `file` is the digest of its part of the patch."""
     decision, sha256 = _decision(decision_id), request.POST.get("file", "")
     if len(sha256) != 64:
-        return HttpResponse("Which file?", status=422, content_type="text/plain")
+        return HttpResponse("Which file?", status=422, content_type="text/plain; charset=utf-8")
     workbench.tick(decision, person_of(request), sha256, request.POST.get("viewed") == "on")
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204)

@@ -25,14 +25,11 @@ function state(name, word) {
 function complain(words) {
   const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   $("#live-lost-title").textContent = `${words} at ${at}.`;
-  $("#live-again-word").textContent = words.endsWith("signed out") ? "Sign in" : "Reconnect now";
   bar().hidden = false;
 }
 function signedOut() {
   close();
-  state("lost", "Signed out");
-  clearTimeout(impatient);
-  complain("You were signed out");
+  location.reload(); // nothing stays on the screen; what is typed comes back after the sign-in
 }
 
 function open() {
@@ -211,7 +208,6 @@ if (light() && (list() || panel())) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   $("#live-again").addEventListener("click", () => {
-    if ($("#live-word").textContent === "Signed out") return location.reload(); // what is typed comes back after
     close();
     open();
   });

@@ -158,14 +158,17 @@ def test_the_words_for_several_patches_come_back_with_them(visit, alice, make_pa
     assert set(Decision.objects.values_list("status", flat=True)) == {Status.REJECTED}
 
 
-def test_signing_in_from_the_bar_keeps_the_words(visit, alice, make_patch):
+def test_a_session_that_ended_elsewhere_leaves_nothing_on_the_screen_and_keeps_the_words(visit, alice, make_patch):
     decision = make_patch()
     page = visit(alice, path_of(decision))
     expect(page.locator("#live-word")).to_have_text("Live")
     page.locator("#decide-text").fill(WORDS)
+    assert decision.patch.patch_id in page.content()
     page.context.clear_cookies(name="sessionid")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it says it is here: it is not
-    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/login**")  # by itself
+    assert decision.patch.patch_id not in page.content()
+    assert WORDS not in page.content()
     sign_in_again(page)
     expect(page.locator("#decide-text")).to_have_value(WORDS)
 

@@ -286,7 +286,7 @@ def test_head_answers_where_get_does(served, token, path):
 def test_head_of_the_events_ends_and_leaves_their_place(served, token):
     for _ in range(300):  # more than there are places
         status, headers, body = ask(served, "HEAD", "/hitl/events", token=token)
-        assert (status, headers["Content-Type"], body) == (200, "text/event-stream", b"")
+        assert (status, headers["Content-Type"], body) == (200, "text/event-stream; charset=utf-8", b"")
 
 
 def test_head_where_one_only_posts_is_405(served, token):

@@ -178,6 +178,19 @@ def test_a_head_that_is_too_large_is_431() -> None:
         assert client.recv(12) == b"HTTP/1.1 431"
 
 
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\nX : y\r\n\r\n", b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n\r\n"])
+def test_what_is_no_http_is_answered_with_the_headers_of_every_answer(said: bytes) -> None:
+    with serving() as (_, port), socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(said)
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.status in {400, 414}
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert response.read().rstrip().endswith(b"</html>")
+
+
 def test_large_bodies_leave_threads_to_others() -> None:
     """A few large bodies come at once; a further one is asked to come again, and small requests go on."""
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"

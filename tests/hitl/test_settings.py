@@ -57,6 +57,7 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("SESSION_ABSOLUTE_HOURS", "forever"),
         ("OIDC_ISSUER", "id.example.org"),
         ("OIDC_ISSUER", "http://id.example.org"),
+        ("OIDC_ISSUER", "https://id.example.org/#staff"),
         ("OIDC_GROUPS", "sec-leads"),
         ("OIDC_GROUPS", "=reviewer"),
         ("OIDC_ORIGINS", "https://id.example.org/path"),
@@ -93,6 +94,13 @@ def test_half_a_provider_is_none(tmp_path: Path, name: str, value: str) -> None:
     assert (done.returncode, done.stderr) == (1, sentence)
 
 
+def test_a_provider_by_plain_http_is_for_trying_it_out(tmp_path: Path) -> None:
+    provider = {"OIDC_ISSUER": "http://localhost:9400", "OIDC_CLIENT_ID": "hitl", "OIDC_CLIENT_SECRET": "s"}
+    done = start(tmp_path, BASE_URL="https://hitl.example.org", **provider)
+    sentence = "OIDC_ISSUER must be https where BASE_URL is; plain http is for trying it out.\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+
+
 def test_the_provider_is_in_the_policy_that_browsers_hold_forms_against(tmp_path: Path) -> None:
     shown = start(
         tmp_path,
@@ -103,7 +111,7 @@ def test_the_provider_is_in_the_policy_that_browsers_hold_forms_against(tmp_path
         OIDC_GROUPS="cn=leads=security-leads, sec-reviewers = reviewer",
     )
     assert "'form-action': [\"'self'\", 'https://id.example.org']" in shown.stdout
-    assert "OIDC_ISSUER = 'https://id.example.org/realms/staff'" in shown.stdout
+    assert "OIDC_ISSUER = 'https://id.example.org/realms/staff/'" in shown.stdout  # compared as it is
     assert "OIDC_GROUPS = {'cn=leads': 'security-leads', 'sec-reviewers': 'reviewer'}" in shown.stdout
 
 

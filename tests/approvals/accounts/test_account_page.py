@@ -10,7 +10,7 @@ from django.urls import reverse
 from approvals.models import ApiToken
 from approvals.sessions import BEGAN, SEEN
 from audit.models import Entry
-from tests.cast import PASSWORD, Api
+from tests.cast import PASSWORD, Api, proved
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +85,19 @@ def test_the_page_lists_sessions_and_ends_one(alice):
     assert signed_in(here)
     assert "Safari on a phone" not in account(here)
     assert ended(alice) == ["ended from the account page"]
+
+
+def test_a_session_left_open_ends_no_other(alice):
+    here, there = proved(sign_in_by_form(), 6), sign_in_by_form(agent="Safari on a phone")
+    address = re.search(r'action="(/accounts/sessions/\d+/end)"', account(here))[1]
+    for asked in (address, reverse("sign-out-everywhere")):
+        assert here.post(asked)["Location"] == f"{reverse('confirm')}?next=%2Faccounts%2F"
+    assert signed_in(there)
+    assert signed_in(here)
+    assert ended(alice) == []
+    proved(here)
+    assert here.post(reverse("sign-out-everywhere"))["Location"] == reverse("login")
+    assert not signed_in(there)
 
 
 def test_nobody_ends_the_session_of_another(alice, bob):

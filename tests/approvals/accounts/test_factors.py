@@ -195,7 +195,7 @@ def test_signing_out_still_takes_the_cookie_away(alice, sign_in):
 @pytest.mark.parametrize("ticked", [True, False])
 def test_signing_out_everywhere_offers_the_tokens(alice, sign_in, ticked):
     secret = access.issue_token("laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice)[1]
-    client = sign_in(alice)
+    client = proved(sign_in(alice))
     assert "Revoke my 1 personal token too" in client.get(reverse("account")).content.decode()
     client.post(reverse("sign-out-everywhere"), {"tokens": "on"} if ticked else {})
     assert client.get(reverse("queue")).status_code == 302

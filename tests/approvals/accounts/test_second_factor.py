@@ -109,9 +109,10 @@ def test_each_change_of_a_factor_is_an_entry(enrolled, alice):
     client, _ = password()
     client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
     client.post(reverse("confirm"), {"password": PASSWORD})
-    client.post(reverse("mfa_deactivate_totp"))
+    answer = client.post(reverse("mfa_deactivate_totp"), follow=True)
     assert not Authenticator.objects.filter(user=alice).exists()
     assert entries("factor.changed") == 2
+    assert "Your other sessions go on" in answer.content.decode(), "who changes a factor may end what went before"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def frames(response, count):
 @pytest.mark.django_db(transaction=True)
 def test_a_page_hears_of_a_new_patch_and_of_its_decision(make_patch, approve, alice):
     response = Api(user=alice).get("/hitl/events")
-    assert response["Content-Type"] == "text/event-stream"
+    assert response["Content-Type"] == "text/event-stream; charset=utf-8"
     decision = make_patch()
     dispatch()
     approve(decision, alice)

@@ -79,12 +79,21 @@ def test_anybody_else_is_told_which_two_producers_use_the_id(producer_api, deplo
     assert (named["decision_id"], named["producer"]) == (theirs["decision_id"], "othergen")
 
 
-@pytest.mark.parametrize("raw", [ODD_BYTES, DIFF.encode(), b"\n", b"no patch at all", "é\r\n".encode("latin-1")])
-def test_the_diff_comes_back_byte_for_byte(producer_api, raw):
+@pytest.mark.parametrize(
+    ("raw", "charset"),
+    [
+        (ODD_BYTES, "unknown-8bit"),
+        (DIFF.encode(), "utf-8"),
+        (b"\n", "utf-8"),
+        (b"no patch at all", "utf-8"),
+        ("é\r\n".encode("latin-1"), "unknown-8bit"),
+    ],
+)
+def test_the_diff_comes_back_byte_for_byte(producer_api, raw, charset):
     push_bytes(producer_api, raw)
     answer = producer_api.get("/hitl/patches/PATCH-0001/diff")
     assert answer.content == raw
-    assert answer["Content-Type"] == "text/x-diff"
+    assert answer["Content-Type"] == f"text/x-diff; charset={charset}"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Disposition"].startswith("attachment")
 
