@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
 from approvals.queries.backtest import backtest
-from approvals.services import access, policies
+from approvals.services import policies
 from approvals.views import policies as views
-from tests.cast import EVIDENCE, SYSTEM
+from tests.cast import EVIDENCE, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -82,8 +82,7 @@ def test_trying_needs_no_reason_and_publishing_what_loosens_does(sign_in, lena, 
 
 
 def test_it_says_what_it_would_have_done_before_it_is_saved(sign_in, lena, alice, low, producer, make_patch, approve):
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     trusted = Producer.objects.get()
     approve(make_patch(by=trusted, **EVIDENCE), alice)
     approve(make_patch(by=trusted, title="A bad one", **EVIDENCE), alice, Verdict.REJECT)

@@ -20,7 +20,7 @@ from approvals.models import Channel, Decision, Displayed, Policy, Review, Statu
 from approvals.services import access, killswitch, lifecycle, policies, reviews, timers
 from approvals.services.dispatch import dispatch
 from approvals.services.intake import submit
-from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document
+from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document, trust
 from tests.races import ledger
 
 NAMES = ("alice", "bob", "lena", "luis")
@@ -43,8 +43,7 @@ class Gate(RuleBasedStateMachine):
         self.ends: dict[int, str] = {}
         self.people = {name: self._person(name) for name in NAMES}
         self.producer = access.ensure_producer("patchgen", actor=SYSTEM, now=self.now)
-        self.producer.trusted_for_ml = self.producer.trusted_for_wargaming = True
-        access.change_producer(self.producer, actor=SYSTEM, now=self.now)
+        trust(self.producer, now=self.now)
         self._terms("medium", **LEADS_TERMS, expire_action="escalate")
         self._terms("low", auto_approval="enforce", expire_action="approve", deny_threshold=2)
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from approvals.models import Decision, FeedEntry, Policy, Producer, Status
 from approvals.policy.sampling import drawn
-from approvals.services import access, killswitch
+from approvals.services import killswitch
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import DIFF, EVIDENCE, SYSTEM, Api, actor_for, document, republish
+from tests.cast import DIFF, EVIDENCE, Api, actor_for, document, republish, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -20,8 +20,7 @@ BAD = "The model went bad."
 
 @pytest.fixture
 def trusted(producer):
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     return Producer.objects.get()
 
 
