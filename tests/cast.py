@@ -256,7 +256,13 @@ def trust(producer: Producer, actor: Actor = SYSTEM, now: datetime | None = None
 
 
 def republish(policy: Policy, **terms: Any) -> PolicyVersion:
-    """Publish other terms of a policy than its present ones, and return the version."""
+    """Publish other terms of a policy than its present ones, also looser ones, and return the version."""
+    with one_person_enough():
+        return tighten(policy, **terms)
+
+
+def tighten(policy: Policy, **terms: Any) -> PolicyVersion:
+    """Publish terms that one person may."""
     current = PolicyVersion.objects.get(current_of=policy)
     wanted = policies.from_plain(policies.terms_of(current) | terms)
     return policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())

@@ -119,8 +119,11 @@ SENT_COLUMNS = {
 }
 """Columns of a patch whose field has another name."""
 
-SOUGHT = {"q": ("title",), "lines": ("same_lines",), "careful": ("marks",)}
+SOUGHT = {"lines": ("same_lines",), "careful": ("marks",)}
 """Filters of the queue that compare what not everybody sees: who filters by them learns of it."""
+
+WORDS_SOUGHT = {"title": "title", "repository": "patch_metadata.repository", "submitted_by": "people"}
+"""Columns of a patch whose words full-text search finds and not everybody sees."""
 
 
 def sees(reader: Reader, field: str) -> bool:
@@ -141,6 +144,11 @@ def shown(answer: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
 def seeks_hidden(reader: Reader, names: Collection[str]) -> bool:
     """Return whether filters of these names compare what this reader may not see."""
     return any(not sees(reader, field) for name in names for field in SOUGHT.get(name, ()))
+
+
+def unsought(reader: Reader) -> frozenset[str]:
+    """Return the columns of a patch whose words find nothing for this reader."""
+    return frozenset(column for column, field in WORDS_SOUGHT.items() if not sees(reader, field))
 
 
 def why_hidden(field: str) -> str:

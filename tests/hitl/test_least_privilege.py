@@ -22,7 +22,7 @@ from approvals.services.dispatch import beat, dispatch
 from audit.models import Context, Entry, Leaf, Pending
 from hitl.checks import database_role
 from hitl.postgresql import rights
-from tests.cast import PASSWORD, Api, actor_for, document, republish
+from tests.cast import PASSWORD, Api, actor_for, document, tighten
 from tests.plain_sql import as_the_role, connect_as, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,7 +120,7 @@ def test_policies_change_with_two_people_and_so_does_the_switch(lena: User, luis
     def acting(user: User) -> dict[str, Any]:
         return {"user": user, "actor": actor_for(user), "now": timezone.now()}
 
-    assert republish(Policy.objects.get(name="low"), auto_approval="off").version == 2
+    assert tighten(Policy.objects.get(name="low"), auto_approval="off").version == 2
     assert second_person.stop(reason="Something is wrong.", **acting(lena))
     asked = second_person.start_again(reason="It is right again.", **acting(lena))
     assert asked
@@ -235,7 +235,7 @@ def test_what_stays_is_never_deleted_and_nothing_is_truncated(table: str) -> Non
 def test_a_pending_decision_never_asks_for_less(make_patch: Any, change: str, wanted: str) -> None:
     decision = make_patch(severity="critical")
     assert decision.required_approvals == 2
-    republish(decision.policy_version.policy, required_groups=["security-leads"])
+    tighten(decision.policy_version.policy, required_groups=["security-leads"])
     decision = make_patch(severity="critical")
     assert decision.required_groups
     assert constraint(f"update approvals_decision set {change} where id = %s", decision.pk) == wanted
@@ -299,7 +299,7 @@ def test_a_proposal_is_open_first_and_keeps_what_was_asked(lena: User, luis: Use
 def test_a_policy_goes_to_a_newer_version_of_its_own_only() -> None:
     low = Policy.objects.get(name="low")
     old = low.current_id
-    republish(low, auto_approval="off")
+    tighten(low, auto_approval="off")
     back = "update approvals_policy set current_id = %s where name = 'low'"
     assert constraint(back, old) == "policy_current_newer"
     other = Policy.objects.exclude(name="low").first()
