@@ -133,7 +133,13 @@ def sees(reader: Reader, field: str) -> bool:
 
 def seen_column(reader: Reader, column: str) -> bool:
     """Return whether this reader sees what a column of a patch holds."""
-    return any(sees(reader, SENT_COLUMNS.get(column, name)) for name in (column, f"patch_metadata.{column}"))
+    return sees(reader, field_of(column))
+
+
+def field_of(column: str) -> str:
+    """Return what the table calls a column of a patch, '' for what it does not have."""
+    names = (SENT_COLUMNS.get(column, f"patch_metadata.{column}"), column)
+    return next((name for name in names if name in VISIBLE), "")
 
 
 def shown(answer: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
