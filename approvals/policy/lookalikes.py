@@ -46,6 +46,6 @@ def lookalikes(name: str) -> frozenset[str]:
 
 def _drawn(letter: str) -> str:
     """Return the letter that stands for all that look like this one: the ASCII one, if there is one."""
-    glyphs = [letter, *(glyph["c"] for glyph in confusables_data.get(letter, ()))]
+    glyphs: list[str] = [letter, *(glyph["c"] for glyph in confusables_data.get(letter, ()))]
     plain = [glyph for glyph in glyphs if glyph.isascii()]
     return plain[0] if plain else max(glyphs, key=lambda glyph: len(confusables_data.get(glyph, ())))

@@ -217,7 +217,7 @@ def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
 
 def why_not_a_name(name: str, but: int | None = None) -> str | None:
     """Return why an account, `but` or a new one, may not have this user name; one query."""
-    others = User.objects.exclude(pk=but).values_list("username", "email")
+    others = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
     return why_not(name, (other for names in others for other in names if other))
 
 

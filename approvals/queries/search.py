@@ -53,7 +53,7 @@ def matching(rows: QuerySet[M], text: str, column: str, unseen: Collection[str] 
     query = SearchQuery(_or_class(" & ".join(terms), wanted), search_type="raw", config="simple")
     found = Q(**{column: query})
     if unseen:
-        found &= Exists(_found_without(unseen, query))
+        found = Q(found, Exists(_found_without(unseen, query)))
     return rows.filter(found | named if named else found)
 
 

@@ -52,6 +52,8 @@ def change_policy(
             payload = {"terms": policies.plain(terms), "place": place}
             asked = Proposal(kind=Proposal.Kind.POLICY, policy=kept, payload=payload)
             return _propose(asked, why, reason, user, actor, now)
+        if why:
+            killswitch.demand_setting()
         _apply_policy(kept, terms, place, actor, now)
     return None
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
 from approvals.queries.backtest import backtest
-from approvals.services import policies
+from approvals.services import killswitch, policies
 from approvals.views import policies as views
-from tests.cast import EVIDENCE, trust
+from tests.cast import EVIDENCE, one_person_enough, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -149,7 +149,8 @@ def test_a_condition_that_no_longer_evaluates_is_named(sign_in, lena, low):
     broken = low.versions.create(
         version=2, sha256="0" * 64, created_by="x", created_at=timezone.now(), **policies.from_plain(wanted)
     )
-    Policy.objects.filter(pk=low.pk).update(current=broken)
+    with one_person_enough():
+        Policy.objects.filter(pk=low.pk).update(current=broken)
     assert "Its condition cannot be evaluated" in text(sign_in(lena).get(f"/policies/{low.pk}"))
     assert "cannot be evaluated, covers nothing" in text(sign_in(lena).get("/policies"))
 
@@ -158,6 +159,7 @@ def test_an_install_without_a_second_person_says_so_to_leads_and_auditors(sign_i
     said = "This install loosens policies and adds deciders without a second person"
     assert said not in text(sign_in(audrey).get("/audit/"))
     settings.SECOND_PERSON_REQUIRED = False
+    killswitch.keep_setting()
     for client, path in ((sign_in(lena), "/policies"), (sign_in(audrey), "/audit/"), (sign_in(audrey), "/policies")):
         assert said in text(client.get(path))
 

@@ -99,7 +99,10 @@ def test_an_agreement_is_of_the_hold_that_it_was_asked_for(held: User, lena: Use
 @pytest.mark.parametrize("who", ["reviewer", "superuser beside a lead", "owner", "asker", "switched off", "held lead"])
 def test_only_another_lead_agrees_that_an_account_decides_again(held, root, lena, luis, bob, who: str) -> None:
     admin = User.objects.create_superuser("rita", "rita@example.org", PASSWORD)
-    changes = {"switched off": {"is_active": False}, "held lead": {"held_since": timezone.now()}}
+    changes: dict[str, dict[str, Any]] = {
+        "switched off": {"is_active": False},
+        "held lead": {"held_since": timezone.now()},
+    }
     User.objects.filter(pk=luis.pk).update(**changes.get(who, {}))
     people = {"reviewer": bob, "superuser beside a lead": admin, "owner": held, "asker": root}
     refusal = constraint(AGREE, people.get(who, luis).pk, timezone.now(), Proposal.objects.get().pk)

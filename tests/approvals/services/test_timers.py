@@ -16,7 +16,7 @@ from approvals.queries.evidence import timeline
 from approvals.services import kev, lifecycle, policies, reviews, timers
 from audit.models import Entry
 from audit.queries import data_of
-from tests.cast import DIFF, SYSTEM, UNSURE, actor_for, trust
+from tests.cast import DIFF, SYSTEM, UNSURE, actor_for, one_person_enough, trust
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now() - timedelta(days=20)
@@ -34,7 +34,8 @@ def terms(bob):
     def publish(name: str = "medium", **changes: object) -> None:
         policy = Policy.objects.get(name=name)
         assert policy.current is not None
-        policies.publish(policy, policies.terms_of(policy.current) | changes, actor=SYSTEM, now=NOW)
+        with one_person_enough():
+            policies.publish(policy, policies.terms_of(policy.current) | changes, actor=SYSTEM, now=NOW)
 
     return publish
 
