@@ -5,16 +5,13 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from approvals.api.events import _frame
-from approvals.api.patches import PendingQuery
-from approvals.forms import HistoryForm
-from approvals.models import Decision, Patch, Verdict
+from approvals.models import Decision, Verdict
 from approvals.policy.visible_fields import (
     EVERYBODY,
     OPENED,
@@ -23,10 +20,8 @@ from approvals.policy.visible_fields import (
     reader_among,
     seen_column,
     sees,
-    unsought,
     why_hidden,
 )
-from approvals.queries import queue
 from approvals.queries.differences import LABELS
 from approvals.services.dispatch import dispatch
 from approvals.views.export import COLUMNS, FIELDS
@@ -275,82 +270,6 @@ def test_what_is_in_no_row_is_for_nobody():
 def test_the_columns_of_a_comparison_are_fields_of_the_table():
     unknown = [name for labels in LABELS.values() for name in labels if not seen_column(Reader.LEAD, name)]
     assert unknown == []
-
-
-def first_of(items: dict[str, Decision], name: str) -> str:
-    return str(getattr(items["waiting"].patch, name)[0])
-
-
-FINDS: dict[str, list[tuple[Callable[[dict[str, Decision]], str], str, set[str]]]] = {
-    "priority": [(lambda items: items["waiting"].get_priority_display().lower(), "critical", {"priority"})],
-    "severity": [(lambda items: items["waiting"].patch.effective_severity, "unknown", {"effective_severity"})],
-    "kind": [(lambda _: "patch", "gate", {"kind"})],
-    "cwe": [(lambda items: first_of(items, "cwe_ids"), "CWE-1", {"patch_metadata.cwe_ids"})],
-    "cve": [(lambda items: first_of(items, "cve_ids"), "CVE-1999-1", {"patch_metadata.cve_ids"})],
-    "package": [(lambda items: items["waiting"].patch.package_name, "none", {"package_name"})],
-    "ecosystem": [(lambda items: items["waiting"].patch.ecosystem, "none", {"patch_metadata.ecosystem"})],
-    "language": [(lambda items: items["waiting"].patch.language, "none", {"patch_metadata.language"})],
-    "confidence_min": [(lambda _: "0.01", "1", {"ml_confidence"})],
-    "confidence_max": [(lambda _: "1", "0.01", {"ml_confidence"})],
-    "wargaming": [(lambda items: items["waiting"].patch.wargaming, "failed", {"wargaming_verdict"})],
-    "sla": [(lambda _: "none", "breached", {"sla_state"})],
-    "producer": [(lambda _: "patchgen", "none", {"producer"})],
-    "policy": [(lambda items: items["waiting"].policy_version.policy.name, "none", {"policy"})],
-    "escalated": [(lambda _: "false", "true", {"escalation_level"})],
-    "careful": [(lambda _: "true", "", {"marks"})],
-    "lines": [(lambda items: items["waiting"].patch.change_sha256 or "", "0" * 64, {"same_lines"})],
-    "q": [
-        (lambda _: "P-1", "none", {"patch_id"}),
-        (lambda _: "kestrel", "none", {"title"}),
-        (lambda _: "wigeon", "none", {"patch_metadata.repository"}),
-        (lambda _: "dunlin", "none", {"people"}),
-        (lambda _: "P-1 dunlin", "P-1 none", {"people"}),
-        (lambda items: items["waiting"].patch.sha256[:12], "0" * 12, {"patch_sha256"}),
-        (lambda items: first_of(items, "cve_ids"), "none", {"patch_metadata.cve_ids"}),
-        (lambda items: items["waiting"].patch.package_name, "none", {"package_name"}),
-    ],
-}
-"""Of each filter of the list: values that find the first patch, one that does not, and the fields it compares."""
-ORDERS = {
-    "priority": {"priority", "sla_due_at"},
-    "age": {"created_at"},
-    "sla": {"sla_due_at"},
-    "confidence": {"ml_confidence"},
-}
-"""What each order of the list compares."""
-
-
-@pytest.mark.parametrize("reader", Reader)
-def test_every_filter_finds_by_what_its_caller_sees_and_by_nothing_else(items, caller, reader):
-    Patch.objects.filter(pk=items["waiting"].patch_id).update(marks=["workflow"], worst_mark="CI workflow")
-    client = caller(reader).client
-    for name, samples in FINDS.items():
-        for value, other, fields in samples:
-            sought = {"limit": "100", name: value(items)}
-            assert sought[name], name
-            rows = client.get("/hitl/patches/pending", sought)
-            assert rows.status_code == 200, rows.content
-            found = items["waiting"].decision_id in {UUID(row["decision_id"]) for row in rows.json()}
-            own_only = reader == Reader.OTHER_PRODUCER and name == "q"  # as documented
-            assert found == (all(sees(reader, field) for field in fields) and not own_only), (name, sought)
-            if other:
-                rows = client.get("/hitl/patches/pending", {name: other})
-                assert str(items["waiting"].decision_id) not in rows.content.decode(), (name, other)
-
-
-def test_every_filter_and_order_is_walked():
-    assert set(FINDS) == set(PendingQuery.model_fields) - {"sort", "limit", "cursor", "offset", "mine"}
-    assert set(ORDERS) == set(queue.ORDERS)
-    assert all(VISIBLE[field] == EVERYBODY for fields in ORDERS.values() for field in fields)
-
-
-def test_people_see_all_that_the_filters_of_pages_and_export_compare():
-    """They ask the same questions without this table: whoever is hidden something more needs it there."""
-    compared = {"status", "priority", "kind", "reviews.reviewer", "decided_at", "same_lines", "marks"}
-    assert set(HistoryForm.base_fields) == {"q", "status", "priority", "kind", "reviewer", "since", "until"}
-    for reader in PEOPLE_WHO_READ:
-        assert not unsought(reader)
-        assert all(sees(reader, field) for field in compared), reader
 
 
 def test_filters_tell_another_producer_nothing_of_what_it_may_not_see(items, caller):
