@@ -181,7 +181,21 @@ def _confirming(data: Data) -> str:
     return "by somebody whose password or session was right" if data.get("confirming") else ""
 
 
-LIMITS = {"at": "one name from one address", "address": "one address", "name": "one name from many addresses"}
+def _failed(data: Data) -> str:
+    if "tries" not in data:
+        return _confirming(data)
+    tries, by = data["tries"], _text(data.get("counted_by"))
+    words = REFUSED.get(by, "from many addresses, that named no account")
+    return f"{tries:,} further {'try' if tries == 1 else 'tries'} {words}"
+
+
+REFUSED = {"account": "at this account", "address": "from this address, that named no account"}
+LIMITS = {
+    "at": "one name from one address",
+    "address": "one address",
+    "name": "one name from many addresses",
+    "rest": "many names from many addresses",
+}
 
 
 def _locked(data: Data) -> str:
@@ -232,7 +246,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "export.made": _export,
     "kev.imported": _kev,
     "login.succeeded": _methods,
-    "login.failed": _confirming,
+    "login.failed": _failed,
     "login.locked": _locked,
     "login.ended": lambda data: _text(data.get("why")),
     "account.held": _account,

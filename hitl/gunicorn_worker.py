@@ -1,5 +1,6 @@
 """gunicorn's threaded worker, whose threads no slow client can hold: a thread is taken when a whole head is there and a
-small body with it, reads a large body for a bounded time, and leaves the end of a connection to the main loop."""
+small body with it, reads a large body for a bounded time, and leaves the end of a connection to the main loop. Two more
+threads answer probes where all others are taken."""
 
 import errno
 import re
@@ -8,6 +9,7 @@ import socket
 import struct
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
@@ -31,6 +33,9 @@ SEND_SECONDS = 15  # that one write may wait for a client who does not read
 CLOSE_SECONDS, CLOSE_BYTES = 10.0, 128 << 20
 ROOM = 0.9  # of the connections a worker takes; beyond it the oldest that sends nothing makes room
 
+PROBE_THREADS = 2  # for those who ask whether this process is well while every other thread is taken
+
+_PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz|readyz|health)(?:\?[^ \r\n]*)? HTTP/1\.[01]\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
 _LATER = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)  # a body that is not counted, or asked for
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -45,6 +50,23 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
         super().__init__(*args, **kwargs)
         self.closing: deque[TConn] = deque()
         self.large = BoundedSemaphore(LARGE_AT_ONCE)
+        self.taken = 0  # threads that answer, or requests that wait for one; only the main loop counts
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads that answer, and keep those for probes beside them."""
+        self.probes = ThreadPoolExecutor(PROBE_THREADS)
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        return pool
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Hand a request to a thread: a probe, where it would wait for the others, to one that takes nothing else."""
+        conn.probes = conn.asks_health and self.taken >= self.cfg.threads
+        if conn.probes:
+            answer = self.probes.submit(self.handle, conn)
+            answer.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+            return
+        self.taken += 1
+        super().enqueue_req(conn)
 
     def load_wsgi(self) -> None:
         """Load the application, and decide at each of its answers whether the connection can stay."""
@@ -81,6 +103,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
         """Keep the connection or end it, after a thread is done with its request."""
+        self.taken -= not conn.probes
         try:
             kept = not fs.cancelled() and bool(fs.result())
         except Exception:
@@ -97,7 +120,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
     def handle(self, conn: TConn) -> Any:
         """Answer requests on a connection while they come at once: who calls an API sends the next one within a
         millisecond, and handing the connection to the main loop and back was 6 % of an approval under load."""
-        while (kept := super().handle(conn)) is True and self._has_threads() and _asks_on(conn):
+        while (kept := super().handle(conn)) is True and not conn.probes and self._has_threads() and _asks_on(conn):
             pass
         return kept
 
@@ -175,6 +198,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
             conn.seen = -1
             self._low_water(conn, 1)
             conn.data_ready = True
+            conn.asks_health = is_probe(data)
             self.enqueue_req(conn)
             return
         conn.seen = len(data)
@@ -240,6 +264,11 @@ def missing(data: bytes) -> int | None:
         return 0
     body = int(length[1])
     return 0 if body > SMALL_BODY else max(0, head + 4 + body - len(data))
+
+
+def is_probe(data: bytes) -> bool:
+    """Return whether a request asks whether this process is well, and sends nothing with it that would be read."""
+    return bool(_PROBE.match(data)) and not _LENGTH.search(data) and not _LATER.search(data)
 
 
 def _buffered(conn: TConn) -> bytes:

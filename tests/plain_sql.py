@@ -1,10 +1,29 @@
 """Statements past every service, and why the database refuses them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+
+
+@contextmanager
+def as_the_role() -> Iterator[None]:
+    """Connect as the role of web and worker in here; the flush afterwards is the owner's."""
+    owner = connection.settings_dict["USER"]
+    assert owner != settings.DATABASE_ROLE, "run these with an owner of its own: DATABASE_MIGRATE_URL"
+    connect_as(settings.DATABASE_ROLE)
+    yield
+    connect_as(owner)
+
+
+def connect_as(user: str) -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    connection.settings_dict["USER"] = user
 
 
 def execute(sql: str, *parameters: Any) -> None:

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from approvals.errors import Refusal
 from approvals.forms import ReasonForm
 from approvals.models import NO_DEADLINE, Channel, Decision, FeedEntry, PatchKind, Revocation
+from approvals.policy.visible_fields import VISIBLE
 from approvals.queries.history import of_kind
 from approvals.services import lifecycle
 
@@ -24,6 +25,10 @@ MOST = 100
 """More in one request would hold the page for too long."""
 
 Act = Callable[[HttpRequest, Decision, str], object]
+
+
+SIGHT = {name: name for name in VISIBLE} | {"decided_by_user": "decided_by", "patch": "patch_id"}
+"""A decision's columns as `policy.visible_fields` calls them; those it does not have are clocks and bookkeeping."""
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -48,6 +53,7 @@ class DecisionAdmin(Record):
     )  # fmt: skip
     list_filter = ("status", KindFilter, "priority", "decided_by_kind", "channel", "created_at", "decided_at")
     list_select_related = ("patch",)
+    sight = SIGHT
     unlisted = ("trace", *(f"patch__{column}" for column in UNLISTED))
     search_fields = ("decision_id", "patch")
     search_help_text = "A decision's id, a patch's digest, or words: patch id, CVE, package, title, producer."
@@ -161,6 +167,13 @@ def _deadline(at: datetime) -> datetime | None:
 
 @admin.register(Revocation)
 class RevocationAdmin(Record):
+    sight = {
+        "decision": "decision_id",
+        "revoked_by": "revocation.revoked_by",
+        "revoked_by_user": "revocation.revoked_by",
+        "reason": "revocation.reason",
+        "revoked_at": "revocation.revoked_at",
+    }
     list_display = ("decision", "revoked_by", "revoked_at")
     list_filter = ("revoked_at",)
     list_select_related = ("decision",)

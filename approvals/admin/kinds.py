@@ -1,5 +1,6 @@
 """The two kinds of admin pages: what is edited through services and never deleted, and what is only read."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,6 +13,8 @@ from django.utils import timezone
 from approvals.actors import person_actor
 from approvals.errors import Refusal
 from approvals.models import User
+from approvals.policy.visible_fields import reader_among, sees
+from approvals.queries.people import person_shown
 from audit.log import Actor
 
 
@@ -53,9 +56,13 @@ class Slim(ChangeList):
 
 class Record(admin.ModelAdmin):  # type: ignore[type-arg]
     """Only read. Searches are look-ups that an index answers: `found` gets what was typed, in lists that have
-    `search_fields`; others have no search."""
+    `search_fields`; others have no search.
+
+    `sight` says what columns are in `policy.visible_fields`; who may not see one gets no such field, column or filter.
+    """
 
     unlisted: tuple[str, ...] = ()
+    sight: Mapping[str, str] = {}
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
 
@@ -70,6 +77,23 @@ class Record(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Slim
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self._seen(request, super().get_fields(request, obj))
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return self._seen(request, super().get_list_display(request))
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return self._seen(request, super().get_list_filter(request))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse addresses that filter by what the person may not see: each answer would tell a little of it."""
+        return bool(self._seen(request, [lookup.partition("__")[0]])) and super().lookup_allowed(lookup, value, request)
+
+    def _seen(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
+        reader = reader_among(person_shown(signed_in(request)).permissions)
+        return [name for name in names if name not in self.sight or sees(reader, self.sight[name])]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

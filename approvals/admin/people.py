@@ -18,6 +18,7 @@ from django.urls import path
 from approvals.models import User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import rights_of
+from approvals.queries.people import why_not_a_name
 from approvals.services import access, identity, owners, recovery, rights, second_person
 
 from . import links
@@ -65,10 +66,12 @@ class PersonForm(UserChangeForm):  # type: ignore[type-arg]
         return values
 
     def clean_username(self) -> str:
-        """Refuse at the field what the database would refuse: two spellings of one name."""
+        """Refuse at the field what the database would refuse, two spellings of one name, and names that look alike."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("A user with that user name already exists; capitals make no difference.")
+        if "username" in self.changed_data and (sentence := why_not_a_name(name, self.instance.pk)):
+            raise forms.ValidationError(sentence)
         return name
 
 

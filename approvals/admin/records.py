@@ -19,15 +19,27 @@ from approvals.models import (
     Review,
     User,
 )
+from approvals.policy.visible_fields import field_of
 from approvals.queries import search
 
 from .kinds import Record
 
-HIDDEN = {"search", "search_text"}
+SHOWN = tuple(field.name for field in Patch._meta.fields if field.name not in {"search", "search_text"})
 UNLISTED = (
     "description", "cve_description", "references", "affected_systems", "vulnerable_locations", "ml_shap",
     "wargaming_phases", "wargaming_error", "wargaming_log", "parse_warnings", "search_text", "search",
 )  # fmt: skip
+REVIEWED = (
+    "reviewer",
+    "verdict",
+    "category",
+    "text",
+    "patch_sha256",
+    "displayed",
+    "channel",
+    "created_at",
+    "withdrawn_at",
+)
 WORDS = "A decision's id, a patch's digest, or words: patch id, CVE, package, title, producer."
 
 
@@ -53,10 +65,11 @@ class PatchAdmin(Record):
     )  # fmt: skip
     list_filter = ("effective_severity", "known_exploited", "wargaming", "producer", "synthetic", "created_at")
     list_select_related = ("producer",)
+    sight = {name: field_of(name) for name in SHOWN if field_of(name)}
     unlisted = UNLISTED
     search_fields = ("patch_id", "sha256", "search")
     search_help_text = "A digest, or words: patch id, CVE, package, title, producer."
-    fields = readonly_fields = tuple(field.name for field in Patch._meta.fields if field.name not in HIDDEN)
+    fields = readonly_fields = SHOWN
     ordering = ("-id",)
 
     def found(self, rows: QuerySet[Patch], text: str) -> QuerySet[Patch]:
@@ -72,6 +85,7 @@ class PatchAdmin(Record):
 
 @admin.register(Review)
 class ReviewAdmin(Record):
+    sight = {name: f"reviews.{name}" for name in REVIEWED}
     list_display = ("decision", "reviewer", "verdict", "displayed", "channel", "authn", "created_at", "withdrawn_at")
     list_filter = ("verdict", "channel", "displayed", "created_at")
     list_select_related = ("decision", "reviewer")
@@ -91,6 +105,9 @@ class ReviewAdmin(Record):
 
 @admin.register(Comment)
 class CommentAdmin(Record):
+    sight = {name: f"comments.{name}" for name in ("author", "text", "file", "line", "side", "created_at")} | {
+        "author_label": "comments.author"
+    }
     list_display = ("decision", "author_label", "file", "line", "side", "created_at")
     list_filter = ("created_at",)
     list_select_related = ("decision",)
@@ -126,6 +143,7 @@ class DelegationAdmin(Record):
 class AcknowledgementAdmin(Record):
     """Which deployer acted on which item of the feed, and by which token it said so."""
 
+    sight = dict.fromkeys(("deployer", "token", "acknowledged_at"), "acknowledgements")
     list_display = ("feed_entry", "decision", "deployer", "token", "acknowledged_at")
     list_filter = ("feed_entry__status", "acknowledged_at")
     list_select_related = ("feed_entry__decision", "token")

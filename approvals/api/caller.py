@@ -73,6 +73,11 @@ class Caller:
             return Reader.NARROWED
         return Reader.DEPLOYER if self.token and self.token.kind == TokenKind.DEPLOYER else Reader.AUDITOR
 
+    @property
+    def reader_of_others(self) -> Reader:
+        """Return which reader the caller is of patches that are not its own."""
+        return Reader.OTHER_PRODUCER if self.producer else self.reader_of(0)
+
     def owns(self, producer_id: int) -> bool:
         return self.producer is not None and self.producer.pk == producer_id
 

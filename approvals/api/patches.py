@@ -1,6 +1,7 @@
 """`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with it is in `acting`."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from approvals.diff.canonical import canonical
 from approvals.diff.parse import parse
 from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Decision, PatchContent, Waiting
-from approvals.policy.visible_fields import Reader, seeks_hidden, sees
+from approvals.policy.visible_fields import seeks_hidden, sees, unsought
 from approvals.queries import decisions as find
 from approvals.queries import queue
 from approvals.queries.keyset import BadCursor, cursor_at, page, part
@@ -131,18 +132,27 @@ class PendingQuery(ListQuery):
     summary="The pending queue",
 )
 def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
-    """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. To a producer,
-    `q`, `lines` and `careful` find its own patches only: they compare what it may not see of others'."""
+    """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. What a caller
+    may not see finds nothing: to a producer, `q`, `lines` and `careful` find its own patches only; to a deployer, `q`
+    finds no patch by who submitted it, and `lines` finds none."""
     now = timezone.now()
-    filters, caller = query.filters(), caller_of(request)
-    narrow = queue.waiting(filters, now, caller.person)
-    if caller.producer and seeks_hidden(Reader.OTHER_PRODUCER, query.narrowing()):
-        narrow = narrow.filter(producer=caller.producer)  # a filter would tell what the rows do not
+    narrow = _findable(caller_of(request), query, now)
     response["X-Total-Count"] = queue.counted(narrow).replace(",", "")
     found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     if cursor:
         lead_on(request, response, cursor)
-    return [shapes.pending_row(decision, now, caller.reader_of(decision.patch.producer_id)) for decision in found]
+    reader_of = caller_of(request).reader_of
+    return [shapes.pending_row(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
+
+
+def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
+    """Return what the filters find; one that compares what the caller may not see would tell what the rows do not."""
+    filters, others = query.filters(), caller.reader_of_others
+    hidden, unseen = seeks_hidden(others, query.narrowing()), unsought(others)
+    if caller.producer and (hidden or (filters.q and unseen)):
+        return queue.waiting(filters, now).filter(producer=caller.producer)
+    rows = queue.waiting(filters, now, caller.person, unseen)
+    return rows.none() if hidden else rows
 
 
 def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:

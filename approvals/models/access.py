@@ -87,12 +87,14 @@ class Attempt(models.Model):
 
 
 class Lockout(models.Model):
-    """What one limit on guessing turned away since `first_at`; one entry sums it up, then the row goes."""
+    """Tries since `first_at` that one entry sums up: what one limit on guessing turned away, or refused sign-ins below
+    the limits; then the row goes."""
 
     class Kind(models.TextChoices):
         SIGN_IN = "sign-in", "Sign-in"
         CODE = "code", "Code at sign-in"
         PROOF = "proof", "Proof of a signed-in person"
+        REFUSED = "refused", "Sign-in below the limits"
 
     key = models.CharField(max_length=60, unique=True)
     kind = models.CharField(max_length=7, choices=Kind)

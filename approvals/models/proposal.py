@@ -66,6 +66,9 @@ class Proposal(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.OPEN)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
+    applied_in = models.BigIntegerField(
+        null=True, editable=False, help_text="The database transaction that applied it; a trigger writes it."
+    )
 
     class Meta:
         ordering = ["-id"]

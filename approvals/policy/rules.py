@@ -4,7 +4,7 @@ The page shows the same lists the services enforce. A `Stale` sentence answers 4
 a `StepUp` sentence says in its problem's `type` that the person must prove again who they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from approvals.errors import moment
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
 
 from .bypass import Grant, unusable
+from .lookalikes import lookalikes
 from .submitters import all_in, same
 
 
@@ -330,9 +331,14 @@ def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | 
 
 
 def role_of(people: Mapping[str, str], names: frozenset[str]) -> str | None:
-    """Return the first role under which a patch's people, by role, have somebody of these names."""
-    mine = frozenset(same(name) for name in names)
-    return next((role for role in ROLES if mine & all_in(people.get(role, ""))), None)
+    """Return the first role under which a patch's people, by role, have somebody of these names, or of a name that
+    looks like one of them."""
+    mine = _read(names | {same(name) for name in names})
+    return next((role for role in ROLES if (value := people.get(role)) and mine & _read({value, *all_in(value)})), None)
+
+
+def _read(names: Iterable[str]) -> frozenset[str]:
+    return frozenset().union(*map(lookalikes, names))
 
 
 def _of_somebody(role: str) -> str:

@@ -119,8 +119,11 @@ SENT_COLUMNS = {
 }
 """Columns of a patch whose field has another name."""
 
-SOUGHT = {"q": ("title",), "lines": ("same_lines",), "careful": ("marks",)}
+SOUGHT = {"lines": ("same_lines",), "careful": ("marks",)}
 """Filters of the queue that compare what not everybody sees: who filters by them learns of it."""
+
+WORDS_SOUGHT = {"title": "title", "repository": "patch_metadata.repository", "submitted_by": "people"}
+"""Columns of a patch whose words full-text search finds and not everybody sees."""
 
 
 def sees(reader: Reader, field: str) -> bool:
@@ -130,7 +133,13 @@ def sees(reader: Reader, field: str) -> bool:
 
 def seen_column(reader: Reader, column: str) -> bool:
     """Return whether this reader sees what a column of a patch holds."""
-    return any(sees(reader, SENT_COLUMNS.get(column, name)) for name in (column, f"patch_metadata.{column}"))
+    return sees(reader, field_of(column))
+
+
+def field_of(column: str) -> str:
+    """Return what the table calls a column of a patch, '' for what it does not have."""
+    names = (SENT_COLUMNS.get(column, f"patch_metadata.{column}"), column)
+    return next((name for name in names if name in VISIBLE), "")
 
 
 def shown(answer: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
@@ -141,6 +150,11 @@ def shown(answer: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
 def seeks_hidden(reader: Reader, names: Collection[str]) -> bool:
     """Return whether filters of these names compare what this reader may not see."""
     return any(not sees(reader, field) for name in names for field in SOUGHT.get(name, ()))
+
+
+def unsought(reader: Reader) -> frozenset[str]:
+    """Return the columns of a patch whose words find nothing for this reader."""
+    return frozenset(column for column, field in WORDS_SOUGHT.items() if not sees(reader, field))
 
 
 def why_hidden(field: str) -> str:

@@ -13,6 +13,7 @@ from django.db.models.functions import Concat, Lower
 
 from approvals.models import ApiToken, TokenKind, User
 from approvals.policy.holding import why_held
+from approvals.policy.lookalikes import why_not
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Person
 from approvals.policy.submitters import all_in
@@ -212,6 +213,12 @@ def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
     """Return by user name how entries of the audit log name these people; one query, none for nobody."""
     rows = User.objects.filter(username__in=usernames).values_list("username", "pk") if usernames else []
     return {username: f"user:{pk}" for username, pk in rows}
+
+
+def why_not_a_name(name: str, but: int | None = None) -> str | None:
+    """Return why an account, `but` or a new one, may not have this user name; one query."""
+    others = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
+    return why_not(name, (other for names in others for other in names if other))
 
 
 def account_of(text: str) -> User | None:

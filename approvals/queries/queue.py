@@ -99,12 +99,15 @@ def pending() -> QuerySet[Decision]:
     return Decision.objects.filter(status=Status.PENDING).select_related("patch__producer", "policy_version__policy")
 
 
-def waiting(filters: Filters, now: datetime, person: Person | None = None) -> QuerySet[Waiting]:
-    """Return which of them match, in the narrow rows that are counted and sorted."""
+def waiting(
+    filters: Filters, now: datetime, person: Person | None = None, unseen: Collection[str] = ()
+) -> QuerySet[Waiting]:
+    """Return which of them match, in the narrow rows that are counted and sorted; no word is found by the `unseen`
+    columns of a patch."""
     rows = Waiting.objects.filter(*_conditions(filters, now))
     if filters.mine:
         rows = rows.filter(needs_approval_of(person)) if person else rows.none()
-    return matching(rows, filters.q, "search") if filters.q else rows
+    return matching(rows, filters.q, "search", unseen) if filters.q else rows
 
 
 def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:

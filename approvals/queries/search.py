@@ -2,22 +2,45 @@
 first eight characters or more, finds its patch."""
 
 import re
+from collections.abc import Collection
 from typing import TypeVar
 
-from django.contrib.postgres.search import SearchQuery
-from django.db.models import Model, Q, QuerySet
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import Exists, F, Func, Model, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Coalesce, Concat, Lower
 
+from approvals.models import Patch
 from approvals.policy.vulnerability import names_in
 from approvals.policy.weakness import cwes_in, cwes_of_class
 
 M = TypeVar("M", bound=Model)
 
+GAP = Value(" ")
+LISTS = ("cve_ids", "aliases", "vulnerability_ids", "cwe_ids")
+
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
 AFTER_HEX = "g"  # what sorts after every digest that begins with the same characters, in any collation
 
 
-def matching(rows: QuerySet[M], text: str, column: str) -> QuerySet[M]:
-    """Return the rows whose search vector has every word of `text`, each as a prefix; nothing for no words."""
+FOUND_BY = {
+    "patch_id": F("patch_id"),
+    "apv_id": F("apv_id"),
+    "title": F("title"),
+    "package_name": F("package_name"),
+    "repository": F("repository"),
+    "submitted_by": F("submitted_by"),
+    "producer": F("producer__name"),
+    **{name: Func(F(name), Value(" "), function="array_to_string", output_field=TextField()) for name in LISTS},
+    **{name: Coalesce(F(f"gate__{name}"), Value("")) for name in ("workflow_id", "job_id", "execution_id")},
+}
+"""What `services.search_words` keeps of a patch, as SQL."""
+
+
+def matching(rows: QuerySet[M], text: str, column: str, unseen: Collection[str] = ()) -> QuerySet[M]:
+    """Return the rows whose search vector has every word of `text`, each as a prefix; nothing for no words.
+
+    With `unseen`, of waiting rows, those only that are found without these columns of their patch too.
+    """
     wanted = text.strip().lower()
     digest = "".join(wanted.split())  # pages show it in groups of eight
     named = _digest(digest, column.replace("search", "sha256")) if DIGEST.fullmatch(digest) else None
@@ -28,7 +51,20 @@ def matching(rows: QuerySet[M], text: str, column: str) -> QuerySet[M]:
     if not terms:
         return rows.none()
     query = SearchQuery(_or_class(" & ".join(terms), wanted), search_type="raw", config="simple")
-    return rows.filter(Q(**{column: query}) | named if named else Q(**{column: query}))
+    found = Q(**{column: query})
+    if unseen:
+        found = Q(found, Exists(_found_without(unseen, query)))
+    return rows.filter(found | named if named else found)
+
+
+def _found_without(unseen: Collection[str], query: SearchQuery) -> QuerySet[Patch]:
+    """Return the patch of a waiting row if the columns that are left have the words; the index found the row."""
+    kept = [expression for name, expression in FOUND_BY.items() if name not in unseen]
+    left = Concat(*(part for expression in kept for part in (expression, GAP)), output_field=TextField())
+    parts = Lower(left), Value("[^[:alnum:]]+"), GAP, Value("g")
+    words = Func(*parts, function="regexp_replace", output_field=TextField())
+    patches = Patch.objects.filter(decision=OuterRef("pk"))
+    return patches.annotate(left=SearchVector(words, config="simple")).filter(left=query)
 
 
 def _tokens(wanted: str) -> list[str]:

@@ -255,8 +255,11 @@ def record_sign_out(user: User, why: str = "signed out", *, actor: Actor, now: d
     record("login.ended", actor=actor, at=now, subject=subject, data={"why": why})
 
 
+@transaction.atomic
 def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> None:
-    """Record a refused sign-in; what was typed is never kept, it may be a password."""
+    """Record a refused sign-in, at once or summed up later; what was typed is never kept, it may be a password."""
+    if not guessing.refused(user, actor.ip_address, now=now):
+        return
     subject = Subject("user", f"user:{user.pk}", user.username) if user else Subject("user", "unknown", "")
     record("login.failed", actor=actor, at=now, subject=subject)
 

@@ -15,10 +15,14 @@ from audit.log import Actor, Line, Subject, record_all
 from audit.models import ActorKind
 from audit.statements import prepared
 
+REST = "rest:{}"
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 10
 PER_ADDRESS = 100  # an office behind one address signs in together
 PER_NAME = 100  # from everywhere; what NIST SP 800-63B-3 5.2.2 allows an account
+STRANGERS = 20
+"""How many addresses have entries of their own in a window where no account was named; the rest share one. Else whoever
+has many addresses fills the log."""
 
 
 def sign_in(user: User | None, typed: str, address: str | None, *, now: datetime) -> None:
@@ -52,6 +56,15 @@ def proof(user: User, address: str | None, *, now: datetime) -> None:
     _count({f"proof:{user.pk}": PER_ACCOUNT}, Lockout(kind=Lockout.Kind.PROOF, user=user, address=address), now)
 
 
+@transaction.atomic
+def refused(user: User | None, address: str | None, *, now: datetime) -> bool:
+    """Count one refused sign-in below the limits and return whether it is an entry of its own: the first of an account,
+    or of an address that named none. What follows in the window is summed up."""
+    key = f"refused:{user.pk}" if user else f"refused:{network(address) if address else '-'}"
+    row = Lockout(key=key, kind=Lockout.Kind.REFUSED, user=user, address=address, tries=0, first_at=now, last_at=now)
+    return _added(row, first=0) and row.key != REST.format(row.kind)
+
+
 def signed_in(user: User, address: str | None) -> None:
     """Forget the tries at an account's names from this address, and its codes: its person is there.
 
@@ -73,13 +86,14 @@ def forget_old(now: datetime) -> int:
 
 @transaction.atomic
 def sum_up(now: datetime, limit: int = 200) -> int:
-    """Write one entry for each lock-out that began a window ago, with how many tries it turned away; return how many.
+    """Write one entry for each row that began a window ago, with how many tries it counts, and return how many rows
+    there were.
 
     One each would let anybody without an account fill the log.
     """
     over = Lockout.objects.select_for_update(skip_locked=True, of=("self",)).select_related("user")
     rows = list(over.filter(first_at__lte=now - WINDOW).order_by("first_at")[:limit])
-    record_all([_summed(row) for row in rows], at=now)
+    record_all([_summed(row) for row in rows if row.tries], at=now)
     Lockout.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
 
@@ -115,17 +129,42 @@ def _count(limits: Mapping[str, int], who: Lockout, now: datetime) -> None:
 
 
 def _turned_away(key: str, who: Lockout, now: datetime) -> None:
-    if Lockout.objects.filter(key=key).update(tries=F("tries") + 1, last_at=now):
-        return
     who.key, who.tries, who.first_at, who.last_at = key, 1, now, now
     if key.startswith("address:"):  # many names; the first of them says nothing
         who.user = None
-    who.save()
+    _added(who, first=1)
+
+
+def _added(row: Lockout, *, first: int) -> bool:
+    """Add one try to the row of this key, or begin one with `first` tries, and return whether it was begun; strangers
+    beyond the first few share a row."""
+    if _counted(row):
+        return False
+    if row.user is None:
+        _lock("strangers")
+        shared = REST.format(row.kind)
+        if Lockout.objects.filter(user=None, kind=row.kind).exclude(key=shared).count() >= STRANGERS:
+            row.key, row.address, first = shared, None, 1
+    _lock(row.key)
+    if _counted(row):
+        return False
+    row.tries = first
+    row.save(force_insert=True)
+    return True
+
+
+def _counted(row: Lockout) -> bool:
+    same = Lockout.objects.filter(key=row.key)
+    if not same.update(tries=F("tries") + 1, last_at=row.last_at):
+        return False
+    if row.user is not None and row.kind == Lockout.Kind.REFUSED:  # from wherever: one address would be wrong
+        same.exclude(address=row.address).update(address=None)
+    return True
 
 
 def _summed(row: Lockout) -> Line:
     user = row.user
-    inside = user is not None and row.kind != Lockout.Kind.SIGN_IN
+    inside = user is not None and row.kind in {Lockout.Kind.CODE, Lockout.Kind.PROOF}
     actor = Actor(
         f"user:{user.pk}" if user and inside else "anonymous",
         ActorKind.HUMAN,
@@ -136,12 +175,17 @@ def _summed(row: Lockout) -> Line:
     subject = Subject("user", f"user:{user.pk}", user.username) if user else Subject("user", "unknown")
     data = {
         "kind": row.kind,
-        "counted_by": row.key.partition(":")[0],
+        "counted_by": _counted_by(row),
         "tries": row.tries,
         "first_at": row.first_at,
         "last_at": row.last_at,
     }
-    return Line("login.locked", actor, subject, data)
+    return Line("login.failed" if row.kind == Lockout.Kind.REFUSED else "login.locked", actor, subject, data)
+
+
+def _counted_by(row: Lockout) -> str:
+    what = row.key.partition(":")[0]
+    return what if what != "refused" else "account" if row.user else "address"
 
 
 def _at(typed: str, address: str | None) -> str:

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
-from approvals.queries.people import account_of, owners_of
+from approvals.queries.people import account_of, owners_of, why_not_a_name
 from audit.log import Actor
 from audit.statements import prepared
 
@@ -185,10 +185,11 @@ def _tie(user: User, claims: Claims) -> None:
 
 
 def _free_name(claims: Claims) -> str:
-    """Return a user name that nobody has, as the provider writes it where that is free."""
+    """Return a user name that nobody has and that looks like nobody's, as the provider writes it where that is free."""
     digest = hashlib.sha256(claims.subject.encode()).hexdigest()[:16]
     names = [claims.username, claims.email, f"sso-{digest}"]
-    return next(name for name in names if name and len(name) <= 150 and account_of(name) is None)
+    *given, last = (name for name in names if name and len(name) <= 150 and account_of(name) is None)
+    return next((name for name in given if why_not_a_name(name) is None), last)
 
 
 def _keep_address(user: User, claims: Claims) -> None:

@@ -41,6 +41,14 @@ def keep_setting() -> None:
     )
 
 
+def demand_setting() -> None:
+    """Raise Conflict where the database still asks for the second person whom the setting does without."""
+    if not settings.SECOND_PERSON_REQUIRED and prepared("select second_person_required from approvals_killswitch") == [
+        (True,)
+    ]:
+        raise Conflict("The database still asks for a second person: whoever runs this calls `manage.py migrate` once.")
+
+
 @transaction.atomic
 def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
     """Set the switch with its entry and return whether it changed.
@@ -50,8 +58,8 @@ def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime)
     switch = KillSwitch.objects.select_for_update().get()
     if switch.stopped == stopped:
         return False
-    if not stopped and switch.second_person_required and not settings.SECOND_PERSON_REQUIRED:
-        raise Conflict("The database still asks for a second person: whoever runs this calls `manage.py migrate` once.")
+    if not stopped:
+        demand_setting()
     text = Text.objects.create(body=reason)
     switch.stopped, switch.changed_by, switch.changed_at, switch.reason = stopped, str(user), now, text
     switch.save(update_fields=["stopped", "changed_by", "changed_at", "reason"])

@@ -52,6 +52,8 @@ def change_policy(
             payload = {"terms": policies.plain(terms), "place": place}
             asked = Proposal(kind=Proposal.Kind.POLICY, policy=kept, payload=payload)
             return _propose(asked, why, reason, user, actor, now)
+        if why:
+            killswitch.demand_setting()
         _apply_policy(kept, terms, place, actor, now)
     return None
 
@@ -82,6 +84,7 @@ def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, n
     """
     owners.demand_own(user)
     kept = Producer.objects.select_for_update().get(pk=producer.pk) if producer.pk else Producer()
+    killswitch.demand_setting()
     waits = trust.split(kept, producer)
     for name in waits.change:
         setattr(producer, name, False)
@@ -99,9 +102,10 @@ def ask_for_account(
 
     Whoever changed it before and since it last decided agrees to nothing of it either. None in an install that does
     without a second person: there its owner's word is enough. Call in the transaction that makes the changes; raise
-    NotAllowed.
+    NotAllowed or Conflict (the setting has not reached the database).
     """
     owners.demand_own(user)
+    killswitch.demand_setting()
     owners.hold(person, changes, needs_lead=required(), actor=actor, now=now)
     hands = {user.pk}
     for before in Proposal.objects.select_for_update().filter(

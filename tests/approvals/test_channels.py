@@ -13,7 +13,7 @@ from django.utils import timezone
 from approvals.models import Bypass, Decision, Delegation, Policy, Priority, Review, Status, Text, User
 from approvals.policy import rules
 from approvals.services import reviews, timers
-from tests.cast import Api, republish
+from tests.cast import Api, one_person_enough, republish
 
 pytestmark = pytest.mark.django_db
 
@@ -259,7 +259,8 @@ def test_no_timer_approves_what_its_policy_may_not(changes, make_patch):
         wrong.pk, wrong.version = None, wrong.version + 1
         wrong.expire_action, wrong.expire_after_seconds = "approve", 60
         wrong.save(force_insert=True)
-        Policy.objects.filter(pk=policy.pk).update(current=wrong)
+        with one_person_enough():
+            Policy.objects.filter(pk=policy.pk).update(current=wrong)
     assert make_patch(now=timezone.now() - timedelta(hours=1), **changes).expire_action == "approve"
     timers.expire_due(timezone.now())
     assert Decision.objects.get().status == Status.EXPIRED

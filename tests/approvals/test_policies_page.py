@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
 from approvals.queries.backtest import backtest
-from approvals.services import access, policies
+from approvals.services import killswitch, policies
 from approvals.views import policies as views
-from tests.cast import EVIDENCE, SYSTEM
+from tests.cast import EVIDENCE, one_person_enough, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -82,8 +82,7 @@ def test_trying_needs_no_reason_and_publishing_what_loosens_does(sign_in, lena, 
 
 
 def test_it_says_what_it_would_have_done_before_it_is_saved(sign_in, lena, alice, low, producer, make_patch, approve):
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     trusted = Producer.objects.get()
     approve(make_patch(by=trusted, **EVIDENCE), alice)
     approve(make_patch(by=trusted, title="A bad one", **EVIDENCE), alice, Verdict.REJECT)
@@ -150,7 +149,8 @@ def test_a_condition_that_no_longer_evaluates_is_named(sign_in, lena, low):
     broken = low.versions.create(
         version=2, sha256="0" * 64, created_by="x", created_at=timezone.now(), **policies.from_plain(wanted)
     )
-    Policy.objects.filter(pk=low.pk).update(current=broken)
+    with one_person_enough():
+        Policy.objects.filter(pk=low.pk).update(current=broken)
     assert "Its condition cannot be evaluated" in text(sign_in(lena).get(f"/policies/{low.pk}"))
     assert "cannot be evaluated, covers nothing" in text(sign_in(lena).get("/policies"))
 
@@ -159,6 +159,7 @@ def test_an_install_without_a_second_person_says_so_to_leads_and_auditors(sign_i
     said = "This install loosens policies and adds deciders without a second person"
     assert said not in text(sign_in(audrey).get("/audit/"))
     settings.SECOND_PERSON_REQUIRED = False
+    killswitch.keep_setting()
     for client, path in ((sign_in(lena), "/policies"), (sign_in(audrey), "/audit/"), (sign_in(audrey), "/policies")):
         assert said in text(client.get(path))
 

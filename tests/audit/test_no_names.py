@@ -37,7 +37,7 @@ from audit.log import canonical, text_digest
 from audit.models import Context, Entry
 from audit.queries import body_of, data_of, row
 from audit.types import TYPES
-from tests.cast import DIFF, EVIDENCE, PASSWORD, SYSTEM, actor_for, republish
+from tests.cast import DIFF, EVIDENCE, PASSWORD, SYSTEM, actor_for, one_person_enough, republish, trust
 
 pytestmark = pytest.mark.django_db
 SURNAME = "Ashgrove"  # everybody's, in their user names and addresses too, and in each sentence they write
@@ -136,8 +136,7 @@ def _after(alice, lena, make_patch, approve, token_for):
 
 
 def _machines(producer, make_patch, make_gate, alice, lena, luis, root):
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=actor_for(root), now=timezone.now())
+    trust(producer, actor_for(root))
     republish(Policy.objects.get(name="low"), auto_approval="enforce")
     make_patch(**EVIDENCE)
     killswitch.turn(True, WORDS, **acting(lena))
@@ -207,7 +206,7 @@ def _account(alice, carol, root, sign_in):
         f"/hitl/patches/{SURNAME}/approve", {"decision_id": str(Decision.objects.latest("pk").decision_id)}
     )
     access.record_second_factor(alice, "authenticator app added", [], actor=actor_for(alice), now=timezone.now())
-    with transaction.atomic():  # held by an administrator, and the owner's word is enough
+    with one_person_enough(), transaction.atomic():  # held by an administrator, and the owner's word is enough
         owners.hold(carol, ["e-mail address"], needs_lead=False, actor=actor_for(root), now=timezone.now())
     owners.confirm(carol, authenticated_at=timezone.now(), actor=actor_for(carol), now=timezone.now())
     identity.change_password(alice, "quite another staple", session_key=None, actor=actor_for(alice), now=NOW)

@@ -11,8 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from approvals.models import Decision, Status
-from approvals.services import access
-from tests.cast import SYSTEM
+from tests.cast import trust
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,8 +64,7 @@ def status_of(*decisions: Decision) -> list[str]:
 def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make_patch, settings):
     settings.EMBEDDED = True  # beside accounts of its own a database of somebody else's gets no demo
     call_command("load_demo", stdout=StringIO())
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     page, second = visit(lena, "/policies"), visit(luis, "/policies")
 
     page.get_by_role("link", name="New policy").click()

@@ -1,5 +1,6 @@
-"""A WSGI application for gunicorn that needs nothing of ours; at `/slow` it reads the body first."""
+"""A WSGI application for gunicorn that needs nothing of ours; `/slow` reads the body first, `/held` takes a while."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -7,5 +8,7 @@ from typing import Any
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     if environ["PATH_INFO"] == "/slow":
         environ["wsgi.input"].read()
+    elif environ["PATH_INFO"] == "/held":
+        time.sleep(8)
     start_response("200 OK", [("Content-Length", "5")])
     return [b"hello"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
-from hitl.gunicorn_worker import PatientWorker, missing
+from hitl.gunicorn_worker import PatientWorker, is_probe, missing
 from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, free_port, wait_until
 
 
@@ -104,7 +104,7 @@ def test_a_thread_stays_while_it_may(
     with ours, theirs:
         if sent:
             theirs.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert worker.handle(SimpleNamespace(sock=ours, parser=None)) is (handled == 1)
+        assert worker.handle(SimpleNamespace(sock=ours, parser=None, probes=False)) is (handled == 1)
     assert len(calls) == handled
 
 
@@ -203,3 +203,53 @@ def test_large_bodies_leave_threads_to_others() -> None:
         refused = [client for client in clients if select.select([client], [], [], 0)[0]]
         assert len(refused) == 4
         assert all(client.recv(12) == b"HTTP/1.1 503" for client in refused)
+
+
+def seconds_until_answered(port: int, path: str) -> float:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+    return time.monotonic() - started
+
+
+def test_probes_are_answered_while_every_thread_is_taken() -> None:
+    with serving() as (_, port), ExitStack() as stack:
+        for _ in range(10):  # four are answered, six wait for a thread
+            held = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            held.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)
+        for path in ("/healthz", "/readyz", "/health?verbose=1", "/healthz"):
+            assert seconds_until_answered(port, path) < 3, path
+        assert seconds_until_answered(port, "/") > 3, "else the threads were not taken"
+
+
+def test_a_probe_on_a_kept_connection_leaves_its_thread_to_the_next() -> None:
+    """Whoever asked by a probe goes on as anybody does: the threads for probes take nothing else."""
+    with serving() as (_, port), ExitStack() as stack:
+        for _ in range(8):
+            held = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            held.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)
+        for _ in range(3):
+            kept = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert kept.recv(12) == b"HTTP/1.1 200"
+        assert seconds_until_answered(port, "/healthz") < 3
+
+
+@pytest.mark.parametrize(
+    ("head", "probes"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n", True),
+        (b"HEAD /readyz?x HTTP/1.0\r\n", True),
+        (b"GET /healthzz HTTP/1.1\r\n", False),
+        (b"GET /metrics HTTP/1.1\r\n", False),
+        (b"POST /healthz HTTP/1.1\r\n", False),
+        (b"GET / HTTP/1.1\r\nX: GET /healthz HTTP/1.1\r\n", False),
+        (b"GET /healthz HTTP/1.1\r\nContent-Length: 900000\r\n", False),
+        (b"GET /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", False),
+    ],
+)
+def test_what_is_a_probe(head: bytes, probes: bool) -> None:
+    assert is_probe(head + b"Host: x\r\n\r\n") is probes

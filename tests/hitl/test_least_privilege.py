@@ -22,8 +22,8 @@ from approvals.services.dispatch import beat, dispatch
 from audit.models import Context, Entry, Leaf, Pending
 from hitl.checks import database_role
 from hitl.postgresql import rights
-from tests.cast import PASSWORD, Api, actor_for, document, republish
-from tests.plain_sql import refused
+from tests.cast import PASSWORD, Api, actor_for, document, tighten
+from tests.plain_sql import as_the_role, connect_as, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,17 +31,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def as_role(db: Any, transactional_db: None) -> Iterator[None]:
     """Connect as the role of web and worker, as a deployed product does; the flush afterwards is the owner's."""
-    owner = connection.settings_dict["USER"]
-    assert owner != settings.DATABASE_ROLE, "run these with an owner of its own: DATABASE_MIGRATE_URL"
-    _connect_as(settings.DATABASE_ROLE)
-    yield
-    _connect_as(owner)
-
-
-def _connect_as(user: str) -> None:
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
-    connection.settings_dict["USER"] = user
+    with as_the_role():
+        yield
 
 
 @pytest.fixture
@@ -129,7 +120,7 @@ def test_policies_change_with_two_people_and_so_does_the_switch(lena: User, luis
     def acting(user: User) -> dict[str, Any]:
         return {"user": user, "actor": actor_for(user), "now": timezone.now()}
 
-    assert republish(Policy.objects.get(name="low"), auto_approval="off").version == 2
+    assert tighten(Policy.objects.get(name="low"), auto_approval="off").version == 2
     assert second_person.stop(reason="Something is wrong.", **acting(lena))
     asked = second_person.start_again(reason="It is right again.", **acting(lena))
     assert asked
@@ -175,9 +166,9 @@ def test_the_setting_of_a_second_person_reaches_the_database_with_migrate(lena: 
     start: dict[str, Any] = {"reason": "Right again.", "user": lena, "actor": actor_for(lena), "now": timezone.now()}
     with pytest.raises(Conflict, match=r"manage\.py migrate"):
         second_person.start_again(**start)
-    _connect_as(settings.DATABASE_OWNER["USER"])
+    connect_as(settings.DATABASE_OWNER["USER"])
     killswitch.keep_setting()
-    _connect_as(settings.DATABASE_ROLE)
+    connect_as(settings.DATABASE_ROLE)
     assert second_person.start_again(**start) is None
     assert not KillSwitch.objects.get().stopped
 
@@ -244,7 +235,7 @@ def test_what_stays_is_never_deleted_and_nothing_is_truncated(table: str) -> Non
 def test_a_pending_decision_never_asks_for_less(make_patch: Any, change: str, wanted: str) -> None:
     decision = make_patch(severity="critical")
     assert decision.required_approvals == 2
-    republish(decision.policy_version.policy, required_groups=["security-leads"])
+    tighten(decision.policy_version.policy, required_groups=["security-leads"])
     decision = make_patch(severity="critical")
     assert decision.required_groups
     assert constraint(f"update approvals_decision set {change} where id = %s", decision.pk) == wanted
@@ -308,7 +299,7 @@ def test_a_proposal_is_open_first_and_keeps_what_was_asked(lena: User, luis: Use
 def test_a_policy_goes_to_a_newer_version_of_its_own_only() -> None:
     low = Policy.objects.get(name="low")
     old = low.current_id
-    republish(low, auto_approval="off")
+    tighten(low, auto_approval="off")
     back = "update approvals_policy set current_id = %s where name = 'low'"
     assert constraint(back, old) == "policy_current_newer"
     other = Policy.objects.exclude(name="low").first()
@@ -355,6 +346,7 @@ def test_the_queue_hides_nothing(make_patch: Any) -> None:
 @pytest.mark.parametrize(
     ("table", "change"),
     [
+        ("approvals_proposal", "applied_in = 1"),
         ("approvals_apitoken", "kind = kind"),
         ("approvals_apitoken", "scopes = scopes"),
         ("approvals_apitoken", "user_id = user_id"),
@@ -375,22 +367,22 @@ def test_what_changes_in_one_way_only(table: str, change: str) -> None:
 def test_check_warns_of_an_owner() -> None:
     assert database_role in registry.get_checks(include_deployment_checks=True)
     assert database_role not in registry.get_checks()
-    _connect_as(settings.DATABASE_OWNER["USER"])
+    connect_as(settings.DATABASE_OWNER["USER"])
     [warning] = database_role()
     assert warning.id == "hitl.W001"
     assert "superuser or owner" in warning.msg
 
 
 def test_check_warns_of_rights_that_were_given_by_hand() -> None:
-    _connect_as(settings.DATABASE_OWNER["USER"])
+    connect_as(settings.DATABASE_OWNER["USER"])
     with connection.cursor() as cursor:
         cursor.execute(f"grant update, truncate on audit_entry to {settings.DATABASE_ROLE}")
-    _connect_as(settings.DATABASE_ROLE)
+    connect_as(settings.DATABASE_ROLE)
     assert {warning.msg for warning in database_role()} == {
         "The role of web and worker may use update on audit_entry.",
         "The role of web and worker may use truncate on audit_entry.",
     }
-    _connect_as(settings.DATABASE_OWNER["USER"])
+    connect_as(settings.DATABASE_OWNER["USER"])
     rights.grant(settings.DATABASE_ROLE)  # as the next `manage.py migrate`
-    _connect_as(settings.DATABASE_ROLE)
+    connect_as(settings.DATABASE_ROLE)
     assert database_role() == []

@@ -1,14 +1,16 @@
 """The database is asked for a bounded time: frozen servers, held locks, long exports; and connections of our own."""
 
+import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import Client
@@ -19,6 +21,8 @@ from approvals.models import Decision, Review
 from approvals.services.dispatch import beat
 from audit.models import Entry
 from hitl import ops
+from hitl.management.commands.worker import jobs_connector
+from hitl.postgresql.bounded import BoundedAsyncConnection
 from hitl.postgresql.limits import Limits
 from tests.cast import Api, document
 
@@ -175,3 +179,70 @@ def test_a_process_that_stops_in_a_transaction_gives_its_locks_back() -> None:
         time.sleep(0.5)
         with pytest.raises(OperationalError):
             cursor.execute("select 1")
+
+
+def with_jobs_pool(act: Callable[[Any], Awaitable[None]]) -> None:
+    """Run something with the pool of the worker's jobs, and close the pool."""
+
+    async def run() -> None:
+        connector = await sync_to_async(jobs_connector)()
+        await connector.open_async()
+        try:
+            await act(connector)
+        finally:
+            await connector.close_async()
+
+    asyncio.run(run())
+
+
+def test_the_worker_waits_for_no_frozen_server_without_end(hasty: None) -> None:
+    async def act(connector: Any) -> None:
+        assert await connector.execute_query_one_async("select 1 as one") == {"one": 1}
+        context = frozen()
+        await sync_to_async(context.__enter__)()
+        try:
+            # Each of its connections is given up before another is made; the server still takes new ones.
+            within = asyncio.wait_for(connector.execute_query_one_async("select 1 as one"), 25)
+            assert await within == {"one": 1}
+        finally:
+            await sync_to_async(context.__exit__)(None, None, None)
+
+
+def test_what_a_job_asks_a_frozen_server_is_given_up(hasty: None) -> None:
+    async def act(connector: Any) -> None:
+        async with connector.pool.connection() as own:
+            context = frozen()
+            await sync_to_async(context.__enter__)()
+            try:
+                started = time.monotonic()
+                with pytest.raises(psycopg.OperationalError, match="did not answer in time"):
+                    await own.execute("select 1")
+                assert time.monotonic() - started < 8
+            finally:
+                await sync_to_async(context.__exit__)(None, None, None)
+        assert await connector.execute_query_one_async("select 1 as one") == {"one": 1}
+
+    with_jobs_pool(act)
+
+
+def test_a_worker_that_hears_nothing_goes_on_listening(hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits longer for news than for an answer; what comes after that is heard on the same connection."""
+    monkeypatch.setattr(BoundedAsyncConnection, "patience", 0.2)
+    heard: list[str] = []
+
+    async def act(connector: Any) -> None:
+        async with connector._get_standalone_connection() as listener:
+            listener.patience = 0.2
+            await listener.execute("listen news")
+
+            async def hear() -> None:
+                async for one in listener.notifies(stop_after=1):
+                    heard.append(one.payload)
+
+            hearing = asyncio.create_task(hear())
+            await asyncio.sleep(1)
+            await connector.execute_query_async("select pg_notify('news', 'at last')")
+            await asyncio.wait_for(hearing, 5)
+
+    with_jobs_pool(act)
+    assert heard == ["at last"]

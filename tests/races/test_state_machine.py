@@ -20,7 +20,7 @@ from approvals.models import Channel, Decision, Displayed, Policy, Review, Statu
 from approvals.services import access, killswitch, lifecycle, policies, reviews, timers
 from approvals.services.dispatch import dispatch
 from approvals.services.intake import submit
-from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document
+from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document, one_person_enough, trust
 from tests.races import ledger
 
 NAMES = ("alice", "bob", "lena", "luis")
@@ -43,8 +43,7 @@ class Gate(RuleBasedStateMachine):
         self.ends: dict[int, str] = {}
         self.people = {name: self._person(name) for name in NAMES}
         self.producer = access.ensure_producer("patchgen", actor=SYSTEM, now=self.now)
-        self.producer.trusted_for_ml = self.producer.trusted_for_wargaming = True
-        access.change_producer(self.producer, actor=SYSTEM, now=self.now)
+        trust(self.producer, now=self.now)
         self._terms("medium", **LEADS_TERMS, expire_action="escalate")
         self._terms("low", auto_approval="enforce", expire_action="approve", deny_threshold=2)
 
@@ -61,7 +60,8 @@ class Gate(RuleBasedStateMachine):
         policy = Policy.objects.select_related("current").get(name=name)
         assert policy.current is not None
         wanted = policies.from_plain(policies.terms_of(policy.current) | terms)
-        policies.publish(policy, wanted, actor=SYSTEM, now=self.now)
+        with one_person_enough():
+            policies.publish(policy, wanted, actor=SYSTEM, now=self.now)
 
     def _some(self, number: int, *statuses: str) -> Decision | None:
         rows = Decision.objects.select_related("patch").order_by("id")

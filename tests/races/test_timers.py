@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from approvals.models import Decision, Policy, Status
-from approvals.services import access, policies, timers
+from approvals.services import policies, timers
 from audit.models import Entry
-from tests.cast import SYSTEM, UNSURE
+from tests.cast import SYSTEM, UNSURE, one_person_enough, trust
 
 from .crowd import Told, assert_settled, member
 from .together import after, at_once
@@ -22,7 +22,8 @@ SIZE = 40
 def publish(name: str, **changes: object) -> None:
     policy = Policy.objects.get(name=name)
     assert policy.current is not None
-    policies.publish(policy, policies.terms_of(policy.current) | changes, actor=SYSTEM, now=timezone.now())
+    with one_person_enough():
+        policies.publish(policy, policies.terms_of(policy.current) | changes, actor=SYSTEM, now=timezone.now())
 
 
 def drained(step, now) -> int:
@@ -48,8 +49,7 @@ def test_three_workers_do_every_late_thing_once(make_patch):
 
 def test_an_answer_and_the_end_of_the_time_have_one_outcome(make_patch, producer):
     """The person's clock is a moment before the end, the timer's at it: whoever has the row first decides."""
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     publish("low", expire_action="approve", auto_approval="enforce")
     alice, outcomes = member("alice", "reviewer"), Counter[str]()
     for number in range(15):

@@ -9,10 +9,16 @@ from django.utils import timezone
 
 from approvals.actors import command
 from approvals.models import User
+from approvals.queries.people import why_not_a_name
 from approvals.services.access import record_user_change
 
 
 class Command(createsuperuser.Command):
+    def _validate_username(self, username: str, verbose_field_name: str, database: str) -> str | None:
+        """Return why Django or we refuse a name: one that looks like somebody else's."""
+        refused: str | None = super()._validate_username(username, verbose_field_name, database)  # type: ignore[misc]
+        return refused or why_not_a_name(username)
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the account as Django does, with its entry in the same transaction."""
         with transaction.atomic():

@@ -19,14 +19,14 @@ from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.demo.gates import GATE, DemoGate
 from approvals.demo.history import history
-from approvals.demo.people import CI, FORGE, PEOPLE, PRODUCERS, DemoPerson, DemoProducer
+from approvals.demo.people import ADMINISTRATOR, CI, FORGE, LEAD, PEOPLE, PRODUCERS, DemoPerson, DemoProducer
 from approvals.demo.scenario import Scenario
 from approvals.demo.scenarios import SCENARIOS
 from approvals.demo.steps import Act, Arrival, Asking, Cancellation, Escalation, Key, Remark, Revocation, Step, Verdict
 from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Patch, PatchKind, Producer, Status, User
 from approvals.models import Verdict as Word
-from approvals.services import access, lifecycle, reviews, timers
+from approvals.services import access, lifecycle, reviews, second_person, timers
 from approvals.services.intake import Submission, Taken, submit_all
 from audit.log import Actor
 from audit.models import ActorKind
@@ -34,6 +34,7 @@ from audit.models import ActorKind
 SYNTHETIC = "synthetic"
 """How the actors of demo entries proved who they are: not at all. Each entry of the history says so by it."""
 LOADER = command("load_demo")
+TRUST = "Its evidence of the last quarter was measured."
 SIGN_IN = re.compile(r"(\S+@\S+)\s+(\S+)")
 
 
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             return
         _refuse_a_foreign_database()
         users = _accounts(settings.HITL_DATA_DIR / "demo-accounts", now)
-        producers = {one.name: _producer(one, now) for one in PRODUCERS}
+        producers = {one.name: _producer(one, users, now) for one in PRODUCERS}
         if not _past().exists():
             self.stdout.write("Making 90 days of synthetic history (once, about ten seconds) ...")
             self.stdout.flush()
@@ -94,7 +95,7 @@ class Story:
             self._cancel(step, decision)
             return
         user = self.users[step.who]
-        actor = Actor(f"user:{user.pk}", ActorKind.HUMAN, user.username, SYNTHETIC)
+        actor = _person(user)
         match step:
             case Verdict():
                 _decide(step, decision, user, actor)
@@ -171,8 +172,9 @@ def _machine(producer: Producer) -> Actor:
     return Actor(LOADER.id, ActorKind.SERVICE, producer.name, SYNTHETIC)
 
 
-def _producer(wanted: DemoProducer, now: datetime) -> Producer:
-    """Return a demo producer; what an administrator changed since stays."""
+@transaction.atomic
+def _producer(wanted: DemoProducer, users: dict[str, User], now: datetime) -> Producer:
+    """Return a demo producer, trusted as anywhere: one asks, a second agrees. What was changed since stays."""
     found = Producer.objects.filter(name=wanted.name).first()
     if found:
         return found
@@ -181,8 +183,15 @@ def _producer(wanted: DemoProducer, now: datetime) -> Producer:
         trusted_for_ml=wanted.trusted_for_ml,
         trusted_for_wargaming=wanted.trusted_for_wargaming,
     )
-    access.change_producer(producer, actor=LOADER, now=now)
-    return producer
+    asks, agrees = users[ADMINISTRATOR.username], users[LEAD.username]
+    asked = second_person.change_trust(producer, reason=TRUST, user=asks, actor=_person(asks), now=now)
+    if asked:
+        second_person.agree(asked.pk, user=agrees, actor=_person(agrees), now=now)
+    return Producer.objects.get(pk=producer.pk)
+
+
+def _person(user: User) -> Actor:
+    return Actor(f"user:{user.pk}", ActorKind.HUMAN, user.username, SYNTHETIC)
 
 
 def _refuse_a_foreign_database() -> None:

@@ -6,15 +6,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.management.base import BaseCommand
 from django.db import connections
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.psycopg_connector import PsycopgConnector
 
 from approvals import sequencer
+from hitl.postgresql.bounded import BoundedAsyncConnection
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +76,20 @@ def run_jobs(stop: threading.Event) -> None:
     asyncio.run(_run_jobs(stop))
 
 
+def jobs_connector() -> PsycopgConnector:
+    """Return procrastinate's own pool, as its Django connector makes it, but of connections as patient as Django's."""
+    patience = connections["default"].settings_dict["LIMITS"].patience
+
+    async def be_patient(connection: BoundedAsyncConnection) -> None:
+        connection.patience = patience
+
+    return PsycopgConnector(kwargs=connector_params(), connection_class=BoundedAsyncConnection, configure=be_patient)
+
+
 async def _run_jobs(stop: threading.Event) -> None:
     # with_connector, not replace_connector: the latter would take the Django connection away from the sequencer
     # and from every job, and what they defer would no longer commit or roll back with what they write.
-    worker_app = app.with_connector(cast(DjangoConnector, app.connector).get_worker_connector())
+    worker_app = app.with_connector(jobs_connector())
     # Periodic jobs are deferred through Django's connection of this thread, which may have died with the last run.
     await sync_to_async(connections.close_all)()
     async with worker_app.open_async():

@@ -1,5 +1,6 @@
 """Guessing is limited by name and address, and for the signed-in apart; every process counts in the database."""
 
+import ipaddress
 import json
 from datetime import timedelta
 
@@ -10,13 +11,18 @@ from django.utils import timezone
 
 from approvals.errors import TooMany
 from approvals.models import Attempt
-from approvals.services import guessing
-from audit.models import Entry
+from approvals.services import access, guessing
+from audit.log import Actor
+from audit.models import ActorKind, Entry
 from audit.words import summary
 from tests.cast import PASSWORD
 from tests.races.together import at_once
 
 NOW = timezone.now()
+
+
+def nobody_at(address):
+    return Actor("anonymous", ActorKind.HUMAN, "", ip_address=address)
 
 
 def sign_in(password, username="alice", **extra):
@@ -31,7 +37,7 @@ def test_the_eleventh_try_is_refused_even_with_the_right_password(alice):
     assert locked.status_code == 429
     assert "Too many attempts. Try again in 15 minutes." in locked.content.decode()
     assert "_auth_user_id" not in locked.wsgi_request.session
-    assert Entry.objects.filter(type="login.failed", object_id=f"user:{alice.pk}").count() == 10
+    assert Entry.objects.filter(type="login.failed", object_id=f"user:{alice.pk}").count() == 1
     Attempt.objects.update(at=NOW - guessing.WINDOW)
     assert sign_in(PASSWORD, username="alice@example.org").status_code == 302
 
@@ -94,15 +100,16 @@ def entries(type="login."):
 def test_locked_tries_are_one_entry_with_their_number(alice):
     for _ in range(guessing.PER_ACCOUNT + 40):
         sign_in("wrong", REMOTE_ADDR="203.0.113.9")
-    assert len(entries()) == guessing.PER_ACCOUNT
+    assert len(entries()) == 1, "the first is told at once"
     assert guessing.sum_up(timezone.now()) == 0, "not before the window is over"
     later = timezone.now() + guessing.WINDOW
-    assert (guessing.sum_up(later), guessing.sum_up(later)) == (1, 0)
-    type, about, data = entries()[-1]
+    assert (guessing.sum_up(later), guessing.sum_up(later)) == (2, 0)
+    [_, (_, whose, below), (type, about, data)] = entries()
+    assert (whose, below["counted_by"], below["tries"]) == (f"user:{alice.pk}", "account", guessing.PER_ACCOUNT - 1)
+    assert summary("login.failed", below) == "9 further tries at this account"
     assert (type, about) == ("login.locked", f"user:{alice.pk}")
     assert (data["kind"], data["counted_by"], data["tries"]) == ("sign-in", "at", 40)
     assert data["first_at"] < data["last_at"]
-    assert len(entries()) == guessing.PER_ACCOUNT + 1
     written = Entry.objects.select_related("context").get(type="login.locked")
     assert written.context.ip_address == "203.0.113.9"
     assert summary("login.locked", data) == "40 tries of one name from one address, sign-in"
@@ -124,9 +131,68 @@ def test_a_visitor_who_returns_from_the_provider_with_nothing_fills_no_log(singl
     callback = reverse("openid_connect_callback", args=["sso"])
     for _ in range(guessing.PER_ADDRESS + 20):
         Client().get(callback, {"error": "access_denied_by_nobody", "state": "none"})
-    assert len(entries("login.failed")) == guessing.PER_ADDRESS
+    assert len(entries("login.failed")) == 1
     guessing.sum_up(timezone.now() + guessing.WINDOW)
+    assert entries("login.failed")[1][2]["tries"] == guessing.PER_ADDRESS - 1
     assert entries("login.locked")[0][2]["tries"] == 20
+
+
+def tries_of(found):
+    return sum(data.get("tries", 1) for _, _, data in found)
+
+
+@pytest.mark.django_db
+def test_strangers_with_many_names_and_addresses_leave_few_entries(alice):
+    """What nobody with an account does costs the log a fixed number of entries a window, and none of the numbers."""
+    for number in range(2000):
+        address = str(ipaddress.ip_address("2001:db8::") + (number % 700 << 64))
+        access.record_failed_sign_in(None, actor=nobody_at(address), now=NOW)
+    sign_in("wrong", REMOTE_ADDR="203.0.113.9")
+    assert len(entries()) == guessing.STRANGERS + 1
+    assert entries()[-1][1] == f"user:{alice.pk}", "the first of an account is never lost among them"
+    guessing.sum_up(timezone.now() + guessing.WINDOW)
+    assert len(entries()) <= 2 * guessing.STRANGERS + 2
+    assert tries_of(entries()) == 2001
+    rest = [data for _, _, data in entries() if data.get("counted_by") == "rest"]
+    assert summary("login.failed", rest[0]).startswith("1,940 further tries from many addresses")
+
+
+@pytest.mark.django_db
+def test_locked_strangers_leave_few_entries(db):
+    for number in range(40):
+        for _ in range(guessing.PER_ACCOUNT):
+            guessing.sign_in(None, f"name{number}", f"203.0.113.{number}", now=NOW)
+        for _ in range(3):
+            with pytest.raises(TooMany):
+                guessing.sign_in(None, f"name{number}", f"203.0.113.{number}", now=NOW)
+    guessing.sum_up(NOW + guessing.WINDOW)
+    assert len(entries()) == guessing.STRANGERS + 1
+    assert tries_of(entries()) == 120
+    assert [data["counted_by"] for _, _, data in entries("login.locked")].count("rest") == 1
+
+
+@pytest.mark.django_db
+def test_tries_at_one_account_from_many_addresses_are_two_entries(alice):
+    for number in range(30):
+        sign_in("wrong", REMOTE_ADDR=f"203.0.113.{number}")
+    guessing.sum_up(timezone.now() + guessing.WINDOW)
+    assert [(about, data.get("tries")) for _, about, data in entries()] == [
+        (f"user:{alice.pk}", None),
+        (f"user:{alice.pk}", 29),
+    ]
+    addresses = Entry.objects.filter(type="login.failed").order_by("pk").values_list("context__ip_address", flat=True)
+    assert list(addresses) == ["203.0.113.0", None], "no address is named for the others"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tries_at_the_same_moment_are_all_counted(alice):
+    def attempt():
+        access.record_failed_sign_in(alice, actor=nobody_at("203.0.113.9"), now=NOW)
+        access.record_failed_sign_in(None, actor=nobody_at("203.0.113.9"), now=NOW)
+
+    at_once(*[attempt] * 8)
+    guessing.sum_up(NOW + guessing.WINDOW)
+    assert (len(entries()), tries_of(entries())) == (4, 16)
 
 
 @pytest.mark.django_db

@@ -211,3 +211,10 @@ def test_two_accounts_of_one_person_count_once(says, through_provider, alice, bo
     approve(decision, lena)
     decision.refresh_from_db()
     assert (decision.status, decision.approvals) == (Status.APPROVED, 2)
+
+
+def test_the_provider_gives_nobody_a_name_that_looks_like_somebody_elses(alice, says, through_provider):
+    given = {"email": "d@example.org", "email_verified": True, "preferred_username": "\u0430lice"}
+    says("subject-look", **given, groups=["sec-reviewers"])
+    through_provider("subject-look")
+    assert User.objects.get(email="d@example.org").username == "d@example.org"

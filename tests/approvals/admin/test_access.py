@@ -12,7 +12,7 @@ from approvals.errors import Invalid, NotAllowed
 from approvals.models import ApiToken, Producer, Proposal, TokenKind
 from approvals.services import access, second_person
 from audit.models import Entry
-from tests.cast import SYSTEM, Api, actor_for
+from tests.cast import SYSTEM, Api, actor_for, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -73,8 +73,8 @@ def test_a_new_producer_is_trusted_for_nothing_until_a_second_person_agrees(admi
 
 
 def test_taking_trust_away_needs_nobody(admin_page, producer, resend):
-    Producer.objects.update(trusted_for_ml=True)
-    resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml=None)
+    trust(producer)
+    resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml=None, trusted_for_wargaming=None)
     producer.refresh_from_db()
     assert not producer.trusted_for_ml
     assert not Proposal.objects.exists()

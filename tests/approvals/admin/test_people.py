@@ -199,3 +199,19 @@ def test_users_and_groups_are_never_deleted(admin_page, alice, entries):
     assert User.objects.filter(pk=alice.pk).exists()
     assert Group.objects.filter(pk=group.pk).exists()
     assert entries() == []
+
+
+@pytest.mark.parametrize("name", ["\u0430lice", "\u0251lice"])  # Cyrillic a, Latin alpha
+def test_a_name_that_looks_like_somebody_elses_is_refused_at_its_field(admin_page, resend, alice, bob, name):
+    made = admin_page.post(f"{USERS}add/", new_user(username=name))
+    assert made.status_code == 200
+    assert "username" in made.context["adminform"].form.errors
+    renamed = resend(admin_page, f"{USERS}{bob.pk}/change/", username=name)
+    assert "username" in renamed.context["adminform"].form.errors
+    assert set(User.objects.values_list("username", flat=True)) == {"alice", "bob", "root"}
+
+
+def test_who_has_such_a_name_already_keeps_it(admin_page, resend, alice):
+    other = User.objects.create_user("\u0430lice", "other@example.org")
+    assert resend(admin_page, f"{USERS}{other.pk}/change/", first_name="Olga").status_code == 302
+    assert User.objects.get(pk=other.pk).first_name == "Olga"

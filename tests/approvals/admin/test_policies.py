@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from approvals.errors import Invalid
 from approvals.models import Policy, PolicyVersion
-from approvals.services import policies
+from approvals.services import killswitch, policies
 from tests.cast import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +20,7 @@ LIST = "/admin/approvals/policy/"
 def alone(settings):
     """An install with one lead; what needs a second person elsewhere is in services/test_second_person.py."""
     settings.SECOND_PERSON_REQUIRED = False
+    killswitch.keep_setting()
 
 
 @pytest.fixture

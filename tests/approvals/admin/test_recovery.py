@@ -18,7 +18,17 @@ from django.utils import timezone
 
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import Bypass, Decision, Delegation, Proposal, Review, Status, Text, TokenKind, User
-from approvals.services import absence, access, bypasses, identity, lifecycle, owners, recovery, second_person
+from approvals.services import (
+    absence,
+    access,
+    bypasses,
+    identity,
+    killswitch,
+    lifecycle,
+    owners,
+    recovery,
+    second_person,
+)
 from audit.models import Entry
 from hitl.logs import JsonFormatter, TextFormatter
 from tests.cast import PASSWORD, actor_for, proved
@@ -298,6 +308,7 @@ def test_the_person_and_the_leads_are_told_on_their_pages(held, lena, sign_in):
 
 def test_an_install_with_one_lead_asks_for_the_owners_word_alone(alice, root, settings):
     settings.SECOND_PERSON_REQUIRED = False
+    killswitch.keep_setting()
     recovery.send_link(alice, reason="", **acting(root))
     assert not Proposal.objects.exists()
     now = timezone.now()

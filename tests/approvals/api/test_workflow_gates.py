@@ -14,7 +14,7 @@ from approvals.services import access, policies, timers
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from audit.queries import body_of
-from tests.cast import SYSTEM, Api, gate_request
+from tests.cast import SYSTEM, Api, gate_request, one_person_enough
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/approvals"
@@ -213,7 +213,8 @@ def test_a_policy_of_its_own_covers_gates_alone_and_only_the_stricter_counts(pro
         "required_approvals": 3,
         "expire_after_seconds": 600,
     }
-    policies.publish(policy, terms, actor=SYSTEM, now=now)
+    with one_person_enough():
+        policies.publish(policy, terms, actor=SYSTEM, now=now)
     gate = asked(producer_api, require_min_approvers=2, timeout_ms=3_600_000)
     assert (gate["policy"]["name"], gate["required_approvals"]) == ("gates", 3)
     row = Decision.objects.get(decision_id=gate["id"])

@@ -39,6 +39,13 @@ def test_a_refused_one_leaves_nothing(alice):
     assert not Entry.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["\u0430lice", "\u0251lice"])  # Cyrillic a, Latin alpha
+def test_a_name_that_looks_like_somebody_elses_is_refused(alice, name):
+    with pytest.raises(CommandError):
+        call_command("createsuperuser", username=name, email="x@example.org", interactive=False, verbosity=0)
+    assert User.objects.count() == 1
+
+
 def test_two_of_them_make_the_first_lead():
     root, rita, dora = make("root"), make("rita"), User.objects.create_user("dora", "dora@example.org")
     asked = Rights(groups=frozenset({"security-leads"}))

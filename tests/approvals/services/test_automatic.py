@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from approvals.models import Decision, FeedEntry, Policy, Producer, Status
 from approvals.policy.sampling import drawn
-from approvals.services import access, killswitch
+from approvals.services import killswitch
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import DIFF, EVIDENCE, SYSTEM, Api, actor_for, document, republish
+from tests.cast import DIFF, EVIDENCE, Api, actor_for, document, one_person_enough, republish, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -20,8 +20,7 @@ BAD = "The model went bad."
 
 @pytest.fixture
 def trusted(producer):
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     return Producer.objects.get()
 
 
@@ -77,7 +76,8 @@ def test_the_producer_and_the_deployer_hear_of_it(enforce, trusted, token_for):
 )
 def test_one_condition_that_is_missing_sends_it_to_a_person(enforce, trusted, make_patch, weaker):
     enforce(match="true")
-    Policy.objects.filter(name="low").update(position=1)
+    with one_person_enough():
+        Policy.objects.filter(name="low").update(position=1)
     decision = make_patch(by=trusted, **(EVIDENCE | weaker))
     assert decision.status == Status.PENDING
     assert [row for row in decision.trace if row["outcome"] != "pass"]

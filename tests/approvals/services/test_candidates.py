@@ -10,9 +10,8 @@ from django.utils import timezone
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Decision, Producer, Status, Verdict
-from approvals.services import access
 from approvals.services.intake import submit
-from tests.cast import SYSTEM, document
+from tests.cast import SYSTEM, document, trust
 
 
 def waiting_others(decision: Decision) -> str:
@@ -90,8 +89,7 @@ def wait_for_lock_waiters() -> None:
 @pytest.mark.django_db
 def test_trusting_a_producer_shows_in_the_trace_of_what_it_sends_next(make_patch, producer):
     assert not make_patch().would_auto_approve
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=timezone.now())
+    trust(producer)
     evidence = {
         "ml_prediction": {"confidence": 0.97, "prediction": True},
         "wargaming_result": {"phase1_success": True, "phase2_success": True, "validation_passed": True},

@@ -179,6 +179,7 @@ def test_the_database_keeps_what_was_asked_and_who_agreed(high, lena):
 
 def test_an_install_with_one_lead_can_do_without(high, lena, settings):
     settings.SECOND_PERSON_REQUIRED = False
+    killswitch.keep_setting()
     assert change(high, lena, auto_approval="enforce") is None
     high.refresh_from_db()
     assert high.current.auto_approval == "enforce"

@@ -13,10 +13,10 @@ from approvals.errors import Conflict, Invalid
 from approvals.models import NO_DEADLINE, Decision, Patch, Policy, Producer, Status, Verdict
 from approvals.policy.visible_fields import Reader
 from approvals.queries.evidence import timeline
-from approvals.services import access, kev, lifecycle, policies, reviews, timers
+from approvals.services import kev, lifecycle, policies, reviews, timers
 from audit.models import Entry
 from audit.queries import data_of
-from tests.cast import DIFF, SYSTEM, UNSURE, actor_for
+from tests.cast import DIFF, SYSTEM, UNSURE, actor_for, one_person_enough, trust
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now() - timedelta(days=20)
@@ -34,7 +34,8 @@ def terms(bob):
     def publish(name: str = "medium", **changes: object) -> None:
         policy = Policy.objects.get(name=name)
         assert policy.current is not None
-        policies.publish(policy, policies.terms_of(policy.current) | changes, actor=SYSTEM, now=NOW)
+        with one_person_enough():
+            policies.publish(policy, policies.terms_of(policy.current) | changes, actor=SYSTEM, now=NOW)
 
     return publish
 
@@ -209,8 +210,7 @@ def test_sending_again_gives_no_second_period(make_patch, terms):
 def low(terms: Callable[..., None], make_patch: Callable[..., Decision], producer: Producer) -> Callable[..., Decision]:
     """Return a function that makes a low patch with good evidence, but for its confidence, under a policy that approves
     when the time ends."""
-    producer.trusted_for_ml = producer.trusted_for_wargaming = True
-    access.change_producer(producer, actor=SYSTEM, now=NOW)
+    trust(producer, now=NOW)
 
     def make(mode: str = "enforce", **changes: object) -> Decision:
         terms("low", expire_action="approve", auto_approval=mode)
