@@ -99,7 +99,8 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
     if reader == Reader.OTHER_PRODUCER:
         raise NotAllowed("A producer comments on its own patches only.")
     if (body.file or body.line is not None) and not sees(reader, "diff"):
-        raise NotAllowed("Only who may read the diff comments at a place in it.")  # the answer would tell what the diff has
+        # The answer would tell what the diff has.
+        raise NotAllowed("Only who may read the diff comments at a place in it.")
     if body.patch_sha256 is not None:
         demand_seen(decision, body.patch_sha256, caller)
     added = reviews.comment(

@@ -155,7 +155,8 @@ def test_who_may_not_read_the_diff_learns_nothing_of_it_by_a_place(token_for, ma
     api = Api(token_for("deployer", "bot", scopes=["decisions:read", "comments:write"]))
     body = {"decision_id": str(decision.decision_id), "comment": "Here.", **place}
     answer = api.post(f"/hitl/patches/{decision.patch.patch_id}/comment", body)
-    assert (answer.status_code, answer.json()["detail"]) == (403, "Only who may read the diff comments at a place in it.")
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "Only who may read the diff comments at a place in it."
 
 
 def test_a_superuser_in_no_group_comments_at_no_line(django_user_model, make_patch, sign_in):
