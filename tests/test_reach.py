@@ -139,7 +139,7 @@ PAGES = [""] + [route for route in ROUTES if route not in {*API, *ADMIN}]
 def is_let_in(answer: Any) -> bool:
     if answer.status_code in {401, 403, 404, 405}:
         return False
-    elsewhere = "/login|/accounts/confirm|/accounts/2fa/reauthenticate|^/admin/$|/accounts/password$"
+    elsewhere = "/login|/accounts/confirm(?!.*%23decision)|/accounts/2fa/reauthenticate|^/admin/$|/accounts/password$"
     return answer.status_code != 302 or not re.search(elsewhere, answer["Location"])
 
 
@@ -166,16 +166,16 @@ class House:
         self.done = cast["approve"](cast["make_patch"](), luis)
         dispatch()
         self.position = FeedEntry.objects.get().pk
-        mine = {"actor": actor_for(alice), "now": now}
-        theirs = {"user": luis, "actor": actor_for(luis), "now": now}
+        mine: dict[str, Any] = {"actor": actor_for(alice), "now": now}
+        theirs: dict[str, Any] = {"user": luis, "actor": actor_for(luis), "now": now}
         bypass = bypasses.ask(alice, Target(package_name="x"), 60, "x", **theirs)
         away = absence.delegate(alice, luis, now + timedelta(1), now + timedelta(2), "x", **mine)
         second_person.stop(reason="x", **theirs)
         again = second_person.start_again(reason="x", **theirs)
-        session = UserSession.objects.create(user=alice, session_key="x" * 32, ip="127.0.0.1", user_agent="x")
+        signed_in = UserSession.objects.create(user=alice, session_key="x" * 32, ip="127.0.0.1", user_agent="x")
         key = Authenticator.objects.create(user=luis, type="webauthn", data={"name": "k", "credential": {}})
         token, view = ApiToken.objects.get(user=alice), workbench.save_view(alice, "n", "q=1")
-        first = {model: model.objects.first() for model in (Policy, Group, Review, Entry)}
+        first: dict[Any, Any] = {model: model.objects.first() for model in (Policy, Group, Review, Entry)}
         self.rows = {"user": alice, "producer": producer, "apitoken": token, "policy": first[Policy], "bypass": bypass}
         self.rows |= {"group": first[Group], "patch": self.waiting.patch, "decision": self.waiting, "delegation": away}
         self.rows |= {"review": first[Review], "entry": first[Entry], "feedentry": FeedEntry.objects.get()}
@@ -201,7 +201,7 @@ class House:
             "<id>": alice.pk,
             "<path:content_type_id>": 1,
             "tokens/<int:pk>": f"tokens/{token.pk}",
-            "sessions/<int:pk>": f"sessions/{session.pk}",
+            "sessions/<int:pk>": f"sessions/{signed_in.pk}",
             "keys/<int:pk>": f"keys/{key.pk}",
             "^(?P<provider_id>[^/]+)": "sso",
             "(?P<url>.*)$": "x",
@@ -211,7 +211,10 @@ class House:
         for name, user in people.items():
             client = Client()
             client.force_login(user)
-            self.cookies[name] = proved(client).cookies[shipped.SESSION_COOKIE_NAME].value
+            session = proved(client).session
+            session["account_authentication_methods"][0]["reauthenticated"] = True
+            session.save()
+            self.cookies[name] = client.cookies[shipped.SESSION_COOKIE_NAME].value
 
     def path(self, route: str) -> str:
         path, model = f"/{route}", re.match(r"admin/\w+/(\w+)/", route)
@@ -264,7 +267,7 @@ class House:
             client.cookies[shipped.SESSION_COOKIE_NAME] = self.cookies[who]
         path = self.path(route)
         if route not in API or method not in {"POST", "PUT", "PATCH"}:
-            sent = client.post(path, self.form()) if method == "POST" else client.generic(method, path)
+            sent: Any = client.post(path, self.form()) if method == "POST" else client.generic(method, path)
         else:
             kind = "application/x-ndjson" if route == "hitl/patches/bulk" else "application/json"
             sent = client.generic(method, path, json.dumps(self.body(route)), content_type=kind)
