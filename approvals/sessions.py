@@ -60,6 +60,11 @@ def remember_password(request: HttpRequest, user: User) -> None:
     record_authentication(request, user, method="password", reauthenticated=True)
 
 
+def remember_factor(request: HttpRequest, user: User) -> None:
+    """Keep that the session's person just gave a code or used a security key: the one that they added."""
+    record_authentication(request, user, method="mfa", reauthenticated=True)
+
+
 def renew_key(request: HttpRequest) -> None:
     """Give a session a new key once its person proved who they are: whoever knew the old one has not."""
     before = request.session.session_key

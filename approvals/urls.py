@@ -2,7 +2,7 @@
 
 from allauth.account.views import account_inactive, signup
 from allauth.mfa.base.views import reauthenticate
-from allauth.mfa.recovery_codes.views import generate_recovery_codes
+from allauth.mfa.recovery_codes.views import download_recovery_codes, generate_recovery_codes, view_recovery_codes
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
 from allauth.mfa.webauthn.views import add_webauthn, reauthenticate_webauthn, remove_webauthn
 from allauth.socialaccount.views import login_cancelled, login_error
@@ -32,7 +32,7 @@ from approvals.views import (
     updates,
     workbench,
 )
-from approvals.views.second_factor import after_fresh_sign_in, proving, recorded
+from approvals.views.second_factor import by_ones_own, proving, recorded
 
 patches = "patches/<uuid:decision_id>"
 
@@ -97,13 +97,25 @@ urlpatterns = [
     path("accounts/signup", signup, name="account_signup"),
     path("accounts/confirm", confirm.confirm, name="confirm"),
     path("accounts/confirm", confirm.confirm, name="account_reauthenticate"),
-    path("accounts/2fa/totp/activate/", recorded(after_fresh_sign_in(activate_totp)), name="mfa_activate_totp"),
-    path("accounts/2fa/totp/deactivate/", recorded(deactivate_totp), name="mfa_deactivate_totp"),
+    path("accounts/2fa/totp/activate/", recorded(by_ones_own(activate_totp)), name="mfa_activate_totp"),
+    path("accounts/2fa/totp/deactivate/", recorded(by_ones_own(deactivate_totp)), name="mfa_deactivate_totp"),
     path(
-        "accounts/2fa/recovery-codes/generate/", recorded(generate_recovery_codes), name="mfa_generate_recovery_codes"
+        "accounts/2fa/recovery-codes/generate/",
+        recorded(by_ones_own(generate_recovery_codes)),
+        name="mfa_generate_recovery_codes",
     ),
-    path("accounts/2fa/webauthn/add/", recorded(after_fresh_sign_in(add_webauthn)), name="mfa_add_webauthn"),
-    path("accounts/2fa/webauthn/keys/<int:pk>/remove/", recorded(remove_webauthn), name="mfa_remove_webauthn"),
+    path("accounts/2fa/recovery-codes/", by_ones_own(view_recovery_codes), name="mfa_view_recovery_codes"),
+    path(
+        "accounts/2fa/recovery-codes/download/",
+        by_ones_own(download_recovery_codes),
+        name="mfa_download_recovery_codes",
+    ),
+    path("accounts/2fa/webauthn/add/", recorded(by_ones_own(add_webauthn)), name="mfa_add_webauthn"),
+    path(
+        "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+        recorded(by_ones_own(remove_webauthn)),
+        name="mfa_remove_webauthn",
+    ),
     path("accounts/2fa/reauthenticate/", proving(reauthenticate), name="mfa_reauthenticate"),
     path("accounts/2fa/webauthn/reauthenticate/", proving(reauthenticate_webauthn), name="mfa_reauthenticate_webauthn"),
     path("accounts/2fa/", include("allauth.mfa.urls")),

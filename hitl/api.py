@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.views.decorators.http import require_safe
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.types import DictStrAny
@@ -37,6 +38,7 @@ api = DescribedAPI(
     docs_url="/hitl/docs",
     openapi_url="/hitl/openapi.json",
     parser=BodyParser(),
+    docs_decorator=require_safe,
 )
 api.add_router("/hitl/patches", patches.router)
 api.add_router("/hitl/patches", acting.router)

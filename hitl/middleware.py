@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -42,6 +42,8 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 INBOUND_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 QUIET = {"/healthz", "/readyz", "/metrics"}
 ECHOES = {"TRACE", "CONNECT"}  # methods of proxies: nobody here gets a request back or through
+PAGE_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
+"""What pages know. Form views of libraries would take PUT and DELETE for POST, past what looks at POST alone."""
 
 
 class RequestIdMiddleware:
@@ -163,14 +165,16 @@ def from_trusted_proxy(request: HttpRequest) -> bool:
 
 
 class ProblemMiddleware:
-    """Answer machines in problem+json where Django itself would answer in HTML; map a lost database to 503."""
+    """Answer machines in problem+json where Django itself would answer in HTML; map a lost database to 503. Pages take
+    no methods but theirs."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(MACHINE_PATHS):
-            return self.get_response(request)
+            known = request.method in PAGE_METHODS
+            return self.get_response(request) if known else HttpResponseNotAllowed(PAGE_METHODS)
         if request.method == "OPTIONS" and request.headers.get("Origin"):
             return self._allow_origin(request, HttpResponse(status=204))
         refused = self._refusal(request)
@@ -289,8 +293,10 @@ class SecondFactorMiddleware:
         return redirect("mfa_index")
 
     def _lacks_factor(self, request: HttpRequest) -> bool:
-        if not settings.SECOND_FACTOR_REQUIRED or request.headers.get("Authorization"):
+        if not settings.SECOND_FACTOR_REQUIRED:
             return False
+        if request.headers.get("Authorization") and request.path.startswith(MACHINE_PATHS):
+            return False  # there it counts alone; pages go by the session, whatever else is sent
         if request.path.startswith("/accounts/") or not isinstance(request.user, User):
             return False
         return not sessions.gave_two_factors(request) and not second_factors(request.user)

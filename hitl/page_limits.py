@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 
 from approvals.api.caller import Bucket
 from approvals.errors import TooMany
+from approvals.services.guessing import network
 from approvals.views.errors import page
 
 from .bodies import MACHINE_PATHS
@@ -29,7 +30,8 @@ class PageLimitsMiddleware:
             if request.user.is_authenticated:
                 people.take(str(request.user.pk))
             else:
-                addresses.take(str(request.client_ip))  # type: ignore[attr-defined]
+                address = request.client_ip  # type: ignore[attr-defined]
+                addresses.take(network(address) if address else "")
         except TooMany as error:
             answer = page(request, 429, "Too many requests", "Wait a moment, then load the page again.")
             answer["Retry-After"] = str(error.retry_after)

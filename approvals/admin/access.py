@@ -147,7 +147,11 @@ class ApiTokenAdmin(Kept):
         """Issue the token; its secret travels with this one object to the page that answers this request."""
         values = form.cleaned_data
         kind = TokenKind(values.pop("kind"))
-        token, secret = access.issue_token(values.pop("name"), kind, **values, **acting(request))
+        token, secret, waits = second_person.issue_token(
+            values.pop("name"), kind, user=signed_in(request), **values, **acting(request)
+        )
+        if waits.why:
+            say_it_waits(self, request, waits)
         token.secret = secret  # type: ignore[attr-defined]
         return token
 

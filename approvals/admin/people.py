@@ -26,6 +26,9 @@ from .asking import WAITS, ask, changed, check, reason_field
 from .kinds import Kept, acting, signed_in
 
 RIGHTS = ("is_active", "is_staff", "is_superuser", "groups")
+NAMES = ("username", "email")
+"""What patches and gates name people by: for another's the account is held, and nobody holds their own."""
+OWN_NAMES = "Your own user name and e-mail address are another administrator's to change."
 OWN_RIGHTS = "Nobody changes their own groups and rights: ask another administrator."
 RULES = (
     "What a person may decide comes from their groups alone; a superuser administers and decides nothing. "
@@ -111,9 +114,10 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
             return self.add_fieldsets
         may = self.has_change_permission(request, obj) and obj.pk != signed_in(request).pk
         asks = may and second_person.required()
-        rules = OWN_RIGHTS if obj.pk == signed_in(request).pk else f"{RULES} {WAITS if asks else ''}"
+        own = obj.pk == signed_in(request).pk
+        rules = OWN_RIGHTS if own else f"{RULES} {WAITS if asks else ''}"
         return (
-            (None, {"fields": ("username", "password"), "description": SIGN_IN}),
+            (None, {"fields": ("username", "password"), "description": OWN_NAMES if own else SIGN_IN}),
             ("Person", {"fields": ("first_name", "last_name", "email", "time_zone", "theme", "single_keys")}),
             ("Rights", {"fields": (*RIGHTS, "reason") if asks else RIGHTS, "description": rules}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -122,7 +126,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         dates = ("last_login", "date_joined")
         if obj is not None and obj.pk == signed_in(request).pk:
-            return (*dates, *RIGHTS)
+            return (*dates, *RIGHTS, *NAMES)
         return dates if signed_in(request).is_superuser else (*dates, "is_superuser")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:

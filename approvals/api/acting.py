@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 
-from approvals.errors import Conflict, NotFound
+from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Channel, Decision, Displayed, Side, Verdict
-from approvals.policy.visible_fields import shown
+from approvals.policy.visible_fields import Reader, sees, shown
 from approvals.queries import decisions as find
 from approvals.queries.case import current
 from approvals.services import lifecycle, reviews
@@ -95,6 +95,12 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
     caller = caller_of(request)
     caller.check_identity(body.user)
     decision = _addressed(patch_id, body.decision_id, caller)
+    reader = caller.reader_of(decision.patch.producer_id)
+    if reader == Reader.OTHER_PRODUCER:
+        raise NotAllowed("A producer comments on its own patches only.")
+    if (body.file or body.line is not None) and not sees(reader, "diff"):
+        # The answer would tell what the diff has.
+        raise NotAllowed("Only who may read the diff comments at a place in it.")
     if body.patch_sha256 is not None:
         demand_seen(decision, body.patch_sha256, caller)
     added = reviews.comment(

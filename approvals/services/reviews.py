@@ -44,6 +44,7 @@ from audit.log import Actor, Line, record, record_all
 from . import bypasses
 from .ending import JUDGED, commitment, end, locked, policy_ref, subject
 from .insertion import insert
+from .owners import demand_own
 from .refusals import remembered
 
 
@@ -157,10 +158,11 @@ def _check_place(decision_id: UUID, file: str, line: int | None, side: Side) -> 
 def withdraw(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
-    """Take one's own review back while the decision is pending. Raise NotFound, Conflict or Invalid."""
+    """Take one's own review back while the decision is pending. Raise NotFound, NotAllowed, Conflict or Invalid."""
     check_text(Verdict.REQUEST_CHANGES, reason, "")
     with remembered(decision_id, "withdraw", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
+        demand_own(user)
         if decision.status != Status.PENDING:
             raise Conflict(f"{outcome(decision)} Reviews of a decided patch stand.", current=current(decision))
         live = list(decision.reviews.filter(withdrawn_at=None))

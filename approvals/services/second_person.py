@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
-from approvals.models import MAX_REASON, Policy, Producer, Proposal, Text, User
+from approvals.models import MAX_REASON, ApiToken, Policy, Producer, Proposal, Text, TokenKind, User
 from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
@@ -93,6 +93,39 @@ def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, n
         return None
     check_reason(reason)
     return _propose(Proposal(payload=waits.change, **_target(producer)), waits.why, reason, user, actor, now)
+
+
+@transaction.atomic
+def issue_token(
+    name: str,
+    kind: TokenKind,
+    *,
+    user: User,
+    actor: Actor,
+    now: datetime,
+    producer: Producer | None = None,
+    **more: Any,
+) -> tuple[ApiToken, str, Waits]:
+    """Issue a machine's token as `access.issue_token` does, and return with it what waits of its producer's trust.
+
+    Whoever holds the token sends evidence in the producer's name, so trust that was given before it ends with it until
+    a second person agrees; what waited for one already is asked for with that. Raise NotAllowed or Invalid.
+    """
+    owners.demand_own(user)
+    kept = Producer.objects.select_for_update().get(pk=producer.pk) if producer else None
+    token, secret = access.issue_token(name, kind, actor=actor, now=now, producer=kept, **more)
+    change = {column: True for column in trust.EVIDENCE if kept and getattr(kept, column)}
+    if kept is None or not change or not required():
+        return token, secret, rights.NOTHING
+    for before in Proposal.objects.select_for_update().filter(state=Proposal.State.OPEN, **_target(kept)):
+        change |= before.payload
+        _close(before, Proposal.State.WITHDRAWN, user, actor, now)
+    for column in change:
+        setattr(kept, column, False)
+    access.change_producer(kept, actor=actor, now=now)
+    waits = Waits(change, [f"{user} issued the token {name} for it: ask who holds it.", *trust.reasons(change)])
+    _propose(Proposal(payload=change, **_target(kept)), waits.why, "It has a new token.", user, actor, now)
+    return token, secret, waits
 
 
 def ask_for_account(

@@ -1,6 +1,7 @@
 """Trust in producers' evidence: what of a change waits for a second person, and giving it once one has agreed."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -25,13 +26,18 @@ def split(producer: Producer, asked: Producer) -> Waits:
     if not settings.SECOND_PERSON_REQUIRED:
         return NOTHING
     more = [name for name in EVIDENCE if getattr(asked, name) and not getattr(producer, name)]
-    why = [f"Its {EVIDENCE[name]} count as evidence for automatic approval." for name in more]
-    return Waits(dict.fromkeys(more, True), why)
+    return Waits(dict.fromkeys(more, True), reasons(more))
+
+
+def reasons(columns: Iterable[str]) -> list[str]:
+    """Return what such trust lets count, one sentence each."""
+    return [f"Its {EVIDENCE[name]} count as evidence for automatic approval." for name in columns]
 
 
 def producer_now(producer: Producer) -> str:
-    """Return a digest of what a producer is called and trusted for."""
-    facts = {"name": producer.name} | {name: getattr(producer, name) for name in EVIDENCE}
+    """Return a digest of what a producer is called and trusted for, and of the tokens that speak for it."""
+    facts: dict[str, Any] = {"name": producer.name} | {name: getattr(producer, name) for name in EVIDENCE}
+    facts["tokens"] = sorted(producer.tokens.values_list("prefix", flat=True)) if producer.pk else []
     return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
 
 

@@ -152,6 +152,8 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision, user, form = decision_or_404(decision_id), person_of(request), CommentForm(request.POST)
     if not user.has_perm("approvals.comment_decision"):
         return refused(request, decision, NotAllowed("Your groups do not include commenting."), "comment")
+    if request.POST.get("file") or request.POST.get("line"):
+        demand_sight(request, "diff")  # the answer would tell what the diff has
     anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
     added = _added(request, decision, user, form) if form.is_valid() else None
     if added is None:

@@ -1,5 +1,5 @@
 """Second factors, as allauth's: forms with our limit on guessing, changes in one transaction with their entry, and none
-is added to a session left open."""
+is seen, added or taken away without one that is there already."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,26 +20,37 @@ from django.utils import timezone
 from approvals.actors import person_actor
 from approvals.errors import TooMany
 from approvals.models import User
+from approvals.queries.people import second_factors
 from approvals.services import access, guessing, identity
-from approvals.sessions import factor_at, is_fresh, renew_key
+from approvals.sessions import factor_at, is_factor_fresh, is_fresh, remember_factor, renew_key
+
+from .confirm import by_factor
 
 View = Callable[..., HttpResponseBase]
 OTHERS_GO_ON = "Your other sessions go on. Should one of them not be yours, end it on your account page."
 
 
-def after_fresh_sign_in(view: View) -> View:
-    """Ask somebody for a fresh sign-in at the provider before a page that adds a factor.
+def by_ones_own(view: View) -> View:
+    """Let factors and recovery codes be seen and changed only by whoever proved just now that they have one.
 
-    allauth asks again for a password or a factor, and lets those pass who have neither: people of the provider. Who
-    found their session open would add a factor of their own, which then is enough for step-up.
+    For allauth a password is enough, and nothing for people of the provider who have neither. With a password alone
+    one could read the codes, or put a factor in the place of another, where a code is asked for at step-up.
     """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        user = request.user
-        if user.is_authenticated and not get_reauthentication_flows(user) and not is_fresh(request, timezone.now()):
+        user, now = request.user, timezone.now()
+        if not isinstance(user, User):
+            return view(request, *args, **kwargs)
+        had = second_factors(user)
+        if had and not is_factor_fresh(request, now):
+            return redirect(by_factor(request.path))
+        if not get_reauthentication_flows(user) and not is_fresh(request, now):
             return redirect(f"{reverse('confirm')}?{urlencode({'next': request.path})}")
-        return view(request, *args, **kwargs)
+        answer = view(request, *args, **kwargs)
+        if not had and second_factors(user):
+            remember_factor(request, user)
+        return answer
 
     return guarded
 

@@ -42,3 +42,9 @@ def test_machines_and_probes_have_other_limits(producer_api, client):
     for _ in range(5):
         assert client.get("/healthz").status_code == 200
         assert producer_api.get("/hitl/patches/pending").status_code in (200, 403)
+
+
+def test_the_addresses_of_one_ipv6_network_share_a_limit():
+    codes = [Client(REMOTE_ADDR=f"2001:db8::{host}").get("/accounts/login").status_code for host in (1, 2, 3)]
+    assert codes == [200, 200, 429]
+    assert Client(REMOTE_ADDR="2001:db8:0:1::1").get("/accounts/login").status_code == 200

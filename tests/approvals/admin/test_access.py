@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from approvals.errors import Invalid, NotAllowed
 from approvals.models import ApiToken, Producer, Proposal, TokenKind
-from approvals.services import access, second_person
+from approvals.services import access, owners, second_person
 from audit.models import Entry
-from tests.cast import SYSTEM, Api, actor_for, trust
+from tests.cast import EVIDENCE, SYSTEM, Api, actor_for, document, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -145,6 +145,69 @@ def test_a_producers_token_belongs_to_it(admin_page, producer, entries):
     assert ApiToken.objects.get(name="ci").producer == producer
     (entry,) = entries("token.issued")
     assert (entry["producer"], entry["user"]) == ("patchgen", None)
+
+
+def trusted_again(client):
+    (asked,) = Proposal.objects.filter(state="open")
+    return client.post(f"/policies/proposals/{asked.pk}/agree", follow=True).content.decode()
+
+
+def test_a_token_for_a_trusted_producer_takes_its_trust_until_a_second_person_agrees(
+    admin_page, producer, lena, sign_in, make_patch, enforce_everywhere, entries
+):
+    """Else whoever issues tokens could have a patch of their own approved without anybody."""
+    Producer.objects.update(trusted_for_ml=True, trusted_for_wargaming=True)
+    said = admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
+    assert "waits on the Policies page for a second person" in said.content.decode()
+    producer.refresh_from_db()
+    assert (producer.trusted_for_ml, producer.trusted_for_wargaming) == (False, False)
+    sent = Api(secret_on(said)).post("/hitl/patches", document(patch_id="OWN", **EVIDENCE))
+    assert sent.json()["status"] == "pending"
+    assert "asked for this change" in admin_page.get("/policies").content.decode()
+    page = sign_in(lena)
+    assert "issued the token ci for it: ask who holds it." in page.get("/policies").content.decode()
+    trusted_again(page)
+    producer.refresh_from_db()
+    assert (producer.trusted_for_ml, producer.trusted_for_wargaming) == (True, True)
+    assert [entry["new"]["trusted_for_ml"] for entry in entries("producer.changed")] == [False, True]
+    assert len(entries("proposal.applied")) == 1
+
+
+def test_a_token_issued_while_trust_waits_makes_it_asked_for_again(admin_page, producer, lena, sign_in, resend):
+    page = f"{PRODUCERS}{producer.pk}/change/"
+    resend(admin_page, page, trusted_for_ml="on", reason="Its model was measured.")
+    admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
+    assert "was changed after this was asked for" in trusted_again(sign_in(lena))
+    producer.refresh_from_db()
+    assert not producer.trusted_for_ml
+
+
+def test_what_waits_already_is_asked_for_with_the_trust_that_a_token_takes(
+    admin_page, producer, lena, sign_in, resend, entries
+):
+    Producer.objects.update(trusted_for_wargaming=True)
+    resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml="on", reason="Its model was measured.")
+    admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
+    assert len(entries("proposal.withdrawn")) == 1
+    trusted_again(sign_in(lena))
+    producer.refresh_from_db()
+    assert (producer.trusted_for_ml, producer.trusted_for_wargaming) == (True, True)
+
+
+def test_without_a_second_person_in_the_install_a_token_leaves_the_trust(admin_page, producer, settings):
+    settings.SECOND_PERSON_REQUIRED = False
+    Producer.objects.update(trusted_for_ml=True)
+    admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
+    producer.refresh_from_db()
+    assert producer.trusted_for_ml
+    assert not Proposal.objects.exists()
+
+
+def test_an_administrator_whose_account_is_held_issues_no_token(admin_page, root):
+    owners.hold(root, ["one-time link"], needs_lead=True, actor=SYSTEM, now=timezone.now())
+    said = admin_page.post(f"{TOKENS}add/", new_token(), follow=True).content.decode()
+    assert "decides nothing" in said
+    assert not ApiToken.objects.exists()
 
 
 def test_an_administrator_issues_no_personal_token(admin_page, root, alice):

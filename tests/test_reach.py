@@ -1,0 +1,350 @@
+"""Who reaches what: every address of the site by every method, for every role and kind of token. What is not in the
+tables lets nobody in; an address that is new fails here until somebody says whom it is for."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.conf import settings as shipped
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+from django.utils import timezone
+
+from approvals import sessions
+from approvals.models import ApiToken, FeedEntry, Policy, Review, User
+from approvals.services import absence, bypasses, second_person, workbench
+from approvals.services.bypasses import Target
+from approvals.services.dispatch import dispatch
+from audit.models import Entry
+from tests.cast import _person, actor_for, document, gate_request, proved
+
+pytestmark = pytest.mark.django_db
+
+# Nobody is nobody signed in, bare in no group, admin a superuser in none, staff of the administration with no right.
+PEOPLE = "nobody bare viewer reviewer lead auditor policies staff admin"
+# The producer whose patches and gates are named, another one, and people's own tokens.
+MACHINES = "own producer deployer auditing monitor personal-viewer personal personal-lead"
+CALLERS = f"nobody bare viewer reviewer lead auditor admin {MACHINES}"
+ADMINISTRATION = "nobody lead staff admin"
+
+SIGNED_IN = PEOPLE.removeprefix("nobody ")
+VIEWERS = "viewer reviewer lead auditor policies admin"
+RULES = "lead auditor policies admin"
+DECIDERS = "reviewer lead personal personal-lead"
+READERS = "viewer reviewer lead auditor own producer deployer auditing personal-viewer personal personal-lead"
+OWN_READERS = READERS.replace(" producer", "")
+ENDERS = "lead own personal-lead"
+LEADS = "lead personal-lead"
+FACTORS = ["totp/activate/", "recovery-codes/generate/", "webauthn/add/", "authenticate/"]
+OF_API = {
+    CALLERS: "GET hitl/openapi.json, GET hitl/docs",
+    "own producer": "POST hitl/patches, POST hitl/patches/bulk, POST hitl/admin/create-decision, POST api/approvals",
+    READERS: "GET hitl/patches/pending, GET hitl/decisions, GET hitl/decisions/<decision_id>, GET hitl/events, "
+    "GET api/approvals, GET api/approvals/pending, GET api/approvals/history, GET api/approvals/stats",
+    OWN_READERS: "GET hitl/patches/<patch_id>, GET api/approvals/<gate_id>",
+    OWN_READERS.replace("viewer ", "", 1).replace("personal-viewer ", ""): "GET hitl/patches/<patch_id>/diff",
+    DECIDERS: "POST hitl/patches/<patch_id>/approve, POST hitl/patches/<patch_id>/reject, "
+    "POST hitl/patches/<patch_id>/request-changes, POST hitl/patches/<patch_id>/withdraw, "
+    "POST hitl/patches/<patch_id>/comment, POST hitl/patches/<patch_id>/escalate, POST hitl/decisions/bulk, "
+    "POST api/approvals/<gate_id>/approve, POST api/approvals/<gate_id>/reject",
+    LEADS: "POST hitl/patches/<patch_id>/extend, POST hitl/patches/<patch_id>/revoke",
+    ENDERS: "POST hitl/patches/<patch_id>/cancel, POST api/approvals/<gate_id>/cancel",
+    "deployer": "POST hitl/decisions/<decision_id>/acknowledge",
+    "viewer reviewer lead auditor auditing monitor personal-viewer personal personal-lead": (
+        "GET hitl/analytics/summary"
+    ),
+    "lead auditor auditing personal-lead": "GET hitl/analytics/audit-logs",
+}
+"""Who is let in where, of CALLERS; the methods as `nobody` finds them."""
+OF_PAGES = {
+    VIEWERS: "GET , GET cards, GET counts, GET facets/<slug:name>, GET bulk, POST bulk, POST views, GET history, "
+    "POST views/<int:view_id>/delete, GET history.csv, GET analytics, GET accounts/absence, POST accounts/absence, "
+    + ", ".join(
+        f"{method} patches/<uuid:decision_id>{rest}"
+        for method, rest in [
+            ("GET", ""),
+            ("GET", "/compare/<int:revision>"),
+            ("GET", "/compare/<uuid:other_id>"),
+            ("GET", "/panel"),
+            ("GET", "/outcome"),
+            ("GET", "/<str:action>"),
+            ("POST", "/confirm"),
+            ("POST", "/withdraw"),
+            ("POST", "/viewed"),
+            ("POST", "/presence"),
+        ]
+    ),
+    RULES: "GET audit/, GET audit/entries, GET audit/entries/<uuid:entry_id>, GET policies, POST policies/switch, "
+    "POST policies/proposals/<int:proposal_id>/<slug:answer>, GET policies/<int:policy_id>, GET bypasses, "
+    "POST bypasses, POST bypasses/<int:bypass_id>/<slug:answer>",
+    "lead admin": "GET revoke, POST revoke",
+    "lead policies admin": "GET policies/new, POST policies/new, GET policies/<int:policy_id>/edit, "
+    "POST policies/<int:policy_id>/edit",
+    "reviewer lead auditor": "GET patches/<uuid:decision_id>/text/<slug:part>, GET patches/<uuid:decision_id>/raw",
+    "reviewer lead": "POST patches/<uuid:decision_id>/decide, POST patches/<uuid:decision_id>/comments, "
+    "POST patches/<uuid:decision_id>/escalate",
+    "lead": "POST patches/<uuid:decision_id>/extend, POST patches/<uuid:decision_id>/cancel, "
+    "POST patches/<uuid:decision_id>/revoke",
+    SIGNED_IN: "GET accounts/, GET accounts/password, POST accounts/password, POST accounts/confirm-change, "
+    "POST accounts/tokens, GET accounts/confirm, POST accounts/confirm, GET accounts/2fa/, GET accounts/2fa/webauthn/, "
+    + ", ".join(f"{method} accounts/2fa/{rest}" for method in ("GET", "POST") for rest in FACTORS),
+    "reviewer": "POST accounts/sessions/<int:pk>/end, POST accounts/tokens/<int:pk>/revoke, "
+    "POST accounts/absence/<int:delegation_id>/end",
+    PEOPLE: "GET accounts/login, POST accounts/login, GET accounts/inactive, GET accounts/signup, "
+    "POST accounts/signup, GET accounts/oidc/cancelled, POST accounts/theme, POST accounts/keys",
+}
+DONE = {
+    **{caller: OF_API[caller] for caller in ("own producer", DECIDERS, LEADS, ENDERS, "deployer")},
+    VIEWERS: "GET history.csv",
+    "lead": "POST policies/proposals/<int:proposal_id>/<slug:answer>, POST bypasses/<int:bypass_id>/<slug:answer>, "
+    "POST patches/<uuid:decision_id>/extend, POST patches/<uuid:decision_id>/cancel",
+    "reviewer lead": "POST patches/<uuid:decision_id>/decide, POST patches/<uuid:decision_id>/escalate",
+    SIGNED_IN: "POST accounts/sign-out-everywhere, POST accounts/tokens, POST accounts/logout",
+    "reviewer": OF_PAGES["reviewer"],
+    "staff admin": "POST admin/logout/",
+    "admin": "POST admin/approvals/producer/add/, POST admin/auth/group/add/, "
+    "POST admin/approvals/user/<id>/password/, POST admin/auth/group/<path:object_id>/change/",
+}
+"""Who leaves an entry of something done, where the fields that all forms are sent are enough for it."""
+NOT_DONE = {"POST hitl/patches/<patch_id>/withdraw"}  # there is no review to take back
+OF_THE_ADMIN = {"GET admin/": "staff admin", "POST admin/": "staff admin", "GET admin/jsi18n/": "staff admin"}
+EDITED = {"producer", "group", "user", "policy"}
+TRIES = {"attempt.refused", "decision.refused", "login.failed"}
+"""Entries of what was refused."""
+
+
+def routes(resolver: Any = None, prefix: str = "") -> Iterator[str]:
+    """Yield the pattern of every address, the one that Django would take first, once."""
+    for part in (resolver or get_resolver()).url_patterns:
+        whole = prefix + str(part.pattern)
+        if isinstance(part, URLResolver):
+            yield from routes(part, whole)
+        else:
+            yield whole.replace("^(?=hitl/|api/)", "")
+
+
+ROUTES = [route for route in dict.fromkeys(routes()) if route]
+API = [route for route in ROUTES if route.startswith(("hitl/", "api/"))]
+ADMIN = [route for route in ROUTES if route.startswith("admin/")]
+PAGES = [""] + [route for route in ROUTES if route not in {*API, *ADMIN}]
+
+
+def is_let_in(answer: Any) -> bool:
+    if answer.status_code in {401, 403, 404, 405}:
+        return False
+    elsewhere = "/login|/accounts/confirm(?!.*%23decision)|/accounts/2fa/reauthenticate|^/admin/$|/accounts/password$"
+    return answer.status_code != 302 or not re.search(elsewhere, answer["Location"])
+
+
+def listed(table: dict[str, str], address: str) -> str:
+    return next((callers for callers, addresses in table.items() if address in addresses.split(", ")), "")
+
+
+class House:
+    """People of every role, tokens of every kind, and one of each thing that an address can name."""
+
+    def __init__(self, cast: dict[str, Any]) -> None:
+        now, luis, producer = timezone.now(), _person("luis", "security-leads"), cast["producer"]
+        alice = cast["alice"]
+        people = {"reviewer": alice, "lead": cast["lena"], "viewer": cast["carol"], "auditor": cast["audrey"]}
+        people |= {"bare": _person("bare"), "policies": _person("pol", "policy-admin"), "staff": _person("stu")}
+        people["admin"] = User.objects.create_superuser("root", "root@example.org")
+        User.objects.filter(pk=people["staff"].pk).update(is_staff=True)
+        issue = cast["token_for"]
+        self.tokens = {kind: issue(kind, f"a {kind}") for kind in ("producer", "deployer", "monitor")}
+        self.tokens |= {"auditing": issue("auditor", "an auditor"), "own": issue("producer")}
+        for name, who in (("personal", "reviewer"), ("personal-viewer", "viewer"), ("personal-lead", "lead")):
+            self.tokens[name] = issue("personal", name, user=people[who])
+        self.waiting, self.gate, other = cast["make_patch"](), cast["make_gate"](), cast["make_patch"]()
+        self.done = cast["approve"](cast["make_patch"](), luis)
+        dispatch()
+        self.position = FeedEntry.objects.get().pk
+        mine: dict[str, Any] = {"actor": actor_for(alice), "now": now}
+        theirs: dict[str, Any] = {"user": luis, "actor": actor_for(luis), "now": now}
+        bypass = bypasses.ask(alice, Target(package_name="x"), 60, "x", **theirs)
+        away = absence.delegate(alice, luis, now + timedelta(1), now + timedelta(2), "x", **mine)
+        second_person.stop(reason="x", **theirs)
+        again = second_person.start_again(reason="x", **theirs)
+        signed_in = UserSession.objects.create(user=alice, session_key="x" * 32, ip="127.0.0.1", user_agent="x")
+        key = Authenticator.objects.create(user=luis, type="webauthn", data={"name": "k", "credential": {}})
+        token, view = ApiToken.objects.get(user=alice), workbench.save_view(alice, "n", "q=1")
+        first: dict[Any, Any] = {model: model.objects.first() for model in (Policy, Group, Review, Entry)}
+        self.rows = {"user": alice, "producer": producer, "apitoken": token, "policy": first[Policy], "bypass": bypass}
+        self.rows |= {"group": first[Group], "patch": self.waiting.patch, "decision": self.waiting, "delegation": away}
+        self.rows |= {"review": first[Review], "entry": first[Entry], "feedentry": FeedEntry.objects.get()}
+        self.named = {
+            "<uuid:decision_id>": self.waiting.decision_id,
+            "<uuid:other_id>": other.decision_id,
+            "<patch_id>": self.waiting.patch.patch_id,
+            "<decision_id>": self.waiting.decision_id,
+            "<gate_id>": self.gate.decision_id,
+            "<int:policy_id>": first[Policy].pk,
+            "<int:proposal_id>": again.pk if again else 0,
+            "<int:bypass_id>": bypass.pk,
+            "<slug:answer>": "refuse",
+            "<slug:key>": "f0",
+            "<slug:part>": "whole",
+            "<int:revision>": 1,
+            "<str:action>": "approve",
+            "<str:secret>": "hitl_1_x",
+            "<int:delegation_id>": away.pk,
+            "<int:view_id>": view.pk,
+            "<uuid:entry_id>": first[Entry].uuid,
+            "<slug:name>": "package",
+            "<id>": alice.pk,
+            "<path:content_type_id>": 1,
+            "tokens/<int:pk>": f"tokens/{token.pk}",
+            "sessions/<int:pk>": f"sessions/{signed_in.pk}",
+            "keys/<int:pk>": f"keys/{key.pk}",
+            "^(?P<provider_id>[^/]+)": "sso",
+            "(?P<url>.*)$": "x",
+            "^(?P<app_label>approvals|auth|procrastinate|audit)/$": "approvals/",
+        }
+        self.cookies = {}
+        for name, user in people.items():
+            client = Client()
+            client.force_login(user)
+            session = proved(client).session
+            session["account_authentication_methods"][0]["reauthenticated"] = True
+            session.save()
+            self.cookies[name] = client.cookies[shipped.SESSION_COOKIE_NAME].value
+
+    def path(self, route: str) -> str:
+        path, model = f"/{route}", re.match(r"admin/\w+/(\w+)/", route)
+        row = self.rows.get(model[1]) if model else None
+        for name, value in {**self.named, "<path:object_id>": row.pk if row else 1}.items():
+            path = path.replace(name, str(value))
+        assert not set("<>^$") & set(path), f"say in House what {path} names"
+        if route.endswith(("/acknowledge", "<patch_id>/revoke")):
+            path = path.replace(str(self.waiting.decision_id), str(self.done.decision_id))
+            path = path.replace(self.waiting.patch.patch_id, self.done.patch.patch_id)
+        return path
+
+    def body(self, route: str) -> Any:
+        """Return what this address of the API takes, so that only who may not is refused."""
+        about = self.done if route.endswith("revoke") else self.waiting
+        seen = {"decision_id": str(about.decision_id), "patch_sha256": about.patch.sha256}
+        known: dict[str, Any] = {
+            "hitl/patches": document(patch_id="N"),
+            "hitl/patches/bulk": document(patch_id="N"),
+            "hitl/admin/create-decision": document(patch_id="N"),
+            "hitl/decisions/bulk": {"verdict": "reject", "reason": "x", "category": "other", "items": [seen]},
+            "hitl/patches/<patch_id>/approve": seen,
+            "hitl/patches/<patch_id>/comment": {"decision_id": seen["decision_id"], "comment": "x"},
+            "hitl/patches/<patch_id>/extend": {**seen, "reason": "x", "seconds": 60},
+            "hitl/decisions/<decision_id>/acknowledge": {"position": self.position},
+            "api/approvals": gate_request(execution_id="N"),
+            "api/approvals/<gate_id>/approve": {"digest": self.gate.patch.sha256},
+        }
+        of_gate = {"digest": self.gate.patch.sha256, "reason": "x"}
+        return known.get(route, of_gate if route.startswith("api/") else {**seen, "reason": "x"})
+
+    def form(self) -> dict[str, Any]:
+        """Return fields of every form; a page takes those it knows."""
+        words = dict.fromkeys(("reason", "text", "note", "name"), "x")
+        choices = {"verdict": "reject", "category": "other", "displayed": "page", "seconds": 3600, "theme": "dark"}
+        more = {
+            "days": 7,
+            "file": "a" * 64,
+            "patch_sha256": self.waiting.patch.sha256,
+            "justified": "yes",
+            "to": "stop",
+        }
+        return words | choices | more
+
+    def ask(self, who: str, method: str, route: str) -> Any:
+        client = Client(raise_request_exception=False)
+        if who in self.tokens:
+            client = Client(headers={"Authorization": f"Bearer {self.tokens[who]}"}, raise_request_exception=False)
+        elif who in self.cookies:
+            client.cookies[shipped.SESSION_COOKIE_NAME] = self.cookies[who]
+        path = self.path(route)
+        if route not in API or method not in {"POST", "PUT", "PATCH"}:
+            sent: Any = client.post(path, self.form()) if method == "POST" else client.generic(method, path)
+        else:
+            kind = "application/x-ndjson" if route == "hitl/patches/bulk" else "application/json"
+            sent = client.generic(method, path, json.dumps(self.body(route)), content_type=kind)
+        if sent.streaming:
+            b"".join(sent.streaming_content)
+        return sent
+
+    def found(self, method: str, route: str, callers: str) -> tuple[str, str]:
+        """Return who of these callers is let in, and who of them left an entry of something done."""
+        inside, wrote = [], []
+        for who in callers.split():
+            point = transaction.savepoint()
+            last = Entry.objects.order_by("-pk").values_list("pk", flat=True)[0]
+            answer = self.ask(who, method, route)
+            written = set(Entry.objects.filter(pk__gt=last).values_list("type", flat=True)) - TRIES
+            transaction.savepoint_rollback(point)
+            assert answer.status_code < 500, (method, route, who)
+            if who == "nobody" and answer.status_code == 405:
+                break  # the address has no such method
+            inside += [who] if is_let_in(answer) else []
+            wrote += [who] if written else []
+        return " ".join(inside), " ".join(wrote)
+
+
+@pytest.fixture
+def house(
+    make_patch, make_gate, approve, token_for, producer, alice, lena, carol, audrey, settings, monkeypatch
+) -> House:
+    settings.EVENT_STREAMS = 0  # who is let in is told to come again: 429
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 86_400  # a walk may take longer than a proof is fresh
+    monkeypatch.setattr(sessions, "FRESH", timedelta(days=1))
+    return House(locals())
+
+
+def compared(house: House, routes: list[str], callers: str, table: dict[str, str]) -> None:
+    """Fail with every address where others are let in, or have something done, than the tables say."""
+    addresses = [(method, route) for route in routes for method in ("GET", "POST")]
+    found = {f"{method} {route}": house.found(method, route, callers) for method, route in addresses}
+    said = {one: (listed(table, one), "" if one in NOT_DONE else listed(DONE, one)) for one in found}
+    assert {one: found[one] for one in found if found[one] != said[one]} == {}
+
+
+def test_the_api_lets_in_whom_the_table_says(house):
+    compared(house, API, CALLERS, OF_API)
+
+
+def test_pages_let_in_whom_the_table_says(house):
+    compared(house, PAGES, PEOPLE, OF_PAGES)
+
+
+def test_the_administration_lets_in_its_people_and_nobody_deletes_or_edits_a_record(house):
+    table: dict[str, str] = {"admin": "", "staff admin": ", ".join(OF_THE_ADMIN)}
+    for route in ADMIN:
+        found = re.fullmatch(r"admin/(?:approvals|auth|audit|procrastinate)/(\w+)/(.*)", route)
+        if not found:
+            continue
+        model, page = found.groups()
+        there, edited = model in house.rows, model in EDITED
+        methods = {
+            "": "GET POST",
+            "add/": "GET POST" if edited or model == "apitoken" else "",
+            "<path:object_id>/history/": "GET POST" if there else "",
+            "<path:object_id>/change/": ("GET POST" if edited else "GET") if there else "",
+            "<path:object_id>/delete/": "",
+            "<id>/password/": "GET POST",
+        }
+        who = "staff admin" if page == "<path:object_id>/" else "admin"  # it only leads to the page of changes
+        for method in ("GET POST" if who != "admin" else methods[page]).split():
+            table[who] += f", {method} {route}"
+    app = next(route for route in ADMIN if "app_label" in route)
+    table["admin"] += f", GET {app}, POST {app}"
+    compared(house, ADMIN, ADMINISTRATION, table)
+
+
+def test_no_address_takes_another_method(house):
+    """Form views of Django and of libraries would take PUT for POST, and DELETE too."""
+    asked = [(who, route) for route in ROUTES for who in (("lead", "own") if route in API else ("admin",))]
+    methods = ("PUT", "PATCH", "DELETE", "TRACE")
+    found = {(method, *one): house.ask(one[0], method, one[1]).status_code for method in methods for one in asked}
+    assert {one: code for one, code in found.items() if code != 405} == {}
