@@ -22,10 +22,16 @@ _ODD_LINE = re.compile(
     rb'|(?:--- |\+\+\+ )"/dev/null"'
 )
 """A name that ends with a blank, has a tab behind its tab, stands behind two blanks, or is a null device in quotes."""
+_ZONE = rb"(?: ?[+-]\d\d:?\d\d| [A-Z]{1,5})?"
 _STAMP = re.compile(
-    rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b.*\b(?:19[89]|20)\d\d\b|\()"
+    rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+    + _ZONE
+    + rb"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?"
+    rb"(?: +\d\d?)? +[A-Z][a-z]{2}(?: +\d\d?)?(?: \d\d:\d\d:\d\d)? (?:19[89]|20)\d\d(?: \d\d:\d\d:\d\d)?"
+    + _ZONE
+    + rb"|\([a-z0-9 ]*\))\s*$"
 )
-"""The stamps of GNU diff, POSIX diff and Subversion, from 1980 on."""
+"""The whole stamps of GNU diff, POSIX diff and Subversion, from 1980 on: GNU patch reckons with words behind them."""
 _MODE_LINES: Final = (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
 _MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
 _PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
@@ -59,6 +65,8 @@ def _is_oddly_named(draft: Draft) -> bool:
     names = (draft.source, draft.target, draft.moved_from, draft.moved_to, *(draft.pair or ()))
     if any(name and _ODD_BYTE.search(name) for name in names):
         return True
+    if any(line.startswith(b"diff --git ") and line.endswith(b"\r\n") for line in draft.header):
+        return True  # git takes the CR for a part of the name
     lines = [without_ending(line) for line in draft.header]
     return any(_ODD_LINE.match(line) or (b' "' in line and _ESCAPE.search(line)) for line in lines)
 
@@ -102,6 +110,8 @@ def _about_moves(draft: Draft) -> str:
     lone = (draft.source is None) != (draft.target is None)
     if lone or (draft.hunks and draft.source is None):
         return "No pair of lines --- and +++ names the moved file: GNU patch changes it where it is, or nothing."
+    if draft.source is not None and not draft.hunks:
+        return "Lines --- and +++ stand behind a move and no hunk does: GNU patch moves nothing, git does."
     pair = tuple(name.partition(b"/")[2] or name for name in draft.pair or ())
     if pair and (draft.moved_from, draft.moved_to) != pair:
         said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to) if name)

@@ -115,6 +115,8 @@ class Draft:
             names = line.startswith((b"--- ", b"+++ ")) and not rest.startswith(b'"')
             if names and b"\t" not in rest and b" " in rest.strip():  # a time stamp behind a blank too
                 yield rest.strip()
+        if self.git and self.source is None and self.target is None:  # no other line says the names to GNU patch
+            yield from (name for name in self.pair or () if b" " in name and b'"%b"' % name not in self.header[0])
 
     def _raw_names(self) -> tuple[bytes | None, bytes | None]:
         if self.source is not None or self.target is not None:
