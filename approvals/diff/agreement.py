@@ -93,6 +93,7 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
     made: set[str] = set()
     done: set[tuple[str, bytes]] = set()
     before: File | None = None
+    moved: set[str] = set()
     for file in files:
         if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
             name = shortened(file.old_path or "")
@@ -107,6 +108,7 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
             or (needs and not there.get(needs, True))
             or (makes and makes != needs and there.get(makes, False))
             or goes in made
+            or needs in moved
         ):
             words = f"{shortened(file.path)} comes, goes or is changed twice in this patch: tools differ there."
             yield "order-counts", words, file.path, file.line
@@ -120,6 +122,8 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
             there[makes] = True
         if makes:
             made.add(makes)
+        if makes and file.change in ("renamed", "copied"):
+            moved.add(makes)  # GNU patch puts it there at the very end
         before = file
 
 

@@ -185,6 +185,8 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
     elif hunk.form == "unified" and _ZERO.match(hunk.header):
         yield "hunk-numbers", "A number of this hunk begins with a zero, which tools read in different ways.", hunk.line
+    elif hunk.form == "unified" and ADD not in hunk.codes and DELETE not in hunk.codes:
+        yield "no-hunks", "This hunk changes nothing: GNU patch and git stop with an error.", hunk.line
     elif wrong := _wrong_counts(hunk, excess):
         yield "hunk-counts", wrong, hunk.line
     if foreign := hunk.codes.count(OTHER):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from approvals.diff.paths import is_epoch, split_pair, split_stamp, stripped
+from approvals.diff.paths import QUOTED, is_epoch, split_pair, split_stamp, stripped
 from approvals.diff.source import Source
 from approvals.diff.structure import STRAY, Change, Hunk, without_ending
 
@@ -116,7 +116,12 @@ class Draft:
             if names and b"\t" not in rest and b" " in rest.strip():  # a time stamp behind a blank too
                 yield rest.strip()
         if self.git and self.source is None and self.target is None:  # no other line says the names to GNU patch
-            yield from (name for name in self.pair or () if b" " in name and b'"%b"' % name not in self.header[0])
+            if QUOTED.sub(b"", names := self.named_together()).count(b" ") > 1:
+                yield names
+
+    def named_together(self) -> bytes:
+        """Return both names as the `diff --git` line has them."""
+        return next((line[11:].strip() for line in self.header if line.startswith(b"diff --git ")), b"")
 
     def _raw_names(self) -> tuple[bytes | None, bytes | None]:
         if self.source is not None or self.target is not None:

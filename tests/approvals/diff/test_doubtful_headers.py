@@ -75,6 +75,18 @@ DOUBTFUL = {
     "a plain diff without a prefix before one with it": b"--- y\n+++ y\n" + F + N + F,
     "a new file without a prefix before one with it": b"--- /dev/null\n+++ n\n" + NEW + D + INDEX + N + F,
     "a blank in the names of a move": b"diff --git a/x y b/z w\nsimilarity index 100%\nrename from x y\nrename to z w\n",
+    "a blank in one name of a copy": b"diff --git a/x b/n b\ncopy from x\ncopy to n b\n",
+    "one of two names in quotes": b'diff --git "a/e" b/e\ndeleted file mode 100644\nindex e69de29..0000000\n',
+    "two files in a line that alone names them": b"diff --git a/n b/n.orig\nnew file mode 100644\nindex 0000000..e69de29\n",
+    "an index line with more behind its mode": D + b"index 1234567..89abcde 100644 x\n" + N + F,
+    "Index: before a copy with a blank": b"Index: a/x\ndiff --git a/x b/n b\ncopy from x\ncopy to n b\n",
+    "a quote that nothing ends": b'--- "a/x\n+++ "b/x\n' + F,
+    "a file that is moved and then changed": b"diff --git a/x b/n\nsimilarity index 100%\nrename from x\nrename to n\n"
+    + b"diff --git a/n b/n\n--- a/n\n+++ b/n\n"
+    + F,
+    "a file that is copied to itself": D + b"copy from x\ncopy to x\n" + N + F,
+    "a hunk that changes nothing": N + F + b"@@ -9,3 +9,3 @@\n 9\n 10\n 11\n",
+    "a hunk of no lines": N + F + b"@@ -9,0 +9,0 @@\n",
     "a blank in the name of an empty file": b"diff --git a/x y b/x y\ndeleted file mode 100644\nindex e69de29..0000000\n",
     "a CR behind the first line": b"diff --git a/e b/e\r\ndeleted file mode 100644\nindex e69de29..0000000\n",
     "a new file in two hunks": b"--- /dev/null\n+++ b/n\n" + NEW + b"@@ -0,0 +2 @@\n+z\n",
