@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from approvals.diff.git_apply import GitReading
@@ -82,6 +83,7 @@ def disagreements(
     for file in files:
         yield from _about_places(file)
     yield from _about_depth(files)
+    yield from _about_folders(files)
     yield from _about_order(files)
 
 
@@ -137,6 +139,21 @@ def _about_depth(files: Sequence[File]) -> Iterator[Finding]:
             words = f"{shortened(flat.path)} has no prefix and this file has one: git apply takes no folder off any of them."
             yield "no-prefix", words, file.path, file.line
             return
+
+
+def _about_folders(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where one name is a file before or after the patch and a folder too."""
+    names = {name: file for file in files for name in (file.old_path, file.new_path) if name}
+    for name, inside in pairwise(sorted(names, key=_by_folder)):
+        if inside.startswith(f"{name}/"):
+            file = names[inside]
+            words = f"{shortened(name)} is a file and a folder here: GNU patch refuses one of them, git does not."
+            yield "order-counts", words, file.path, file.line
+
+
+def _by_folder(name: str) -> str:
+    """Return a key by which what stands in a folder comes right after the folder."""
+    return name.replace("/", "\0")
 
 
 def _named(file: File) -> list[bytes]:

@@ -18,9 +18,6 @@ from approvals.diff.source import BudgetSpent
 _FROM = re.compile(rb"^From [^\n]{14,}\n", re.MULTILINE)
 _CLOCK = re.compile(rb"\d.\d\d:\d\d(\s*[+-]?\d+)?[^:]*", re.DOTALL)
 _HEADER = re.compile(rb"(?:>?From [^\n]*|[!-9;-~]*:[^\n]*)(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
-_HINTS = re.compile(
-    rb"quoted-printable|base64|boundary=|format=\"?flowed|content-[a-z-]+:[^\n]*=\?|charset=", re.IGNORECASE
-)
 _PLAIN = re.compile(rb"utf-?8|us-ascii|ascii", re.IGNORECASE)
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---\s*\n)", re.MULTILINE)
 _WORD = re.compile(rb"=\?[^?\s]+\?([bq])\?(.*?)\?=", re.IGNORECASE)
@@ -80,7 +77,7 @@ class _State:
 
 def decoded_mail(data: bytes) -> DecodedMail | None:
     """Return the decoded text; None where the patch is no mail or says the same without decoding."""
-    if not _HINTS.search(data):
+    if b"content-t" not in data.lower():  # Content-Type, Content-Transfer-Encoding
         return None
     used: dict[str, None] = {}
     whole = b"".join(_decoded(mail, used) for mail in _mails(data))

@@ -18,7 +18,7 @@ _INDENTED = re.compile(
     rb"|index [0-9a-f]+\.\.|(?:--- |\+\+\+ |\*\*\* |Index:)[^\n]*\r$)",
     re.MULTILINE,
 )
-_AUTHOR = re.compile(rb"^(?:From[: ]|Author:|# User )", re.MULTILINE | re.IGNORECASE)  # git am needs one
+_AUTHORS = (b"from:", b"from ", b"author:", b"# user ")  # git am needs one
 _VERSION = re.compile(rb"^[ \tX]*Prereq:[^\n]*\S", re.MULTILINE)
 _SUBMODULE = re.compile(rb"Submodule (.{1,400}?) (?:[0-9a-f]{7,64}(?:\.{2,3}[0-9a-f]{7,64})?|contains )")
 _WORDS = re.compile(rb"\[-.{1,400}?-\]|\{\+.{1,400}?\+\}")
@@ -61,10 +61,15 @@ def about_words(chunks: Sequence[Text | File]) -> Iterator[tuple[str, str, str |
             )
             yield "version-word", words, None, chunk.line + data.count(b"\n", 0, found.start())
     first = next((chunk.to_bytes() for chunk in chunks[:1] if isinstance(chunk, Text)), b"")
-    mail = any(isinstance(chunk, Text) and chunk.kind == "mail" for chunk in chunks) or _AUTHOR.search(first)
+    mail = any(isinstance(chunk, Text) and chunk.kind == "mail" for chunk in chunks) or _names_author(first)
     ends = (raw for chunk in chunks if isinstance(chunk, File) for hunk in chunk.hunks for raw in hunk.raw_lines)
     if mail and any(raw.endswith(b"\r\n") for raw in ends):
         yield "mail-crlf", "git am takes the CR off the lines of a mail; git apply and GNU patch keep it.", None, 1
+
+
+def _names_author(words: bytes) -> bool:
+    lower = b"\n" + words.lower()
+    return any(b"\n" + name in lower for name in _AUTHORS)
 
 
 def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str], notices: Notices) -> Diff:

@@ -87,6 +87,9 @@ DOUBTFUL = {
     "a file that is copied to itself": D + b"copy from x\ncopy to x\n" + N + F,
     "a hunk that changes nothing": N + F + b"@@ -9,3 +9,3 @@\n 9\n 10\n 11\n",
     "a hunk of no lines": N + F + b"@@ -9,0 +9,0 @@\n",
+    "a file that becomes a folder": b"--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n--- /dev/null\n+++ b/n/m\n" + NEW,
+    "a file that moves into a folder of its name": b"diff --git a/k b/k/m\nsimilarity index 100%\nrename from k\n"
+    b"rename to k/m\n",
     "a blank in the name of an empty file": b"diff --git a/x y b/x y\ndeleted file mode 100644\nindex e69de29..0000000\n",
     "a CR behind the first line": b"diff --git a/e b/e\r\ndeleted file mode 100644\nindex e69de29..0000000\n",
     "a new file in two hunks": b"--- /dev/null\n+++ b/n\n" + NEW + b"@@ -0,0 +2 @@\n+z\n",
