@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from approvals.diff.git_apply import GitReading
 from approvals.diff.gnu_patch import PatchReading, Section
 from approvals.diff.notices import counted, shortened
-from approvals.diff.paths import shown
+from approvals.diff.paths import shown, split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, File, Hunk
 
@@ -40,7 +41,7 @@ AMBIGUOUS: Final = frozenset(
             "order-counts",
             "stray-header",
         ),
-        "zero-context",
+        *("version-word", "zero-context"),
     )
 )
 """Warnings after which common tools need not make the same change of a patch."""
@@ -81,6 +82,8 @@ def disagreements(
     yield from _more_by_git(heads, ours, git)
     for file in files:
         yield from _about_places(file)
+    yield from _about_depth(files)
+    yield from _about_folders(files)
     yield from _about_order(files)
 
 
@@ -92,6 +95,7 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
     made: set[str] = set()
     done: set[tuple[str, bytes]] = set()
     before: File | None = None
+    moved: set[str] = set()
     for file in files:
         if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
             name = shortened(file.old_path or "")
@@ -106,6 +110,7 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
             or (needs and not there.get(needs, True))
             or (makes and makes != needs and there.get(makes, False))
             or goes in made
+            or needs in moved
         ):
             words = f"{shortened(file.path)} comes, goes or is changed twice in this patch: tools differ there."
             yield "order-counts", words, file.path, file.line
@@ -117,9 +122,50 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
             there[goes] = False
         if makes:
             there[makes] = True
-        if makes and makes != needs:
+        if makes:
             made.add(makes)
+        if makes and file.change in ("renamed", "copied"):
+            moved.add(makes)  # GNU patch puts it there at the very end
         before = file
+
+
+def _about_depth(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where git guesses from one plain diff of a file in no folder that no name of the patch has a prefix."""
+    flat = next((file for file in files if not _has_git_header(file) and _is_flat(file)), None)
+    if flat is None:
+        return
+    for file in files:
+        if file is not flat and not _is_flat(file) and any(b"/" in name for name in _named(file)):
+            words = f"{shortened(flat.path)} has no prefix and this file has one: git apply takes no folder off any of them."
+            yield "no-prefix", words, file.path, file.line
+            return
+
+
+def _about_folders(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where one name is a file before or after the patch and a folder too."""
+    names = {name: file for file in files for name in (file.old_path, file.new_path) if name}
+    for name, inside in pairwise(sorted(names, key=_by_folder)):
+        if inside.startswith(f"{name}/"):
+            file = names[inside]
+            words = f"{shortened(name)} is a file and a folder here: GNU patch refuses one of them, git does not."
+            yield "order-counts", words, file.path, file.line
+
+
+def _by_folder(name: str) -> str:
+    """Return a key by which what stands in a folder comes right after the folder."""
+    return name.replace("/", "\0")
+
+
+def _named(file: File) -> list[bytes]:
+    """Return what stands after `---` and `+++` in the header of a file, but for the null device."""
+    lines = (line[4:] for line in file.header_lines if line.startswith((b"--- ", b"+++ ")))
+    return [name for name in lines if not name.startswith(b"/dev/null")]
+
+
+def _is_flat(file: File) -> bool:
+    """Tell whether a file is named and no name of it has a folder, a prefix neither."""
+    names = _named(file)
+    return bool(names) and not any(b"/" in split_stamp(name)[0] for name in names)
 
 
 def _changes(file: File) -> bytes:
@@ -196,6 +242,9 @@ def _more_by_git(heads: Mapping[int, File], ours: Mapping[int, object], git: Git
 def _about_places(file: File) -> Iterator[Finding]:
     """Say where numbers of old and new lines do not fit together, and which hunks have nothing around them."""
     delta = 0
+    if file.change in ("added", "deleted") and (odd := _not_whole(file)):
+        words = "A file that comes or goes is not one hunk from its first line: git apply or GNU patch refuses it."
+        yield "hunk-shift", words, file.path, odd.line
     for number, hunk in enumerate(file.hunks, start=1):
         if hunk.form != "unified" or None in (hunk.old_start, hunk.new_start, hunk.old_count, hunk.new_count):
             return
@@ -212,6 +261,12 @@ def _about_places(file: File) -> Iterator[Finding]:
         delta += new_count - old_count
         if file.change not in ("added", "deleted") and (words := _bare(hunk, number == len(file.hunks))):
             yield "zero-context", words, file.path, hunk.line
+
+
+def _not_whole(file: File) -> Hunk | None:
+    """Return the first hunk of a file that comes or goes which is not all of it, None where there is none."""
+    first = 0 if file.change == "added" else 1
+    return next((hunk for place, hunk in enumerate(file.hunks) if place or (hunk.old_start or 0) != first), None)
 
 
 def _bare(hunk: Hunk, is_last: bool) -> str:

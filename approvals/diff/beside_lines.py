@@ -11,7 +11,8 @@ from approvals.diff.structure import STRAY, Diff, File, Hunk, Text
 _MOST_MOVED: Final = 20  # sentences about hunks of one file
 _MORE_THAN_SHOWN: Final = frozenset(("only-patch", "patch-reads-more", "git-reads-more"))
 _DIFF_LIKE: Final = re.compile(
-    rb"^[ \tX]*(?:- )?(?:--- |\+\+\+ |@@|\*\*\* |\*{15}|Index:|diff |[<>] |\d+(?:,\d+)?[acd][\d,]*\s*$)", re.MULTILINE
+    rb"^[ \tX]*(?:- )?(?:--- |\+\+\+ |@@|\*\*\* |\*{15}|Index:|Prereq:|diff |[<>] |\d+(?:,\d+)?[acd][\d,]*\s*$)",
+    re.MULTILINE,
 )
 """Lines that begin a diff of some form for GNU patch, indented as it strips it, and commands of ed."""
 

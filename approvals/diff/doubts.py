@@ -19,14 +19,22 @@ _ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
 _ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
 _ODD_LINE = re.compile(
     rb"(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) )(?:[^\t]* (?:\r?$|\t)|[^\t]*\t[^\t]*\t)|diff --git (?:.*  .*|.* )$"
-    rb'|(?:--- |\+\+\+ )"/dev/null"'
+    rb'|(?:--- |\+\+\+ )"(?:/dev/null"|(?:[^"\\]|\\.)*$)'
 )
-"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, or is a null device in quotes."""
+"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, is a null device in quotes, or has a
+quote that nothing ends."""
+_ZONE = rb"(?: ?[+-]\d\d:?\d\d| [A-Z]{1,5})?"
 _STAMP = re.compile(
-    rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b.*\b(?:19[89]|20)\d\d\b|\()"
+    rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+    + _ZONE
+    + rb"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?"
+    rb"(?: +\d\d?)? +[A-Z][a-z]{2}(?: +\d\d?)?(?: \d\d:\d\d:\d\d)? (?:19[89]|20)\d\d(?: \d\d:\d\d:\d\d)?"
+    + _ZONE
+    + rb"|\([a-z0-9 ]*\))\s*$"
 )
-"""The stamps of GNU diff, POSIX diff and Subversion, from 1980 on."""
+"""The whole stamps of GNU diff, POSIX diff and Subversion, from 1980 on: GNU patch reckons with words behind them."""
 _MODE_LINES: Final = (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
+_INDEX = re.compile(rb"index [0-9a-f,]+\.\.[0-9a-f]+(?: [0-7]{6})?$")
 _MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
 _PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
 _ORIGINALS: Final = (".orig",)
@@ -59,8 +67,21 @@ def _is_oddly_named(draft: Draft) -> bool:
     names = (draft.source, draft.target, draft.moved_from, draft.moved_to, *(draft.pair or ()))
     if any(name and _ODD_BYTE.search(name) for name in names):
         return True
+    if any(line.startswith(b"diff --git ") and line.endswith(b"\r\n") for line in draft.header):
+        return True  # git takes the CR for a part of the name
+    if draft.git and not draft.combined and draft.source is None and draft.target is None and not draft.moved:
+        if _is_no_pair(draft):
+            return True
     lines = [without_ending(line) for line in draft.header]
     return any(_ODD_LINE.match(line) or (b' "' in line and _ESCAPE.search(line)) for line in lines)
+
+
+def _is_no_pair(draft: Draft) -> bool:
+    """Tell whether git reads no name in the first line: one half is quoted alone, or the halves name two files."""
+    names = draft.named_together()
+    if names.startswith(b'"') != names.endswith(b'"'):
+        return True
+    return len({name.partition(b"/")[2] or name for name in draft.pair or ()}) > 1
 
 
 def _is_of_time_zero(draft: Draft) -> bool:
@@ -78,6 +99,8 @@ def _about_modes(draft: Draft) -> str:
     for line in lines:
         if line.startswith(b"index ") and modes and line.rpartition(b" ")[2].isdigit() and line[-6:] not in modes:
             return "The index line names another mode than the lines about modes"
+    if draft.git and any(line.startswith(b"index ") and not _INDEX.match(line) for line in lines):
+        return "The index line is not written as git writes it"
     old, new, added, deleted = (
         sum(line.startswith(word) for line in lines)
         for word in (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
@@ -97,11 +120,15 @@ def _about_moves(draft: Draft) -> str:
     moves = [match[0] for line in draft.header if (match := _MOVE.match(line))]
     if not moves:
         return ""
+    if draft.moved_from == draft.moved_to:
+        return "The file is moved or copied to where it is: GNU patch changes it there, git may refuse."
     if sorted(moves) not in _PAIRS:
         return "The lines that move the file are no pair of one kind, or in an old form that GNU patch passes over."
     lone = (draft.source is None) != (draft.target is None)
     if lone or (draft.hunks and draft.source is None):
         return "No pair of lines --- and +++ names the moved file: GNU patch changes it where it is, or nothing."
+    if draft.source is not None and not draft.hunks:
+        return "Lines --- and +++ stand behind a move and no hunk does: GNU patch moves nothing, git does."
     pair = tuple(name.partition(b"/")[2] or name for name in draft.pair or ())
     if pair and (draft.moved_from, draft.moved_to) != pair:
         said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to) if name)

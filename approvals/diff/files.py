@@ -15,6 +15,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, F
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
 _ZERO = re.compile(rb"@@ [-+,\d ]*[-+,]0\d")
 
+_EMPTIES = (re.compile(rb"index e69de29[0-9a-f]*\.\.0+(?:\s|$)"), re.compile(rb"index 0+\.\.e69de29"))
 _NAMING = (b"--- ", b"+++ ", b"*** ", b"Index:")
 _UNNAMED = "(no name)"
 _UNENDED = {
@@ -102,6 +103,9 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
     if draft.hunks and not draft.combined and (draft.source is None) != (draft.target is None):
         missing = ("no source (---)", "no target (+++)")[draft.target is None]
         yield "half-header", f"The header of {name} has {missing} line.", line
+    elif draft.hunks and draft.git and not draft.combined and draft.source is None:
+        words = "no lines --- and +++: GNU patch takes names, times and line ends from any such line before it"
+        yield "half-header", f"The header of {name} has {words}.", line
 
 
 def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
@@ -130,7 +134,8 @@ def _says_nothing(file: File, draft: Draft) -> bool:
     """Tell whether a header alone changes nothing, or not what git makes of it in GNU patch, which wants the index line
     of an empty file that comes or goes."""
     if file.change in ("added", "deleted"):
-        return not draft.git or not any(line.startswith(b"index ") for line in draft.header)
+        empty = _EMPTIES[file.change == "added"]
+        return not draft.git or not any(empty.match(line) for line in draft.header)
     return file.change == "modified"
 
 
@@ -180,6 +185,8 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
     elif hunk.form == "unified" and _ZERO.match(hunk.header):
         yield "hunk-numbers", "A number of this hunk begins with a zero, which tools read in different ways.", hunk.line
+    elif hunk.form == "unified" and ADD not in hunk.codes and DELETE not in hunk.codes:
+        yield "no-hunks", "This hunk changes nothing: GNU patch and git stop with an error.", hunk.line
     elif wrong := _wrong_counts(hunk, excess):
         yield "hunk-counts", wrong, hunk.line
     if foreign := hunk.codes.count(OTHER):

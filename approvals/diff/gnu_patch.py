@@ -188,7 +188,8 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
         header.extended = True
     elif nested := _NESTED.match(text):
         header.say(at, "old", _name(text[nested.end() :]))
-        header.nested = (nested.end() - 4) // 2 if b"\t" in text else 0
+        if b"\t" in text:  # a name line without a time leaves the nesting of an earlier one
+            header.nested = (nested.end() - 4) // 2
 
 
 def _name(rest: bytes) -> bytes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from approvals.diff.paths import is_epoch, split_pair, split_stamp, stripped
+from approvals.diff.paths import QUOTED, is_epoch, split_pair, split_stamp, stripped
 from approvals.diff.source import Source
 from approvals.diff.structure import STRAY, Change, Hunk, without_ending
 
@@ -115,6 +115,13 @@ class Draft:
             names = line.startswith((b"--- ", b"+++ ")) and not rest.startswith(b'"')
             if names and b"\t" not in rest and b" " in rest.strip():  # a time stamp behind a blank too
                 yield rest.strip()
+        if self.git and self.source is None and self.target is None:  # no other line says the names to GNU patch
+            if QUOTED.sub(b"", names := self.named_together()).count(b" ") > 1:
+                yield names
+
+    def named_together(self) -> bytes:
+        """Return both names as the `diff --git` line has them."""
+        return next((line[11:].strip() for line in self.header if line.startswith(b"diff --git ")), b"")
 
     def _raw_names(self) -> tuple[bytes | None, bytes | None]:
         if self.source is not None or self.target is not None:

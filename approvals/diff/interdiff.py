@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Final, Literal
 
+from approvals.diff.agreement import AMBIGUOUS
 from approvals.diff.beside_lines import applied_in_words, notes_of, words_of
 from approvals.diff.context_hunks import merged
 from approvals.diff.moved import Aligner, Pair
@@ -79,12 +80,14 @@ class FileComparison:
 class Comparison:
     """Two revisions compared: files in the order of the new one, then those only the old one has; the words around.
 
-    `words_applied` says that a tool may take some of the words of either revision for a change.
+    `words_applied` says that a tool may take some of the words of either revision for a change, `read_otherwise` that
+    tools disagree about one of them and need not make the same change of both.
     """
 
     files: tuple[FileComparison, ...]
     message: FileComparison
     words_applied: bool
+    read_otherwise: bool
 
     def of(self, status: Status) -> tuple[FileComparison, ...]:
         """Return the files of one status."""
@@ -105,7 +108,19 @@ def compare(old: Diff, new: Diff) -> Comparison:
     compared = {i: _compared(*pairs[i], aligner) for i in order}
     message = _compared(words_of(old), words_of(new), aligner)
     applied = applied_in_words(old) or applied_in_words(new)
-    return Comparison(tuple(compared[i] for i in range(len(pairs))), message, applied)
+    return Comparison(tuple(compared[i] for i in range(len(pairs))), message, applied, _read_otherwise(old, new))
+
+
+def _read_otherwise(old: Diff, new: Diff) -> bool:
+    """Tell whether tools disagree about a revision, and the marks, the headers or the order of the files differ."""
+    marks = [diff.codes & AMBIGUOUS for diff in (old, new)]
+    if not any(marks):
+        return False
+    return marks[0] != marks[1] or _headers(old) != _headers(new)
+
+
+def _headers(diff: Diff) -> list[list[bytes]]:
+    return [[line for line in file.header_lines if not line.startswith(b"index ")] for file in diff.files]
 
 
 def comparison_rows(item: FileComparison, *, first: int = 0, count: int | None = None) -> tuple[HunkRows, ...]:

@@ -1,18 +1,35 @@
 """Mails as `git am` decodes them before anything of a patch is read: transfer encodings, MIME parts, flowed lines.
 
-Sources: git-am(1) and git-mailinfo(1); RFC 2045 (transfer encodings), RFC 3676 (`format=flowed`).
+Git's reader of mails is no reader of MIME: it looks for words in header lines, takes any line that begins with the
+boundary for one, and drops the line after the header of a part. What it does counts here, not what the standards say.
+
+Sources: git-am(1), git-mailsplit(1) and git-mailinfo(1), tried with git 2.39; RFC 2045 (transfer encodings), RFC 2047
+(encoded words), RFC 3676 (`format=flowed`).
 """
 
-import email
+import binascii
 import re
-from dataclasses import dataclass
-from email.message import Message
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-_MBOX = re.compile(rb"^From \S.* \d{1,2}:\d\d(?::\d\d)? (?:[A-Z+-]\w* )?\d{2,4}[^\n]*\n", re.MULTILINE)
-_HEAD = re.compile(rb"\s*(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n|[ \t][^\n]*\n)+")
+from approvals.diff.paths import LONGEST
+from approvals.diff.source import BudgetSpent
+
+_FROM = re.compile(rb"^From [^\n]{14,}\n", re.MULTILINE)
+_CLOCK = re.compile(rb"\d.\d\d:\d\d(\s*[+-]?\d+)?[^:]*", re.DOTALL)
+_HEADER = re.compile(rb"(?:>?From [^\n]*|[!-9;-~]*:[^\n]*)(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
+_PLAIN = re.compile(rb"utf-?8|us-ascii|ascii", re.IGNORECASE)
+_BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---\s*\n)", re.MULTILINE)
+_WORD = re.compile(rb"=\?[^?\s]+\?([bq])\?(.*?)\?=", re.IGNORECASE)
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _SIGNATURE = re.compile(rb"(?m)(^-- \r?\n)")
-_HINTS = re.compile(rb"quoted-printable|base64|multipart/|format\s*=\s*\"?flowed", re.IGNORECASE)
-_WORDS_OF_HINTS = (b"quoted-printable", b"base64", b"multipart/", b"flowed")  # found much faster, in the whole text
+_EVEN = re.compile(
+    rb"(?:(?:[A-Za-z0-9+/]{4})*\r?\n)*(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?[\r\n]*"
+)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_ESCAPE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|\r?\n|\Z)")
+_MOST_PIECES = 200_000  # odd lines or escapes that are decoded one by one
+_MOST_BOUNDARIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,57 +40,195 @@ class DecodedMail:
     encodings: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class _State:
+    """What the header lines of a mail and of its parts have said so far."""
+
+    used: dict[str, None]
+    boundaries: list[bytes] = field(default_factory=list)
+    transfer: str = ""
+    flowed: bool = False
+    drops_blank: bool = False
+    charset: bytes = b""
+    in_patch: bool = False
+
+    def take(self, head: bytes) -> None:
+        """Take the header lines of a mail or of a part."""
+        for line in _HEADER.findall(head):
+            name, _, value = line.partition(b":")
+            if name.lower() not in (b"content-type", b"content-transfer-encoding"):
+                continue
+            value = _WORD.sub(_word, b" ".join(part.strip() for part in value.split(b"\n")).strip())
+            if name.lower() == b"content-type":
+                self._take_type(value)
+            else:
+                lower = value.lower()
+                found = (word for word in ("base64", "quoted-printable") if word.encode() in lower)
+                self.transfer = next(found, "")
+
+    def _take_type(self, value: bytes) -> None:
+        self.flowed = (_attribute(value, b"format") or b"").lower() == b"flowed"
+        self.drops_blank = (_attribute(value, b"delsp") or b"").lower() == b"yes"
+        boundary = _attribute(value, b"boundary")
+        if boundary is not None and len(self.boundaries) < _MOST_BOUNDARIES:
+            self.boundaries.append(b"--" + boundary)
+        self.charset = _attribute(value, b"charset") or b""
+
+
 def decoded_mail(data: bytes) -> DecodedMail | None:
     """Return the decoded text; None where the patch is no mail or says the same without decoding."""
-    lowered = data.lower()
-    if not any(word in lowered for word in _WORDS_OF_HINTS):
+    if b"content-t" not in data.lower():  # Content-Type, Content-Transfer-Encoding
         return None
-    encodings: dict[str, None] = {}
-    whole = b"".join(_decoded(mail, encodings) for mail in _mails(data))
-    return DecodedMail(whole, tuple(encodings)) if encodings and whole != data else None
+    used: dict[str, None] = {}
+    whole = b"".join(_decoded(mail, used) for mail in _mails(data))
+    return DecodedMail(whole, tuple(used)) if used and whole != data else None
 
 
 def _mails(data: bytes) -> list[bytes]:
     """Split an mbox at its `From ` lines; text that does not begin with one is a single mail."""
-    starts = [match.start() for match in _MBOX.finditer(data)]
+    starts = [match.start() for match in _FROM.finditer(data) if _is_from(match[0])]
     if not starts or data[: starts[0]].strip():
         return [data]
     return [data[begin:end] for begin, end in zip([0, *starts[1:]], [*starts[1:], len(data)], strict=True)]
 
 
-def _decoded(mail: bytes, encodings: dict[str, None]) -> bytes:
-    head = _HEAD.match(mail)
-    if head is None or not _HINTS.search(head[0]):
-        return mail
-    envelope = _MBOX.match(head[0].lstrip())
-    text = mail[len(head[0]) - len(head[0].lstrip()) + (envelope.end() if envelope else 0) :]
-    try:
-        message = email.message_from_bytes(text)
-        parts = [part for part in message.walk() if not part.is_multipart()]
-    except RecursionError:  # parts within parts, deeper than git follows them
-        return mail
-    if len(parts) > 1 or message.is_multipart():
-        encodings["multipart"] = None
-    return head[0] + b"\n" + b"".join(_part(part, encodings) for part in parts)
+def _is_from(line: bytes) -> bool:
+    """Tell whether git takes a line for the beginning of a mail: a clock in it, and then a year after 1990."""
+    colon = line.rfind(b":", 5, len(line) - 2)
+    clock = _CLOCK.fullmatch(line, max(0, colon - 4)) if colon >= 9 else None
+    return clock is not None and int(clock[1] or 0) > 90
 
 
-def _part(part: Message, encodings: dict[str, None]) -> bytes:
-    """Return one MIME part decoded; git changes the character set of the message alone, never of the diff."""
-    stated = " ".join(str(value) for value in part.get_all("content-transfer-encoding", [])).lower()
-    del part["content-transfer-encoding"]  # git decodes no other one, such as uuencode
-    for transfer in ("quoted-printable", "base64"):
-        if transfer in stated:  # git looks for the word, whatever stands around it
-            encodings[transfer] = None
-            part["content-transfer-encoding"] = transfer
-            break
-    payload = part.get_payload(decode=True)
-    body = payload if isinstance(payload, bytes) else b""
-    if str(part.get_param("format", "") or "").lower() != "flowed":
-        return body
-    joined = _joined(body, drops_blank=str(part.get_param("delsp", "") or "").lower() == "yes")
-    if joined != body:
-        encodings["format=flowed"] = None
+def _decoded(mail: bytes, used: dict[str, None]) -> bytes:
+    start = len(mail) - len(mail.lstrip())
+    end = _after_head(mail, start)
+    head = mail[start:end]
+    state = _State(used)
+    state.take(head)
+    if not (state.boundaries or state.transfer or state.flowed or state.charset):
+        return mail
+    gap = b"\n" if state.boundaries else b""
+    return mail[:end] + gap + b"".join(_body(mail, end, state))
+
+
+def _after_head(text: bytes, at: int) -> int:
+    """Return where the header lines end that begin at a position."""
+    while match := _HEADER.match(text, at):
+        at = match.end()
+    return at
+
+
+def _body(text: bytes, at: int, state: _State) -> Iterator[bytes]:
+    """Return what git reads of a body, part by part."""
+    if state.boundaries:
+        at = _boundary(text, _next_line(text, at), state.boundaries[-1])
+        state.used["multipart"] = None
+    while at < len(text):
+        first = at
+        if state.boundaries and text.startswith(state.boundaries[-1], at):
+            while text.startswith(state.boundaries[-1] + b"--", at):
+                state.boundaries.pop()
+                yield b"\n"
+                if not state.boundaries:
+                    return
+                at = _boundary(text, _next_line(text, at), state.boundaries[-1])
+                if at >= len(text):
+                    return
+            state.transfer, state.charset = "", b""
+            begin = _next_line(text, at)
+            end = _after_head(text, begin)
+            state.take(text[begin:end])
+            first = _next_line(text, end)  # the line after the header is taken for empty
+        at = _boundary(text, _next_line(text, first), state.boundaries[-1]) if state.boundaries else len(text)
+        yield _converted(_part(text[first:at], state), state)
+
+
+def _next_line(text: bytes, at: int) -> int:
+    return text.find(b"\n", at) + 1 or len(text)
+
+
+def _boundary(text: bytes, at: int, boundary: bytes) -> int:
+    """Return where the next line begins with a boundary; the end of the text where none does."""
+    if text.startswith(boundary, at) and (at == 0 or text[at - 1 : at] == b"\n"):
+        return at
+    found = text.find(b"\n" + boundary, max(0, at - 1))
+    return len(text) if found < 0 else found + 1
+
+
+def _part(text: bytes, state: _State) -> bytes:
+    decode = _base64 if state.transfer == "base64" else _quoted
+    if state.transfer:
+        state.used[state.transfer] = None
+    plain = decode(text) if state.transfer else text
+    if not state.flowed:
+        return plain
+    if state.transfer:
+        _allow(text.count(b"\n"))
+        joined = b"".join(_joined_encoded(map(decode, _LINE.findall(text)), state.drops_blank))
+    else:
+        joined = _joined(text, state.drops_blank)
+    if joined != plain:
+        state.used["format=flowed"] = None
     return joined
+
+
+def _allow(pieces: int) -> None:
+    if pieces > _MOST_PIECES:
+        raise BudgetSpent
+
+
+def _base64(text: bytes) -> bytes:
+    """Decode line by line: git begins anew in each and passes over all that is no digit."""
+    if _EVEN.fullmatch(text):
+        return binascii.a2b_base64(text)
+    _allow(text.count(b"\n"))
+    return b"".join(_digits(_NOT_BASE64.sub(b"", line)) for line in text.split(b"\n"))
+
+
+def _digits(digits: bytes) -> bytes:
+    whole = len(digits) * 6 // 8
+    return binascii.a2b_base64(digits + b"A" * (-len(digits) % 4))[:whole]
+
+
+def _quoted(text: bytes) -> bytes:
+    _allow(text.count(b"="))
+    return _ESCAPE.sub(lambda match: binascii.unhexlify(match[1]) if match[1] else b"", text)
+
+
+def _word(match: re.Match[bytes]) -> bytes:
+    """Return an encoded word of a header line decoded."""
+    return _digits(_NOT_BASE64.sub(b"", match[2])) if match[1] in b"bB" else _quoted(match[2].replace(b"_", b" "))
+
+
+def _attribute(value: bytes, name: bytes) -> bytes | None:
+    """Return what stands after the first `name=`, wherever it is."""
+    found = value.lower().find(name + b"=")
+    if found < 0:
+        return None
+    rest = value[found + len(name) + 1 :]
+    return rest[1:].partition(b'"')[0] if rest.startswith(b'"') else re.split(rb"[; \t]", rest, maxsplit=1)[0]
+
+
+def _converted(text: bytes, state: _State) -> bytes:
+    """Return a part with its line that begins the patch in UTF-8: git converts the message, and that line with it."""
+    found = None if state.in_patch else _BREAK.search(text)
+    if found is None:
+        return text
+    state.in_patch = True
+    if not state.charset or _PLAIN.fullmatch(state.charset):
+        return text
+    end = _next_line(text, found.start())
+    line = text[found.start() : end]
+    if len(line) > 4 * LONGEST:
+        raise BudgetSpent
+    try:
+        converted = line.decode(state.charset.decode("ascii", "replace")).encode()
+    except (LookupError, ValueError):  # git knows no such set either, or refuses the mail
+        return text
+    if converted == line:
+        return text
+    state.used[f"character set {state.charset.decode('latin-1')[:40]}"] = None
+    return text[: found.start()] + converted + text[end:]
 
 
 def _joined(body: bytes, drops_blank: bool) -> bytes:
@@ -89,3 +244,27 @@ def _run_on(part: bytes, blank: bytes) -> bytes:
         return part
     last = len(part) - (2 if part.endswith(b"\r\n") else part.endswith(b"\n"))
     return part[:last].replace(b" \r\n", blank).replace(b" \n", blank) + part[last:]
+
+
+def _joined_encoded(pieces: Iterator[bytes], drops_blank: bool) -> Iterator[bytes]:
+    """Join flowed lines that were encoded: git puts what is left of the last encoded line before the next one, and then
+    looks for a blank at its beginning and end."""
+    kept = b""
+    for piece in pieces:
+        lines, kept = _LINE.findall(kept + piece), b""
+        for line in lines:
+            if not line.endswith(b"\n"):
+                kept += line
+                break
+            bare = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+            if bare == b"-- ":
+                yield kept + line
+                kept = b""
+                continue
+            start = bare.startswith(b" ")
+            if bare[start:].endswith(b" "):
+                kept += bare[start : len(bare) - drops_blank]
+            else:
+                yield kept + line[start:]
+                kept = b""
+    yield kept

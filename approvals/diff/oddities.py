@@ -18,6 +18,8 @@ _INDENTED = re.compile(
     rb"|index [0-9a-f]+\.\.|(?:--- |\+\+\+ |\*\*\* |Index:)[^\n]*\r$)",
     re.MULTILINE,
 )
+_AUTHORS = (b"from:", b"from ", b"author:", b"# user ")  # git am needs one
+_VERSION = re.compile(rb"^[ \tX]*Prereq:[^\n]*\S", re.MULTILINE)
 _SUBMODULE = re.compile(rb"Submodule (.{1,400}?) (?:[0-9a-f]{7,64}(?:\.{2,3}[0-9a-f]{7,64})?|contains )")
 _WORDS = re.compile(rb"\[-.{1,400}?-\]|\{\+.{1,400}?\+\}")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -53,10 +55,21 @@ def about_words(chunks: Sequence[Text | File]) -> Iterator[tuple[str, str, str |
         if found := _INDENTED.search(data):
             words = "GNU patch obeys a header of git that is indented; git passes over it."
             yield "indented-header", words, None, chunk.line + data.count(b"\n", 0, found.start())
-    mail = any(isinstance(chunk, Text) and chunk.kind == "mail" for chunk in chunks)
+        if b"Prereq:" in data and (found := _VERSION.search(data)):
+            words = (
+                "GNU patch asks, or stops, where the file does not have the word after Prereq: in it; git passes over."
+            )
+            yield "version-word", words, None, chunk.line + data.count(b"\n", 0, found.start())
+    first = next((chunk.to_bytes() for chunk in chunks[:1] if isinstance(chunk, Text)), b"")
+    mail = any(isinstance(chunk, Text) and chunk.kind == "mail" for chunk in chunks) or _names_author(first)
     ends = (raw for chunk in chunks if isinstance(chunk, File) for hunk in chunk.hunks for raw in hunk.raw_lines)
     if mail and any(raw.endswith(b"\r\n") for raw in ends):
         yield "mail-crlf", "git am takes the CR off the lines of a mail; git apply and GNU patch keep it.", None, 1
+
+
+def _names_author(words: bytes) -> bool:
+    lower = b"\n" + words.lower()
+    return any(b"\n" + name in lower for name in _AUTHORS)
 
 
 def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str], notices: Notices) -> Diff:
@@ -72,10 +85,8 @@ def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str],
 
 
 def _changes(source: Source) -> tuple[list[bytes], list[bytes]]:
-    """Return the lines of all hunks that GNU patch and git apply find, without line endings."""
-    patch = [hunk for section in read_as_patch(source).sections for hunk in section.hunks]
-    git = [hunk for file in read_as_git(source).files for hunk in file.hunks]
-    by_patch, by_git = (
-        [without_ending(line) for a, b in hunks for line in source.lines[a:b]] for hunks in (patch, git)
-    )
+    """Return the lines of all changes that GNU patch and git apply find, their headers too, without line endings."""
+    patch = [(section.header, section.end) for section in read_as_patch(source).sections]
+    git = [(file.start, file.end) for file in read_as_git(source).files]
+    by_patch, by_git = ([without_ending(line) for a, b in runs for line in source.lines[a:b]] for runs in (patch, git))
     return by_patch, by_git

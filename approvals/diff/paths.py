@@ -6,7 +6,7 @@ from approvals.diff.structure import decoded
 
 LONGEST = 4096  # PATH_MAX on Linux; a longer name is cut for display
 
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 # GNU diff writes a tab before the time; mailers and editors turn it into blanks. Subversion writes a revision there.
@@ -34,7 +34,7 @@ def unquoted(raw: bytes) -> bytes:
 def split_stamp(rest: bytes) -> tuple[bytes, bytes]:
     """Split what follows `--- ` into the name, unquoted, and the time stamp or revision after it."""
     rest = rest[: 2 * LONGEST]
-    if quoted := _QUOTED.match(rest):
+    if quoted := QUOTED.match(rest):
         return unquoted(quoted[1]), rest[quoted.end() :]
     name, _, stamp = rest.partition(b"\t")
     if found := _STAMP.search(name):
@@ -48,7 +48,7 @@ def split_pair(rest: bytes) -> tuple[bytes, bytes] | None:
     Names with blanks are not quoted, so the rule of git's own reader holds: both sides are the same but for the prefix.
     """
     rest = rest[: 4 * LONGEST]
-    if quoted := _QUOTED.match(rest):
+    if quoted := QUOTED.match(rest):
         return unquoted(quoted[1]), split_stamp(rest[quoted.end() :].lstrip(b" "))[0]
     if rest.endswith(b'"') and b' "' in rest:
         old, _, new = rest.partition(b' "')

@@ -54,6 +54,8 @@ def _sentence(compared: Comparison) -> str:
         return ""
     if compared.words_applied:
         return "The files do not differ, but some words around them may be applied by a tool"
+    if compared.read_otherwise:
+        return "The files do not differ, but tools may read the revisions differently: see the marks of both"
     if compared.message.status == "unchanged":
         return "Nothing that is applied differs"
     return "Only words around the changes differ"

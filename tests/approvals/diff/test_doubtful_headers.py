@@ -61,6 +61,47 @@ DOUBTFUL = {
     "CRLF in a mail": MAIL + b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y\r\n",
     "half a header with a move": D + b"--- a/x\nrename new q\n" + F,
     "names the other way round": b"+++ /dev/null\n--- a/k\n" + GONE,
+    "words behind a time": b"--- a/k\n+++ b/k\t2020-01-01 00:00:00.000000000 +0000 50 years ago\n" + GONE,
+    "a hunk behind a header of git alone": b"+++ b/k\t1970-01-01 00:00:00 +0000\nWords\ndiff --git a/k b/k\n"
+    + INDEX
+    + GONE,
+    "a null device in words": b"+++ /dev/null\nWords\ndiff --git a/k b/k\n" + INDEX + GONE,
+    "a CR in words": b"--- a/x\r\nWords\n" + D + INDEX + F.replace(b"\n", b"\r\n"),
+    "nested by an earlier name": b"- --- a/x\t2020-01-01 00:00:00\nWords\n"
+    + N
+    + b"@@ -2,4 +2,3 @@\n 2\n- -x\n-x\n+y\n 4\n",
+    "Prereq:": b"Prereq: 2.7\n" + N + F,
+    "an indented Prereq:": b"Words\n  Prereq: 2.7\n" + N + F,
+    "a plain diff without a prefix before one with it": b"--- y\n+++ y\n" + F + N + F,
+    "a new file without a prefix before one with it": b"--- /dev/null\n+++ n\n" + NEW + D + INDEX + N + F,
+    "a blank in the names of a move": b"diff --git a/x y b/z w\nsimilarity index 100%\nrename from x y\nrename to z w\n",
+    "a blank in one name of a copy": b"diff --git a/x b/n b\ncopy from x\ncopy to n b\n",
+    "one of two names in quotes": b'diff --git "a/e" b/e\ndeleted file mode 100644\nindex e69de29..0000000\n',
+    "two files in a line that alone names them": b"diff --git a/n b/n.orig\nnew file mode 100644\nindex 0000000..e69de29\n",
+    "an index line with more behind its mode": D + b"index 1234567..89abcde 100644 x\n" + N + F,
+    "Index: before a copy with a blank": b"Index: a/x\ndiff --git a/x b/n b\ncopy from x\ncopy to n b\n",
+    "a quote that nothing ends": b'--- "a/x\n+++ "b/x\n' + F,
+    "a file that is moved and then changed": b"diff --git a/x b/n\nsimilarity index 100%\nrename from x\nrename to n\n"
+    + b"diff --git a/n b/n\n--- a/n\n+++ b/n\n"
+    + F,
+    "a file that is copied to itself": D + b"copy from x\ncopy to x\n" + N + F,
+    "a hunk that changes nothing": N + F + b"@@ -9,3 +9,3 @@\n 9\n 10\n 11\n",
+    "a hunk of no lines": N + F + b"@@ -9,0 +9,0 @@\n",
+    "a file that becomes a folder": b"--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n--- /dev/null\n+++ b/n/m\n" + NEW,
+    "a file that moves into a folder of its name": b"diff --git a/k b/k/m\nsimilarity index 100%\nrename from k\n"
+    b"rename to k/m\n",
+    "a blank in the name of an empty file": b"diff --git a/x y b/x y\ndeleted file mode 100644\nindex e69de29..0000000\n",
+    "a CR behind the first line": b"diff --git a/e b/e\r\ndeleted file mode 100644\nindex e69de29..0000000\n",
+    "a new file in two hunks": b"--- /dev/null\n+++ b/n\n" + NEW + b"@@ -0,0 +2 @@\n+z\n",
+    "a file that goes in two hunks": b"--- a/k\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n@@ -2 +0,0 @@\n-2\n",
+    "a new file from line 5": b"--- /dev/null\n+++ b/n\n@@ -5,0 +5 @@\n+a\n",
+    "a full file that goes without its lines": b"diff --git a/x b/x\ndeleted file mode 100644\nindex 1234567..0000000\n",
+    "a full file that comes without its lines": b"diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n",
+    "a move with names and no hunk": b"diff --git a/k b/n\nrename from k\nrename to n\n--- a/k\n+++ b/n\n",
+    "a file that is changed and then goes": D + INDEX + N + F + b"--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-b\n",
+    "CRLF in a mail with other headers first": b"X-A: 1\nX-B: 2\nX-C: 3\n"
+    + MAIL
+    + b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y\r\n",
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -69,7 +110,7 @@ ENCODINGS = [
     b"Content-Transfer-Encoding: quoted-printable; x\n",
     b"Content-Transfer-Encoding: x-quoted-printable\n",
     b'Content-Transfer-Encoding: "quoted-printable"\n',
-    b"Content-Transfer-Encoding: quoted-printable\nContent-Transfer-Encoding: 7bit\n",
+    b"Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: quoted-printable\n",
     b"Content-Transfer-Encoding: quoted-printable\n>From x\n",
 ]
 

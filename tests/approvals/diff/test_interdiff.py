@@ -37,6 +37,8 @@ diff --git a/x.c b/x.c
  nine
 """
 OTHER = b"--- a/y.c\n+++ b/y.c\n@@ -1 +1 @@\n-a\n+b\n"
+HEADED = b"diff --git a/y.c b/y.c\n" + OTHER
+COPY = b"diff --git a/y.c b/z.c\nsimilarity index 100%\ncopy from y.c\ncopy to z.c\n"
 
 
 def compared(old: bytes, new: bytes) -> Comparison:
@@ -315,3 +317,19 @@ def test_real_patches_renumbered_are_unchanged_and_edited_show_the_edit(name: st
                 edited = compare(old, parse(data[: first.start() + 1] + b"edited " + data[first.start() + 1 :]))
                 changed = [row for file in (*edited.files, edited.message) for row in drawn(file) if row[0] == "add"]
                 assert any("edited " in row[3] for row in changed), number
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"--- a/k\n+++ b/k\n@@ -1 +0,0 @@\n-1\n", b"--- a/k\n+++ b/k\t@0\n@@ -1 +0,0 @@\n-1\n"),
+        (b"--- a/d/x\n+++ b/d/x\n@@ -1 +1 @@\n-a\n+b\n", b"--- d/x\n+++ d/x\n@@ -1 +1 @@\n-a\n+b\n"),
+        (OTHER, OTHER.replace(b"/y.c\n", b"/y.c\r\n")),
+        (COPY + HEADED, HEADED + COPY),
+    ],
+)
+def test_revisions_whose_headers_tools_read_otherwise_are_not_said_to_be_the_same(old: bytes, new: bytes) -> None:
+    comparison = compared(old, new)
+    assert comparison.same
+    assert comparison.read_otherwise
+    assert not compared(old, old).read_otherwise
