@@ -28,6 +28,12 @@ begin
         raise exception 'nobody agrees to what they did to an account themselves'
             using errcode = '23514', constraint = 'proposal_needs_a_second_person';
     end if;
+    if new.state = 'applied' and not approvals_may_agree(new.kind, new.decided_by_id) then
+        raise exception 'who agrees has the right to'
+            using errcode = '23514', constraint = 'proposal_by_who_may_agree';
+    end if;
+    -- The whole transaction's, whatever savepoint this is in: never given twice, and nobody but this trigger writes it.
+    new.applied_in := case when new.state = 'applied' then pg_current_xact_id()::text::bigint end;
     return new;
 end $function$;
 CREATE TRIGGER approvals_proposal_guard BEFORE DELETE OR UPDATE ON approvals_proposal FOR EACH ROW EXECUTE FUNCTION approvals_proposal_guard();
