@@ -136,7 +136,7 @@ def _about_depth(files: Sequence[File]) -> Iterator[Finding]:
         return
     for file in files:
         if file is not flat and not _is_flat(file) and any(b"/" in name for name in _named(file)):
-            words = f"{shortened(flat.path)} has no prefix and this file has one: git apply takes no folder off any of them."
+            words = f"{shortened(flat.path)} has no prefix and this file has one: git apply takes no folder off either."
             yield "no-prefix", words, file.path, file.line
             return
 

@@ -21,8 +21,8 @@ _ODD_LINE = re.compile(
     rb"(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) )(?:[^\t]* (?:\r?$|\t)|[^\t]*\t[^\t]*\t)|diff --git (?:.*  .*|.* )$"
     rb'|(?:--- |\+\+\+ )"(?:/dev/null"|(?:[^"\\]|\\.)*$)'
 )
-"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, is a null device in quotes, or has a
-quote that nothing ends."""
+"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, is a null device in quotes, or
+has a quote that nothing ends."""
 _ZONE = rb"(?: ?[+-]\d\d:?\d\d| [A-Z]{1,5})?"
 _STAMP = re.compile(
     rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
@@ -69,9 +69,9 @@ def _is_oddly_named(draft: Draft) -> bool:
         return True
     if any(line.startswith(b"diff --git ") and line.endswith(b"\r\n") for line in draft.header):
         return True  # git takes the CR for a part of the name
-    if draft.git and not draft.combined and draft.source is None and draft.target is None and not draft.moved:
-        if _is_no_pair(draft):
-            return True
+    alone = draft.git and not draft.combined and not draft.moved and draft.source is None and draft.target is None
+    if alone and _is_no_pair(draft):
+        return True
     lines = [without_ending(line) for line in draft.header]
     return any(_ODD_LINE.match(line) or (b' "' in line and _ESCAPE.search(line)) for line in lines)
 

@@ -115,9 +115,10 @@ class Draft:
             names = line.startswith((b"--- ", b"+++ ")) and not rest.startswith(b'"')
             if names and b"\t" not in rest and b" " in rest.strip():  # a time stamp behind a blank too
                 yield rest.strip()
-        if self.git and self.source is None and self.target is None:  # no other line says the names to GNU patch
-            if QUOTED.sub(b"", names := self.named_together()).count(b" ") > 1:
-                yield names
+        both = self.named_together()
+        alone = self.git and self.source is None and self.target is None  # no other line says the names to GNU patch
+        if alone and QUOTED.sub(b"", both).count(b" ") > 1:
+            yield both
 
     def named_together(self) -> bytes:
         """Return both names as the `diff --git` line has them."""
