@@ -26,7 +26,7 @@ from approvals.openid import fetching, id_token
 from approvals.openid.faults import ProviderFault
 from approvals.openid.provider import SingleSignOn
 from approvals.services import access, identity
-from approvals.sessions import carry_words, methods, put_words_down, remember_provider
+from approvals.sessions import carry_drafts, methods, remember_provider, restore_drafts
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if came := (login.get("signal_kwargs") or {}).get("sociallogin"):
             said = came.account.extra_data["id_token"]
             remember_provider(request, id_token.asked_person_at(said), id_token.asked_for_two_factors(said))
-            put_words_down(request)
+            restore_drafts(request)
         actor = person_actor(request, user)
         access.record_sign_in(user, methods(request), actor=actor, now=timezone.now())
         return response
@@ -76,7 +76,7 @@ class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]
         except NotAllowed as error:
             raise _refused(request, error.detail, error.status) from error
         if request.user == user:
-            carry_words(request)
+            carry_drafts(request)
         sociallogin.user = user
 
     def on_authentication_error(

@@ -3,7 +3,7 @@
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from approvals.services import figures, guessing, idempotency, timers
+from approvals.services import guessing, idempotency, kpi_snapshots, timers
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is taken up again
 BATCH = 200
@@ -68,4 +68,4 @@ def forget(timestamp: int) -> None:
 @app.task(queueing_lock="count_ahead", pass_context=False)
 def count_ahead(timestamp: int) -> None:
     """Count the figures of the last 30 days, and how they came about, for the queue's tiles."""
-    figures.keep_month(timezone.now())
+    kpi_snapshots.keep_kpi_snapshot(timezone.now())

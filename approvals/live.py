@@ -59,7 +59,7 @@ CHECK = 3.0  # seconds between looks at whether those whose streams are open may
 
 
 @dataclass(frozen=True, slots=True)
-class Hearer:
+class Subscriber:
     """Who hears a stream: a person by what their sessions hang on, the session and the token, where there is one."""
 
     user_id: int | None = None
@@ -85,13 +85,13 @@ or token_id is not null and not exists (
 """
 
 
-class Ear:
+class Listener:
     """The process's listener. Started lazily by the first who waits (so that a fork never shares it), daemonic."""
 
     def __init__(self) -> None:
         self.heard = threading.Condition()
         self.count = 0
-        self.streams: dict[queue.Queue[Notice | None], Hearer] = {}
+        self.streams: dict[queue.Queue[Notice | None], Subscriber] = {}
         self.pid = 0
         self.stopped = threading.Event()
         self.thread: threading.Thread | None = None
@@ -127,7 +127,7 @@ class Ear:
             if self.count == seen and not self.stopped.is_set():
                 self.heard.wait(seconds)
 
-    def subscribe(self, hearer: Hearer) -> "queue.Queue[Notice | None]":
+    def subscribe(self, hearer: Subscriber) -> "queue.Queue[Notice | None]":
         """Return a queue of notices from now on; None in it means the stream should end: the process stops, or who
         hears it may no longer."""
         self.start()
@@ -196,7 +196,7 @@ def _end(stream: "queue.Queue[Notice | None]") -> None:
     stream.put_nowait(None)
 
 
-ear = Ear()
+ear = Listener()
 
 
 def connection_parameters() -> dict[str, Any]:

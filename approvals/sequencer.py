@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from approvals.live import connection_parameters
-from approvals.services.dispatch import beat, dispatch
+from approvals.services.dispatch import dispatch, heartbeat
 from audit.log import OUTBOX
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
     last_beat = 0.0
     while not stop.is_set():
         if time.monotonic() - last_beat >= BEAT:
-            beat("worker", timezone.now())
+            heartbeat("worker", timezone.now())
             last_beat = time.monotonic()
         started = time.monotonic()
         placed = dispatch()

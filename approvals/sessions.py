@@ -16,7 +16,7 @@ from django.utils import timezone
 from approvals.models import User
 from approvals.policy.rules import FRESH
 from approvals.services import identity
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 LOAD = "select session_data from django_session where session_key = %s and expire_date > %s"
 WORDS, VIEW_NAME = "words_not_sent", "view_not_saved"
@@ -30,7 +30,7 @@ class SessionStore(db.SessionStore):
     """Django's sessions in the database, read by plain SQL: every request of a person asks this."""
 
     def load(self) -> dict[str, Any]:
-        found = prepared(LOAD, [self.session_key, timezone.now()])
+        found = query_prepared(LOAD, [self.session_key, timezone.now()])
         if not found:
             self._session_key = None
             return {}
@@ -145,13 +145,13 @@ def methods(request: HttpRequest) -> list[str]:
     return [record["method"] for record in _records(request)]
 
 
-def keep_words(request: HttpRequest, decision_id: UUID, **typed: Any) -> None:
+def save_draft(request: HttpRequest, decision_id: UUID, **typed: Any) -> None:
     """Keep what was typed and chosen about one decision, by the form's fields, while its writer proves who they are."""
     if any(typed.values()):
         request.session[WORDS] = {"decision": str(decision_id), **typed}
 
 
-def give_words_back(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
+def pop_draft(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
     """Return what was kept for this decision as the form's fields, once; an empty dictionary for nothing."""
     kept = request.session.get(WORDS) or {}
     if kept.get("decision") != str(decision_id):
@@ -160,23 +160,23 @@ def give_words_back(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name != "decision"}
 
 
-def keep_view_name(request: HttpRequest, name: str, sentence: str) -> None:
+def save_view_name(request: HttpRequest, name: str, sentence: str) -> None:
     """Keep the name typed for a saved view that was refused, and why, for the next page of the queue."""
     request.session[VIEW_NAME] = {"name": name[:200], "why": sentence}
 
 
-def give_view_name_back(request: HttpRequest) -> dict[str, str] | None:
+def pop_view_name(request: HttpRequest) -> dict[str, str] | None:
     """Return the `name` kept and `why` it was refused, once."""
     kept: dict[str, str] | None = request.session.pop(VIEW_NAME, None)
     return kept
 
 
-def carry_words(request: HttpRequest) -> None:
+def carry_drafts(request: HttpRequest) -> None:
     """Take the kept words out of a session that ends because its person comes back from the provider."""
     request.words_not_sent = request.session.get(WORDS)  # type: ignore[attr-defined]
 
 
-def put_words_down(request: HttpRequest) -> None:
+def restore_drafts(request: HttpRequest) -> None:
     """Put carried words into the session that follows."""
     if words := getattr(request, "words_not_sent", None):
         request.session[WORDS] = words

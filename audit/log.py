@@ -15,7 +15,7 @@ import rfc8785
 import uuid6
 
 from .models import ActorKind
-from .statements import planned, prepared
+from .statements import query, query_prepared
 from .types import TYPES
 
 OUTBOX = "hitl_outbox"
@@ -64,7 +64,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NewEntry:
     """One entry to be written. `aside` is what of `data` may name people, sentences above all: it goes to the erasable
     side table, and the body commits to it; readers find it among the data, instead of what has the same name there."""
 
@@ -94,11 +94,11 @@ def record(
     aside: dict[str, Any] | None = None,
 ) -> UUID:
     """Write one entry inside the caller's transaction and return its id; raise as `record_all` does."""
-    return record_all([Line(type, actor, subject, data or {}, patch_sha256, policy, aside or {})], at=at)[0]
+    return record_all([NewEntry(type, actor, subject, data or {}, patch_sha256, policy, aside or {})], at=at)[0]
 
 
 def record_all(
-    lines: Sequence[Line], *, at: datetime, wake: bool = False, ends: Mapping[Key, Link] | None = None
+    lines: Sequence[NewEntry], *, at: datetime, wake: bool = False, ends: Mapping[Key, Link] | None = None
 ) -> list[UUID]:
     """Write entries inside the caller's transaction, which holds the rows of what they are about, and return their
     ids; one statement, one more where an object has entries already. Several about one object follow each other.
@@ -118,7 +118,7 @@ def record_all(
         n, previous = None, None
         if subject.chained or subject.new:
             n, previous = last.get(subject.key, NO_ENTRY)
-        aside, salt = canonical(plain(line.aside)).decode() if line.aside else "", os.urandom(16)
+        aside, salt = canonical(json_ready(line.aside)).decode() if line.aside else "", os.urandom(16)
         committed = {"aside": {"sha256": text_digest(salt, aside)}} if aside else {}
         body = _body(entry_id, line, at, n, previous, committed)
         if n is not None:
@@ -143,12 +143,12 @@ def record_all(
             }
         )
         ids.append(entry_id)
-    prepared(INSERT, [json.dumps(rows), at, OUTBOX, wake])
+    query_prepared(INSERT, [json.dumps(rows), at, OUTBOX, wake])
     return ids
 
 
 def _body(
-    entry_id: Any, line: Line, at: datetime, n: int | None, previous: str | None, committed: dict[str, Any]
+    entry_id: Any, line: NewEntry, at: datetime, n: int | None, previous: str | None, committed: dict[str, Any]
 ) -> bytes:
     """Return the canonical body; raise KeyError or ValueError as `record` says."""
     TYPES[line.type]
@@ -164,7 +164,7 @@ def _body(
             "object": {"type": subject.type, "id": subject.id, "n": n, "prev": previous},
             "patch": {"sha256": line.patch_sha256} if line.patch_sha256 else None,
             "policy": line.policy,
-            "data": plain(line.data) | committed,
+            "data": json_ready(line.data) | committed,
             "request": {"id": actor.request_id} if actor.request_id else None,
         }
     )
@@ -188,15 +188,15 @@ def leaf_hash(body: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + body).digest()
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Return `value` without floats (as decimal strings: two readers must hash the same) and dates (RFC 3339); raise
     ValueError for an integer that some readers would round."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_ready(item) for item in value]
     if isinstance(value, float):
         return format(Decimal(repr(value)), "f")
     if isinstance(value, datetime):
@@ -219,9 +219,9 @@ def _last(keys: Collection[Key]) -> dict[Key, Link]:
         return {}
     if len(keys) == 1:
         [(kind, key)] = keys
-        rows = prepared(LAST, {"type": kind, "object": key})
+        rows = query_prepared(LAST, {"type": kind, "object": key})
     else:
-        rows = planned(LAST_OF_EACH, [list(column) for column in zip(*keys, strict=True)])
+        rows = query(LAST_OF_EACH, [list(column) for column in zip(*keys, strict=True)])
     return {(kind, key): (n + 1, leaf) for kind, key, n, leaf in rows}
 
 

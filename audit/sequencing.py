@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .statements import planned, prepared
+from .statements import query, query_prepared
 
 LOCK = 0x4849544C  # 'HITL': the advisory lock that makes the sequencer one
 
@@ -41,15 +41,15 @@ from placed join audit_entry entry on entry.id = placed.entry_id order by placed
 
 def lead() -> bool:
     """Take the sequencer's advisory lock for this transaction; False when another process holds it."""
-    return prepared("select pg_try_advisory_xact_lock(%s)", [LOCK]) == [(True,)]
+    return query_prepared("select pg_try_advisory_xact_lock(%s)", [LOCK]) == [(True,)]
 
 
 def take(limit: int = 1000) -> list[Sequenced]:
     """Move up to `limit` pending entries into the log, in order; call under `lead()` in the same transaction."""
-    return [Sequenced(*row) for row in planned(TAKE, [limit])]
+    return [Sequenced(*row) for row in query(TAKE, [limit])]
 
 
 def backlog() -> int:
     """Return how many entries wait for their place."""
-    [(waiting,)] = planned("select count(*) from audit_pending")
+    [(waiting,)] = query("select count(*) from audit_pending")
     return int(waiting)

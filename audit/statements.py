@@ -8,7 +8,7 @@ from django.db import connection
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
-def prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
+def query_prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     """Run a statement whose plan PostgreSQL keeps on a connection that has run it a few times, and return its rows; it
     must be one that returns some.
 
@@ -19,7 +19,7 @@ def prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     return rows
 
 
-def planned(sql: str, parameters: Parameters = ()) -> list[Any]:
+def query(sql: str, parameters: Parameters = ()) -> list[Any]:
     """Run a statement that is planned each time, for these parameters, and return its rows: for lists and searches."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

@@ -12,8 +12,8 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.types import DictStrAny
 
-from approvals.api import acting, analytics, decisions, events, patches, workflow_gates
-from approvals.api.description import DescribedAPI
+from approvals.api import actions, analytics, decisions, events, patches, workflow_gates
+from approvals.api.openapi import DescribedAPI
 from approvals.api.problems import database_away, field_errors, invalid, problem, refused
 from approvals.errors import Refusal
 from approvals.strict_json import read
@@ -41,7 +41,7 @@ api = DescribedAPI(
     docs_decorator=require_safe,
 )
 api.add_router("/hitl/patches", patches.router)
-api.add_router("/hitl/patches", acting.router)
+api.add_router("/hitl/patches", actions.router)
 api.add_router("/hitl/admin", patches.admin_router)
 api.add_router("/hitl/decisions", decisions.router)
 api.add_router("/hitl/analytics", analytics.router)

@@ -8,7 +8,7 @@ from zxcvbn import zxcvbn
 
 STRONG = 4  # of 0 to 4: at least 10^10 guesses, https://github.com/dropbox/zxcvbn#usage
 READ = 72  # characters; a longer one takes the library more time than it says more
-OURS = ["hitl", "patch", "reviewer", "approve"]  # and PASSWORD_WORDS
+PRODUCT_WORDS = ["hitl", "patch", "reviewer", "approve"]  # and PASSWORD_WORDS
 SENTENCE = "This password is soon guessed. Take four or more unrelated words, or what a password manager makes."
 
 
@@ -19,7 +19,7 @@ class GuessedSoon:
     def validate(self, password: str, user: object = None) -> None:
         known = [str(getattr(user, name, "") or "") for name in ("username", "email", "first_name", "last_name")]
         words = [word for text in known for word in (text, *re.split(r"\W+", text)) if len(word) > 2]
-        found = zxcvbn(password[:READ], user_inputs=[*words, *OURS, *settings.PASSWORD_WORDS])
+        found = zxcvbn(password[:READ], user_inputs=[*words, *PRODUCT_WORDS, *settings.PASSWORD_WORDS])
         if found["score"] < STRONG:
             raise ValidationError(" ".join(filter(None, [SENTENCE, _why(found)])), code="password_guessed_soon")
 

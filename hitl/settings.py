@@ -271,7 +271,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "approvals.views.shell.shell",
+                "approvals.views.context_processors.shell",
             ],
         },
     }

@@ -14,7 +14,7 @@ from approvals.actors import person_actor
 from approvals.errors import Refusal
 from approvals.models import User
 from approvals.policy.visible_fields import reader_among, sees
-from approvals.queries.people import person_shown
+from approvals.queries.people import reviewer_shown
 from audit.log import Actor
 
 
@@ -92,7 +92,7 @@ class Record(admin.ModelAdmin):  # type: ignore[type-arg]
         return bool(self._seen(request, [lookup.partition("__")[0]])) and super().lookup_allowed(lookup, value, request)
 
     def _seen(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
-        reader = reader_among(person_shown(signed_in(request)).permissions)
+        reader = reader_among(reviewer_shown(signed_in(request)).permissions)
         return [name for name in names if name not in self.sight or sees(reader, self.sight[name])]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -12,8 +12,8 @@ from audit.queries import EntryFilters, entries, row
 
 from . import answers
 from .caller import Needs
-from .description import documented
 from .lists import ListQuery, lead_on, wrong
+from .openapi import documented
 
 router = Router(tags=["analytics"])
 

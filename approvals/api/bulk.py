@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import Producer
-from approvals.services.intake import Submission, Taken, submit_all
+from approvals.services.intake import Submission, SubmissionResult, submit_all
 from approvals.strict_json import measured
 
 from .caller import Caller, bulk_lines
@@ -168,7 +168,7 @@ def _settle(waiting: list[tuple[int, Submission | Refusal]], caller: Caller, pro
         yield _answer(number, result)
 
 
-def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> Sequence[Taken | Refusal]:
+def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> Sequence[SubmissionResult | Refusal]:
     """Take a set in; one that the database refuses is taken line by line, so that its other lines still come in."""
     if not submissions:
         return []
@@ -184,8 +184,8 @@ def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> 
         return [_take([submission], caller, producer)[0] for submission in submissions]
 
 
-def _answer(line: int, result: Taken | Refusal) -> Answer:
-    if isinstance(result, Taken):
+def _answer(line: int, result: SubmissionResult | Refusal) -> Answer:
+    if isinstance(result, SubmissionResult):
         decision = result.decision
         answer: Answer = {
             "line": line,

@@ -18,12 +18,12 @@ from ninja.utils import check_csrf
 from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
-from approvals.policy.rules import Person
+from approvals.policy.rules import Reviewer
 from approvals.policy.visible_fields import Reader, reader_among
-from approvals.queries.people import person, person_shown
+from approvals.queries.people import reviewer_from_db, reviewer_shown
 from approvals.queries.tokens import token_of
 from approvals.services.access import digest_of, touch_token
-from approvals.services.refusals import remember_caller
+from approvals.services.refusals import audit_refused_caller
 from audit.log import Actor
 
 SCOPE_PERMISSIONS = {
@@ -56,7 +56,7 @@ class Caller:
     actor: Actor
     scopes: frozenset[str]
     user: User | None = None
-    person: Person | None = None
+    person: Reviewer | None = None
     producer: Producer | None = None
     token: ApiToken | None = None
 
@@ -183,7 +183,7 @@ class NeedsPerson(Needs):
         caller = super().__call__(request)
         if why := self._refusal(caller):
             route = request.resolver_match.route if request.resolver_match else ""
-            remember_caller(route, request.path, why, actor=caller.actor, now=timezone.now())
+            audit_refused_caller(route, request.path, why, actor=caller.actor, now=timezone.now())
             raise NotAllowed(why)
         return caller
 
@@ -239,7 +239,7 @@ def _by_token(request: HttpRequest, secret: str, now: datetime) -> Caller:
 def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Caller:
     if not user.is_active:
         raise AuthenticationError(401, "This person's account is switched off.")
-    who = person(user, "token")
+    who = reviewer_from_db(user, "token")
     if token.scopes:  # none is issued with scopes; an old one may do what they name and the person may, nothing else
         named = {SCOPE_PERMISSIONS[scope] for scope in token.scopes if scope in SCOPE_PERMISSIONS}
         who = replace(who, permissions=who.permissions & named)
@@ -247,9 +247,9 @@ def _by_personal_token(request: HttpRequest, token: ApiToken, user: User) -> Cal
 
 
 def _by_session(request: HttpRequest, user: Any) -> Caller:
-    who = person_shown(user)
+    who = reviewer_shown(user)
     return Caller(actor=person_actor(request, user), scopes=_scopes(who), user=user, person=who)
 
 
-def _scopes(who: Person) -> frozenset[str]:
+def _scopes(who: Reviewer) -> frozenset[str]:
     return frozenset(scope for scope, wanted in SCOPE_PERMISSIONS.items() if wanted in who.permissions)

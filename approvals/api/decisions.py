@@ -14,11 +14,11 @@ from approvals.queries import decisions as find
 from approvals.queries import feed
 from approvals.services import reviews, revocations
 
-from . import answers, shapes
-from .acting import on_named
+from . import answers, serializers
+from .actions import on_named
 from .caller import REVIEW, Needs, NeedsPerson
-from .description import documented
 from .lists import ListQuery
+from .openapi import documented
 from .patches import caller_of
 from .problems import page_of
 from .schemas import Acknowledge, BulkDecision, BulkItem
@@ -46,7 +46,7 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
 
     caller = caller_of(request)
     found = wait_until(look, query.wait, caller.actor.id) or []
-    return [shapes.feed_item(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
+    return [serializers.feed_item(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
 
 
 @router.post(
@@ -79,7 +79,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait, caller.actor.id) or find.by_id(str(decision.decision_id))
     reader = caller.reader_of(decision.patch.producer_id)
-    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), reader)
+    return serializers.record(decision, find.with_reviews(decision), find.comments(decision), reader)
 
 
 @router.post(

@@ -12,13 +12,13 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from approvals.live import Hearer, Notice, ear, places
+from approvals.live import Notice, Subscriber, ear, places
 from approvals.policy.visible_fields import EVERYBODY, VISIBLE
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
 from .caller import Caller, Needs
-from .description import documented
+from .openapi import documented
 from .patches import caller_of
 
 router = Router(tags=["events"])
@@ -51,14 +51,14 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     return response
 
 
-def _hearer(request: HttpRequest) -> Hearer:
+def _hearer(request: HttpRequest) -> Subscriber:
     """Return by what the listener knows that whoever asks may no longer hear."""
     caller: Caller = request.auth  # type: ignore[attr-defined]
     token_id = caller.token.pk if caller.token else None
     if caller.user is None:
-        return Hearer(token_id=token_id)
+        return Subscriber(token_id=token_id)
     session_key = None if caller.token else request.session.session_key
-    return Hearer(caller.user.pk, caller.user.password, caller.user.signed_out_everywhere, session_key, token_id)
+    return Subscriber(caller.user.pk, caller.user.password, caller.user.signed_out_everywhere, session_key, token_id)
 
 
 def _missed(last: str) -> Iterator[Notice]:

@@ -13,7 +13,7 @@ from approvals.policy.visible_fields import Reader, shown
 from approvals.queries.people import ids_by_name
 
 from .answers import Answer, PolicyName, PriorityWord, TraceRow
-from .shapes import deadline, policy, priority_word
+from .serializers import deadline, policy, priority_word
 
 
 class GateAnswer(Answer):

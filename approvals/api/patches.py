@@ -20,12 +20,12 @@ from approvals.queries import queue
 from approvals.queries.keyset import BadCursor, cursor_at, page, part
 from approvals.services.intake import submit
 
-from . import answers, shapes
+from . import answers, serializers
 from .bulk import answer_lines
 from .caller import Caller, Needs, NeedsProducer
-from .description import documented, schema
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
+from .openapi import documented, schema
 from .schemas import IntakeDocument
 
 router = Router(tags=["patches"])
@@ -66,7 +66,7 @@ def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> t
     assert caller.producer is not None
     taken = submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
     response["Location"] = reverse("hitl-api:decision", args=[taken.decision.decision_id])
-    return taken.created, shapes.intake_answer(taken.decision, taken.newest_revision)
+    return taken.created, serializers.intake_answer(taken.decision, taken.newest_revision)
 
 
 @router.post(
@@ -142,7 +142,7 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     if cursor:
         lead_on(request, response, cursor)
     reader_of = caller_of(request).reader_of
-    return [shapes.pending_row(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
+    return [serializers.pending_row(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
 
 
 def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
@@ -150,8 +150,8 @@ def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Wa
     filters, others = query.filters(), caller.reader_of_others
     hidden, unseen = seeks_hidden(others, query.narrowing()), unsought(others)
     if caller.producer and (hidden or (filters.q and unseen)):
-        return queue.waiting(filters, now).filter(producer=caller.producer)
-    rows = queue.waiting(filters, now, caller.person, unseen)
+        return queue.queue_rows(filters, now).filter(producer=caller.producer)
+    rows = queue.queue_rows(filters, now, caller.person, unseen)
     return rows.none() if hidden else rows
 
 
@@ -200,7 +200,7 @@ def detail(
         for other in find.revisions(decision)
     ]
     reader = caller.reader_of(decision.patch.producer_id)
-    return shapes.record(decision, find.with_reviews(decision), find.comments(decision), reader) | {
+    return serializers.record(decision, find.with_reviews(decision), find.comments(decision), reader) | {
         "revisions": revisions
     }
 

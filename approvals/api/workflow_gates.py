@@ -19,11 +19,11 @@ from approvals.services import lifecycle, reviews
 from approvals.services.intake import submit
 
 from . import gate_answers as answers
-from .acting import demand_seen
+from .actions import demand_seen
 from .caller import REVIEW, Caller, Needs, NeedsPerson, NeedsProducer
-from .description import documented
 from .gate_documents import GateApproval, GateReason, GateRejection, GateRequest, submission_of
 from .lists import ListQuery, wrong
+from .openapi import documented
 from .patches import caller_of
 
 router = Router(tags=["workflow gates"])
@@ -138,8 +138,8 @@ def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
     """Over gates asked for in the period (all by default), to a producer its own; a person gets their own part too."""
     caller, now = caller_of(request), timezone.now()
     rows = queries.gates(queries.GateFilters(since=query.since, until=query.until), caller.producer)
-    mine = queries.figures_of(caller.person, rows, now) if caller.person else None
-    return queries.figures(rows) | {"user_summary": mine}
+    mine = queries.gate_statistics_of(caller.person, rows, now) if caller.person else None
+    return queries.gate_statistics(rows) | {"user_summary": mine}
 
 
 @router.get(
@@ -243,7 +243,7 @@ def _pending(caller: Caller, query: PendingGates) -> dict[str, Any]:
     if query.mine and caller.person is None:
         raise wrong("mine", "Only a person's approval is ever needed.")
     rows = queries.gates(queries.GateFilters(query.workflow_id, query.job_id, query.execution_id), caller.producer)
-    return _page(queries.waiting(rows, caller.person if query.mine else None), caller, query)
+    return _page(queries.pending_gates(rows, caller.person if query.mine else None), caller, query)
 
 
 def _past(caller: Caller, query: PastGates) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def _refuse_unknown_words(text: str) -> None:
                 raise BadCondition(f"{name} is never '{word}': it is one of {', '.join(words)}.")
 
 
-def prepared(facts: dict[str, Any]) -> Any:
+def cel_context(facts: dict[str, Any]) -> Any:
     """Return the facts as the library holds them, to ask many conditions of one patch.
 
     Handing the facts over took a hundred times as long as a condition: 50 policies cost intake 44 %, so about 5.

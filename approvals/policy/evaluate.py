@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from approvals.models import AutoApproval, PolicyVersion, Priority, Severity, Wargaming
 
-from .conditions import holds, prepared
+from .conditions import cel_context, holds
 
 Outcome = Literal["pass", "fail", "absent"]
 
@@ -87,14 +87,14 @@ KNOWN_EXPLOITED = {"text": "Not known to be exploited", "value": "listed", "outc
 
 def covering(versions: Iterable[PolicyVersion], facts: dict[str, Any]) -> PolicyVersion:
     """Return the first version that matches; raise LookupError when none does (the default policy always does)."""
-    known = prepared(facts)
+    known = cel_context(facts)
     for version in versions:
         if holds(version.match, known):
             return version
     raise LookupError("No policy matches; the default policy is missing.")
 
 
-class Verdict(NamedTuple):
+class AutoApprovalResult(NamedTuple):
     """What the conditions come to: the trace, whether a policy in shadow mode would have approved, and whether an
     enforced one does."""
 
@@ -103,7 +103,7 @@ class Verdict(NamedTuple):
     does: bool
 
 
-def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -> Verdict:
+def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -> AutoApprovalResult:
     """Judge a patch by every condition for approval without a person. Missing is never a pass."""
     conditions = [
         *_evidence(patch, version.auto_approve_threshold, situation),
@@ -116,13 +116,13 @@ def auto_approval(patch: Judged, version: PolicyVersion, situation: Situation) -
     return _verdict(conditions, version, situation)
 
 
-def gate_approval(outcomes: Sequence[Outcome], version: PolicyVersion, situation: Situation) -> Verdict:
+def gate_approval(outcomes: Sequence[Outcome], version: PolicyVersion, situation: Situation) -> AutoApprovalResult:
     """Judge a workflow gate by what came of the conditions it was sent with; without any, a person decides.
 
     The trace numbers them and does not repeat them: not everybody who reads a trace may read what was sent.
     """
     if not outcomes:
-        return Verdict([GATE], would=False, does=False)
+        return AutoApprovalResult([GATE], would=False, does=False)
     allowed = version.gate_conditions
     sent = f"of the {len(outcomes)} it was sent with" if len(outcomes) > 1 else "it was sent with"
     conditions = [
@@ -136,7 +136,7 @@ def gate_approval(outcomes: Sequence[Outcome], version: PolicyVersion, situation
     return _verdict(conditions, version, situation)
 
 
-def _verdict(conditions: list[Condition], version: PolicyVersion, situation: Situation) -> Verdict:
+def _verdict(conditions: list[Condition], version: PolicyVersion, situation: Situation) -> AutoApprovalResult:
     """Add what is asked of everything that no person decides, and add up."""
     conditions = [*conditions, _switch(situation.stopped_by)]
     if version.known_submitter:
@@ -148,7 +148,7 @@ def _verdict(conditions: list[Condition], version: PolicyVersion, situation: Sit
     meets = all(condition.outcome == "pass" for condition in conditions)
     mode = AutoApproval(version.auto_approval)
     conditions.append(_met(ENFORCED, str(mode), mode == AutoApproval.ENFORCE))
-    return Verdict(conditions, meets and mode == AutoApproval.SHADOW, meets and mode == AutoApproval.ENFORCE)
+    return AutoApprovalResult(conditions, meets and mode == AutoApproval.SHADOW, meets and mode == AutoApproval.ENFORCE)
 
 
 def as_rows(conditions: list[Condition]) -> list[dict[str, str]]:

@@ -43,7 +43,7 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Reviewer:
     """Who wants to decide, with the groups and permissions they have at this moment, and for whom they stand in.
 
     `addresses` are those that the single sign-on provider verified for them beside their account's own, `former` the
@@ -72,7 +72,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class DecisionFacts:
     """The decision as the rules see it. `people` maps a role on the patch to the e-mail given for it; `allowed` are
     the names, folded, of those who alone may approve a workflow gate (none: nobody is left out); `voices` are the
     absent people in whose names somebody reviewed; `bypass` is the one the person wants to approve alone under;
@@ -113,7 +113,7 @@ class Intent:
     read: tuple[Change, ...] = ()
 
 
-Rule = Callable[[Case, Person, Intent, datetime], str | None]
+Rule = Callable[[DecisionFacts, Reviewer, Intent, datetime], str | None]
 
 FRESH = timedelta(minutes=5)
 
@@ -128,70 +128,70 @@ ROLES = {
 NAMES_SHOWN = 5
 
 
-def names_of(person: Person | Absent) -> frozenset[str]:
+def names_of(reviewer: Reviewer | Absent) -> frozenset[str]:
     """Return what may name a person on a patch or a gate, folded: e-mail address and user name."""
-    verified = person.addresses if isinstance(person, Person) else ()
-    return frozenset(name.casefold() for name in (person.email, person.username, *verified) if name)
+    verified = reviewer.addresses if isinstance(reviewer, Reviewer) else ()
+    return frozenset(name.casefold() for name in (reviewer.email, reviewer.username, *verified) if name)
 
 
-def ever_named(person: Person | Absent) -> frozenset[str]:
+def ever_named(reviewer: Reviewer | Absent) -> frozenset[str]:
     """Return `names_of` and what they were called before: an old address still tells who submitted a patch."""
-    return names_of(person) | person.former
+    return names_of(reviewer) | reviewer.former
 
 
-def absent_of(person: Person, intent: Intent) -> Absent | None:
+def absent_of(reviewer: Reviewer, intent: Intent) -> Absent | None:
     """Return the absent person in whose name this one acts; None for their own name or where they do not stand in."""
     wanted = intent.in_name_of
     if isinstance(wanted, str):
-        return next((absent for absent in person.absent if wanted.strip().casefold() in names_of(absent)), None)
-    return next((absent for absent in person.absent if absent.id == wanted), None)
+        return next((absent for absent in reviewer.absent if wanted.strip().casefold() in names_of(absent)), None)
+    return next((absent for absent in reviewer.absent if absent.id == wanted), None)
 
 
-def not_a_reviewer(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if "approvals.review_decision" in person.permissions:
+def not_a_reviewer(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if "approvals.review_decision" in reviewer.permissions:
         return None
     return "Only reviewers and security leads decide; your groups do not include either."
 
 
-def not_its_owners_yet(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def not_its_owners_yet(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Whoever sends somebody a new way to sign in could use it first: the account says nothing until both agree."""
-    return person.held or None
+    return reviewer.held or None
 
 
-def not_a_decider(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def not_a_decider(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Where the policy names groups, only their members decide; membership is looked at now."""
-    if not case.decider_groups or case.decider_groups & person.groups:
+    if not facts.decider_groups or facts.decider_groups & reviewer.groups:
         return None
-    return f"Only members of {' or '.join(sorted(case.decider_groups))} decide under this policy."
+    return f"Only members of {' or '.join(sorted(facts.decider_groups))} decide under this policy."
 
 
-def not_on_the_list(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def not_on_the_list(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """A gate may name who approves it. Anybody whom the policy lets decide may still say no."""
-    if intent.verdict != Verdict.APPROVE or not case.allowed or names_of(person) & case.allowed:
+    if intent.verdict != Verdict.APPROVE or not facts.allowed or names_of(reviewer) & facts.allowed:
         return None
-    some = sorted(case.allowed)[:NAMES_SHOWN]
-    more = f" and {len(case.allowed) - len(some)} more" if len(case.allowed) > len(some) else ""
+    some = sorted(facts.allowed)[:NAMES_SHOWN]
+    more = f" and {len(facts.allowed) - len(some)} more" if len(facts.allowed) > len(some) else ""
     return f"Only the people this gate names may approve it: {', '.join(some)}{more}."
 
 
-def own_patch(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if intent.verdict == Verdict.APPROVE and (role := role_of(case.people, ever_named(person))):
+def own_patch(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if intent.verdict == Verdict.APPROVE and (role := role_of(facts.people, ever_named(reviewer))):
         return f"You {ROLES[role]}, so another person must approve it."
     return None
 
 
-def patch_of_the_absent(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def patch_of_the_absent(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Whoever stands in for somebody approves nothing that person could not, in whichever name."""
-    for absent in person.absent if intent.verdict == Verdict.APPROVE else ():
-        if role := role_of(case.people, ever_named(absent)):
+    for absent in reviewer.absent if intent.verdict == Verdict.APPROVE else ():
+        if role := role_of(facts.people, ever_named(absent)):
             return f"You stand in for {absent.name}, who {_of_somebody(role)}, so another person must approve it."
     return None
 
 
-def not_standing_in(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def not_standing_in(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     if intent.in_name_of is None:
         return None
-    absent = absent_of(person, intent)
+    absent = absent_of(reviewer, intent)
     if absent is None:
         return "You do not stand in for this person at present; review in your own name."
     if "approvals.review_decision" not in absent.permissions:
@@ -201,12 +201,12 @@ def not_standing_in(case: Case, person: Person, intent: Intent, now: datetime) -
     return None
 
 
-def not_eligible_in_own_right(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def not_eligible_in_own_right(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """A group that the policy asks for is not handed over: whoever stands in must be in it too."""
-    absent = absent_of(person, intent)
+    absent = absent_of(reviewer, intent)
     if absent is None or intent.verdict != Verdict.APPROVE:
         return None
-    lacking = sorted((case.required_groups & absent.groups) - person.groups)
+    lacking = sorted((facts.required_groups & absent.groups) - reviewer.groups)
     if lacking:
         return (
             f"This patch asks for {', '.join(lacking)}: {absent.name} is one of them and you are not, "
@@ -215,33 +215,33 @@ def not_eligible_in_own_right(case: Case, person: Person, intent: Intent, now: d
     return None
 
 
-def step_up_elsewhere(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def step_up_elsewhere(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Only the page can ask for a password again: an API call, a card and a bulk tick cannot."""
-    if not case.step_up or intent.verdict != Verdict.APPROVE:
+    if not facts.step_up or intent.verdict != Verdict.APPROVE:
         return None
-    if intent.displayed == "page" and not intent.bulk and person.authn != "token":
+    if intent.displayed == "page" and not intent.bulk and reviewer.authn != "token":
         return None
     return StepUp("Its policy asks who you are at the moment of approval: approve this patch on its page.")
 
 
-def personal_token_on_critical(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if person.authn == "token" and case.priority == Priority.CRITICAL:
+def personal_token_on_critical(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if reviewer.authn == "token" and facts.priority == Priority.CRITICAL:
         return "Critical patches are decided on their page, not with a personal token."
     return None
 
 
-def critical_in_bulk(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if intent.bulk and intent.verdict == Verdict.APPROVE and case.priority == Priority.CRITICAL:
+def critical_in_bulk(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if intent.bulk and intent.verdict == Verdict.APPROVE and facts.priority == Priority.CRITICAL:
         return "Critical patches are approved one at a time, never in bulk."
     return None
 
 
-def unopened(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def unopened(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """People approve what they saw: a card or a bulk tick is not a look at the diff. In bulk it is enough to have read
     the same lines in the same files of another patch, unless something is marked here that was not marked there."""
-    if intent.verdict != Verdict.APPROVE or case.priority == Priority.LOW or intent.opened:
+    if intent.verdict != Verdict.APPROVE or facts.priority == Priority.LOW or intent.opened:
         return None
-    if intent.bulk and case.priority != Priority.CRITICAL and read_elsewhere(case.change, intent.read):
+    if intent.bulk and facts.priority != Priority.CRITICAL and read_elsewhere(facts.change, intent.read):
         return None
     if intent.displayed == "card" or intent.bulk:
         return "Open the patch first: you have not seen this digest on its page."
@@ -255,77 +255,77 @@ def read_elsewhere(change: Change | None, read: Sequence[Change]) -> bool:
     )
 
 
-def alone_off_the_page(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def alone_off_the_page(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Whoever approves alone looks at the whole patch, signed in, and says so there."""
     if not intent.alone or intent.verdict != Verdict.APPROVE:
         return None
-    if intent.displayed == "page" and not intent.bulk and person.authn != "token":
+    if intent.displayed == "page" and not intent.bulk and reviewer.authn != "token":
         return None
     return "An emergency bypass is used on the patch's page only."
 
 
-def alone_in_anothers_name(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def alone_in_anothers_name(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     if not intent.alone or intent.verdict != Verdict.APPROVE or intent.in_name_of is None:
         return None
     return "An emergency bypass is not handed over: approve under it in your own name."
 
 
-def no_running_bypass(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def no_running_bypass(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """A bypass takes the place of the missing approvals, and of no other rule."""
     if not intent.alone or intent.verdict != Verdict.APPROVE:
         return None
-    sentence = unusable(case.bypass, person.id, now)
+    sentence = unusable(facts.bypass, reviewer.id, now)
     return f"{sentence} Nothing was changed." if sentence else None
 
 
-def bypass_of_a_party(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def bypass_of_a_party(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Whoever could not approve a patch gives nobody the right to approve it alone."""
-    if not intent.alone or intent.verdict != Verdict.APPROVE or case.bypass is None:
+    if not intent.alone or intent.verdict != Verdict.APPROVE or facts.bypass is None:
         return None
-    if role := role_of(case.people, case.bypass.granter):
-        return f"{case.bypass.granted_by}, who granted this bypass, {_of_somebody(role)}, so it does not count here."
+    if role := role_of(facts.people, facts.bypass.granter):
+        return f"{facts.bypass.granted_by}, who granted this bypass, {_of_somebody(role)}, so it does not count here."
     return None
 
 
-def already_decided(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    return None if case.status == Status.PENDING else Stale(f"{case.outcome} Nothing was changed.")
+def already_decided(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    return None if facts.status == Status.PENDING else Stale(f"{facts.outcome} Nothing was changed.")
 
 
-def changed_since_seen(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if intent.seen_sha256 == case.sha256:
+def changed_since_seen(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if intent.seen_sha256 == facts.sha256:
         return None
     return Stale(
-        f"You decided on digest {intent.seen_sha256[:12] or '(none)'}, this revision has {case.sha256[:12]}. "
+        f"You decided on digest {intent.seen_sha256[:12] or '(none)'}, this revision has {facts.sha256[:12]}. "
         "Nothing was changed; look at the present content."
     )
 
 
-def out_of_time(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def out_of_time(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """The clock decides even when no worker has written the expiry yet."""
-    if case.expire_at == NO_DEADLINE or now < case.expire_at:
+    if facts.expire_at == NO_DEADLINE or now < facts.expire_at:
         return None
-    return Stale(f"The time to decide ended at {moment(case.expire_at)}. Nothing was changed.")
+    return Stale(f"The time to decide ended at {moment(facts.expire_at)}. Nothing was changed.")
 
 
-def already_reviewed(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
-    if person.id in case.reviewers:
+def already_reviewed(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if reviewer.id in facts.reviewers:
         return Stale("Your review of this revision is already recorded; each person counts once.")
-    if person.id in case.voices:
+    if reviewer.id in facts.voices:
         return Stale("Somebody reviewed this revision in your name; each person counts once.")
-    absent = absent_of(person, intent)
-    if absent and absent.id in case.reviewers | case.voices:
+    absent = absent_of(reviewer, intent)
+    if absent and absent.id in facts.reviewers | facts.voices:
         return Stale(f"A review by {absent.name} or in their name is already recorded; each person counts once.")
     return None
 
 
-def step_up(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def step_up(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """An open session is not enough where the policy says so: somebody else may sit at the screen by now."""
-    if not case.step_up or intent.verdict != Verdict.APPROVE:
+    if not facts.step_up or intent.verdict != Verdict.APPROVE:
         return None
-    at = intent.factor_at if case.second_factor else intent.authenticated_at
+    at = intent.factor_at if facts.second_factor else intent.authenticated_at
     if at is not None and now - FRESH <= at <= now:
         return None
-    if case.second_factor:
+    if facts.second_factor:
         return StepUp("Approving asks for a code of your app or for your security key, given within five minutes.")
     return StepUp("Approving asks for your password again: more than five minutes have passed since you gave it.")
 
@@ -366,9 +366,9 @@ REVIEW: Sequence[Rule] = (*WHO, *WHEN, no_running_bypass, bypass_of_a_party, ste
 """`step_up` is last: nobody types a password to learn that the patch is decided or the bypass over."""
 
 
-def refusal(case: Case, person: Person, intent: Intent, now: datetime) -> str | None:
+def refusal(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """Return the first reason why this person cannot give this verdict now, or None."""
     for rule in REVIEW:
-        if sentence := rule(case, person, intent, now):
+        if sentence := rule(facts, reviewer, intent, now):
             return sentence
     return None

@@ -11,7 +11,7 @@ from approvals.policy.agreeing import Second
 from approvals.policy.deciders import Rights, Team
 from approvals.policy.terms import named_in
 
-from .people import accounts_of, held, person
+from .people import accounts_of, held, reviewer_from_db
 
 
 def rights_of(user: User) -> Rights:
@@ -30,7 +30,7 @@ def spelled(permissions: Iterable[Permission]) -> frozenset[str]:
     return frozenset(f"{each.content_type.app_label}.{each.codename}" for each in permissions)
 
 
-def waiting() -> QuerySet[Proposal]:
+def open_proposals() -> QuerySet[Proposal]:
     """Return what waits for a second person, with all that its page shows; the number of queries is fixed."""
     granted = Prefetch("group__permissions", Permission.objects.select_related("content_type"))
     rows = Proposal.objects.filter(state=Proposal.State.OPEN).order_by("id")
@@ -110,4 +110,4 @@ def leads() -> QuerySet[User]:
 
 def is_lead(user: User) -> bool:
     """Return whether somebody is a security lead by their groups; being a superuser makes nobody one."""
-    return "approvals.lead_decision" in person(user).permissions
+    return "approvals.lead_decision" in reviewer_from_db(user).permissions

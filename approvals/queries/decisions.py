@@ -9,18 +9,18 @@ from django.db.models import Q
 
 from approvals.errors import Conflict, NotFound
 from approvals.models import Comment, Decision, Patch, Producer, Review, Status, Text
-from audit.statements import planned, prepared
+from audit.statements import query, query_prepared
 
 from .people import USERS
-from .plain import Rows, parted
 from .policies import version_of
+from .row_reader import RowReader, split_row
 from .tokens import PRODUCERS
 
 RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_user")
-DECISIONS, PATCHES, TEXTS = Rows(Decision), Rows(Patch), Rows(Text)
-REVIEWS, COMMENTS = Rows(Review), Rows(Comment)
+DECISIONS, PATCHES, TEXTS = RowReader(Decision), RowReader(Patch), RowReader(Text)
+REVIEWS, COMMENTS = RowReader(Review), RowReader(Comment)
 # Plain SQL for what every patch page reads; composing these four through the ORM took a tenth of it.
-WHOLE = f"""
+DECISION_SQL = f"""
 select version.sha256, policy.name, {DECISIONS.columns}, {PATCHES.columns}, {PRODUCERS.columns}, {TEXTS.columns},
        {USERS.columns}
 from approvals_decision
@@ -31,7 +31,7 @@ join approvals_producer on approvals_producer.id = approvals_patch.producer_id
 left join approvals_text on approvals_text.id = reason_id
 left join approvals_user on approvals_user.id = decided_by_user_id
 """  # noqa: S608  our own names
-GIVEN = f"""
+REVIEWS_SQL = f"""
 select {REVIEWS.columns}, {USERS.columns}, {USERS.columns_of("absent")}, {TEXTS.columns}
 from approvals_review
 join approvals_user on approvals_user.id = reviewer_id
@@ -39,7 +39,7 @@ left join approvals_user absent on absent.id = delegated_from_id
 left join approvals_text on approvals_text.id = text_id
 where decision_id = %s order by approvals_review.id
 """  # noqa: S608
-SAID = f"""
+COMMENTS_SQL = f"""
 select {COMMENTS.columns}, {USERS.columns}, {TEXTS.columns}
 from approvals_comment
 left join approvals_user on approvals_user.id = author_id
@@ -51,8 +51,8 @@ select revision, decision_id, sha256, status, approvals, approvals_decision.crea
 from approvals_patch join approvals_decision on approvals_decision.patch_id = approvals_patch.id
 where producer_id = %s and approvals_patch.patch_id = %s order by revision desc
 """
-OTHER_DECISIONS = Rows(Decision, "id", "decision_id", "patch", "status", "created_at")
-OTHER_PATCHES = Rows(
+OTHER_DECISIONS = RowReader(Decision, "id", "decision_id", "patch", "status", "created_at")
+OTHER_PATCHES = RowReader(
     Patch,
     "id",
     "producer",
@@ -69,7 +69,7 @@ OTHER_PATCHES = Rows(
     "deletions",
     "change_sha256",
 )
-OTHERS = f"""
+OTHER_CANDIDATES_SQL = f"""
 select {OTHER_DECISIONS.columns}, {OTHER_PATCHES.columns}, {PRODUCERS.columns}
 from approvals_patch
 join approvals_decision on approvals_decision.patch_id = approvals_patch.id
@@ -80,7 +80,7 @@ order by approvals_decision.id desc limit %(limit)s
 """  # noqa: S608
 
 
-OTHERS_COUNT = """
+OTHER_CANDIDATES_COUNT_SQL = """
 select count(*) from (
     select from approvals_patch
     join approvals_decision on approvals_decision.patch_id = approvals_patch.id
@@ -110,10 +110,10 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     """
     ours = as_uuid(decision_id)
     # One name after the other: this OR that took ten times as long to plan.
-    found = prepared(f"{WHOLE} where decision_id = %s", [ours]) if ours else []
-    found = found or prepared(f"{WHOLE} where decision_id = %s", [_by_alias(decision_id, asker)])
+    found = query_prepared(f"{DECISION_SQL} where decision_id = %s", [ours]) if ours else []
+    found = found or query_prepared(f"{DECISION_SQL} where decision_id = %s", [_by_alias(decision_id, asker)])
     [[sha256, policy, *row]] = found
-    decision, patch, producer, reason, user = parted(row, DECISIONS, PATCHES, PRODUCERS, TEXTS, USERS)
+    decision, patch, producer, reason, user = split_row(row, DECISIONS, PATCHES, PRODUCERS, TEXTS, USERS)
     decision.patch, decision.reason, decision.decided_by_user = patch, reason, user
     decision.patch.producer = producer
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
@@ -123,12 +123,12 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
 def ours_of(decision_id: str, asker: Producer | None = None) -> UUID:
     """Return our id of a decision, by our id or by a producer's alias. Raise as `by_id` does."""
     ours = as_uuid(decision_id)
-    if ours and prepared("select from approvals_decision where decision_id = %s", [ours]):
+    if ours and query_prepared("select from approvals_decision where decision_id = %s", [ours]):
         return ours
     return _by_alias(decision_id, asker)
 
 
-NAMED_SO = """
+DECISIONS_BY_ALIAS_SQL = """
 select decision_id, producer.id, producer.name
 from approvals_decision join approvals_producer producer on producer.id = alias_producer_id
 where alias = %s order by approvals_decision.id
@@ -137,7 +137,7 @@ where alias = %s order by approvals_decision.id
 
 def _by_alias(alias: str, asker: Producer | None) -> UUID:
     """Return our id of the decision that a producer calls so. Raise NotFound or Conflict."""
-    found = prepared(NAMED_SO, [alias])
+    found = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias])
     own = [row for row in found if asker and row[1] == asker.pk]
     if not found:
         raise NotFound("There is no such decision.")
@@ -203,7 +203,7 @@ def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, 
 def revisions(decision: Decision) -> list[Revision]:
     """Return every revision of the same patch, newest first; one query."""
     patch = decision.patch
-    return [Revision(*row) for row in prepared(REVISIONS, [patch.producer_id, patch.patch_id])]
+    return [Revision(*row) for row in query_prepared(REVISIONS, [patch.producer_id, patch.patch_id])]
 
 
 def revision_of(decision: Decision, number: int) -> Decision | None:
@@ -216,8 +216,8 @@ def revision_of(decision: Decision, number: int) -> Decision | None:
 def with_reviews(decision: Decision) -> list[Review]:
     """Return every review of a decision, withdrawn ones too, oldest first."""
     found = []
-    for row in prepared(GIVEN, [decision.pk]):
-        review, *others = parted(row, REVIEWS, USERS, USERS, TEXTS)
+    for row in query_prepared(REVIEWS_SQL, [decision.pk]):
+        review, *others = split_row(row, REVIEWS, USERS, USERS, TEXTS)
         review.reviewer, review.delegated_from, review.text = others
         review.decision = decision
         found.append(review)
@@ -227,8 +227,8 @@ def with_reviews(decision: Decision) -> list[Review]:
 def comments(decision: Decision) -> list[Comment]:
     """Return the discussion, oldest first."""
     found = []
-    for row in prepared(SAID, [decision.pk]):
-        comment, comment.author, comment.text = parted(row, COMMENTS, USERS, TEXTS)
+    for row in query_prepared(COMMENTS_SQL, [decision.pk]):
+        comment, comment.author, comment.text = split_row(row, COMMENTS, USERS, TEXTS)
         comment.decision = decision
         found.append(comment)
     return found
@@ -241,8 +241,8 @@ def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
         return []
     asked = {"names": patch.vulnerability_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
     found = []
-    for row in planned(OTHERS, asked):
-        other, other.patch, other.patch.producer = parted(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)
+    for row in query(OTHER_CANDIDATES_SQL, asked):
+        other, other.patch, other.patch.producer = split_row(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)
         found.append(other)
     return sorted(found, key=lambda other: other.status != Status.PENDING)
 
@@ -251,7 +251,7 @@ def count_for_same_cves(decision: Decision, limit: int) -> int:
     """Count the other patches' newest decisions for the same vulnerability, no further than a limit."""
     patch = decision.patch
     asked = {"names": patch.vulnerability_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
-    return int(planned(OTHERS_COUNT, asked)[0][0])
+    return int(query(OTHER_CANDIDATES_COUNT_SQL, asked)[0][0])
 
 
 def _named(decision_id: str) -> Q:

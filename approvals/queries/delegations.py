@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from approvals.models import Delegation, User
-from approvals.policy.rules import Absent, Person
-from audit.statements import prepared
+from approvals.policy.rules import Absent, Reviewer
+from audit.statements import query_prepared
 
-from .people import Membership, memberships, person_shown, reviewers
+from .people import Membership, memberships, reviewer_shown, reviewers
 
 # Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
 ABSENT = """
@@ -23,12 +23,12 @@ where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s and 
 PAST = 10
 
 
-def present(user: User, now: datetime) -> Person:
+def reviewer_with_delegations(user: User, now: datetime) -> Reviewer:
     """Return what pages need to know of a user, with the people who asked them to review in their name now; one query,
     a second where there are some."""
-    rows = prepared(f"{ABSENT} order by username", {"user": user.pk, "now": now})
+    rows = query_prepared(f"{ABSENT} order by username", {"user": user.pk, "now": now})
     theirs = memberships([row[0] for row in rows]) if rows else []
-    return person_shown(user, standing_in(rows, theirs))
+    return reviewer_shown(user, standing_in(rows, theirs))
 
 
 def standing_in(rows: Iterable[Sequence[Any]], theirs: Sequence[Membership]) -> tuple[Absent, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from approvals.models import Patch, Priority, Severity
-from audit.statements import planned
+from audit.statements import query
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def cve_facts(cve_ids: Collection[str]) -> dict[str, CveFacts]:
     ranks = list(Severity)
     return {
         cve: CveFacts(Severity.UNKNOWN if rank is None else ranks[rank - 1], pending, exploited)
-        for cve, rank, pending, exploited in planned(FACTS, [sorted(cve_ids)])
+        for cve, rank, pending, exploited in query(FACTS, [sorted(cve_ids)])
     }
 
 

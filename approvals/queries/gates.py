@@ -8,7 +8,7 @@ from django.db.models import Avg, Count, F, Prefetch, Q, QuerySet
 
 from approvals.errors import NotFound
 from approvals.models import NO_DEADLINE, DeciderKind, Decision, Producer, Review, Status, Verdict, Waiting
-from approvals.policy.rules import Person
+from approvals.policy.rules import Reviewer
 
 from .decisions import by_id
 from .history import ORDER as NEWEST_FIRST
@@ -54,13 +54,13 @@ def gates(filters: GateFilters, producer: Producer | None) -> QuerySet[Decision]
     return rows
 
 
-def waiting(rows: QuerySet[Decision], person: Person | None = None) -> QuerySet[Decision]:
+def pending_gates(rows: QuerySet[Decision], person: Reviewer | None = None) -> QuerySet[Decision]:
     """Return those that wait, as the queue orders them; with a person those that need their approval."""
     rows = rows.filter(status=Status.PENDING).order_by(*ORDERS["priority"])
     return _needing(rows, person) if person else rows
 
 
-def _needing(rows: QuerySet[Decision], person: Person) -> QuerySet[Decision]:
+def _needing(rows: QuerySet[Decision], person: Reviewer) -> QuerySet[Decision]:
     return rows.filter(waiting__in=Waiting.objects.filter(needs_approval_of(person)))
 
 
@@ -78,7 +78,7 @@ def part(rows: QuerySet[Decision], first: int, size: int) -> tuple[list[Decision
     return list(related.prefetch_related(Prefetch("reviews", given))[first : first + size]), total
 
 
-def figures(rows: QuerySet[Decision]) -> dict[str, Any]:
+def gate_statistics(rows: QuerySet[Decision]) -> dict[str, Any]:
     """Return how many gates there are in each state, and mean times in milliseconds (null with nothing to measure);
     the time to decide is people's, the time given is that of gates with a deadline. One query."""
     counts = {str(status): Count("pk", filter=Q(status=status)) for status in Status}
@@ -93,7 +93,7 @@ def figures(rows: QuerySet[Decision]) -> dict[str, Any]:
     return found | {"avg_decision_time_ms": _milliseconds(decided), "avg_timeout_ms": _milliseconds(given)}
 
 
-def figures_of(person: Person, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:
+def gate_statistics_of(person: Reviewer, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:
     """Return how many gates wait for this person, how many of those end within an hour and within a quarter of one,
     and how many they approved and rejected; two queries."""
     mine = _needing(rows, person)

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from approvals.models import NO_DEADLINE, DeciderKind, Decision, PatchKind, Priority, Review, Status, User
 
-from .case import read_gates
+from .decision_facts import read_gates
 from .people import named
 from .queue import COUNT_LIMIT, shown_count
 from .search import matching
@@ -72,7 +72,7 @@ def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:
     return {"": shown_count(found.total())} | {str(status): shown_count(found[status]) for status in wanted}
 
 
-def dress(decisions: list[Decision]) -> list[Decision]:
+def with_card_data(decisions: list[Decision]) -> list[Decision]:
     """Set on each decision who decided it, how long it took and whether its SLA was missed; one query, one more where
     there are gates."""
     read_gates(decision.patch for decision in decisions)

@@ -15,11 +15,11 @@ from approvals.models import ApiToken, TokenKind, User
 from approvals.policy.holding import why_held
 from approvals.policy.lookalikes import why_not
 from approvals.policy.quorum import Approver
-from approvals.policy.rules import Absent, Person
+from approvals.policy.rules import Absent, Reviewer
 from approvals.policy.submitters import all_in
-from audit.statements import planned, prepared
+from audit.statements import query, query_prepared
 
-from .plain import Rows
+from .row_reader import RowReader
 
 # Plain SQL here: every verdict and every request of a person asks this, and composing the ORM's query cost ten times
 # what the database needed. Whose follows it.
@@ -35,21 +35,21 @@ where person.is_active and member.user_id
 """
 
 
-USERS = Rows(User)
+USERS = RowReader(User)
 Membership = tuple[int, str, str | None]
 """User, group, permission of one active person; the permission is None in a group without any."""
 
 
-def person(
+def reviewer_from_db(
     user: User, authn: str = "session", among: list[Membership] | None = None, absent: tuple[Absent, ...] = ()
-) -> Person:
+) -> Reviewer:
     """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count.
 
     `among` are memberships just read with theirs among them; without it one query. `absent` are those they stand in
     for. Where there is a provider of single sign-on, one query more.
     """
     mine = [each for each in (memberships([user.pk]) if among is None else among) if each[0] == user.pk]
-    return Person(
+    return Reviewer(
         id=user.pk,
         email=user.email,
         username=user.username,
@@ -68,10 +68,10 @@ def held(user: User) -> str:
     return why_held(user.held_since, user.held_for, user.owner_confirmed_at)
 
 
-def person_shown(user: User, absent: tuple[Absent, ...] = ()) -> Person:
+def reviewer_shown(user: User, absent: tuple[Absent, ...] = ()) -> Reviewer:
     """Return what pages need to know of a user: as their request found them, so no query after `signed_in`. What is
     decided asks again, under its lock."""
-    return person(user, among=user.memberships_read, absent=absent)
+    return reviewer_from_db(user, among=user.memberships_read, absent=absent)
 
 
 SIGNED_IN = f"""
@@ -89,7 +89,7 @@ from approvals_user where id = %s
 
 def signed_in(key: int | str) -> User | None:
     """Return an account with its memberships and its own permissions at this moment; one query."""
-    found = prepared(SIGNED_IN, [int(key)])
+    found = query_prepared(SIGNED_IN, [int(key)])
     if not found:
         return None
     [[*row, rights, own]] = found
@@ -114,7 +114,7 @@ select id, 'address:' || lower(email) from approvals_user where id = any(%(ids)s
 union select user_id, 'address:' || lower(email) from account_emailaddress where verified and user_id = any(%(ids)s)
 union select user_id, 'subject:' || provider || ' ' || uid from socialaccount_socialaccount where user_id = any(%(ids)s)
 """
-OWN = """
+OWN_ACCOUNTS_SQL = """
 with mine as (
     select lower(email) as address from approvals_user where id = %(id)s and email <> ''
     union select lower(email) from account_emailaddress where verified and user_id = %(id)s
@@ -127,7 +127,7 @@ union select user_id from socialaccount_socialaccount where (provider, uid) in (
 
 def accounts_of(user: User) -> frozenset[int]:
     """Return every account that is this person's by the measure of `one_person_once`, their own with it; one query."""
-    return frozenset(pk for (pk,) in planned(OWN, {"id": user.pk}))
+    return frozenset(pk for (pk,) in query(OWN_ACCOUNTS_SQL, {"id": user.pk}))
 
 
 def one_person_once(people: list[Approver]) -> list[Approver]:
@@ -138,7 +138,7 @@ def one_person_once(people: list[Approver]) -> list[Approver]:
     """
     if len(people) < 2:
         return people
-    rows = planned(IDENTITIES, {"ids": [one.id for one in people]})
+    rows = query(IDENTITIES, {"ids": [one.id for one in people]})
     keys = {one.id: {key for user_id, key in rows if user_id == one.id} for one in people}
     distinct: list[tuple[Approver, set[str]]] = []
     for one in people:
@@ -205,7 +205,7 @@ def accounts_named(values: Iterable[str]) -> list[Account]:
     wanted = frozenset().union(*map(all_in, values))
     if not wanted:
         return []
-    rows = planned(ACCOUNTS_NAMED, [sorted(wanted)])
+    rows = query(ACCOUNTS_NAMED, [sorted(wanted)])
     return [Account(key, active, frozenset(names)) for key, active, names in rows]
 
 
@@ -266,4 +266,4 @@ def offered() -> list[tuple[str, str]]:
 
 def memberships(user_ids: Collection[int]) -> list[Membership]:
     """Return the memberships of those of these people who are active, as they are now; one query, none for nobody."""
-    return planned(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)]) if user_ids else []
+    return query(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)]) if user_ids else []

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from approvals.diff.summary import MARK_TITLES
 from approvals.models import AutoApproval, ExpireAction, PolicyVersion
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 CURRENT = """
 select version.id, version.sha256, policy.name
@@ -21,7 +21,7 @@ def current_versions() -> list[PolicyVersion]:
 
     What a version says is read once a process: a trigger refuses any change of it, and its digest is in the key.
     """
-    return list(_versions(tuple(prepared(CURRENT))))
+    return list(_versions(tuple(query_prepared(CURRENT))))
 
 
 def version_of(key: int, sha256: str, policy: str) -> PolicyVersion:

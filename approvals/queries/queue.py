@@ -32,12 +32,12 @@ from approvals.models import (
     Waiting,
 )
 from approvals.policy.quorum import must_come_from
-from approvals.policy.rules import ROLES, Intent, Person, ever_named, names_of, refusal
+from approvals.policy.rules import ROLES, Intent, Reviewer, ever_named, names_of, refusal
 from approvals.policy.submitters import same
 from approvals.policy.vulnerability import alias_names
 from approvals.policy.weakness import sought as weaknesses_sought
 
-from .case import case, read_gates
+from .decision_facts import decision_facts, read_gates
 from .keyset import beside
 from .people import accounts_named, approvers, ids_by_name
 from .search import matching
@@ -99,8 +99,8 @@ def pending() -> QuerySet[Decision]:
     return Decision.objects.filter(status=Status.PENDING).select_related("patch__producer", "policy_version__policy")
 
 
-def waiting(
-    filters: Filters, now: datetime, person: Person | None = None, unseen: Collection[str] = ()
+def queue_rows(
+    filters: Filters, now: datetime, person: Reviewer | None = None, unseen: Collection[str] = ()
 ) -> QuerySet[Waiting]:
     """Return which of them match, in the narrow rows that are counted and sorted; no word is found by the `unseen`
     columns of a patch."""
@@ -170,7 +170,7 @@ def _in_sla_state(state: str, now: datetime) -> Q:
     return Q(sla_due_at=NO_DEADLINE)
 
 
-def needs_approval_of(person: Person) -> Q:
+def needs_approval_of(person: Reviewer) -> Q:
     """Return 'needs my approval' in SQL, of waiting rows: I am a reviewer, neither I nor anybody in my name has a live
     review here, I did not submit it, am in one of the groups that decide under its policy, and a gate that names people
     names me."""
@@ -239,10 +239,10 @@ def shown_count(found: int) -> str:
     return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
 
 
-def counts_by_priority(filters: Filters, now: datetime, person: Person | None = None) -> dict[str, str]:
+def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None = None) -> dict[str, str]:
     """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query,
     two where more than `READ_LIMIT` rows are found by what is sought."""
-    bare = waiting(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
+    bare = queue_rows(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
     found = None
     if any(getattr(filters, name) for name in SOUGHT):  # finding them is the work: once, not once a priority
         found = _grouped(bare[: READ_LIMIT + 1], "priority")
@@ -274,7 +274,7 @@ def sla_state(decision: Decision, now: datetime) -> str:
     return "warning" if now >= decision.sla_warn_at else "ok"
 
 
-def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Decision]:
+def with_card_data(decisions: list[Decision], person: Reviewer, now: datetime) -> list[Decision]:
     """Set on each decision what its card shows: approvers, open slots, whether this person may act, who else has its
     page open; three queries, one more where there are gates."""
     ids = [decision.pk for decision in decisions]
@@ -295,7 +295,7 @@ def dress(decisions: list[Decision], person: Person, now: datetime) -> list[Deci
         decision.approvers = given  # type: ignore[attr-defined]
         decision.open_slots = [None] * max(0, decision.required_approvals - len(given))  # type: ignore[attr-defined]
         decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]
-        decision.why_not = refusal(case(decision, live), person, seen, now)  # type: ignore[attr-defined]
+        decision.why_not = refusal(decision_facts(decision, live), person, seen, now)  # type: ignore[attr-defined]
         decision.may_review = "approvals.review_decision" in person.permissions  # type: ignore[attr-defined]
     return decisions
 
@@ -311,9 +311,9 @@ class Around:
     total: str
 
 
-def around(decision: Decision, filters: Filters, order: str, person: Person, now: datetime) -> Around:
+def around(decision: Decision, filters: Filters, order: str, person: Reviewer, now: datetime) -> Around:
     """Return where a decision stands in a list; two queries, up to four where it is not among the first thousand."""
-    rows, columns = waiting(filters, now, person), ORDERS[order]
+    rows, columns = queue_rows(filters, now, person), ORDERS[order]
     ordered = rows.order_by(*columns).values_list("pk", flat=True)[: COUNT_LIMIT + 1]
     first = list(ordered) if decision.status == Status.PENDING else []
     place, total = None, ""

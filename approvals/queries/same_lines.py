@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Decision, Status
 from approvals.policy.rules import Change
-from audit.statements import planned, prepared
+from audit.statements import query, query_prepared
 
 from .queue import COUNT_LIMIT, shown_count
 
@@ -81,7 +81,7 @@ def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[in
         return {}
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     asked = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
-    found = {digest: counts for digest, *counts in prepared(SAME_LINES, asked)}
+    found = {digest: counts for digest, *counts in query_prepared(SAME_LINES, asked)}
     return {
         decision.pk: one
         for decision in decisions
@@ -109,16 +109,16 @@ def spaced_otherwise(decision: Decision) -> str:
     if patch.change_sha256 is None:
         return ""
     asked = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
-    [(found,)] = prepared(SPACED_OTHERWISE, asked)
+    [(found,)] = query_prepared(SPACED_OTHERWISE, asked)
     return shown_count(found) if found else ""
 
 
 def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:
     """Return the changes that this person opened and that change the lines of these patches in the same files."""
-    rows = planned(READ_ALIKE, {"patches": list(patch_ids), "user": user_id})
+    rows = query(READ_ALIKE, {"patches": list(patch_ids), "user": user_id})
     return tuple(Change(lines, files, frozenset(codes)) for lines, files, codes in rows)
 
 
 def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
     """Return the other decisions that wait on the same lines as a patch, the oldest first, each with its digest."""
-    return [(ours, sha256) for ours, sha256 in planned(WAITING_ALIKE, {"patch": patch_id, "limit": limit})]
+    return [(ours, sha256) for ours, sha256 in query(WAITING_ALIKE, {"patch": patch_id, "limit": limit})]

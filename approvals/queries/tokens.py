@@ -1,16 +1,16 @@
 """API tokens as every request of a machine looks them up."""
 
 from approvals.models import ApiToken, Producer
-from audit.statements import prepared
+from audit.statements import query_prepared
 
-from .plain import Rows, parted
+from .row_reader import RowReader, split_row
 
-TOKENS, PRODUCERS = Rows(ApiToken), Rows(Producer)
+TOKENS, PRODUCERS = RowReader(ApiToken), RowReader(Producer)
 
 
 def token_of(prefix: str) -> ApiToken | None:
     """Return the token with this prefix, its producer with it, whether or not it still counts; one query."""
-    found = prepared(
+    found = query_prepared(
         f"select {TOKENS.columns}, {PRODUCERS.columns} from approvals_apitoken "  # noqa: S608  our own names
         "left join approvals_producer on approvals_producer.id = producer_id where prefix = %s",
         [prefix],
@@ -18,6 +18,6 @@ def token_of(prefix: str) -> ApiToken | None:
     if not found:
         return None
     [row] = found
-    token, producer = parted(row, TOKENS, PRODUCERS)
+    token, producer = split_row(row, TOKENS, PRODUCERS)
     token.producer = producer
     return token  # type: ignore[no-any-return]

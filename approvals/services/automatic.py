@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from approvals.models import Channel, DeciderKind, Decision, PolicyVersion, Status
-from audit.log import Actor, Line
+from audit.log import Actor, NewEntry
 from audit.models import ActorKind
 
 from .ending import end
@@ -15,7 +15,7 @@ def policy_actor(version: PolicyVersion) -> Actor:
     return Actor(f"policy:{version.policy_id}@{version.version}", ActorKind.POLICY, str(version)[:150])
 
 
-def approve_by_policy(decision: Decision, *, now: datetime) -> Line | None:
+def approve_by_policy(decision: Decision, *, now: datetime) -> NewEntry | None:
     """End a decision that was just inserted and meets every condition, and return the entry to record; None when the
     switch was thrown since its trace was made: then it waits for a person."""
     if not runs_now():

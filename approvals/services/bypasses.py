@@ -11,14 +11,14 @@ from django.db import IntegrityError, transaction
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
 from approvals.policy.rules import ROLES, ever_named, role_of
-from approvals.queries.case import current, outcome, people_of
 from approvals.queries.deciders import is_lead
-from approvals.queries.people import accounts_of, person
-from audit.log import Actor, Line, Subject, record_all
+from approvals.queries.decision_facts import current, outcome, people_of
+from approvals.queries.people import accounts_of, reviewer_from_db
+from audit.log import Actor, NewEntry, Subject, record_all
 
 from .ending import commitment, locked
 from .owners import demand_own
-from .refusals import noted
+from .refusals import audit_refusal
 from .second_person import check_reason
 
 REVIEW = "approvals.review_decision"
@@ -41,12 +41,12 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     (decided already, asked already).
     """
     asked = _terms(holder.pk, target, seconds, user.pk)
-    with noted("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=asked):
+    with audit_refusal("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=asked):
         _demand_lead(user, "Only security leads ask for an emergency bypass.")
     check_reason(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
         raise _invalid("seconds", "An emergency bypass runs for 8 hours at most.")
-    if REVIEW not in person(holder).permissions:
+    if REVIEW not in reviewer_from_db(holder).permissions:
         raise _invalid("holder", f"{holder} does not review, so could not use it.")
     if (target.decision_id is None) == (not target.package_name):
         raise _invalid("target", "Name one patch or one package.")
@@ -76,7 +76,7 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
 
     Raise NotFound, NotAllowed or Conflict (answered already, the patch is decided).
     """
-    with noted("grant", _named(bypass_id), actor=actor, now=now), transaction.atomic():
+    with audit_refusal("grant", _named(bypass_id), actor=actor, now=now), transaction.atomic():
         bypass = _locked(bypass_id)
         _demand_lead(user, "Only security leads grant an emergency bypass.")
         _demand_asked(bypass)
@@ -84,7 +84,7 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
             raise NotAllowed("You asked for this bypass, so a second person must grant it.")
         if bypass.holder_id in accounts_of(user):
             raise NotAllowed("This bypass is for you, so somebody else must grant it.")
-        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), ever_named(person(user)))):
+        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), ever_named(reviewer_from_db(user)))):
             raise NotAllowed(f"You {ROLES[role]}, so another lead must grant this bypass.")
         if bypass.decision and bypass.decision.status != Status.PENDING:
             raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")
@@ -95,7 +95,7 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
 
 def refuse(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
     """Refuse what somebody asked for, or withdraw what one asked for oneself. Raise NotFound, NotAllowed, Conflict."""
-    with noted("refuse", _named(bypass_id), actor=actor, now=now), transaction.atomic():
+    with audit_refusal("refuse", _named(bypass_id), actor=actor, now=now), transaction.atomic():
         bypass = _locked(bypass_id)
         own = user.pk == bypass.asked_by_id
         if not own:
@@ -110,7 +110,7 @@ def end(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
 
     Waits for a use in progress, which then stands.
     """
-    with noted("end", _named(bypass_id), actor=actor, now=now), transaction.atomic():
+    with audit_refusal("end", _named(bypass_id), actor=actor, now=now), transaction.atomic():
         bypass = _locked(bypass_id)
         _demand_lead(user, "Only security leads end an emergency bypass.")
         if bypass.state != GRANTED or bypass.ends_at is None or now >= bypass.ends_at:
@@ -126,7 +126,7 @@ def find_locked(bypass_id: int) -> Bypass | None:
     return Bypass.objects.select_for_update().filter(pk=bypass_id).first()
 
 
-def use_of(bypass: Bypass, decision: Decision, lacking: list[str], actor: Actor) -> Line:
+def use_of(bypass: Bypass, decision: Decision, lacking: list[str], actor: Actor) -> NewEntry:
     """Return the entry that a locked bypass took the place of what the quorum of a decision lacked, to record."""
     data = {
         "decision": str(decision.decision_id),
@@ -149,7 +149,7 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
         raise NotFound("There is no such decision.")
     if used[0] is None:
         raise NotFound("This was not approved under an emergency bypass.")
-    with noted("review a use", _named(used[0]), actor=actor, now=now), transaction.atomic():
+    with audit_refusal("review a use", _named(used[0]), actor=actor, now=now), transaction.atomic():
         decision, bypass = locked(decision_id), _locked(used[0])
         _demand_lead(user, "Only security leads review the use of an emergency bypass.")
         if bypass.holder_id in accounts_of(user):
@@ -221,14 +221,14 @@ def _record(type: str, bypass: Bypass, actor: Actor, now: datetime, data: dict[s
     record_all([_line(type, bypass, actor, data, new=new)], at=now)
 
 
-def _line(type: str, bypass: Bypass, actor: Actor, data: dict[str, Any], *, new: bool = False) -> Line:
+def _line(type: str, bypass: Bypass, actor: Actor, data: dict[str, Any], *, new: bool = False) -> NewEntry:
     """Return an entry about a bypass whose row the caller holds locked, with what it is for."""
     decision = bypass.decision
     target = Target(decision.decision_id if decision else None, bypass.ecosystem, bypass.package_name)
     about = _terms(bypass.holder_id, target, bypass.seconds, bypass.asked_by_id)
     label = f"{bypass}: {decision.patch.label if decision else bypass.package_name}"
     subject = Subject("bypass", str(bypass.pk), label, chained=True, new=new)
-    return Line(type, actor, subject, about | data)
+    return NewEntry(type, actor, subject, about | data)
 
 
 def _terms(holder_id: int, target: Target, seconds: int, asked_by_id: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.db import transaction
 from approvals.models import Heartbeat, Status
 from audit import sequencing
 from audit.sequencing import Sequenced
-from audit.statements import planned, prepared
+from audit.statements import query, query_prepared
 
 LIVE = "hitl_live"
 """PostgreSQL channel on which open pages and long polls hear that something changed; see `live.py`."""
@@ -34,7 +34,7 @@ def dispatch(limit: int = 1000) -> int | None:
     return len(taken)
 
 
-def beat(name: str, now: datetime) -> None:
+def heartbeat(name: str, now: datetime) -> None:
     """Say that this process is alive."""
     Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": now})
 
@@ -54,7 +54,7 @@ def _feed(taken: Sequence[Sequenced]) -> None:
     """Give each change to a non-pending status the next position; only the sequencer does, so none is skipped."""
     if ends := [entry for entry in taken if entry.type in ENDS]:
         ids, times = [entry.object_id for entry in ends], [entry.at for entry in ends]
-        planned(FEED, [ids, [ENDS[entry.type] for entry in ends], times])
+        query(FEED, [ids, [ENDS[entry.type] for entry in ends], times])
 
 
 def _notify(taken: Sequence[Sequenced]) -> None:
@@ -64,7 +64,7 @@ def _notify(taken: Sequence[Sequenced]) -> None:
         notices = [{"event": "stats", "id": notices[-1]["id"]}]
     if notices:
         texts = [json.dumps(notice) for notice in notices]
-        prepared("select pg_notify(%s, notice) from unnest(%s::text[]) notice", [LIVE, texts])
+        query_prepared("select pg_notify(%s, notice) from unnest(%s::text[]) notice", [LIVE, texts])
 
 
 def notice_of(entry: Sequenced) -> dict[str, Any] | None:

@@ -8,12 +8,12 @@ from uuid import UUID
 from approvals.models import Bypass, Category, Channel, DeciderKind, Decision, Patch, Priority, Status, Text, User
 from approvals.policy.rules import ROLES
 from approvals.queries.decisions import DECISIONS
-from approvals.queries.plain import Rows, parted
 from approvals.queries.policies import version_of
-from audit.log import Actor, Line, Subject, text_digest
-from audit.statements import prepared
+from approvals.queries.row_reader import RowReader, split_row
+from audit.log import Actor, NewEntry, Subject, text_digest
+from audit.statements import query_prepared
 
-PATCHES = Rows(
+PATCHES = RowReader(
     Patch,
     "id",
     "kind",
@@ -33,7 +33,7 @@ PATCHES = Rows(
     *ROLES,
 )
 """What the rules and the log look at of a decision's patch."""
-JUDGED = Rows(
+JUDGED = RowReader(
     Decision,
     "id",
     "decision_id",
@@ -107,7 +107,7 @@ def end(
     category: Category | str = "",
     data: dict[str, Any] | None = None,
     bypass: Bypass | None = None,
-) -> Line:
+) -> NewEntry:
     """Move a locked pending decision to its end and return the entry for the caller to record, last of all, waking the
     sequencer. `bypass` is a locked one under which it was approved alone.
 
@@ -116,7 +116,7 @@ def end(
     decision.status, decision.decided_by_kind, decision.decided_by = status, kind, actor.label
     decision.decided_by_user, decision.decided_at, decision.channel = user, now, channel
     decision.cause, decision.reason, decision.category, decision.bypass = cause, text, category, bypass
-    if not prepared(END, {column: getattr(decision, column) for column in ("id", *OF_AN_END)}):
+    if not query_prepared(END, {column: getattr(decision, column) for column in ("id", *OF_AN_END)}):
         raise RuntimeError(f"decision {decision.decision_id} ended although its row was locked")
     urgency = Priority(decision.priority).name.lower()
     details: dict[str, Any] = {"channel": str(channel), "cause": cause, "priority": urgency}
@@ -124,7 +124,7 @@ def end(
         details["reason"] = commitment(text)
     if category:
         details["category"] = str(category)
-    return Line(
+    return NewEntry(
         f"decision.{status}",
         actor,
         subject(decision),
@@ -144,7 +144,7 @@ def end_all(
     channel: Channel,
     cause: str,
     data: Sequence[dict[str, Any]],
-) -> list[Line]:
+) -> list[NewEntry]:
     """Move locked pending decisions to the same end in one statement; return their entries for the caller to record."""
     rows = Decision.objects.filter(pk__in=[decision.pk for decision in decisions], status=Status.PENDING)
     written = rows.update(
@@ -154,7 +154,7 @@ def end_all(
         raise RuntimeError("a decision ended although its row was locked")
     said = {"channel": str(channel), "cause": cause}
     return [
-        Line(
+        NewEntry(
             f"decision.{status}",
             actor,
             subject(decision),
@@ -172,19 +172,19 @@ def commitment(text: Text) -> dict[str, str | int]:
     return {"text": text.pk, "sha256": text_digest(bytes(text.salt), body), "characters": len(body)}
 
 
-def locked(decision_id: UUID, decisions: Rows[Decision] = DECISIONS) -> Decision:
+def locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -> Decision:
     """Return the decision with its row locked until the transaction ends, with these columns read, or all; raise
     Decision.DoesNotExist.
 
     A waiting caller reads the row as the winner left it, so every rule after this sees the truth.
     """
-    found = prepared(
+    found = query_prepared(
         f"select {decisions.columns}, {PATCHES.columns}, version.sha256, policy.name {LOCKED}",
         [decision_id],
     )
     if not found:
         raise Decision.DoesNotExist
     [[*row, sha256, policy]] = found
-    decision, decision.patch = parted(row, decisions, PATCHES)
+    decision, decision.patch = split_row(row, decisions, PATCHES)
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
     return decision  # type: ignore[no-any-return]

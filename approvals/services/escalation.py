@@ -9,7 +9,7 @@ from approvals.models import Decision
 from approvals.policy.terms import named_in
 from approvals.policy.timeouts import LEADS, next_step
 from approvals.queries.people import pseudonyms_of
-from audit.log import Actor, Line
+from audit.log import Actor, NewEntry
 
 from .clocks import is_timed
 from .ending import policy_ref, subject
@@ -28,7 +28,7 @@ def raise_level(
     pseudonyms: Mapping[str, str],
     opened: bool = False,
     data: dict[str, Any] | None = None,
-) -> Line:
+) -> NewEntry:
     """Raise a locked decision on the object and return its entry; the caller saves and records.
 
     `at` is when this step was due, from which the next one counts. A level that is only for what nobody has opened
@@ -61,7 +61,7 @@ def chain_people(decisions: Iterable[Decision]) -> dict[str, str]:
     return pseudonyms_of({name for one in decisions for name in named_in(one.policy_version.escalation, "people")})
 
 
-def raise_to_leads(decision: Decision, actor: Actor, *, cause: str, data: dict[str, Any]) -> Line:
+def raise_to_leads(decision: Decision, actor: Actor, *, cause: str, data: dict[str, Any]) -> NewEntry:
     """Ask the security leads, whatever level comes next in the chain; the chain goes on as it was."""
     return _line("decision.escalated", decision, actor, {"cause": cause, **data} | _ask(decision, [LEADS]))
 
@@ -72,5 +72,5 @@ def _ask(decision: Decision, asked: list[str]) -> dict[str, Any]:
     return {"level": decision.escalation_level, "asked": asked}
 
 
-def _line(type: str, decision: Decision, actor: Actor, data: dict[str, Any]) -> Line:
-    return Line(type, actor, subject(decision), data, decision.patch.sha256, policy_ref(decision))
+def _line(type: str, decision: Decision, actor: Actor, data: dict[str, Any]) -> NewEntry:
+    return NewEntry(type, actor, subject(decision), data, decision.patch.sha256, policy_ref(decision))

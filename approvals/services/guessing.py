@@ -11,9 +11,9 @@ from django.db.models import F
 
 from approvals.errors import TooMany
 from approvals.models import Attempt, Lockout, User
-from audit.log import Actor, Line, Subject, record_all
+from audit.log import Actor, NewEntry, Subject, record_all
 from audit.models import ActorKind
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 REST = "rest:{}"
 WINDOW = timedelta(minutes=15)
@@ -162,7 +162,7 @@ def _counted(row: Lockout) -> bool:
     return True
 
 
-def _summed(row: Lockout) -> Line:
+def _summed(row: Lockout) -> NewEntry:
     user = row.user
     inside = user is not None and row.kind in {Lockout.Kind.CODE, Lockout.Kind.PROOF}
     actor = Actor(
@@ -180,7 +180,7 @@ def _summed(row: Lockout) -> Line:
         "first_at": row.first_at,
         "last_at": row.last_at,
     }
-    return Line("login.failed" if row.kind == Lockout.Kind.REFUSED else "login.locked", actor, subject, data)
+    return NewEntry("login.failed" if row.kind == Lockout.Kind.REFUSED else "login.locked", actor, subject, data)
 
 
 def _counted_by(row: Lockout) -> str:
@@ -198,7 +198,7 @@ def _digest(typed: str) -> str:
 
 
 def _lock(key: str) -> None:
-    prepared("select pg_advisory_xact_lock(hashtextextended(%s, 13))", [key])
+    query_prepared("select pg_advisory_xact_lock(hashtextextended(%s, 13))", [key])
 
 
 def _minutes(seconds: int) -> str:

@@ -18,7 +18,7 @@ from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
 from approvals.queries.people import account_of, owners_of, why_not_a_name
 from audit.log import Actor
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 from .access import factor_facts, record_second_factor, record_sign_out, record_user_change, user_facts
 
@@ -145,7 +145,7 @@ def _factors(user: User) -> dict[int, str]:
 
 def _one_at_a_time(claims: Claims) -> None:
     """Two browsers of one person who arrives the first time must not make two accounts."""
-    prepared("select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"])
+    query_prepared("select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"])
 
 
 def _known(claims: Claims) -> User | None:

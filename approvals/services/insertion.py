@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 Fields = tuple["models.Field[Any, Any]", ...]
 
@@ -26,7 +26,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     else:
         values = [{field.column: getattr(row, field.attname) for field in fields} for row in rows]
         parameters = [json.dumps(values, default=_as_text)]
-    for row, (key,) in zip(rows, prepared(statement, parameters), strict=True):  # in the order sent
+    for row, (key,) in zip(rows, query_prepared(statement, parameters), strict=True):  # in the order sent
         row.pk, row._state.adding, row._state.db = key, False, connection.alias
 
 

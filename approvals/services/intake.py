@@ -32,8 +32,8 @@ from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
 from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
-from audit.log import Actor, Line, Subject, record_all
-from audit.statements import planned, prepared
+from audit.log import Actor, NewEntry, Subject, record_all
+from audit.statements import query, query_prepared
 
 from .automatic import approve_by_policy
 from .clocks import CLOCKS, plan_reminders
@@ -72,7 +72,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SubmissionResult:
     """What became of a submission: the decision of the matching or new revision."""
 
     decision: Decision
@@ -81,7 +81,7 @@ class Taken:
 
 
 @dataclass(slots=True)
-class Known:
+class IntakeContext:
     """What the database holds around a set of submissions, read once under their locks."""
 
     decisions: dict[str, list[Decision]]
@@ -100,7 +100,7 @@ def submit(
     now: datetime,
     clocks: bool = True,
     synthetic: bool = False,
-) -> Taken:
+) -> SubmissionResult:
     """Take in one patch; raise what was wrong with it (Invalid, TooMany)."""
     result = submit_all([submission], producer=producer, actor=actor, now=now, clocks=clocks, synthetic=synthetic)[0]
     if isinstance(result, Refusal):
@@ -117,26 +117,26 @@ def submit_all(
     now: datetime,
     clocks: bool = True,
     synthetic: bool = False,
-) -> list[Taken | Refusal]:
+) -> list[SubmissionResult | Refusal]:
     """Take in a set of patches with different `patch_id`s in one transaction; the answers keep their order.
 
     A refused one writes nothing and harms no other. `clocks=False` gives no SLA, escalation or expiry.
     """
     known = _lock_and_read(submissions, producer)
-    results: list[Taken | Refusal] = []
+    results: list[SubmissionResult | Refusal] = []
     fresh: list[tuple[Submission, Patch, Decision]] = []
     for submission in submissions:
         history = known.decisions.get(submission.patch_id, [])
         replay = _replay_of(submission, history)
         refused = None if replay else _refusal(submission, history, known, now)
         if replay or refused:
-            results.append(Taken(replay, False, history[-1].patch.revision) if replay else refused)  # type: ignore[arg-type]
+            results.append(SubmissionResult(replay, False, history[-1].patch.revision) if replay else refused)  # type: ignore[arg-type]
             continue
         waiting = _hold(history)
         patch = _patch(submission, history, known, producer, now, synthetic)
         decision = _decision(submission, patch, waiting, known, producer, now, clocks)
         fresh.append((submission, patch, decision))
-        results.append(Taken(decision, True, patch.revision))
+        results.append(SubmissionResult(decision, True, patch.revision))
         _remember(submission, patch, waiting, known)
     _write(fresh, known, actor, now)
     return results
@@ -150,24 +150,24 @@ select pg_advisory_xact_lock(key) from (
 """
 
 
-def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Known:
+def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> IntakeContext:
     """Lock every (producer, patch_id) and alias in one order, then read: no two writers choose the same one."""
     ids = sorted({submission.patch_id for submission in submissions})
     if len(ids) != len(submissions):
         raise ValueError("a set of submissions must not repeat a patch_id")
     aliases = [submission.alias for submission in submissions if submission.alias]
-    prepared(LOCK, [[*ids, *aliases], [producer.pk] * (len(ids) + len(aliases))])
+    query_prepared(LOCK, [[*ids, *aliases], [producer.pk] * (len(ids) + len(aliases))])
     cves = cve_facts({cve for submission in submissions for cve in submission.columns["vulnerability_ids"]})
-    return Known(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases, producer))
+    return IntakeContext(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases, producer))
 
 
 # Of any producer: naming ours too, PostgreSQL without statistics reads all of ours instead of one patch_id.
-KNOWN = "select patch_id from approvals_patch where patch_id = any(%s)"
+KNOWN_PATCH_IDS_SQL = "select patch_id from approvals_patch where patch_id = any(%s)"
 
 
 def _earlier(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
     """Return the revisions of each patch_id, oldest first. Almost every one is new: ask for the ids before the rows."""
-    known = [patch_id for (patch_id,) in planned(KNOWN, [ids])]
+    known = [patch_id for (patch_id,) in query(KNOWN_PATCH_IDS_SQL, [ids])]
     decisions: dict[str, list[Decision]] = {}
     if known:
         rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=known)
@@ -191,7 +191,7 @@ def _hold(history: list[Decision]) -> Decision | None:
     return held if held.status == Status.PENDING else None
 
 
-def _remember(submission: Submission, patch: Patch, waiting: Decision | None, known: Known) -> None:
+def _remember(submission: Submission, patch: Patch, waiting: Decision | None, known: IntakeContext) -> None:
     """Let the later submissions of the set see this one, as if each had come alone."""
     if submission.alias:
         known.aliases.add(submission.alias)
@@ -215,7 +215,7 @@ def _replay_of(submission: Submission, history: list[Decision]) -> Decision | No
     return None
 
 
-def _refusal(submission: Submission, history: list[Decision], known: Known, now: datetime) -> Refusal | None:
+def _refusal(submission: Submission, history: list[Decision], known: IntakeContext, now: datetime) -> Refusal | None:
     if history and history[-1].patch.is_gate != (submission.gate is not None):
         named = "a workflow gate's" if history[-1].patch.is_gate else "a patch's"
         return Invalid("patch_id is already used.", errors=[{"loc": ["body", "patch_id"], "msg": f"is {named}"}])
@@ -232,7 +232,12 @@ def _refusal(submission: Submission, history: list[Decision], known: Known, now:
 
 
 def _patch(
-    submission: Submission, history: list[Decision], known: Known, producer: Producer, now: datetime, synthetic: bool
+    submission: Submission,
+    history: list[Decision],
+    known: IntakeContext,
+    producer: Producer,
+    now: datetime,
+    synthetic: bool,
 ) -> Patch:
     columns, facts = submission.columns, submission.facts
     cves = [known.cves[cve] for cve in columns["vulnerability_ids"]]
@@ -270,7 +275,7 @@ def _decision(
     submission: Submission,
     patch: Patch,
     waiting: Decision | None,
-    known: Known,
+    known: IntakeContext,
     producer: Producer,
     now: datetime,
     clocks: bool,
@@ -321,7 +326,7 @@ def _decision(
     return decision
 
 
-def _others(patch: Patch, known: Known, waiting: Decision | None) -> int:
+def _others(patch: Patch, known: IntakeContext, waiting: Decision | None) -> int:
     """Count the other pending candidates under any of the vulnerability's names; a revision being replaced is none."""
     replaced = set(waiting.patch.vulnerability_ids) if waiting else set()
     return max((known.cves[cve].pending - (cve in replaced) for cve in patch.vulnerability_ids), default=0)
@@ -339,7 +344,9 @@ def _inherit(decision: Decision, waiting: Decision) -> None:
         decision.escalate_at = waiting.escalate_at  # that of the next level
 
 
-def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, actor: Actor, now: datetime) -> None:
+def _write(
+    fresh: Iterable[tuple[Submission, Patch, Decision]], known: IntakeContext, actor: Actor, now: datetime
+) -> None:
     rows = list(fresh)
     if not rows:
         return
@@ -363,9 +370,9 @@ def _write(fresh: Iterable[tuple[Submission, Patch, Decision]], known: Known, ac
     record_all(lines, at=now, wake=wake)
 
 
-def _submitted(submission: Submission, patch: Patch, decision: Decision, actor: Actor) -> Line:
+def _submitted(submission: Submission, patch: Patch, decision: Decision, actor: Actor) -> NewEntry:
     trace = without_names(decision.trace)
-    return Line(
+    return NewEntry(
         "patch.submitted",
         actor,
         Subject("decision", str(decision.decision_id), patch.label, new=True),

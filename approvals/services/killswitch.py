@@ -8,7 +8,7 @@ from django.db import transaction
 from approvals.errors import Conflict
 from approvals.models import KillSwitch, Text, User
 from audit.log import Actor, Subject, record
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 from .ending import commitment
 
@@ -19,7 +19,7 @@ def stopped_by() -> str:
     """Return who stopped automatic approval: a name, 'setting', or '' while it runs. For what is shown."""
     if not settings.AUTO_APPROVE_ENABLED:
         return "setting"
-    rows = prepared("select changed_by from approvals_killswitch where stopped")
+    rows = query_prepared("select changed_by from approvals_killswitch where stopped")
     return rows[0][0] if rows else ""
 
 
@@ -31,7 +31,7 @@ def runs_now() -> bool:
     """
     if not settings.AUTO_APPROVE_ENABLED:
         return False
-    return prepared("select stopped from approvals_killswitch for share") == [(False,)]
+    return query_prepared("select stopped from approvals_killswitch for share") == [(False,)]
 
 
 def keep_setting() -> None:
@@ -43,9 +43,9 @@ def keep_setting() -> None:
 
 def demand_setting() -> None:
     """Raise Conflict where the database still asks for the second person whom the setting does without."""
-    if not settings.SECOND_PERSON_REQUIRED and prepared("select second_person_required from approvals_killswitch") == [
-        (True,)
-    ]:
+    if not settings.SECOND_PERSON_REQUIRED and query_prepared(
+        "select second_person_required from approvals_killswitch"
+    ) == [(True,)]:
         raise Conflict("The database still asks for a second person: whoever runs this calls `manage.py migrate` once.")
 
 

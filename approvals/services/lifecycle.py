@@ -25,17 +25,17 @@ from approvals.models import (
 )
 from approvals.policy.evaluate import KNOWN_EXPLOITED, covering
 from approvals.policy.severity import priority as priority_of
-from approvals.queries.case import current, outcome
+from approvals.queries.decision_facts import current, outcome
 from approvals.queries.facts import condition_facts
-from approvals.queries.people import person
+from approvals.queries.people import reviewer_from_db
 from approvals.queries.policies import current_versions
-from audit.log import Actor, Line, record, record_all
+from audit.log import Actor, NewEntry, record, record_all
 
 from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level
 from .owners import demand_own
-from .refusals import remembered
+from .refusals import audit_decision_refusal
 from .reviews import find_locked
 from .submitters import is_known, required_groups
 
@@ -49,7 +49,7 @@ def escalate(
 ) -> Decision:
     """Ask the security leads to look; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
     words = reason_words(reason)
-    with remembered(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
+    with audit_decision_refusal(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, "approvals.review_decision", "Only reviewers and leads escalate.")
         _demand_pending(decision)
@@ -80,7 +80,7 @@ def extend(
 ) -> Decision:
     """Give people that many more seconds to decide; only leads do. Raise NotFound, NotAllowed, Conflict or Invalid."""
     words = reason_words(reason)
-    with remembered(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
+    with audit_decision_refusal(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD, "Only security leads give more time.")
         _demand_pending(decision)
@@ -130,7 +130,7 @@ def cancel(
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
     words = reason_words(reason)
-    with remembered(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
+    with audit_decision_refusal(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
             _demand(user, actor, LEAD, "Only the patch's producer or a security lead cancels it.")
@@ -155,7 +155,7 @@ def revoke(
 ) -> Decision:
     """Take an approval back. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
     words = reason_words(reason)
-    with remembered(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
+    with audit_decision_refusal(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD, "Only security leads revoke an approval.")
         if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
@@ -179,7 +179,7 @@ def revoke(
     return decision
 
 
-def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> Line:
+def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> NewEntry:
     """End a locked pending decision because its producer sent other content, its approvals with it, and return the
     entry to record."""
     return end(
@@ -284,7 +284,7 @@ def reason_words(text: str) -> str:
 
 
 def _demand(user: User | None, actor: Actor, wanted: str, sentence: str) -> None:
-    if user is None or wanted not in person(user, actor.authn).permissions:
+    if user is None or wanted not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed(sentence)
     demand_own(user)
 

@@ -50,13 +50,13 @@ def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetim
         Policy.objects.select_for_update().get(pk=policy.pk)
         current = PolicyVersion.objects.filter(current_of=policy).first()
         old = terms_of(current) if current else None
-        if current and old == plain(terms):
+        if current and old == canonical_terms(terms):
             return current
         number = (policy.versions.aggregate(last=Max("version"))["last"] or 0) + 1
         version = PolicyVersion.objects.create(
             policy=policy,
             version=number,
-            sha256=version_digest({"name": policy.name, "version": number, **plain(terms)}),
+            sha256=version_digest({"name": policy.name, "version": number, **canonical_terms(terms)}),
             created_by=actor.label,
             created_at=now,
             **terms,
@@ -153,7 +153,7 @@ def _no_group(names: set[str]) -> str | None:
 
 
 def terms_of(version: PolicyVersion) -> dict[str, Any]:
-    return plain({name: getattr(version, name) for name in TERMS})
+    return canonical_terms({name: getattr(version, name) for name in TERMS})
 
 
 def from_plain(terms: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def from_plain(terms: dict[str, Any]) -> dict[str, Any]:
     return terms | {"auto_approve_threshold": Decimal(terms["auto_approve_threshold"])}
 
 
-def plain(terms: dict[str, Any]) -> dict[str, Any]:
+def canonical_terms(terms: dict[str, Any]) -> dict[str, Any]:
     """Return the terms as entries and digests hold them: decimals as text, so that 0.95 and 0.950 are one."""
     return {
         name: f"{value.normalize():f}" if isinstance(value := terms.get(name), Decimal) else value for name in TERMS

@@ -17,7 +17,9 @@ from .ending import subject
 
 
 @contextmanager
-def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, channel: Channel) -> Iterator[None]:
+def audit_decision_refusal(
+    decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, channel: Channel
+) -> Iterator[None]:
     """Write an entry when the attempt inside is refused by a rule (NotAllowed) or comes too late (Conflict).
 
     Put it around the attempt's own transaction: that one is rolled back, and the entry stands by itself. It is no
@@ -43,7 +45,7 @@ def remembered(decision_id: UUID, attempt: str, *, actor: Actor, now: datetime, 
 
 
 @contextmanager
-def noted(
+def audit_refusal(
     attempt: str, about: Subject, *, actor: Actor, now: datetime, data: dict[str, Any] | None = None
 ) -> Iterator[None]:
     """Write an entry when what somebody tries inside, with a bypass or a change of the rules, is refused to them
@@ -59,7 +61,7 @@ def noted(
 
 
 @transaction.atomic
-def remember_caller(route: str, path: str, why: str, *, actor: Actor, now: datetime) -> None:
+def audit_refused_caller(route: str, path: str, why: str, *, actor: Actor, now: datetime) -> None:
     """Write that a caller was turned away before anything was looked at; `path` is what they asked for of a `route`."""
     record(
         "decision.refused",

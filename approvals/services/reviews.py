@@ -33,19 +33,19 @@ from approvals.models import (
 from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
 from approvals.queries.bypasses import grant
-from approvals.queries.case import case, current, outcome
+from approvals.queries.decision_facts import current, decision_facts, outcome
 from approvals.queries.decisions import DECISIONS
 from approvals.queries.people import approvers
-from approvals.queries.plain import Rows
+from approvals.queries.row_reader import RowReader
 from approvals.queries.same_lines import read_alike
-from approvals.queries.verdicts import grounds_of
-from audit.log import Actor, Line, record, record_all
+from approvals.queries.verdict_context import verdict_context
+from audit.log import Actor, NewEntry, record, record_all
 
 from . import bypasses
 from .ending import JUDGED, commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .owners import demand_own
-from .refusals import remembered
+from .refusals import audit_decision_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def review(
     Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
     """
     check_text(verdict, text, category)
-    with remembered(decision_id, verdict, actor=actor, now=now, channel=seen.channel), transaction.atomic():
+    with audit_decision_refusal(decision_id, verdict, actor=actor, now=now, channel=seen.channel), transaction.atomic():
         return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category, in_name_of)
 
 
@@ -160,7 +160,7 @@ def withdraw(
 ) -> Decision:
     """Take one's own review back while the decision is pending. Raise NotFound, NotAllowed, Conflict or Invalid."""
     check_text(Verdict.REQUEST_CHANGES, reason, "")
-    with remembered(decision_id, "withdraw", actor=actor, now=now, channel=channel), transaction.atomic():
+    with audit_decision_refusal(decision_id, "withdraw", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         demand_own(user)
         if decision.status != Status.PENDING:
@@ -194,7 +194,7 @@ def open_page(patch: Patch, user: User, now: datetime) -> None:
     PatchView.objects.bulk_create([PatchView(patch=patch, user=user, opened_at=now)], ignore_conflicts=True)
 
 
-def find_locked(decision_id: UUID, decisions: Rows[Decision] = DECISIONS) -> Decision:
+def find_locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -> Decision:
     """Return the locked decision as `locked` does; raise NotFound."""
     try:
         return locked(decision_id, decisions)
@@ -225,25 +225,25 @@ def _review(
     decision = find_locked(decision_id, JUDGED)
     if seen.patch_id is not None:
         demand_same(decision, seen.patch_id)
-    grounds = grounds_of(decision, user, actor.authn, now)
+    context = verdict_context(decision, user, actor.authn, now)
     alone = seen.bypass is not None and verdict == Verdict.APPROVE
     bypass = bypasses.find_locked(seen.bypass) if seen.bypass is not None and alone else None
     intent = Intent(
         verdict=verdict,
         seen_sha256=seen.sha256,
         displayed=seen.displayed,
-        opened=grounds.opened,
+        opened=context.opened,
         bulk=seen.channel == Channel.BULK,
         in_name_of=in_name_of,
         authenticated_at=seen.authenticated_at,
         factor_at=seen.factor_at,
         alone=alone,
-        read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not grounds.opened else (),
+        read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not context.opened else (),
     )
     held = grant(bypass, decision) if bypass else None
-    if sentence := refusal(case(decision, grounds.live, held), grounds.person, intent, now):
+    if sentence := refusal(decision_facts(decision, context.live, held), context.person, intent, now):
         raise _as_error(sentence, decision)
-    absent = absent_of(grounds.person, intent)
+    absent = absent_of(context.person, intent)
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
@@ -262,14 +262,14 @@ def _review(
         created_at=now,
     )
     insert([given])
-    given_alike = {user.pk, *(voice.reviewer_id for voice in grounds.live if voice.verdict == verdict)}
-    standing = approvers(given_alike, grounds.memberships, decision.policy_version.decider_groups)
+    given_alike = {user.pk, *(other.reviewer_id for other in context.live if other.verdict == verdict)}
+    standing = approvers(given_alike, context.memberships, decision.policy_version.decider_groups)
     if verdict == Verdict.APPROVE:
         ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
     else:
         ended = _count_refusal(decision, standing, given, user, actor, now)
     recorded = _recorded(decision, given, actor)
-    record_all([recorded, *ended], at=now, wake=bool(ended), ends={recorded.subject.key: grounds.last_entry})
+    record_all([recorded, *ended], at=now, wake=bool(ended), ends={recorded.subject.key: context.last_entry})
     return decision
 
 
@@ -281,7 +281,7 @@ def _count_approval(
     seen: Seen,
     now: datetime,
     bypass: Bypass | None,
-) -> list[Line]:
+) -> list[NewEntry]:
     """End the decision when the approvals on this digest, by these people who may still decide, reach the quorum, or
     a locked bypass stands for those that are missing. Return the entries of that to record, none while it waits."""
     decision.approvals = len(people)
@@ -309,7 +309,7 @@ def _count_approval(
 
 def _count_refusal(
     decision: Decision, people: list[Approver], given: Review, user: User, actor: Actor, now: datetime
-) -> list[Line]:
+) -> list[NewEntry]:
     """End the decision when another revision is asked for or the rejections, by these people who may still decide,
     are as many as the policy asks for. Return the entry of that to record, none while it waits."""
     asked = decision.policy_version.deny_threshold
@@ -335,8 +335,8 @@ def _count_refusal(
     return [line]
 
 
-def _recorded(decision: Decision, given: Review, actor: Actor) -> Line:
-    return Line(
+def _recorded(decision: Decision, given: Review, actor: Actor) -> NewEntry:
+    return NewEntry(
         "review.recorded",
         actor,
         subject(decision),

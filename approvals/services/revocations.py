@@ -11,9 +11,9 @@ from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import Acknowledgement, ApiToken, Decision, Revocation, Status, Text, TokenKind, User
-from approvals.queries.people import person
+from approvals.queries.people import reviewer_from_db
 from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since, item, listed
-from audit.log import Actor, Line, Subject, record, record_all
+from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
 from .lifecycle import LEAD, reason_words
@@ -49,7 +49,7 @@ def revoke_all(
     `criteria` says in words what the list was narrowed to, for the record. Raise NotAllowed, Invalid (no reason,
     nobody named, too many) or Conflict (the list is no longer what was looked at); then nothing is revoked.
     """
-    if LEAD not in person(user, actor.authn).permissions:
+    if LEAD not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only security leads revoke approvals.")
     demand_own(user)
     words = reason_words(reason)
@@ -132,7 +132,7 @@ def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: 
     Decision.objects.filter(pk__in=[row.pk for row in rows]).update(status=Status.REVOKED)
     data = {"reason": commitment(text), "revocation": str(batch)}
     record_all(
-        [Line("decision.revoked", actor, subject(row), data, row.patch.sha256, policy_ref(row)) for row in rows],
+        [NewEntry("decision.revoked", actor, subject(row), data, row.patch.sha256, policy_ref(row)) for row in rows],
         at=now,
         wake=True,
     )

@@ -18,7 +18,7 @@ from audit.log import Actor, Subject, record
 
 from . import access, killswitch, owners, policies, rights, trust
 from .ending import commitment
-from .refusals import noted
+from .refusals import audit_refusal
 from .rights import Waits
 
 HELD = {"policy_id": Policy, "person_id": User, "group_id": Group, "producer_id": Producer}
@@ -49,7 +49,7 @@ def change_policy(
             policies.publish(policy, terms, actor=actor, now=now)
         kept = Policy.objects.select_related("current").get(pk=policy.pk)
         if why and required():
-            payload = {"terms": policies.plain(terms), "place": place}
+            payload = {"terms": policies.canonical_terms(terms), "place": place}
             asked = Proposal(kind=Proposal.Kind.POLICY, policy=kept, payload=payload)
             return _propose(asked, why, reason, user, actor, now)
         if why:
@@ -193,13 +193,13 @@ def why_it_loosens(policy: Policy, terms: dict[str, Any]) -> list[str]:
     if kept and kept.current:
         before, old_place = policies.terms_of(kept.current), policies.place_of(kept)
     else:  # new: nothing is covered until it is switched on
-        before, old_place = policies.plain(terms), {**policies.place_of(policy), "enabled": False}
-    return loosens(before, policies.plain(terms), old_place, policies.place_of(policy))
+        before, old_place = policies.canonical_terms(terms), {**policies.place_of(policy), "enabled": False}
+    return loosens(before, policies.canonical_terms(terms), old_place, policies.place_of(policy))
 
 
 def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
     """Ask that automatic approval runs again; without a second person in this install it does at once."""
-    with noted("start", killswitch.SUBJECT, actor=actor, now=now):
+    with audit_refusal("start", killswitch.SUBJECT, actor=actor, now=now):
         if not is_lead(user):
             raise NotAllowed("Only security leads switch automatic approval on.")
         owners.demand_own(user)
@@ -214,7 +214,7 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
 
 def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
     """Stop automatic approval at once; one person is enough. Return False when it was stopped already."""
-    with noted("stop", killswitch.SUBJECT, actor=actor, now=now):
+    with audit_refusal("stop", killswitch.SUBJECT, actor=actor, now=now):
         if not is_lead(user):
             raise NotAllowed("Only security leads stop automatic approval.")
         owners.demand_own(user)
@@ -228,7 +228,7 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
     Raise NotFound, NotAllowed (its author, who gains by it, no such right) or Conflict (decided, stale, no longer
     possible).
     """
-    with noted("agree", _named(proposal_id), actor=actor, now=now), transaction.atomic():
+    with audit_refusal("agree", _named(proposal_id), actor=actor, now=now), transaction.atomic():
         _hold_target(proposal_id)
         proposal = _open(proposal_id)
         if sentence := why_not_agree(proposal, second(user)):
@@ -252,7 +252,7 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
 
 def refuse(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
     """Refuse somebody's proposal or take back one's own. Raise NotFound, NotAllowed or Conflict."""
-    with noted("refuse", _named(proposal_id), actor=actor, now=now), transaction.atomic():
+    with audit_refusal("refuse", _named(proposal_id), actor=actor, now=now), transaction.atomic():
         proposal = _open(proposal_id)
         who = second(user)
         own = proposal.proposed_by_id in who.accounts

@@ -27,7 +27,7 @@ from approvals.models import (
 )
 from approvals.policy.timeouts import no_approval_by_time, reminder_times
 from approvals.queries.facts import CveFacts, cve_facts
-from audit.log import Actor, Line, record_all
+from audit.log import Actor, NewEntry, record_all
 from audit.models import ActorKind
 
 from .automatic import policy_actor
@@ -84,7 +84,7 @@ def expire_due(now: datetime, limit: int = 200) -> int:
         due = _take(limit, expire_at__lte=now)
         refused, others, enabled = _refused(due), _others(due), bool(due) and runs_now()
         raised: list[Decision] = []
-        lines: list[Line] = []
+        lines: list[NewEntry] = []
         ends: dict[End, list[Decision]] = defaultdict(list)
         for decision in due:
             if decision.expire_action == ExpireAction.ESCALATE and decision.policy_version.expire_after_seconds:
@@ -141,7 +141,7 @@ def _end_of(decision: Decision, refused: bool, others: dict[str, CveFacts], enab
     return End(Status.AUTO_APPROVED, APPROVED, DeciderKind.POLICY, policy_actor(version))
 
 
-def _once_more(decision: Decision, now: datetime) -> Line:
+def _once_more(decision: Decision, now: datetime) -> NewEntry:
     """Give people one more period, counted from now: while no worker ran they could not decide."""
     before = decision.expire_at
     decision.expire_at = now + timedelta(seconds=decision.policy_version.expire_after_seconds or 0)
@@ -151,13 +151,13 @@ def _once_more(decision: Decision, now: datetime) -> Line:
     return raise_to_leads(decision, EXPIRY, cause="The time ended; the leads have one more period", data=data)
 
 
-def _remind(decision: Decision, now: datetime) -> Line:
+def _remind(decision: Decision, now: datetime) -> NewEntry:
     version, due = decision.policy_version, decision.remind_at
     times = reminder_times(decision.created_at, decision.expire_at, version.reminder_percents)
     decision.reminders += 1
     decision.remind_at = times[decision.reminders] if decision.reminders < len(times) else NO_DEADLINE
     said = _lateness(due, now, n=decision.reminders, of=len(times), expire_at=decision.expire_at)
-    return Line("decision.reminded", REMINDER, subject(decision), said, decision.patch.sha256, policy_ref(decision))
+    return NewEntry("decision.reminded", REMINDER, subject(decision), said, decision.patch.sha256, policy_ref(decision))
 
 
 def _lateness(due: datetime, now: datetime, **data: Any) -> dict[str, Any]:

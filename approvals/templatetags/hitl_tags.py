@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from approvals.models import Category, Decision, Patch, Priority, Status, Wargaming
-from approvals.queries import case
-from approvals.queries.case import LastChange
+from approvals.queries import decision_facts
+from approvals.queries.decision_facts import LastChange
 
 from .number_tags import percent
 
@@ -184,7 +184,7 @@ def wargaming_note(patch: Patch) -> str:
 @register.filter
 def last_change(decision: Decision) -> LastChange:
     """Return who gave the decision its present status, and when."""
-    return case.last_change(decision)
+    return decision_facts.last_change(decision)
 
 
 @register.filter

@@ -12,7 +12,7 @@ from approvals.forms import AbsenceForm
 from approvals.queries import delegations
 from approvals.services import absence as services
 
-from .access import person_of, varies, viewers
+from .access import user_of, varies, viewers
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -20,7 +20,7 @@ from .access import person_of, varies, viewers
 @varies
 def absence(request: HttpRequest) -> HttpResponse:
     """Show who stands in for whom; a POST asks somebody to."""
-    user = person_of(request)
+    user = user_of(request)
     form = AbsenceForm(request.POST if request.method == "POST" else None, delegations.may_stand_in(user))
     if request.method != "POST":
         return _page(request, form)
@@ -46,7 +46,7 @@ def absence(request: HttpRequest) -> HttpResponse:
 @viewers
 def end(request: HttpRequest, delegation_id: int) -> HttpResponse:
     """End one before its time."""
-    user = person_of(request)
+    user = user_of(request)
     try:
         ended = services.end(delegation_id, user=user, actor=person_actor(request, user), now=timezone.now())
     except NotFound as error:
@@ -59,7 +59,7 @@ def end(request: HttpRequest, delegation_id: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: AbsenceForm, status: int = 200) -> HttpResponse:
-    user, now = person_of(request), timezone.now()
+    user, now = user_of(request), timezone.now()
     context = {
         "form": form,
         "now": now,

@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.models import User
 from approvals.policy.visible_fields import Reader, reader_among, sees, why_hidden
-from approvals.queries.people import person_shown
+from approvals.queries.people import reviewer_shown
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -66,7 +66,7 @@ def go_to(request: HttpRequest, address: str) -> HttpResponse:
     return redirect(address)
 
 
-def person_of(request: HttpRequest) -> User:
+def user_of(request: HttpRequest) -> User:
     """Return the signed-in person of a view behind `viewers`."""
     assert isinstance(request.user, User)
     return request.user
@@ -78,7 +78,7 @@ class Hidden(PermissionDenied):
 
 def reader_of(request: HttpRequest) -> Reader:
     """Return which reader of `policy.visible_fields` the signed-in person is, by the groups that the API goes by."""
-    return reader_among(person_shown(person_of(request)).permissions)
+    return reader_among(reviewer_shown(user_of(request)).permissions)
 
 
 def demand_sight(request: HttpRequest, field: str) -> None:

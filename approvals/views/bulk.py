@@ -14,14 +14,14 @@ from approvals.actors import person_actor
 from approvals.errors import Conflict, Invalid, NotFound, Refusal
 from approvals.forms import BulkForm
 from approvals.models import Category, Channel, Decision, Displayed, PatchView, Review, User, Verdict
-from approvals.policy.rules import Intent, Person, refusal
-from approvals.queries.case import case, read_gates
+from approvals.policy.rules import Intent, Reviewer, refusal
+from approvals.queries.decision_facts import decision_facts, read_gates
 from approvals.queries.decisions import by_id
-from approvals.queries.delegations import present
+from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.same_lines import read_alike, waiting_alike
 from approvals.services import reviews
 
-from .access import person_of, varies, viewers
+from .access import user_of, varies, viewers
 
 MOST = 200
 
@@ -38,7 +38,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     form, items, verdict = BulkForm(asked), _items(asked), asked.get("verdict", "")
     if not items or not request.POST.get("confirmed") or not form.is_valid():
         return preview(request, asked, form, status=422 if request.POST.get("confirmed") else 200)
-    results = _carry_out(request, form, person_of(request), items)
+    results = _carry_out(request, form, user_of(request), items)
     done = sum(row["why_not"] is None for row in results)
     counts = {"done": done, "refused": len(results) - done}
     return render(
@@ -53,7 +53,7 @@ def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: i
     if verdict not in Verdict.values or not items:
         return render(request, "approvals/bulk.html", context, status=422)
     now = timezone.now()
-    who, in_name_of = present(person_of(request), now), _name(form)
+    who, in_name_of = reviewer_with_delegations(user_of(request), now), _name(form)
     rows = _preview(items, who, Verdict(verdict), in_name_of, now)
     possible = sum(row["why_not"] is None for row in rows)
     context |= {
@@ -97,7 +97,7 @@ def _name(form: BulkForm) -> int | None:
 
 
 def _preview(
-    items: list[tuple[UUID, str]], who: Person, verdict: Verdict, in_name_of: int | None, now: datetime
+    items: list[tuple[UUID, str]], who: Reviewer, verdict: Verdict, in_name_of: int | None, now: datetime
 ) -> list[dict[str, Any]]:
     """Return each ticked decision with the reason why it would be skipped, or None; a fixed number of queries."""
     seen = dict(items)
@@ -118,7 +118,7 @@ def _preview(
             "patch": decision.patch,
             "sha256": seen[decision.decision_id],
             "why_not": refusal(
-                case(decision, live[decision.pk]),
+                decision_facts(decision, live[decision.pk]),
                 who,
                 Intent(verdict, seen[decision.decision_id], "card", decision.pk in opened, True, in_name_of, read=read),
                 now,

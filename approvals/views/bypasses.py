@@ -19,7 +19,7 @@ from approvals.queries import decisions as find
 from approvals.services import bypasses
 from approvals.services.bypasses import Target
 
-from .access import person_of, viewers
+from .access import user_of, viewers
 
 READ = "approvals.view_policy"
 LEAD = "approvals.lead_decision"
@@ -33,7 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """Show every bypass; a POST asks for one, for the patch that `?decision=` fills in or another target."""
     if request.method != "POST":
         return _page(request, BypassForm(None, queries.may_hold(), _prefilled(request)))
-    form, user = BypassForm(request.POST, queries.may_hold()), person_of(request)
+    form, user = BypassForm(request.POST, queries.may_hold()), user_of(request)
     if not form.is_valid():
         return _page(request, form, status=422)
     said = form.cleaned_data
@@ -63,7 +63,7 @@ def decide(request: HttpRequest, bypass_id: int, answer: str) -> HttpResponse:
     """Grant, refuse or withdraw what was asked, or end what runs."""
     if answer not in ANSWERS:
         raise Http404
-    user = person_of(request)
+    user = user_of(request)
     try:
         done = ANSWERS[answer](bypass_id, user=user, actor=person_actor(request, user), now=timezone.now())
     except NotFound as error:
@@ -81,7 +81,7 @@ def decide(request: HttpRequest, bypass_id: int, answer: str) -> HttpResponse:
 @permission_required(READ, raise_exception=True)
 def review(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Judge one use; an error stands at its form, with what was typed."""
-    form, user = BypassReviewForm(request.POST), person_of(request)
+    form, user = BypassReviewForm(request.POST), user_of(request)
     if form.is_valid():
         said = form.cleaned_data
         try:
@@ -105,7 +105,7 @@ def review(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: BypassForm, *, status: int = 200, **changes: Any) -> HttpResponse:
-    user, now = person_of(request), timezone.now()
+    user, now = user_of(request), timezone.now()
     lead = user.has_perm(LEAD)
     context = {
         "active": "policies",

@@ -6,10 +6,10 @@ from approvals.diff.interdiff import Comparison, FileComparison, compare, compar
 from approvals.diff.rows import HunkRows
 from approvals.models import Patch
 
+from .comment_positions import load
 from .diff import OPEN_LINES
 from .diff_rows import Line, Table
 from .failures import attempted
-from .places import load
 
 MARKUP = 400_000  # characters of the rows of one page
 MOST_SHOWN = 60  # files laid out on one page; further ones are links

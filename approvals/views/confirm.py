@@ -22,13 +22,13 @@ from approvals.forms import ConfirmForm, VerdictForm
 from approvals.models import Decision, User
 from approvals.openid.provider import AGAIN
 from approvals.queries import decisions
-from approvals.queries.case import asks_for_factor
+from approvals.queries.decision_facts import asks_for_factor
 from approvals.queries.people import comes_from_provider
 from approvals.services import access
-from approvals.sessions import keep_words, remember_password, renew_key
+from approvals.sessions import remember_password, renew_key, save_draft
 
-from . import listed
-from .access import go_to, person_of, viewers, way_back
+from . import list_navigation
+from .access import go_to, user_of, viewers, way_back
 
 KEPT = ("text", "in_name_of", "bypass")
 """The fields of the panel that outlive a way elsewhere; the verdict is given again."""
@@ -70,16 +70,16 @@ def elsewhere(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     except NotFound as error:
         raise Http404 from error
     kept = {name: form.cleaned_data.get(name) for name in KEPT}
-    keep_words(request, decision_id, **kept | {"text": request.POST.get("text", "")})
+    save_draft(request, decision_id, **kept | {"text": request.POST.get("text", "")})
     chosen = request.POST.get("by", "")
-    ways = {way["by"]: way["url"] for way in second_factors(person_of(request), panel_address(request, decision_id))}
+    ways = {way["by"]: way["url"] for way in second_factors(user_of(request), panel_address(request, decision_id))}
     return go_to(request, ways.get(chosen) or address(request, decision))
 
 
 def take_password(request: HttpRequest, password: str) -> None:
     """Check the signed-in person's password; a right one counts for five minutes, in a session with a new key. Raise
     Invalid or TooMany."""
-    user, now = person_of(request), timezone.now()
+    user, now = user_of(request), timezone.now()
     access.confirm_password(user, password, actor=person_actor(request, user), now=now)
     renew_key(request)
     remember_password(request, user)
@@ -89,7 +89,7 @@ def proofs(request: HttpRequest, decision: Decision) -> dict[str, Any]:
     """Return by what this person can prove in the decision panel who they are: a `password` typed there, `others`
     that lead away and back; whoever comes from a provider is asked there first, on the page that has it. Where a second
     `factor` is asked for, nothing else counts."""
-    user = person_of(request)
+    user = user_of(request)
     others = second_factors(user, panel_address(request, decision.decision_id))
     if asks_for_factor(decision.policy_version):
         return {"password": False, "others": others, "factor": True}
@@ -114,7 +114,7 @@ def _asking(back: str, **more: str) -> str:
 
 
 def panel_address(request: HttpRequest, decision_id: UUID) -> str:
-    return f"{listed.patch_address(request, decision_id)}#decision"
+    return f"{list_navigation.patch_address(request, decision_id)}#decision"
 
 
 def second_factors(user: User, back: str) -> list[dict[str, str]]:
@@ -130,7 +130,7 @@ def _page(request: HttpRequest, form: forms.Form, status: int) -> HttpResponse:
     context = {
         "form": form,
         "next": back,
-        "others": second_factors(person_of(request), back),
+        "others": second_factors(user_of(request), back),
         "factor": factor,
         "provider": "" if factor else _provider(request),
     }
@@ -142,7 +142,7 @@ def _provider(request: HttpRequest) -> str:
 
     What the browser sends the provider is its person's to change, so when it asked them is read in its answer.
     """
-    if not settings.OIDC_ISSUER or not comes_from_provider(person_of(request)):
+    if not settings.OIDC_ISSUER or not comes_from_provider(user_of(request)):
         return ""
     asked = {"process": "login", "next": way_back(request), AGAIN: "1"}
     return f"{reverse('openid_connect_login', args=['sso'])}?{urlencode(asked)}"

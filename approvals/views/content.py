@@ -15,7 +15,7 @@ from approvals.queries.differences import differences, grouped
 
 from .access import demand_sight, reader_of, varies, viewers
 from .comparison import comparison
-from .patch import decision_or_404, with_diff
+from .patch_context import decision_or_404, with_diff
 
 
 @require_safe

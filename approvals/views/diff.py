@@ -20,9 +20,9 @@ from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
 
 from . import odd, words
+from .comment_positions import Places, load, places
 from .diff_rows import Line, Table
 from .failures import attempted
-from .places import Places, load, places
 
 CUT = '<span class="cut">'  # in the markup of a line of which only the beginning is drawn
 OPEN_LINES = 400  # lines of the page, in file order, that are there at once; the rest loads on demand

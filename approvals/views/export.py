@@ -20,7 +20,7 @@ from approvals.policy.visible_fields import Reader, sees, why_hidden
 from approvals.queries import history as queries
 from approvals.services.access import record_export
 
-from .access import person_of, reader_of, viewers
+from .access import reader_of, user_of, viewers
 
 COLUMNS = [
     "decision_id",
@@ -66,7 +66,7 @@ class _Line:
 @viewers
 def history_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The filtered history, newest first, up to 10,000 rows; the export itself is an entry of the audit log."""
-    form, user, now = HistoryForm(request.GET), person_of(request), timezone.now()
+    form, user, now = HistoryForm(request.GET), user_of(request), timezone.now()
     rows = queries.decided(form.filters()).select_related("revocation").order_by(*queries.ORDER)[:ROWS]
     with connection.limited_to(settings.DATABASE_LIMITS["export"]):  # type: ignore[attr-defined]  # of hitl.postgresql
         found = _begun(rows.iterator(chunk_size=500))

@@ -8,13 +8,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from approvals.forms import QueueForm
-from approvals.policy.rules import Person
+from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
-from approvals.queries.people import person_shown
+from approvals.queries.people import reviewer_shown
 from approvals.queries.weaknesses import named
 from approvals.templatetags.form_tags import choices_of
 
-from .access import person_of, varies, viewers
+from .access import user_of, varies, viewers
 from .links import queue_address
 
 CHOICES = {"severity", "wargaming", "sla"}
@@ -26,7 +26,7 @@ IN_THE_LONG_MENU = {"package", "language", "producer", "policy"}  # offered whil
 @varies
 def facet(request: HttpRequest, name: str) -> HttpResponse:
     """The values of one filter with their counts."""
-    form, who = QueueForm(request.GET), person_shown(person_of(request))
+    form, who = QueueForm(request.GET), reviewer_shown(user_of(request))
     others = queries.without(form.filters(), name) if name in CHOICES | queries.FACETS.keys() else None
     if others is None:
         raise Http404
@@ -34,7 +34,7 @@ def facet(request: HttpRequest, name: str) -> HttpResponse:
     if name in CHOICES:
         context: dict[str, Any] = {"kind": "choices", "values": _choices(form, name, others, who, chosen)}
     else:
-        values, more = queries.facet(queries.waiting(others, timezone.now(), who), name)
+        values, more = queries.facet(queries.queue_rows(others, timezone.now(), who), name)
         context = {
             "kind": "options" if name in IN_THE_LONG_MENU else "links",
             "more": more,
@@ -52,14 +52,14 @@ def facet(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "approvals/_facet.html", context | {"name": name})
 
 
-def _choices(form: QueueForm, name: str, others: queries.Filters, who: Person, chosen: str) -> list[dict[str, Any]]:
+def _choices(form: QueueForm, name: str, others: queries.Filters, who: Reviewer, chosen: str) -> list[dict[str, Any]]:
     """Return a filter's fixed choices, each counted by itself and so never beyond a thousand rows."""
     now = timezone.now()
     return [
         {
             **choice,
             "selected": choice["value"] == chosen,
-            "count": queries.counted(queries.waiting(queries.having(others, name, choice["value"]), now, who))
+            "count": queries.counted(queries.queue_rows(queries.having(others, name, choice["value"]), now, who))
             if choice["value"]
             else "",
         }

@@ -45,7 +45,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "form": form,
         "people": offered(),
         "filters_active": filters.active(),
-        "decisions": queries.dress(shown.rows),
+        "decisions": queries.with_card_data(shown.rows),
         "tabs": [
             {
                 "key": str(key),

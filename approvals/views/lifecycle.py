@@ -15,9 +15,10 @@ from approvals.forms import ExtendForm, ReasonForm
 from approvals.models import Channel
 from approvals.services import lifecycle, reviews
 
-from . import listed
-from .access import go_to, person_of, varies, viewers
-from .patch import decision_or_404, refused
+from . import list_navigation
+from .access import go_to, user_of, varies, viewers
+from .decide import refused
+from .patch_context import decision_or_404
 
 ACTS: dict[str, tuple[Callable[..., Any], str]] = {
     "escalate": (lifecycle.escalate, "Escalated to the security leads."),
@@ -34,7 +35,7 @@ ACTS: dict[str, tuple[Callable[..., Any], str]] = {
 def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
     """Run one act, and say on the page what came of it."""
     service, sentence = ACTS[name]
-    decision, user, form = decision_or_404(decision_id), person_of(request), ReasonForm(request.POST)
+    decision, user, form = decision_or_404(decision_id), user_of(request), ReasonForm(request.POST)
     if not form.is_valid():
         return refused(request, decision, Invalid(" ".join(map(str, form.errors["reason"]))), name)
     actor, now = person_actor(request, user), timezone.now()
@@ -43,7 +44,7 @@ def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
     except Refusal as error:
         return refused(request, decision_or_404(decision_id), error, name)
     messages.success(request, sentence)
-    return go_to(request, listed.patch_address(request, decision_id))
+    return go_to(request, list_navigation.patch_address(request, decision_id))
 
 
 @require_POST
@@ -51,7 +52,7 @@ def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
 @varies
 def extend(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Give more time, and say on the page until when."""
-    decision, user, form = decision_or_404(decision_id), person_of(request), ExtendForm(request.POST)
+    decision, user, form = decision_or_404(decision_id), user_of(request), ExtendForm(request.POST)
     if not form.is_valid():
         wrong = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
         return refused(request, decision, Invalid(wrong), "extend")
@@ -67,4 +68,4 @@ def extend(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     except Refusal as error:
         return refused(request, decision_or_404(decision_id), error, "extend")
     messages.success(request, f"Open until {moment(done.expire_at)}.")
-    return go_to(request, listed.patch_address(request, decision_id))
+    return go_to(request, list_navigation.patch_address(request, decision_id))

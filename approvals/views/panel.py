@@ -8,9 +8,9 @@ from django import forms
 from approvals.forms import VerdictForm
 from approvals.models import NO_DEADLINE, Bypass, Decision, Review, Status, Verdict
 from approvals.policy.quorum import missing
-from approvals.policy.rules import FRESH, Case, Intent, Person, StepUp, refusal
+from approvals.policy.rules import FRESH, DecisionFacts, Intent, Reviewer, StepUp, refusal
 from approvals.queries.bypasses import held_for
-from approvals.queries.case import case
+from approvals.queries.decision_facts import decision_facts
 from approvals.queries.people import approvers
 from approvals.queries.queue import who_can
 
@@ -18,7 +18,7 @@ from approvals.queries.queue import who_can
 def panel(
     decision: Decision,
     reviews: list[Review],
-    person: Person,
+    person: Reviewer,
     now: datetime,
     *,
     form: forms.Form | None = None,
@@ -35,7 +35,7 @@ def panel(
     `act` is one that was refused: its name, the text typed and the error.
     """
     live = [review for review in reviews if review.withdrawn_at is None]
-    seen = case(decision, live)
+    seen = decision_facts(decision, live)
 
     def why_not(verdict: Verdict) -> str | None:
         intent = Intent(
@@ -84,7 +84,7 @@ def panel(
     }
 
 
-def _fresh_until(seen: Case, authenticated_at: datetime | None, factor_at: datetime | None) -> datetime | None:
+def _fresh_until(seen: DecisionFacts, authenticated_at: datetime | None, factor_at: datetime | None) -> datetime | None:
     """Return until when an approval that needs it asks for no password or code again."""
     at = factor_at if seen.second_factor else authenticated_at
     return at + FRESH if seen.step_up and at else None
@@ -99,7 +99,7 @@ def _missing(decision: Decision, live: list[Review], *more: int) -> list[str]:
     return missing(given, decision.required_approvals, decision.required_groups)
 
 
-def _bypass(decision: Decision, live: list[Review], person: Person, now: datetime) -> Bypass | None:
+def _bypass(decision: Decision, live: list[Review], person: Reviewer, now: datetime) -> Bypass | None:
     """Return the bypass this person may use here; none, and no query, where one approval is all that is asked."""
     if decision.required_approvals < 2 and not decision.required_groups:
         return None

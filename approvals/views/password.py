@@ -20,7 +20,7 @@ from approvals.models import User
 from approvals.services import access, identity, recovery
 from approvals.sessions import keep_session
 
-from .access import person_of
+from .access import user_of
 
 
 class NewPasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
@@ -49,7 +49,7 @@ class PasswordForm(NewPasswordForm, ConfirmForm):
 @login_required
 def password(request: HttpRequest) -> HttpResponse:
     """Ask for the present and a new password; every other session is over with it."""
-    user = person_of(request)
+    user = user_of(request)
     if not user.has_usable_password():
         messages.error(request, "You have no password here: you sign in at your provider.")
         return redirect("account")

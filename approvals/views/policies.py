@@ -19,13 +19,13 @@ from approvals.forms import ConditionForm
 from approvals.models import Policy, PolicyVersion
 from approvals.policy.conditions import BadCondition, check
 from approvals.queries.backtest import MOST, backtest
-from approvals.queries.deciders import is_lead, waiting
+from approvals.queries.deciders import is_lead, open_proposals
 from approvals.queries.policies import described
 from approvals.services import killswitch, second_person
 
-from .access import person_of, policy_readers
+from .access import policy_readers, user_of
 from .links import with_parameters
-from .proposals import dressed
+from .proposals import proposals_shown
 
 CHANGE = "approvals.change_policy"
 
@@ -81,8 +81,8 @@ def index(request: HttpRequest) -> HttpResponse:
             "active": "policies",
             "policies": [_row(policy) for policy in rows],
             "stopped_by": killswitch.stopped_by(),
-            "proposals": dressed(waiting(), person_of(request)),
-            "may_switch": is_lead(person_of(request)),
+            "proposals": proposals_shown(open_proposals(), user_of(request)),
+            "may_switch": is_lead(user_of(request)),
             "second_person": second_person.required(),
         },
     )
@@ -109,7 +109,7 @@ def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
             "try_url": with_parameters(request, **{"try": "1"}),
             "versions": versions,
             "difference": _difference(request, versions),
-            "proposals": dressed(waiting().filter(policy=policy), person_of(request)),
+            "proposals": proposals_shown(open_proposals().filter(policy=policy), user_of(request)),
         },
     )
 
@@ -141,7 +141,7 @@ def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
 @policy_readers
 def switch(request: HttpRequest) -> HttpResponse:
     """Stop automatic approval, or ask that it runs again."""
-    user, reason = person_of(request), request.POST.get("reason", "")
+    user, reason = user_of(request), request.POST.get("reason", "")
     actor, now = person_actor(request, user), timezone.now()
     try:
         if request.POST.get("to") == "stop":
@@ -158,7 +158,7 @@ def switch(request: HttpRequest) -> HttpResponse:
 
 def _publish(request: HttpRequest, form: PolicyForm) -> HttpResponse | None:
     """Publish or propose what the form says; None when it was refused, with the sentence at the form."""
-    user = person_of(request)
+    user = user_of(request)
     try:
         proposal = second_person.change_policy(
             form.instance,

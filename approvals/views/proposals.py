@@ -19,7 +19,7 @@ from approvals.queries.deciders import rights_of, second, spelled
 from approvals.queries.policies import described
 from approvals.services import policies, second_person, trust
 
-from .access import person_of, policy_readers
+from .access import policy_readers, user_of
 
 Row = tuple[str, str, str]
 """What, as it is now, as it is asked for."""
@@ -32,7 +32,7 @@ def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
     acts = {"agree": second_person.agree, "refuse": second_person.refuse}
     if answer not in acts:
         raise Http404
-    user = person_of(request)
+    user = user_of(request)
     try:
         done = acts[answer](proposal_id, user=user, actor=person_actor(request, user), now=timezone.now())
         messages.success(request, f"{done}: {done.get_state_display().lower()}.")
@@ -41,7 +41,7 @@ def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
     return redirect("policies")
 
 
-def dressed(proposals: QuerySet[Proposal], user: User) -> list[dict[str, Any]]:
+def proposals_shown(proposals: QuerySet[Proposal], user: User) -> list[dict[str, Any]]:
     """Return proposals with what they change and what this person may do with them."""
     who = second(user)
     return [

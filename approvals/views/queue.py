@@ -9,16 +9,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from approvals.forms import PRIORITIES, QueueForm
-from approvals.policy.rules import Person
+from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
-from approvals.queries.delegations import present
+from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
 from approvals.queries.same_lines import with_alike
 from approvals.queries.workbench import saved_views
-from approvals.sessions import give_view_name_back
+from approvals.sessions import pop_view_name
 
-from .access import person_of, varies, viewers
+from .access import user_of, varies, viewers
 from .links import page_urls, queue_address, with_parameters
 
 PAGE = 25
@@ -36,31 +36,31 @@ SORTS = [
 def queue(request: HttpRequest) -> HttpResponse:
     """The page, or for htmx its list with filters."""
     now, form = timezone.now(), QueueForm(request.GET)
-    who = present(person_of(request), now)
-    narrow = queries.waiting(form.filters(), now, who)
+    who = reviewer_with_delegations(user_of(request), now)
+    narrow = queries.queue_rows(form.filters(), now, who)
     try:
         shown = page(queries.pending(), queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE, narrow)
     except BadCursor:
         return redirect(request.path)
     fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
-    context = _list(request, form, shown, who, now) | {"saved_views": saved_views(person_of(request))}
+    context = _list(request, form, shown, who, now) | {"saved_views": saved_views(user_of(request))}
     if fragment:
         return render(request, "approvals/_queue.html", context | {"fragment": True})
     return render(
         request,
         "approvals/queue.html",
-        context | {"kpis": queue_kpis(now), "needs_me": needs_of(who, now), "not_saved": give_view_name_back(request)},
+        context | {"kpis": queue_kpis(now), "needs_me": needs_of(who, now), "not_saved": pop_view_name(request)},
     )
 
 
-def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, now: datetime) -> dict[str, Any]:
+def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Reviewer, now: datetime) -> dict[str, Any]:
     filters = form.filters()
     tabs = priority_tabs(request, filters, who, now)
     return {
         "active": "queue",
         "form": form,
         "filters_active": filters.active() + bool(filters.q),
-        "decisions": with_alike(queries.dress(shown.rows, who, now), who.id, now),
+        "decisions": with_alike(queries.with_card_data(shown.rows, who, now), who.id, now),
         "tabs": tabs,
         "sort_options": [
             {"key": name, "label": label, "url": with_parameters(request, sort=name), "current": name == form.order()}
@@ -73,14 +73,14 @@ def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Person, 
     }
 
 
-def needs_of(who: Person, now: datetime) -> str:
+def needs_of(who: Reviewer, now: datetime) -> str:
     """Return how many waiting patches need this person; '' for somebody who does not review."""
     if "approvals.review_decision" not in who.permissions:
         return ""
-    return queries.counted(queries.waiting(queries.Filters(mine=True), now, who))
+    return queries.counted(queries.queue_rows(queries.Filters(mine=True), now, who))
 
 
-def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Person, now: datetime) -> list[dict[str, Any]]:
+def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Reviewer, now: datetime) -> list[dict[str, Any]]:
     """Return the tabs; each counts under the other filters."""
     counts = queries.counts_by_priority(filters, now, who)
     return [

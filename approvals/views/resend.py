@@ -14,10 +14,11 @@ from approvals.errors import Invalid
 from approvals.forms import BulkForm, CommentForm, VerdictForm
 from approvals.models import Displayed
 
-from . import bulk, patch, workbench
-from .access import person_of, way_back
-from .account import SignIn
+from . import bulk, comment, decide, workbench
+from .access import user_of, way_back
 from .lifecycle import ACTS
+from .patch_context import decision_or_404
+from .sign_in import SignIn
 
 Words = TypeVar("Words", bound=Form)
 
@@ -41,13 +42,13 @@ def form_again(request: HttpRequest) -> HttpResponse | None:
     act = match.url_name.removeprefix("patch-")
     if act not in {"decide", "confirm", "comment", *ACTS}:
         return None
-    decision = patch.decision_or_404(match.kwargs["decision_id"])
+    decision = decision_or_404(match.kwargs["decision_id"])
     if act == "comment":
-        return patch.comment_again(request, decision, _refused(CommentForm(request.POST), "text"), status=403)
+        return comment.comment_again(request, decision, _refused(CommentForm(request.POST), "text"), status=403)
     if act in {"decide", "confirm"}:
         form, card = VerdictForm(request.POST), request.POST.get("displayed") == Displayed.CARD
-        return patch.again(request, decision, person_of(request), _refused(form), card, status=403)
-    answer = patch.refused(request, decision, Invalid(SENTENCE), act)
+        return decide.again(request, decision, user_of(request), _refused(form), card, status=403)
+    answer = decide.refused(request, decision, Invalid(SENTENCE), act)
     answer.status_code = 403
     return answer
 

@@ -17,7 +17,7 @@ from approvals.queries import revocable
 from approvals.queries.people import offered
 from approvals.services import revocations
 
-from .access import person_of, varies, viewers
+from .access import user_of, varies, viewers
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,7 +31,7 @@ def revoke(request: HttpRequest) -> HttpResponse:
         return _page(request, form, status=422 if request.method == "POST" else 200)
     if request.method != "POST":
         return _page(request, form)
-    said, user = LookedForm(request.POST), person_of(request)
+    said, user = LookedForm(request.POST), user_of(request)
     if not said.is_valid():
         return _page(request, form, said=said, error=_wrong(said))
     looked = revocations.Looked(said.cleaned_data["digest"], said.cleaned_data["count"], said.cleaned_data["shown_at"])

@@ -14,8 +14,8 @@ from approvals.diff.structure import Diff, File
 from approvals.models import Patch
 
 from .access import demand_sight, varies, viewers
-from .patch import decision_or_404
-from .places import content, load
+from .comment_positions import content, load
+from .patch_context import decision_or_404
 
 WHOLE, SENT, REQUEST = "whole", "sent", "request"  # the patch, the mail it came in where that is encoded, a gate's
 TITLES = {

@@ -12,12 +12,12 @@ from django.views.decorators.http import require_safe
 from approvals.forms import QueueForm
 from approvals.models import Decision, Status
 from approvals.queries import queue as queries
-from approvals.queries.delegations import present
+from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.same_lines import with_alike
 
-from .access import person_of, varies, viewers
+from .access import user_of, varies, viewers
 from .links import queue_address
-from .patch import decision_or_404, panel_context
+from .patch_context import decision_or_404, panel_context
 from .queue import needs_of, priority_tabs
 
 MOST_CARDS = 50
@@ -28,13 +28,18 @@ MOST_CARDS = 50
 @varies
 def cards(request: HttpRequest) -> HttpResponse:
     """Several cards of the queue as they are now, by `id`; of a decided one what became of it."""
-    now, user = timezone.now(), person_of(request)
+    now, user = timezone.now(), user_of(request)
     rows = Decision.objects.filter(decision_id__in=_ids(request)).select_related(
         "patch__producer", "policy_version__policy", "decided_by_user"
     )
     waiting = [decision for decision in rows if decision.status == Status.PENDING]
     gone = [decision for decision in rows if decision.status != Status.PENDING]
-    context = {"decisions": with_alike(queries.dress(waiting, present(user, now), now), user.pk, now), "gone": gone}
+    context = {
+        "decisions": with_alike(
+            queries.with_card_data(waiting, reviewer_with_delegations(user, now), now), user.pk, now
+        ),
+        "gone": gone,
+    }
     return render(request, "approvals/_cards_again.html", context)
 
 
@@ -44,10 +49,10 @@ def cards(request: HttpRequest) -> HttpResponse:
 def counts(request: HttpRequest) -> HttpResponse:
     """The counts under the present filters, and how many patches arrived since the list was drawn."""
     now, form = timezone.now(), QueueForm(request.GET)
-    who = present(person_of(request), now)
+    who = reviewer_with_delegations(user_of(request), now)
     filters = form.filters()
     tabs = priority_tabs(request, filters, who, now)
-    rows = queries.waiting(filters, now, who)
+    rows = queries.queue_rows(filters, now, who)
     context = {
         "tabs": tabs,
         "needs_me": needs_of(who, now),

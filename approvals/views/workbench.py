@@ -14,10 +14,10 @@ from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
 from approvals.services import workbench
-from approvals.sessions import keep_view_name
+from approvals.sessions import save_view_name
 
-from . import listed
-from .access import person_of, viewers
+from . import list_navigation
+from .access import user_of, viewers
 
 
 @require_POST
@@ -27,17 +27,17 @@ def tick(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     decision, sha256 = _decision(decision_id), request.POST.get("file", "")
     if len(sha256) != 64:
         return HttpResponse("Which file?", status=422, content_type="text/plain; charset=utf-8")
-    workbench.tick(decision, person_of(request), sha256, request.POST.get("viewed") == "on")
+    workbench.tick(decision, user_of(request), sha256, request.POST.get("viewed") == "on")
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204)
-    return redirect(f"{listed.patch_address(request, decision_id)}#diff")
+    return redirect(f"{list_navigation.patch_address(request, decision_id)}#diff")
 
 
 @require_POST
 @viewers
 def presence(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Say that this page is open, and show who else has it open."""
-    decision, user, now = _decision(decision_id), person_of(request), timezone.now()
+    decision, user, now = _decision(decision_id), user_of(request), timezone.now()
     workbench.be_present(decision.patch, user, now)
     return render(request, "approvals/_presence.html", {"others_present": others_present(decision, user, now)})
 
@@ -47,7 +47,7 @@ def presence(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 def save_view(request: HttpRequest) -> HttpResponse:
     """Keep the queue's present filters under a name."""
     try:
-        view = workbench.save_view(person_of(request), request.POST.get("name", ""), request.POST.get("query", ""))
+        view = workbench.save_view(user_of(request), request.POST.get("name", ""), request.POST.get("query", ""))
     except Refusal as error:
         return name_again(request, error.detail)
     messages.success(request, f"Saved as {view.name}.")
@@ -56,7 +56,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
 
 def name_again(request: HttpRequest, sentence: str) -> HttpResponse:
     """Go back to the filters that were to be saved, with the name as it was typed and what is wrong with it."""
-    keep_view_name(request, request.POST.get("name", ""), sentence)
+    save_view_name(request, request.POST.get("name", ""), sentence)
     query = QueryDict(request.POST.get("query", "")[:2_000].lstrip("?")).urlencode()
     return redirect(f"{reverse('queue')}?{query}" if query else "queue")
 
@@ -65,7 +65,7 @@ def name_again(request: HttpRequest, sentence: str) -> HttpResponse:
 @viewers
 def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
     """Forget one of one's own saved views."""
-    workbench.delete_view(person_of(request), view_id)
+    workbench.delete_view(user_of(request), view_id)
     messages.success(request, "The view is gone; the patches are not.")
     return redirect("queue")
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import Decision, Delegation, Policy, Review, Status, Verdict
-from approvals.queries.delegations import present
-from approvals.queries.queue import Filters, waiting, who_can
+from approvals.queries.delegations import reviewer_with_delegations
+from approvals.queries.queue import Filters, queue_rows, who_can
 from approvals.services import absence, policies
 from audit.models import Entry
 from audit.queries import data_of
@@ -160,7 +160,7 @@ def test_the_voice_of_the_absent_counts_once(make_patch, approve, away, alice, b
         with pytest.raises(Conflict, match="A review by Alice or in their name"):
             approve(decision, bob, in_name_of=alice.pk)
     assert Decision.objects.get().approvals == 1
-    mine = waiting(Filters(mine=True), timezone.now(), present(alice, timezone.now()))
+    mine = queue_rows(Filters(mine=True), timezone.now(), reviewer_with_delegations(alice, timezone.now()))
     assert not mine.exists()
 
 

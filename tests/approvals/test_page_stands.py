@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from approvals.diff.parse import parse
 from approvals.models import PatchView
+from approvals.views import comment_positions
 from approvals.views import diff as diffs
-from approvals.views import places
 from tests.cast import Api
 from tests.mutations import SAMPLES, mutated, samples
 
@@ -71,7 +71,7 @@ def test_a_patch_that_cannot_be_read_is_shown_as_sent(sign_in, alice, make_patch
         raise LookupError("a mistake of ours")
 
     decision = make_patch(diff=TWO)
-    monkeypatch.setattr(places, "parse", broken)
+    monkeypatch.setattr(comment_positions, "parse", broken)
     answer = page(sign_in(alice), decision)
     assert answer.status_code == 200
     assert "+++ b/y\n@@ -1 +1 @@\n-c\n+d&lt;i&gt;" in answer.content.decode()

@@ -8,7 +8,7 @@ from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from approvals.models import ApiToken, Decision, Patch, Producer
-from approvals.queries.plain import Rows
+from approvals.queries.row_reader import RowReader
 from approvals.queries.tokens import token_of
 from approvals.sessions import SessionStore
 
@@ -18,7 +18,7 @@ from approvals.sessions import SessionStore
 def test_a_row_is_the_one_the_orm_reads(make_patch, model):
     make_patch(severity="critical")
     [expected] = model.objects.all()
-    [row] = Rows(model).where("true", [])
+    [row] = RowReader(model).where("true", [])
     assert model_to_dict(row) == model_to_dict(expected)
     assert row == expected
     assert not row._state.adding
@@ -27,12 +27,12 @@ def test_a_row_is_the_one_the_orm_reads(make_patch, model):
 @pytest.mark.django_db
 def test_fields_that_were_not_named_load_when_somebody_looks(make_patch, django_assert_num_queries):
     decision = make_patch(description="What it does")
-    patch = Rows(Patch, "sha256", "id").one("id = %s", [decision.patch_id])
+    patch = RowReader(Patch, "sha256", "id").one("id = %s", [decision.patch_id])
     with django_assert_num_queries(0):
         assert (patch.pk, patch.sha256) == (decision.patch_id, decision.patch.sha256)
     with django_assert_num_queries(1):
         assert patch.description == "What it does"
-    assert Rows(Patch, "id").one("id = %s", [0]) is None
+    assert RowReader(Patch, "id").one("id = %s", [0]) is None
 
 
 @pytest.mark.django_db

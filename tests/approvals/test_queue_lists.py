@@ -57,7 +57,7 @@ def backlog(make_patch, approve, alice):
 
 def matching(filters, person, now, order):
     """Return the keys of what matches in order, read row by row from the decisions themselves."""
-    narrow = set(queue.waiting(filters, now, person).values_list("pk", flat=True))
+    narrow = set(queue.queue_rows(filters, now, person).values_list("pk", flat=True))
     rows = Decision.objects.filter(status=Status.PENDING).order_by(*queue.ORDERS[order])
     return [decision.pk for decision in rows if decision.pk in narrow]
 
@@ -66,7 +66,7 @@ def matching(filters, person, now, order):
 @pytest.mark.parametrize("narrowed", NARROWED, ids=str)
 def test_pages_forth_and_back_show_every_match_once_in_order(backlog, bob_as_person, narrowed, order):
     now, filters, columns = timezone.now(), Filters(**narrowed), queue.ORDERS[order]
-    narrow = queue.waiting(filters, now, bob_as_person)
+    narrow = queue.queue_rows(filters, now, bob_as_person)
     whole = matching(filters, bob_as_person, now, order)
     assert bool(whole) == ("nobody" not in str(narrowed))
     pages, cursor = [], None
@@ -90,9 +90,9 @@ def test_the_tabs_agree_with_the_rows(backlog, bob_as_person, monkeypatch, narro
     now, filters = timezone.now(), Filters(**narrowed)
     counts = queue.counts_by_priority(filters, now, bob_as_person)
     for name in ("critical", "high", "medium", "low"):
-        rows = queue.waiting(queue.having(filters, "priority", name), now, bob_as_person)
+        rows = queue.queue_rows(queue.having(filters, "priority", name), now, bob_as_person)
         assert counts[name] == str(len(rows))
-    assert counts["all"] == str(len(queue.waiting(filters, now, bob_as_person)))
+    assert counts["all"] == str(len(queue.queue_rows(filters, now, bob_as_person)))
 
 
 def test_the_list_is_sorted_before_anything_wide_is_read(sign_in, alice, make_patch):
@@ -123,7 +123,7 @@ def test_a_patch_knows_its_place_and_leads_to_its_neighbours(backlog, bob_as_per
 
 def test_arrivals_are_those_that_match(backlog, bob_as_person, make_patch):
     now = timezone.now() + timedelta(minutes=1)
-    rows = queue.waiting(Filters(ecosystem="npm"), now, bob_as_person)
+    rows = queue.queue_rows(Filters(ecosystem="npm"), now, bob_as_person)
     later = now + timedelta(minutes=1)
     new, other = make_patch(ecosystem="npm", now=later), make_patch(ecosystem="PyPI", now=later)
     old = Decision.objects.filter(patch__ecosystem="npm").earliest("pk")
@@ -134,4 +134,4 @@ def test_arrivals_are_those_that_match(backlog, bob_as_person, make_patch):
 
 @pytest.fixture
 def bob_as_person(bob):
-    return people.person(bob)
+    return people.reviewer_from_db(bob)

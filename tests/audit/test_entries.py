@@ -16,10 +16,10 @@ from audit.log import (
     EXACT,
     MAX_BODY,
     Actor,
-    Line,
+    NewEntry,
     Subject,
     canonical,
-    plain,
+    json_ready,
     record,
     record_all,
     text_digest,
@@ -63,7 +63,7 @@ def test_keys_beyond_ascii_are_sorted_by_utf_16():
 @pytest.mark.parametrize("value", [2**53, -(2**53), [{"n": 10**20}]])
 def test_an_integer_that_a_reader_may_round_is_refused(value):
     with pytest.raises(ValueError, match="too large an integer"):
-        plain(value)
+        json_ready(value)
 
 
 @pytest.mark.django_db
@@ -167,7 +167,7 @@ def test_an_entry_has_at_most_65535_bytes():
     ],
 )
 def test_values_are_written_so_that_two_readers_hash_the_same(value, expected):
-    assert plain(value) == expected
+    assert json_ready(value) == expected
 
 
 @pytest.mark.django_db
@@ -223,9 +223,9 @@ def test_what_does_not_fit_the_side_table_is_cut_not_lost():
     assert (len(context.actor_label), len(context.object_label), len(context.user_agent)) == (150, 300, 300)
 
 
-def lines(*names: str, chained: bool = True) -> list[Line]:
+def lines(*names: str, chained: bool = True) -> list[NewEntry]:
     return [
-        Line("decision.expired", ACTOR, Subject("decision", name, f"label {name}", chained=chained), {"name": name})
+        NewEntry("decision.expired", ACTOR, Subject("decision", name, f"label {name}", chained=chained), {"name": name})
         for name in names
     ]
 

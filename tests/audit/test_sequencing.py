@@ -12,7 +12,7 @@ from django.utils import timezone
 from approvals.live import connection_parameters
 from approvals.models import FeedEntry, Heartbeat
 from approvals.services import dispatch as dispatching
-from approvals.services.dispatch import beat, dispatch
+from approvals.services.dispatch import dispatch, heartbeat
 from audit import sequencing
 from audit.log import Actor, Subject, record
 from audit.models import ActorKind, Entry, Leaf, Pending
@@ -203,6 +203,6 @@ def test_listeners_hear_what_was_placed_and_only_when_it_is_committed(make_patch
 @pytest.mark.django_db
 def test_a_heartbeat_is_one_row_that_moves():
     now = timezone.now()
-    beat("worker", now)
-    beat("worker", now)
+    heartbeat("worker", now)
+    heartbeat("worker", now)
     assert Heartbeat.objects.get().seen_at == now

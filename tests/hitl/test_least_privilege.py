@@ -18,7 +18,7 @@ from approvals.errors import Conflict
 from approvals.jobs import count_ahead, escalate, expire, forget, remind
 from approvals.models import Decision, KillSwitch, Policy, Proposal, Text, User
 from approvals.services import killswitch, lifecycle, second_person, workbench
-from approvals.services.dispatch import beat, dispatch
+from approvals.services.dispatch import dispatch, heartbeat
 from audit.models import Context, Entry, Leaf, Pending
 from hitl.checks import database_role
 from hitl.postgresql import rights
@@ -111,7 +111,7 @@ def test_time_runs_out_reminds_and_escalates(make_patch: Any) -> None:
     make_patch(now=timezone.now() - timedelta(days=400))
     for job in (remind, escalate, expire, forget, count_ahead):
         job(timestamp=0)
-    beat("worker", timezone.now())
+    heartbeat("worker", timezone.now())
     assert Decision.objects.get().status == "expired"
     assert Client().get("/readyz").status_code == 200
 

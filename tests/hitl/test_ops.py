@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from approvals.models import Verdict
 from approvals.services import lifecycle
-from approvals.services.dispatch import beat, dispatch
+from approvals.services.dispatch import dispatch, heartbeat
 from hitl import ops
 from tests.cast import Api, actor_for
 
@@ -45,9 +45,9 @@ def test_healthz_asks_nothing(no_database, django_assert_num_queries):
 def test_ready_needs_a_worker_seen_within_a_minute():
     client = Client()
     assert client.get("/readyz").json() == {"ready": False, "missing": ["worker"]}
-    beat("worker", timezone.now() - timedelta(seconds=61))
+    heartbeat("worker", timezone.now() - timedelta(seconds=61))
     assert client.get("/readyz").status_code == 503
-    beat("worker", timezone.now() - timedelta(seconds=50))
+    heartbeat("worker", timezone.now() - timedelta(seconds=50))
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "missing": []})
 

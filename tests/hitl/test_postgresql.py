@@ -10,7 +10,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from approvals.live import connection_parameters
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,29 +65,29 @@ def test_a_statement_is_prepared_from_its_sixth_use_on():
     kept = "select generic_plans + custom_plans from pg_prepared_statements where statement like '%%' || %s || '%%'"
     mark = uuid4().hex  # the connection has seen other tests
     for number in range(5):
-        assert prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
-    assert prepared(kept, [mark]) == []
+        assert query_prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
+    assert query_prepared(kept, [mark]) == []
     for number in range(5, 10):
-        assert prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
-    assert prepared(kept, [mark]) == [(5,)]
+        assert query_prepared(f"select '{mark}', %s::int", [number]) == [(mark, number)]
+    assert query_prepared(kept, [mark]) == [(5,)]
 
 
 def test_the_connection_of_the_moment_is_asked(used):
     pids = set()
     for _ in range(9):
-        pids |= set(prepared("select pg_backend_pid()"))
+        pids |= set(query_prepared("select pg_backend_pid()"))
         connection.close()
     assert pids == {(pid,) for pid in used}
 
 
 def test_a_prepared_statement_fails_as_any_other():
     with pytest.raises(DataError), transaction.atomic():
-        prepared("select 1 / %s::int", [0])
+        query_prepared("select 1 / %s::int", [0])
     with transaction.atomic():
         transaction.set_rollback(True)
         with pytest.raises(TransactionManagementError):
-            prepared("select 1")
-    assert prepared("select 1") == [(1,)]
+            query_prepared("select 1")
+    assert query_prepared("select 1") == [(1,)]
 
 
 def test_who_looks_on_at_statements_sees_prepared_ones():
@@ -98,13 +98,13 @@ def test_who_looks_on_at_statements_sees_prepared_ones():
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(look):
-        assert prepared("select %s::int", [41]) == [(41,)]
+        assert query_prepared("select %s::int", [41]) == [(41,)]
     assert seen == [("select %s::int", [41])]
 
 
 def test_the_query_log_shows_prepared_statements_with_their_values():
     with CaptureQueriesContext(connection) as log:
-        prepared("select 'one', %s::int", [41])
+        query_prepared("select 'one', %s::int", [41])
     assert [query["sql"] for query in log.captured_queries] == ["select 'one', 41::int"]
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from approvals.live import connection_parameters
 from approvals.models import Decision, Review
-from approvals.services.dispatch import beat
+from approvals.services.dispatch import heartbeat
 from audit.models import Entry
 from hitl import ops
 from hitl.management.commands.worker import jobs_connector
@@ -76,7 +76,7 @@ def held(sql: str, *parameters: Any) -> Iterator[None]:
 
 @pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 503), ("/health", 503)])
 def test_probes_answer_while_the_server_is_frozen(path: str, status: int) -> None:
-    beat("worker", timezone.now())
+    heartbeat("worker", timezone.now())
     assert Client().get("/readyz").status_code == 200
     with frozen():
         started = time.monotonic()

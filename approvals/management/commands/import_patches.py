@@ -20,7 +20,7 @@ from approvals.api.schemas import IntakeDocument
 from approvals.errors import Refusal
 from approvals.policy.severity import severity_of
 from approvals.services.access import ensure_producer
-from approvals.services.intake import Submission, Taken, submit_all
+from approvals.services.intake import Submission, SubmissionResult, submit_all
 
 SET = 50  # rows in one transaction
 
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         numbers, submissions = zip(*waiting.values(), strict=True)
         results = submit_all(submissions, producer=self.producer, actor=actor, now=timezone.now(), clocks=clocks)
         for number, result in zip(numbers, results, strict=True):
-            if isinstance(result, Taken):
+            if isinstance(result, SubmissionResult):
                 self.counts["new" if result.created else "known"] += 1
                 for note in result.decision.patch.metadata_notes if result.created else ():
                     self.stderr.write(f"\rline {number}: {note}")

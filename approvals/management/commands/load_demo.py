@@ -27,7 +27,7 @@ from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Patch, PatchKind, Producer, Status, User
 from approvals.models import Verdict as Word
 from approvals.services import access, lifecycle, reviews, second_person, timers
-from approvals.services.intake import Submission, Taken, submit_all
+from approvals.services.intake import Submission, SubmissionResult, submit_all
 from audit.log import Actor
 from audit.models import ActorKind
 
@@ -164,7 +164,9 @@ def _top_up(producer: Producer, wanted: Sequence[Scenario | DemoGate], now: date
     return [taken for taken in _submit(submissions, producer, now, clocks=True) if isinstance(taken, Refusal)]
 
 
-def _submit(submissions: list[Submission], producer: Producer, at: datetime, *, clocks: bool) -> list[Taken | Refusal]:
+def _submit(
+    submissions: list[Submission], producer: Producer, at: datetime, *, clocks: bool
+) -> list[SubmissionResult | Refusal]:
     return submit_all(submissions, producer=producer, actor=_machine(producer), now=at, clocks=clocks, synthetic=True)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from approvals.api.acting import on_named
+from approvals.api.actions import on_named
 from approvals.models import Comment, Decision, Displayed, Review, Revocation, Verdict
 from approvals.services.dispatch import dispatch
 from audit.models import Entry

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.test import override_settings
 from django.utils import timezone
 
-from approvals.live import Hearer, ear, places
+from approvals.live import Subscriber, ear, places
 from approvals.models import ApiToken, User
 from approvals.services import identity
 from approvals.services.dispatch import dispatch
@@ -131,7 +131,7 @@ def test_signed_out_there_are_no_events(client):
 
 def test_a_page_that_does_not_read_is_let_go():
     stream = queue.Queue(1)
-    ear.streams[stream] = Hearer()
+    ear.streams[stream] = Subscriber()
     try:
         ear._tell({"event": "stats"})
         ear._tell({"event": "stats"})
@@ -155,7 +155,7 @@ def ends_within(response, seconds):
 @pytest.mark.parametrize("how", ["switched off", "signed out everywhere", "signed out", "password", "token"])
 def test_a_stream_ends_within_ten_seconds_when_its_person_may_no_longer_hear(alice, token_for, how):
     api = Api(token_for("personal", "laptop", user=alice)) if how == "token" else Api(user=alice)
-    response, other = api.get("/hitl/events"), ear.subscribe(Hearer())
+    response, other = api.get("/hitl/events"), ear.subscribe(Subscriber())
     if how == "switched off":
         User.objects.filter(pk=alice.pk).update(is_active=False)  # by whatever way
     elif how == "signed out everywhere":

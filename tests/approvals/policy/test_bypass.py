@@ -8,16 +8,16 @@ import pytest
 from approvals.models import Priority, Status, Verdict
 from approvals.policy.bypass import Grant, unusable
 from approvals.policy.rules import Absent, Intent, StepUp, refusal
-from tests.approvals.policy.test_rules import CASE, NOW, PERSON, SHA
+from tests.approvals.policy.test_rules import FACTS, NOW, REVIEWER, SHA
 
-GRANT = Grant(holder=PERSON.id, state="granted", covers=True, ends_at=NOW + timedelta(minutes=5))
+GRANT = Grant(holder=REVIEWER.id, state="granted", covers=True, ends_at=NOW + timedelta(minutes=5))
 ALONE = Intent(Verdict.APPROVE, SHA, alone=True)
-HELD = replace(CASE, bypass=GRANT)
+HELD = replace(FACTS, bypass=GRANT)
 
 
 def test_its_holder_may_use_it_while_it_runs_for_what_it_covers():
-    assert unusable(GRANT, PERSON.id, NOW) is None
-    assert refusal(HELD, PERSON, ALONE, NOW) is None
+    assert unusable(GRANT, REVIEWER.id, NOW) is None
+    assert refusal(HELD, REVIEWER, ALONE, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -32,25 +32,25 @@ def test_its_holder_may_use_it_while_it_runs_for_what_it_covers():
     ],
 )
 def test_why_it_cannot_be_used(wrong, words):
-    case = replace(CASE, bypass=replace(GRANT, **wrong))
-    sentence = refusal(case, PERSON, ALONE, NOW)
+    facts = replace(FACTS, bypass=replace(GRANT, **wrong))
+    sentence = refusal(facts, REVIEWER, ALONE, NOW)
     assert words in sentence
     assert sentence.endswith("Nothing was changed.")
-    assert refusal(case, PERSON, replace(ALONE, alone=False), NOW) is None, "whoever does not use it is not asked"
-    assert refusal(case, PERSON, replace(ALONE, verdict=Verdict.REJECT), NOW) is None
+    assert refusal(facts, REVIEWER, replace(ALONE, alone=False), NOW) is None, "whoever does not use it is not asked"
+    assert refusal(facts, REVIEWER, replace(ALONE, verdict=Verdict.REJECT), NOW) is None
 
 
 def test_one_that_is_not_there_is_not_yours():
-    assert "You hold no such" in unusable(None, PERSON.id, NOW)
+    assert "You hold no such" in unusable(None, REVIEWER.id, NOW)
 
 
 @pytest.mark.parametrize(
     ("intent", "person"),
     [
-        (replace(ALONE, displayed="card"), PERSON),
-        (replace(ALONE, displayed="api"), PERSON),
-        (replace(ALONE, bulk=True), PERSON),
-        (ALONE, replace(PERSON, authn="token")),
+        (replace(ALONE, displayed="card"), REVIEWER),
+        (replace(ALONE, displayed="api"), REVIEWER),
+        (replace(ALONE, bulk=True), REVIEWER),
+        (ALONE, replace(REVIEWER, authn="token")),
     ],
 )
 def test_it_is_used_on_the_page_only(intent, person):
@@ -58,13 +58,13 @@ def test_it_is_used_on_the_page_only(intent, person):
 
 
 def test_it_is_not_used_in_somebody_elses_name():
-    absent = Absent(9, "bob@example.org", "bob", "Bob", permissions=PERSON.permissions)
+    absent = Absent(9, "bob@example.org", "bob", "Bob", permissions=REVIEWER.permissions)
     intent = replace(ALONE, in_name_of=9)
-    assert "in your own name" in refusal(HELD, replace(PERSON, absent=(absent,)), intent, NOW)
+    assert "in your own name" in refusal(HELD, replace(REVIEWER, absent=(absent,)), intent, NOW)
 
 
 @pytest.mark.parametrize(
-    ("case", "words"),
+    ("facts", "words"),
     [
         ({"people": {"submitted_by": "alice"}}, "You submitted"),
         ({"decider_groups": frozenset({"security-leads"})}, "Only members of"),
@@ -72,11 +72,11 @@ def test_it_is_not_used_in_somebody_elses_name():
         ({"sha256": "b" * 64}, "You decided on digest"),
         ({"status": Status.REJECTED, "outcome": "Rejected by bob."}, "Rejected by bob"),
         ({"expire_at": NOW}, "The time to decide ended"),
-        ({"reviewers": frozenset({PERSON.id})}, "each person counts once"),
+        ({"reviewers": frozenset({REVIEWER.id})}, "each person counts once"),
     ],
 )
-def test_every_other_rule_still_holds(case, words):
-    assert words in refusal(replace(HELD, **case), PERSON, ALONE, NOW)
+def test_every_other_rule_still_holds(facts, words):
+    assert words in refusal(replace(HELD, **facts), REVIEWER, ALONE, NOW)
 
 
 @pytest.mark.parametrize(
@@ -85,20 +85,20 @@ def test_every_other_rule_still_holds(case, words):
 )
 def test_whoever_could_not_approve_it_cannot_let_somebody_approve_it_alone(role, words):
     granted = replace(GRANT, granted_by="Luis", granter=frozenset({"luis", "luis@example.org"}))
-    case = replace(HELD, people={role: "Luis <luis@example.org>"}, bypass=granted)
-    sentence = refusal(case, PERSON, ALONE, NOW)
+    facts = replace(HELD, people={role: "Luis <luis@example.org>"}, bypass=granted)
+    sentence = refusal(facts, REVIEWER, ALONE, NOW)
     assert sentence == f"Luis, who granted this bypass, {words}, so it does not count here."
-    assert refusal(case, PERSON, replace(ALONE, alone=False), NOW) is None
-    assert refusal(replace(case, people={role: "carol"}), PERSON, ALONE, NOW) is None
+    assert refusal(facts, REVIEWER, replace(ALONE, alone=False), NOW) is None
+    assert refusal(replace(facts, people={role: "carol"}), REVIEWER, ALONE, NOW) is None
 
 
 def test_step_up_is_still_asked_for_and_last():
-    case = replace(HELD, step_up=True, priority=Priority.CRITICAL)
-    assert isinstance(refusal(case, PERSON, ALONE, NOW), StepUp)
-    over = replace(case, bypass=replace(GRANT, ends_at=NOW))
-    assert "ended at" in refusal(over, PERSON, ALONE, NOW)
-    assert refusal(case, PERSON, replace(ALONE, authenticated_at=NOW), NOW) is None
+    facts = replace(HELD, step_up=True, priority=Priority.CRITICAL)
+    assert isinstance(refusal(facts, REVIEWER, ALONE, NOW), StepUp)
+    over = replace(facts, bypass=replace(GRANT, ends_at=NOW))
+    assert "ended at" in refusal(over, REVIEWER, ALONE, NOW)
+    assert refusal(facts, REVIEWER, replace(ALONE, authenticated_at=NOW), NOW) is None
 
 
 def test_whoever_does_not_review_cannot_use_it():
-    assert "Only reviewers" in refusal(HELD, replace(PERSON, permissions=frozenset()), ALONE, NOW)
+    assert "Only reviewers" in refusal(HELD, replace(REVIEWER, permissions=frozenset()), ALONE, NOW)

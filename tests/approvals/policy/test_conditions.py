@@ -10,9 +10,9 @@ from approvals.policy.conditions import (
     MAX_LENGTH,
     WORDS,
     BadCondition,
+    cel_context,
     check,
     holds,
-    prepared,
 )
 from approvals.policy.operators import OPERATORS, written
 from approvals.queries.facts import condition_facts
@@ -172,7 +172,7 @@ def test_every_shipped_condition_can_be_saved():
 )
 @pytest.mark.parametrize("facts", [FACTS, dict.fromkeys(FACTS)])
 def test_prepared_facts_say_the_same_as_plain_ones_however_often_they_are_asked(text, facts):
-    known = prepared(facts)
+    known = cel_context(facts)
     for _ in range(3):
         assert holds(text, known) is holds(text, facts)
 

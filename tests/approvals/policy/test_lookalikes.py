@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from approvals.policy.lookalikes import lookalikes, mixes_scripts, why_not
-from approvals.policy.rules import Case, Intent, Person, own_patch
+from approvals.policy.rules import DecisionFacts, Intent, Reviewer, own_patch
 
 LATIN = "alice"
 CYRILLIC_A = "\u0430lice"  # its first letter is Cyrillic
@@ -64,20 +64,22 @@ def test_ascii_is_itself():
     "given", [CYRILLIC_A, CYRILLIC_A.upper(), f"{CYRILLIC_A}@example.org", f"{CYRILLIC_A}+ci@example.org"]
 )
 def test_whoever_looks_like_the_submitter_approves_nothing(given):
-    case = Case(
+    facts = DecisionFacts(
         status="pending", outcome="", sha256="", priority=1, expire_at=datetime.now(UTC), people={"submitted_by": given}
     )
     now = datetime.now(UTC)
-    alice = Person(1, "alice@example.org", "alice")
-    bob = Person(2, "bob@example.org", "bob")
+    alice = Reviewer(1, "alice@example.org", "alice")
+    bob = Reviewer(2, "bob@example.org", "bob")
     assert (
-        own_patch(case, alice, Intent("approve", ""), now)
+        own_patch(facts, alice, Intent("approve", ""), now)
         == "You submitted this patch, so another person must approve it."
     )
-    assert own_patch(case, bob, Intent("approve", ""), now) is None
+    assert own_patch(facts, bob, Intent("approve", ""), now) is None
 
 
 def test_it_holds_the_other_way_round_too():
     now = datetime.now(UTC)
-    case = Case(status="pending", outcome="", sha256="", priority=1, expire_at=now, people={"submitted_by": "capa"})
-    assert own_patch(case, Person(1, "s@example.org", ALL_CYRILLIC), Intent("approve", ""), now)
+    facts = DecisionFacts(
+        status="pending", outcome="", sha256="", priority=1, expire_at=now, people={"submitted_by": "capa"}
+    )
+    assert own_patch(facts, Reviewer(1, "s@example.org", ALL_CYRILLIC), Intent("approve", ""), now)

@@ -5,28 +5,28 @@ from datetime import datetime
 
 from approvals.models import Decision, User
 from approvals.policy.holding import why_held
-from approvals.policy.rules import Person
+from approvals.policy.rules import Reviewer
 from audit.log import LAST, NO_ENTRY, Link
-from audit.statements import prepared
+from audit.statements import query_prepared
 
-from .case import Voice
+from .decision_facts import LiveReview
 from .delegations import ABSENT, standing_in
-from .people import MEMBERSHIPS, Membership, as_memberships, person
+from .people import MEMBERSHIPS, Membership, as_memberships, reviewer_from_db
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class VerdictContext:
     """The person who gives a verdict, with whom they stand in for; whether they had the patch's page open; the live
     reviews; the memberships of everybody among these; and where the decision's entries end."""
 
-    person: Person
+    person: Reviewer
     opened: bool
-    live: list[Voice]
+    live: list[LiveReview]
     memberships: list[Membership]
     last_entry: Link
 
 
-GROUNDS = f"""
+VERDICT_CONTEXT_SQL = f"""
 with live as (
     select reviewer_id, verdict, delegated_from_id from approvals_review
     where decision_id = %(decision)s and withdrawn_at is null
@@ -43,18 +43,18 @@ select exists (select from approvals_patchview where patch_id = %(patch)s and us
 """  # noqa: S608  our own words
 
 
-def grounds_of(decision: Decision, user: User, authn: str, now: datetime) -> Grounds:
+def verdict_context(decision: Decision, user: User, authn: str, now: datetime) -> VerdictContext:
     """Return what is so at this moment about a verdict of this person."""
     about = {"type": "decision", "object": str(decision.decision_id)}
-    [(opened, live, absent, among, last, (former, *hold))] = prepared(
-        GROUNDS, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **about}
+    [(opened, live, absent, among, last, (former, *hold))] = query_prepared(
+        VERDICT_CONTEXT_SQL, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **about}
     )
     memberships = as_memberships(among)
-    who = person(user, authn, memberships, standing_in(absent or (), memberships))
-    return Grounds(
+    who = reviewer_from_db(user, authn, memberships, standing_in(absent or (), memberships))
+    return VerdictContext(
         replace(who, former=frozenset(former), held=why_held(*hold)),  # the account was read with the request
         opened,
-        [Voice(*each) for each in live or ()],
+        [LiveReview(*each) for each in live or ()],
         memberships,
         tuple(last) if last else NO_ENTRY,
     )

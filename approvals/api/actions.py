@@ -15,13 +15,13 @@ from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Channel, Decision, Displayed, Side, Verdict
 from approvals.policy.visible_fields import Reader, sees, shown
 from approvals.queries import decisions as find
-from approvals.queries.case import current
+from approvals.queries.decision_facts import current
 from approvals.services import lifecycle, reviews
 from audit.log import Actor
 
-from . import answers, shapes
+from . import answers, serializers
 from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
-from .description import documented
+from .openapi import documented
 from .patches import caller_of
 from .schemas import Approve, CommentBody, Extend, Reason, Reject, RequestChanges
 
@@ -113,7 +113,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
         line=body.line,
         side=Side(body.side),
     )
-    return Status(201, shapes.comment(added))
+    return Status(201, serializers.comment(added))
 
 
 @router.post(

@@ -11,7 +11,7 @@ from approvals.models import Theme, Waiting
 from approvals.queries import bypasses, deciders
 from approvals.queries.queue import counted
 
-from . import listed
+from . import list_navigation
 from .access import reader_of
 
 
@@ -22,7 +22,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "now": timezone.now(),
         "reader": SimpleLazyObject(lambda: reader_of(request)) if signed_in else None,
-        "in_list": SimpleLazyObject(lambda: listed.parameter(request)),
+        "in_list": SimpleLazyObject(lambda: list_navigation.parameter(request)),
         "shell": {
             "theme": user.theme
             if signed_in and user

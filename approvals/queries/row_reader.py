@@ -7,12 +7,12 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
 
-from audit.statements import prepared
+from audit.statements import query_prepared
 
 M = TypeVar("M", bound=models.Model)
 
 
-class Rows(Generic[M]):
+class RowReader(Generic[M]):
     """Instances of one model; `names` are the fields to read (all without any), the others load when asked for."""
 
     def __init__(self, model: type[M], *names: str) -> None:
@@ -39,7 +39,7 @@ class Rows(Generic[M]):
     def where(self, condition: str, parameters: Sequence[Any]) -> list[M]:
         """Return the rows for which the SQL condition holds; `for update` and the like may follow it."""
         sql = f'select {self.columns} from "{self.model._meta.db_table}" where {condition}'  # noqa: S608  our own words
-        return [self.instance(row) for row in prepared(sql, parameters)]
+        return [self.instance(row) for row in query_prepared(sql, parameters)]
 
     def one(self, condition: str, parameters: Sequence[Any]) -> M | None:
         """Return the first row for which the condition holds, or None."""
@@ -68,7 +68,7 @@ class Rows(Generic[M]):
         }
 
 
-def parted(row: Sequence[Any], *tables: Rows[Any]) -> Iterator[Any]:
+def split_row(row: Sequence[Any], *tables: RowReader[Any]) -> Iterator[Any]:
     """Yield the instances of a joined row, which has the columns of these tables one after the other; None where an
     outer join found none."""
     start = 0

@@ -10,10 +10,10 @@ from django.db.models import prefetch_related_objects
 from approvals.errors import moment
 from approvals.models import Decision, Patch, PolicyVersion, Review, Status, User
 from approvals.policy.bypass import Grant
-from approvals.policy.rules import ROLES, Case, Change
+from approvals.policy.rules import ROLES, Change, DecisionFacts
 
 
-class Voice(NamedTuple):
+class LiveReview(NamedTuple):
     """A live review: whose, what it says and in whose name."""
 
     reviewer_id: int
@@ -88,10 +88,12 @@ def asks_for_factor(version: PolicyVersion) -> bool:
     return version.second_factor or bool(settings.SECOND_FACTOR_REQUIRED)
 
 
-def case(decision: Decision, live: Iterable[Review | Voice], bypass: Grant | None = None) -> Case:
+def decision_facts(
+    decision: Decision, live: Iterable[Review | LiveReview], bypass: Grant | None = None
+) -> DecisionFacts:
     """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
     live = list(live)
-    return Case(
+    return DecisionFacts(
         status=decision.status,
         outcome=outcome(decision),
         sha256=decision.patch.sha256,

@@ -6,7 +6,7 @@ from approvals.models import KeyFigures
 from approvals.queries.kpis import MONTH, count_course, count_month
 
 
-def keep_month(now: datetime) -> None:
+def keep_kpi_snapshot(now: datetime) -> None:
     """Keep the queue's figures of the last 30 days and their course, so that its page reads neither."""
     value = count_month(now) | count_course(now)
     KeyFigures.objects.update_or_create(name=MONTH, defaults={"value": value, "counted_at": now})

@@ -13,10 +13,10 @@ from django.urls import reverse
 
 from approvals.forms import SHARES, QueueForm
 from approvals.models import Decision
-from approvals.queries.people import person_shown
+from approvals.queries.people import reviewer_shown
 from approvals.queries.queue import Around, around
 
-from .access import came_from, person_of
+from .access import came_from, user_of
 
 NAME = "list"
 LONGEST = 2_000  # characters; a longer query is no list of ours
@@ -65,7 +65,7 @@ def patch_address(request: HttpRequest, decision_id: UUID) -> str:
 def place_of(request: HttpRequest, decision: Decision, now: datetime) -> Around:
     """Return where a decision stands in that list."""
     form = QueueForm(QueryDict(filters_of(request)))
-    return around(decision, form.filters(), form.order(), person_shown(person_of(request)), now)
+    return around(decision, form.filters(), form.order(), reviewer_shown(user_of(request)), now)
 
 
 def context(request: HttpRequest, decision: Decision, now: datetime) -> dict[str, Any]:

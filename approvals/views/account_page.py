@@ -21,9 +21,9 @@ from approvals.queries.people import comes_from_provider, second_factors, tokens
 from approvals.services import access, identity, owners
 from approvals.sessions import authenticated_at, is_factor_fresh, is_fresh
 
-from .access import person_of
-from .account import signed_out
+from .access import user_of
 from .confirm import by_factor
+from .sign_in import signed_out
 
 
 @never_cache
@@ -39,7 +39,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @login_required
 def issue_token(request: HttpRequest) -> HttpResponse:
     """Make a personal token and show its secret, this once; an open session alone is not enough for one."""
-    user, form, now = person_of(request), TokenForm(request.POST), timezone.now()
+    user, form, now = user_of(request), TokenForm(request.POST), timezone.now()
     if settings.SECOND_FACTOR_REQUIRED and not is_factor_fresh(request, now):
         return redirect(by_factor(reverse("account")))
     if not is_fresh(request, now):
@@ -68,7 +68,7 @@ def confirm_change(request: HttpRequest) -> HttpResponse:
 
     A fresh one made before the change says nothing of it: every session was ended then.
     """
-    user, now = person_of(request), timezone.now()
+    user, now = user_of(request), timezone.now()
     if not is_fresh(request, now):
         return _prove_first()
     try:
@@ -89,7 +89,7 @@ def confirm_change(request: HttpRequest) -> HttpResponse:
 @login_required
 def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of this person's own tokens."""
-    user = person_of(request)
+    user = user_of(request)
     token = tokens_of(user).filter(pk=pk).first()
     if token is None:
         raise Http404
@@ -102,7 +102,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of this person's own sessions; an open session alone is not enough for that."""
-    user = person_of(request)
+    user = user_of(request)
     if not is_fresh(request, timezone.now()):
         return _prove_first()
     if not identity.end_session(user, pk, actor=person_actor(request, user), now=timezone.now()):
@@ -115,7 +115,7 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     """End every session of this person, this one too, and where they tick it their personal tokens."""
-    user, now = person_of(request), timezone.now()
+    user, now = user_of(request), timezone.now()
     if not is_fresh(request, now):
         return _prove_first()
     actor = person_actor(request, user)
@@ -133,7 +133,7 @@ def _prove_first() -> HttpResponse:
 def _page(
     request: HttpRequest, form: TokenForm, *, status: int = 200, issued: ApiToken | None = None, secret: str = ""
 ) -> HttpResponse:
-    user, now = person_of(request), timezone.now()
+    user, now = user_of(request), timezone.now()
     context = {
         "sessions": identity.sessions_of(user),
         "session_key": request.session.session_key,
