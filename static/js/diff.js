@@ -9,7 +9,8 @@ const marked = (file, viewed) => {
 };
 document.addEventListener("change", ({ target }) => {
   if (!target.matches(".dfile__viewed input[name=viewed]")) return;
-  const file = target.closest(".dfile"), body = $("details", file);
+  const file = target.closest(".dfile"),
+    body = $("details", file);
   marked(file, target.checked);
   body.open = !target.checked;
   const bar = $("#viewed-bar");
@@ -27,15 +28,18 @@ plus.className = "diff__add is-shown";
 plus.textContent = "+";
 // What has the address of the line one is at: its row, or beside another line the number of a deleted one.
 export function placeOf(at) {
-  const row = at.closest?.(".diff tr"), old = row && $("td[id]", row);
+  const row = at.closest?.(".diff tr"),
+    old = row && $("td[id]", row);
   return old && (!row.id || at.closest("td")?.cellIndex < 3) ? old : row?.id ? row : null;
 }
 const about = (place) => {
-  const [, side, line] = place.id.match(/-([no])(\d+)$/), old = side === "o";
+  const [, side, line] = place.id.match(/-([no])(\d+)$/),
+    old = side === "o";
   return { line, side: old ? "old" : "new", words: `Comment on ${old ? "deleted " : ""}line ${line}` };
 };
 const show = ({ target }) => {
-  const place = placeOf(target), cell = place && (place.cells ? $$(".diff__code", place).at(-1) : place.parentElement.cells[2]);
+  const place = placeOf(target),
+    cell = place && (place.cells ? $$(".diff__code", place).at(-1) : place.parentElement.cells[2]);
   if (!cell || cell.contains(plus)) return;
   plus.setAttribute("aria-label", about(place).words);
   cell.append(plus);
@@ -93,14 +97,23 @@ document.addEventListener("click", ({ target }) => {
 
 // An address of a line in a file that is still folded opens the file first.
 async function follow() {
-  const id = decodeURIComponent(location.hash.slice(1)), [key] = id.split(/-[no]\d+$/);
+  const id = decodeURIComponent(location.hash.slice(1)),
+    [key] = id.split(/-[no]\d+$/);
   const file = id ? byId(key) : null;
   if (!file?.matches(".dfile")) return;
   $("details", file).open = true;
   if (byId(id)) return;
-  for (let link, before; !byId(id) && (link = $(".dfile__large a[hx-get]", $(`#${CSS.escape(key)}`))) && link !== before; before = link) {
+  let before = null;
+  while (!byId(id)) {
+    const link = $(".dfile__large a[hx-get]", byId(key));
+    if (!link || link === before) break;
+    before = link;
     const whole = link.getAttribute("hx-target").startsWith("#");
-    await window.htmx.ajax("GET", link.getAttribute("hx-get"), { source: link, target: whole ? byId(key) : link.closest(".dfile__more"), swap: "outerHTML" });
+    await window.htmx.ajax("GET", link.getAttribute("hx-get"), {
+      source: link,
+      target: whole ? byId(key) : link.closest(".dfile__more"),
+      swap: "outerHTML",
+    });
   }
   if (byId(id)) location.replace(`#${id}`); // what came later is marked by going there again
 }
@@ -108,11 +121,19 @@ addEventListener("hashchange", follow);
 follow();
 
 // Say which section and which file of it is being read; the head of the page belongs to the first section.
-for (const [parts, links] of [[".section, [data-part]", ".secnav a"], [".dfile", ".tree a"]]) {
-  const seen = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) $$(links).forEach((link) => (link.ariaCurrent = link.hash === (target.dataset.part ?? `#${target.id}`) ? "true" : null));
-    }
-  }, { rootMargin: "-20% 0px -70% 0px" });
-  $$(parts).forEach((part) => seen.observe(part));
+for (const [parts, links] of [
+  [".section, [data-part]", ".secnav a"],
+  [".dfile", ".tree a"],
+]) {
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        const read = target.dataset.part ?? `#${target.id}`;
+        for (const link of $$(links)) link.ariaCurrent = link.hash === read ? "true" : null;
+      }
+    },
+    { rootMargin: "-20% 0px -70% 0px" },
+  );
+  for (const part of $$(parts)) seen.observe(part);
 }

@@ -35,14 +35,17 @@ export function say(words) {
   const region = $("#announce");
   if (!region) return;
   region.textContent = "";
-  setTimeout(() => (region.textContent = words), 60);
+  setTimeout(() => {
+    region.textContent = words;
+  }, 60);
 }
 
 const SHAPES = { info: "info", success: "check-disc", warning: "warning", danger: "error" };
 export function toast(words, kind = "info") {
   const holder = document.createElement("template");
   const sprite = $("use[href*='#i-']")?.getAttribute("href").replace(/#.*/, "") ?? "";
-  const icon = (name, more = "") => `<svg class="icon ${more}" aria-hidden="true" focusable="false"><use href="${sprite}#i-${name}"/></svg>`;
+  const icon = (name, more = "") =>
+    `<svg class="icon ${more}" aria-hidden="true" focusable="false"><use href="${sprite}#i-${name}"/></svg>`;
   holder.innerHTML = `<div class="toast toast--${kind}">${icon(SHAPES[kind])}<p class="toast__text"></p><div class="toast__actions"><button class="btn btn--sm btn--ghost btn--icon" type="button" data-close aria-label="Dismiss">${icon("x", "icon--sm")}</button></div></div>`;
   const made = holder.content.firstChild;
   $("p", made).textContent = words;
@@ -52,5 +55,8 @@ export function toast(words, kind = "info") {
 
 export function debounced(work, wait) {
   let timer;
-  return () => (clearTimeout(timer), (timer = setTimeout(work, wait)));
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, wait);
+  };
 }

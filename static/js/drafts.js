@@ -4,21 +4,39 @@ import { $, $$, byId, toast } from "./dom.js";
 
 const KEY = "hitl-drafts";
 let sent = new WeakSet(); // forms on their way: given back only when what came was a refusal
-let refused = false, forget = false, asked = ""; // asked: the address whose answer is in the dialog
+let refused = false,
+  forget = false,
+  asked = ""; // asked: the address whose answer is in the dialog
 
 const read = () => JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
 const write = (drafts) => sessionStorage.setItem(KEY, JSON.stringify(drafts));
-export const keyOf = (form) => form.id || [form.getAttribute("action"), form.closest("#decision, #discussion, #dialog")?.id, form.elements.anchor?.value].join(" ");
-const forms = (root) => $$("form", root).filter((form) => form.method === "post" && !form.matches("[data-sign-in], dialog:not([open]) *"));
-const before = (field) => (field.localName === "select" ? ([...field.options].find((option) => option.defaultSelected) ?? field.options[0])?.value : field.defaultValue) ?? "";
-const typed = (field) => field.name && !field.readOnly && field.matches("textarea, select, [type=text], [type=number]") && field.value.trim() && (field.value !== before(field) || (field.closest("#decision, #dialog") && $$("textarea", field.form).some((text) => text.value.trim())));
+export const keyOf = (form) =>
+  form.id ||
+  [form.getAttribute("action"), form.closest("#decision, #discussion, #dialog")?.id, form.elements.anchor?.value].join(
+    " ",
+  );
+const forms = (root) =>
+  $$("form", root).filter((form) => form.method === "post" && !form.matches("[data-sign-in], dialog:not([open]) *"));
+const before = (field) =>
+  (field.localName === "select"
+    ? ([...field.options].find((option) => option.defaultSelected) ?? field.options[0])?.value
+    : field.defaultValue) ?? "";
+const typed = (field) =>
+  field.name &&
+  !field.readOnly &&
+  field.matches("textarea, select, [type=text], [type=number]") &&
+  field.value.trim() &&
+  (field.value !== before(field) ||
+    (field.closest("#decision, #dialog") && $$("textarea", field.form).some((text) => text.value.trim())));
 
 // What is typed in the forms below an element, and the mode chosen there.
 export function take(root = document) {
   const written = forms(root).map((form) => ({
     key: keyOf(form),
     fields: [...form.elements].filter(typed).map(({ name, value }) => ({ name, value })),
-    place: form.elements.anchor && Object.fromEntries(["anchor", "file", "line", "side"].map((name) => [name, form.elements[name].value])),
+    place:
+      form.elements.anchor &&
+      Object.fromEntries(["anchor", "file", "line", "side"].map((name) => [name, form.elements[name].value])),
     asked: form.closest("#dialog") ? asked : "",
     sent: sent.has(form),
   }));
@@ -48,24 +66,33 @@ async function elsewhere({ key, fields, place, asked: address }) {
   const row = place && byId(place.anchor);
   if (row) document.dispatchEvent(new CustomEvent("hitl:line", { detail: row }));
   else if (address) await window.htmx.ajax("GET", address, { target: "#dialog", swap: "innerHTML" });
-  const form = $$("form").find((each) => keyOf(each) === key), discussion = $("#comment-form");
+  const form = $$("form").find((each) => keyOf(each) === key),
+    discussion = $("#comment-form");
   const words = fields.find(({ name }) => /^(text|reason)$/.test(name))?.value;
   if (form) fill(form, fields);
-  else if (discussion && words) fill(discussion, [{ name: "text", value: words }, { name: "file", value: place?.file ?? "" }, { name: "line", value: place?.line ?? "" }, { name: "side", value: place?.side ?? "" }]);
+  else if (discussion && words)
+    fill(discussion, [
+      { name: "text", value: words },
+      { name: "file", value: place?.file ?? "" },
+      { name: "line", value: place?.line ?? "" },
+      { name: "side", value: place?.side ?? "" },
+    ]);
 }
 
 function keep() {
   if (forget || $("[data-sign-in], .empty--error[role=alert]")) return;
-  const now = take(), kept = now.written.length || $("input[name=mode]:checked:not([checked])");
+  const now = take(),
+    kept = now.written.length || $("input[name=mode]:checked:not([checked])");
   write({ ...read(), [location.pathname]: kept ? { ...now, refused } : undefined });
 }
 async function giveBack() {
-  const drafts = read(), turnedAway = $("[data-sign-in], .empty--error[role=alert]");
+  const drafts = read(),
+    turnedAway = $("[data-sign-in], .empty--error[role=alert]");
   const back = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
   for (const [path, draft] of Object.entries(drafts)) {
     if (turnedAway || back) draft.refused ||= draft.written.some((one) => one.sent);
     else draft.written = draft.written.filter((one) => !one.sent);
-    draft.written.forEach((one) => (one.sent = false));
+    for (const one of draft.written) one.sent = false;
     if (!draft.written.length && path !== location.pathname) delete drafts[path];
   }
   write(drafts);
@@ -75,14 +102,19 @@ async function giveBack() {
   if (mine.refused && mine.written.length) toast("Nothing was sent. What you typed is back; send it again.", "warning");
 }
 
-document.addEventListener("submit", ({ target }) => {
-  if (target.method === "post") sent.add(target);
-  if (!target.getAttribute("action")?.endsWith("/logout")) return;
-  forget = true; // the next person at this screen is another one
-  sessionStorage.removeItem(KEY);
-}, true);
+document.addEventListener(
+  "submit",
+  ({ target }) => {
+    if (target.method === "post") sent.add(target);
+    if (!target.getAttribute("action")?.endsWith("/logout")) return;
+    forget = true; // the next person at this screen is another one
+    sessionStorage.removeItem(KEY);
+  },
+  true,
+);
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.target?.id === "dialog") asked = detail.requestConfig.verb === "get" ? detail.pathInfo.finalRequestPath : "";
+  if (detail.target?.id === "dialog")
+    asked = detail.requestConfig.verb === "get" ? detail.pathInfo.finalRequestPath : "";
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.xhr?.getResponseHeader("HX-Redirect")) return;
@@ -101,5 +133,7 @@ document.addEventListener("htmx:afterSwap", () => {
 });
 addEventListener("pagehide", keep);
 document.addEventListener("visibilitychange", () => document.hidden && keep());
-addEventListener("pageshow", (event) => event.persisted && (sent = new WeakSet()));
+addEventListener("pageshow", (event) => {
+  if (event.persisted) sent = new WeakSet();
+});
 giveBack();

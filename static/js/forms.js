@@ -26,7 +26,10 @@ document.addEventListener("submit", (event) => {
   wait(event.target, true);
 });
 // Back from the next page, or refused: the form can be sent again.
-const rest = (form) => (form.removeAttribute("aria-busy"), wait(form, false));
+function rest(form) {
+  form.removeAttribute("aria-busy");
+  wait(form, false);
+}
 addEventListener("pageshow", () => document.querySelectorAll("form[aria-busy]").forEach(rest));
 document.addEventListener("htmx:beforeRequest", (event) => event.target.method === "post" && wait(event.target, true));
 document.addEventListener("htmx:afterRequest", (event) => event.target.method === "post" && rest(event.target));

@@ -1,15 +1,25 @@
 // Pages follow what happens: one event stream, pieces fetched again, nothing that moves under the reader's eyes.
-import { $, $$, SignedOut, byId, debounced, fragment, replace, say, toast } from "./dom.js";
+import { $, $$, byId, debounced, fragment, replace, SignedOut, say, toast } from "./dom.js";
 import { give, keyOf, take } from "./drafts.js";
 import { reveal } from "./pages.js";
 
-const POLL = 15_000, PRESENCE = 20_000, PATIENCE = 8_000, RETRY = 4;
-const light = () => $("#live"), bar = () => $("#live-lost");
-const list = () => $("#queue-list"), panel = () => $("[data-live-panel]");
+const POLL = 15_000,
+  PRESENCE = 20_000,
+  PATIENCE = 8_000,
+  RETRY = 4;
+const light = () => $("#live"),
+  bar = () => $("#live-lost");
+const list = () => $("#queue-list"),
+  panel = () => $("[data-live-panel]");
 const shown = () => $$(".card[id^=decision-]").map((card) => card.id.slice(9));
-let stream, polling, impatient, polls = 0, opened = false;
+let stream,
+  polling,
+  impatient,
+  polls = 0,
+  opened = false;
 let before = null; // what the list held when somebody asked for the arrivals
-const arrived = new Set(), stale = new Set();
+const arrived = new Set(),
+  stale = new Set();
 
 function state(name, word) {
   light().hidden = false;
@@ -76,7 +86,7 @@ function hear({ type, data }) {
   count();
 }
 function catchUp() {
-  if (list()) shown().forEach((id) => stale.add(id));
+  for (const id of list() ? shown() : []) stale.add(id);
   if (panel()) stale.add(panel().dataset.decision);
   freshen();
   count();
@@ -108,21 +118,23 @@ async function refresh() {
     replace(card);
   }
   const gone = $$("[data-gone]", pieces);
-  gone.forEach((piece) => leave(byId(piece.dataset.gone)));
+  for (const piece of gone) leave(byId(piece.dataset.gone));
   const others = gone.filter((piece) => !piece.hasAttribute("data-own")).map((piece) => piece.textContent);
   if (others.length > 3) toast(`${others.length} patches were decided. ${others[0]}`);
-  else others.forEach((words) => toast(words));
+  else for (const words of others) toast(words);
 }
 function keepLooks(old, card, ticked) {
   if (ticked) $(".card__check input", card).checked = true;
   card.classList.toggle("is-selected", old.classList.contains("is-selected"));
-  for (const name of ["aria-current", "tabindex"]) if (old.hasAttribute(name)) card.setAttribute(name, old.getAttribute(name));
+  for (const name of ["aria-current", "tabindex"])
+    if (old.hasAttribute(name)) card.setAttribute(name, old.getAttribute(name));
 }
 function leave(card) {
   if (!card) return;
   const item = card.closest("li");
   const near = item.nextElementSibling ?? item.previousElementSibling;
-  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#id_q")).focus({ preventScroll: true });
+  if (card.contains(document.activeElement))
+    ($(".card", near ?? document.body) ?? $("#id_q")).focus({ preventScroll: true });
   card.classList.add("is-leaving");
   setTimeout(() => {
     const tick = $(".card__check input", card);
@@ -134,7 +146,10 @@ function leave(card) {
 }
 async function recount() {
   const known = new Set(shown());
-  const more = [...arrived].filter((id) => !known.has(id)).slice(-50).map((id) => `id=${id}`);
+  const more = [...arrived]
+    .filter((id) => !known.has(id))
+    .slice(-50)
+    .map((id) => `id=${id}`);
   const query = [`since=${encodeURIComponent(list().dataset.since)}`, ...more].join("&");
   const pieces = await fragment(`${list().dataset.liveCounts}&${query}`);
   for (const piece of $$("[id]", pieces).filter((each) => each.parentNode === pieces)) {
@@ -145,9 +160,12 @@ async function recount() {
 
 async function lookAgain() {
   const pieces = await fragment(panel().dataset.livePanel);
-  const now = $("#decision"), next = $("#decision", pieces), notice = $("#live-notice", pieces);
+  const now = $("#decision"),
+    next = $("#decision", pieces),
+    notice = $("#live-notice", pieces);
   if (!now || now.dataset.state === next.dataset.state) return;
-  const kept = take(panel()).written.length, words = $("strong", notice)?.textContent;
+  const kept = take(panel()).written.length,
+    words = $("strong", notice)?.textContent;
   for (const piece of [...pieces.children]) if (piece !== next) replace(piece);
   if (kept && $("#live-kept")) $("#live-kept").hidden = false;
   renew(now, next);
@@ -156,14 +174,17 @@ async function lookAgain() {
 }
 // The panel as it is now with what is typed; a form it has no more stays, locked, below what became of the patch.
 function renew(now, next) {
-  const words = take(now), at = document.activeElement, from = at.selectionStart, to = at.selectionEnd;
+  const words = take(now),
+    at = document.activeElement,
+    from = at.selectionStart,
+    to = at.selectionEnd;
   replace(next);
   reveal(next);
   for (const { key } of give(words, next)) {
     const form = $$("form", now).find((each) => keyOf(each) === key);
     if (!form) continue; // its part went with another form's
     if (!form.action.endsWith("/comments")) {
-      $$("button", form).forEach((button) => (button.disabled = true));
+      for (const button of $$("button", form)) button.disabled = true;
       form.before(...($("#kept-note")?.content.cloneNode(true).children ?? []));
     }
     const part = document.createElement("div");
@@ -179,10 +200,12 @@ const cardsNow = (ids) => fragment(`${list().dataset.liveCards}&${ids.map((id) =
 async function present() {
   if (document.hidden) return;
   if (panel()) return replace($("#presence", await fragment(panel().dataset.presence, { method: "POST" })));
-  if (list() && shown().length) for (const card of $$(".card", await cardsNow(shown()))) {
-    const old = byId(card.id), fresh = $(".card__approvals", card);
-    if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);
-  }
+  if (list() && shown().length)
+    for (const card of $$(".card", await cardsNow(shown()))) {
+      const old = byId(card.id),
+        fresh = $(".card__approvals", card);
+      if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);
+    }
 }
 
 document.addEventListener("click", (event) => {

@@ -21,10 +21,14 @@ document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     await navigator.clipboard.writeText(copy.dataset.copy);
-    const use = $("use", copy), label = copy.getAttribute("aria-label");
+    const use = $("use", copy),
+      label = copy.getAttribute("aria-label");
     draw(use, "check");
     copy.setAttribute("aria-label", "Copied");
-    setTimeout(() => (draw(use, "copy"), copy.setAttribute("aria-label", label)), 1500);
+    setTimeout(() => {
+      draw(use, "copy");
+      copy.setAttribute("aria-label", label);
+    }, 1500);
   }
   event.target.closest("[data-close]")?.closest(".toast").remove();
   event.target.closest("[data-close-dialog]")?.closest("dialog").close();
@@ -66,7 +70,11 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (wrong) wrong.focus();
   else if (target.id === "decision" || target.id === "card-action") target.focus();
   else if (document.activeElement === document.body) {
-    const back = (focused && byId(focused)) || $(".card.is-selected, .card", target) || $(".empty a", target) || $("summary, a", target);
+    const back =
+      (focused && byId(focused)) ||
+      $(".card.is-selected, .card", target) ||
+      $(".empty a", target) ||
+      $("summary, a", target);
     back?.focus({ preventScroll: true });
   }
 });

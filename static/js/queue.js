@@ -5,13 +5,19 @@ export const ticks = () => $$(".card__check input");
 let last = "";
 
 export function tick(box, range) {
-  const boxes = ticks(), to = boxes.indexOf(box), from = boxes.findIndex((each) => each.id === last);
-  if (range && from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((each) => (each.checked = box.checked));
+  const boxes = ticks(),
+    to = boxes.indexOf(box),
+    from = boxes.findIndex((each) => each.id === last);
+  if (range && from >= 0)
+    for (const each of boxes.slice(Math.min(from, to), Math.max(from, to) + 1)) each.checked = box.checked;
   last = box.id;
   tell();
 }
 export function tell() {
-  const boxes = ticks(), chosen = boxes.filter((box) => box.checked), all = $("#select-all"), count = $("#bulk-count");
+  const boxes = ticks(),
+    chosen = boxes.filter((box) => box.checked),
+    all = $("#select-all"),
+    count = $("#bulk-count");
   if (!count) return;
   if (all) {
     all.checked = chosen.length > 0 && chosen.length === boxes.length;
@@ -21,27 +27,37 @@ export function tell() {
   count.textContent = chosen.length;
   const each = {};
   for (const { dataset } of chosen) each[dataset.priority] = (each[dataset.priority] ?? 0) + 1;
-  $("#bulk-note").textContent = Object.entries(each).map(([name, number]) => `${number} ${name}`).join(", ");
+  $("#bulk-note").textContent = Object.entries(each)
+    .map(([name, number]) => `${number} ${name}`)
+    .join(", ");
   if (chosen.length) say(`${chosen.length} selected`);
 }
 document.addEventListener("click", (event) => {
   const box = event.target.closest(".card__check input");
   if (box) tick(box, event.shiftKey);
   if (event.target.id === "select-all") {
-    ticks().forEach((each) => (each.checked = event.target.checked));
+    for (const each of ticks()) each.checked = event.target.checked;
     tell();
   }
   if (event.target.closest("#bulk-clear")) {
-    ticks().forEach((each) => (each.checked = false));
+    for (const each of ticks()) each.checked = false;
     tell();
     ($(".card.is-selected") ?? $("#select-all"))?.focus();
   }
 });
 // Shift-clicking selects cards, not the text between them.
-document.addEventListener("mousedown", (event) => event.shiftKey && event.target.closest(".card__check") && event.preventDefault());
+document.addEventListener(
+  "mousedown",
+  (event) => event.shiftKey && event.target.closest(".card__check") && event.preventDefault(),
+);
 document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target?.id === "queue" && tell());
 // After a bulk decision the list is read again when its results are closed.
-document.addEventListener("close", ({ target }) => {
-  if (target.id === "dialog" && $("[data-results]", target)) window.htmx.ajax("GET", location.href, { target: "#queue" });
-}, true);
+document.addEventListener(
+  "close",
+  ({ target }) => {
+    if (target.id === "dialog" && $("[data-results]", target))
+      window.htmx.ajax("GET", location.href, { target: "#queue" });
+  },
+  true,
+);
 tell();
