@@ -42,7 +42,7 @@ class JoinedStyleSheet(BaseFinder):
 def joined(css: Path) -> str:
     """Return a style sheet with its imports in their places, without comments and indentation (a fifth of it)."""
     text = _IMPORT.sub(lambda found: (css.parent / found[1]).read_text(), css.read_text())
-    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).lstrip()
 
 
 def _written() -> Path:

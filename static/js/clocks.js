@@ -1,5 +1,5 @@
 // Tick the SLA clocks from the server's time, so that a wrong clock on this machine changes nothing.
-import { $, $$, draw } from "./dom.js";
+import { $, $$, draw, on } from "./dom.js";
 
 const MINUTE = 60,
   HOUR = 3600,
@@ -40,6 +40,6 @@ function tick() {
 }
 
 setInterval(() => document.hidden || tick(), 1000);
-document.addEventListener("visibilitychange", () => document.hidden || tick());
-document.addEventListener("htmx:afterSettle", tick);
+on("visibilitychange", () => document.hidden || tick());
+on("htmx:afterSettle", tick);
 tick();

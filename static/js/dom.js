@@ -2,6 +2,8 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+// Listen at the document: what comes later is heard too.
+export const on = (event, listener, capture = false) => document.addEventListener(event, listener, capture);
 export const byId = (id) => document.getElementById(id);
 export const draw = (use, icon) => use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#i-${icon}`));
 
@@ -29,6 +31,8 @@ export function replace(fresh) {
   if (focused) (byId(focused) ?? fresh).focus({ preventScroll: true });
   return fresh;
 }
+
+export const reloadQueue = () => window.htmx.ajax("GET", location.href, { target: "#queue" });
 
 // For screen readers, politely; the same words twice are heard twice.
 export function say(words) {

@@ -1,10 +1,11 @@
 // The keyboard map: single keys, none of them while one types or a dialog is open, all of them off on request.
 
 import { placeOf } from "./diff.js";
-import { $, $$, say } from "./dom.js";
+import { $, $$, on, say } from "./dom.js";
 import { tick, ticks } from "./queue.js";
 
-const on = !document.body.hasAttribute("data-no-single-keys");
+const singleKeys = !document.body.hasAttribute("data-no-single-keys");
+const around = (selector) => document.activeElement.closest?.(selector);
 const cards = () => $$(".card[id^=decision-]:not(.is-leaving)");
 const selected = () => $(".card.is-selected");
 let leader = 0; // when G was pressed
@@ -26,7 +27,7 @@ const step = (by) => {
   select(all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))]);
 };
 const act = (kind) => {
-  const card = selected() ?? document.activeElement.closest?.(".card");
+  const card = selected() ?? around(".card");
   $(`.qa--${kind}`, card ?? undefined)?.click();
 };
 const mark = (range) => {
@@ -70,8 +71,7 @@ function escalate() {
 const files = () => $$(".review__files > .dfile");
 const top = (element) => element.getBoundingClientRect().top;
 const EDGE = 140; // below the bars that stick
-const currentFile = () =>
-  document.activeElement.closest?.(".dfile") ?? files().findLast((file) => top(file) <= EDGE + 8) ?? files()[0];
+const currentFile = () => around(".dfile") ?? files().findLast((file) => top(file) <= EDGE + 8) ?? files()[0];
 function go(element) {
   if (!element) return;
   if (!element.matches("summary, a, button")) element.tabIndex = -1;
@@ -80,7 +80,7 @@ function go(element) {
 }
 const file = (by) => () => {
   const all = files(),
-    here = document.activeElement.closest?.(".dfile");
+    here = around(".dfile");
   // From outside the diff: the first file at or below the bars, or the last above them.
   const beside = by > 0 ? all.find((each) => top(each) >= EDGE - 8) : all.findLast((each) => top(each) < EDGE - 8);
   const next = here ? all[all.indexOf(here) + by] : beside;
@@ -90,13 +90,12 @@ const changed = (row) => row.matches(".is-add, .is-del") || $(":scope > :is(.is-
 function change(by) {
   const rows = $$(".dfile__body[open] .diff tr:not(.diff__thread)");
   const starts = rows.filter((row, index) => changed(row) && !(rows[index - 1] && changed(rows[index - 1])));
-  const here = document.activeElement.closest?.(".diff tr");
+  const here = around(".diff tr");
   const place = here ? top(here) : EDGE;
   const next = by > 0 ? starts.find((row) => top(row) > place + 1) : starts.findLast((row) => top(row) < place - 1);
   go(next);
 }
 
-const sheet = () => $("#shortcuts");
 function search() {
   const box = $("#id_q");
   if (!box) return location.assign("/#id_q");
@@ -104,7 +103,7 @@ function search() {
   box.focus();
 }
 const anywhere = {
-  "?": () => sheet()?.showModal(),
+  "?": () => $("#shortcuts")?.showModal(),
   "/": search,
   g: () => {
     leader = Date.now();
@@ -146,7 +145,7 @@ const typing = (element) =>
   (element.localName === "input" && !/^(checkbox|radio|button|submit)$/.test(element.type));
 function keyed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(event.target)) return;
-  if ($("dialog[open]") || $("details.menu[open]") || $(":popover-open")) return;
+  if ($("dialog[open], details.menu[open], :popover-open")) return;
   const key = event.key;
   if (key === "Enter" && event.target !== selected()) return; // a link or a button has its own Enter
   if (/^Arrow/.test(key) && event.target.matches("input, [role=region]")) return;
@@ -163,10 +162,10 @@ function keyed(event) {
   event.preventDefault();
   work();
 }
-if (on) {
+if (singleKeys) {
   document.body.classList.add("has-keys");
-  document.addEventListener("keydown", keyed);
-  document.addEventListener("focusin", ({ target }) => {
+  on("keydown", keyed);
+  on("focusin", ({ target }) => {
     const card = target.closest(".card[id^=decision-]");
     if (card) select(card, false);
   });
@@ -174,15 +173,15 @@ if (on) {
     const [card] = cards();
     if (card && !selected()) card.tabIndex = 0;
   };
-  document.addEventListener("htmx:afterSettle", first);
+  on("htmx:afterSettle", first);
   first();
   if (location.hash === "#id_q") {
     history.replaceState(history.state, "", location.pathname + location.search);
     $("#id_q")?.select();
   }
 }
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   if (!event.target.closest("[data-shortcuts]")) return;
-  sheet().showModal();
+  $("#shortcuts").showModal();
   say("");
 });

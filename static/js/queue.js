@@ -1,5 +1,5 @@
 // Selecting cards: ranges with Shift, all at once, and a bar that says what is selected.
-import { $, $$, say } from "./dom.js";
+import { $, $$, on, reloadQueue, say } from "./dom.js";
 
 export const ticks = () => $$(".card__check input");
 let last = "";
@@ -11,9 +11,9 @@ export function tick(box, range) {
   if (range && from >= 0)
     for (const each of boxes.slice(Math.min(from, to), Math.max(from, to) + 1)) each.checked = box.checked;
   last = box.id;
-  tell();
+  showCount();
 }
-export function tell() {
+export function showCount() {
   const boxes = ticks(),
     chosen = boxes.filter((box) => box.checked),
     all = $("#select-all"),
@@ -32,32 +32,28 @@ export function tell() {
     .join(", ");
   if (chosen.length) say(`${chosen.length} selected`);
 }
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   const box = event.target.closest(".card__check input");
   if (box) tick(box, event.shiftKey);
   if (event.target.id === "select-all") {
     for (const each of ticks()) each.checked = event.target.checked;
-    tell();
+    showCount();
   }
   if (event.target.closest("#bulk-clear")) {
     for (const each of ticks()) each.checked = false;
-    tell();
+    showCount();
     ($(".card.is-selected") ?? $("#select-all"))?.focus();
   }
 });
 // Shift-clicking selects cards, not the text between them.
-document.addEventListener(
-  "mousedown",
-  (event) => event.shiftKey && event.target.closest(".card__check") && event.preventDefault(),
-);
-document.addEventListener("htmx:afterSwap", ({ detail }) => detail.target?.id === "queue" && tell());
+on("mousedown", (event) => event.shiftKey && event.target.closest(".card__check") && event.preventDefault());
+on("htmx:afterSwap", ({ detail }) => detail.target?.id === "queue" && showCount());
 // After a bulk decision the list is read again when its results are closed.
-document.addEventListener(
+on(
   "close",
   ({ target }) => {
-    if (target.id === "dialog" && $("[data-results]", target))
-      window.htmx.ajax("GET", location.href, { target: "#queue" });
+    if (target.id === "dialog" && $("[data-results]", target)) reloadQueue();
   },
   true,
 );
-tell();
+showCount();
