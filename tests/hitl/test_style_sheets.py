@@ -77,3 +77,8 @@ def test_every_class_is_used() -> None:
     unused = {name for name in classes - words if not any(name.startswith(part) for part in begun)}
     # What htmx marks while it works.
     assert unused == {"htmx-request", "htmx-swapping", "htmx-added"}
+
+
+def test_every_custom_property_is_used() -> None:
+    text = joined(ENTRY)
+    assert set(re.findall(r"^(--[\w-]+):", text, re.MULTILINE)) == set(re.findall(r"var\((--[\w-]+)", text))
