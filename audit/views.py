@@ -15,26 +15,11 @@ from django.views.decorators.http import require_safe
 from .days import DayField, midnight
 from .models import Context, Entry
 from .queries import EntryFilters, body_of, matching, people, row
-from .types import TYPES
-from .words import label, summary
+from .types import TYPES, summary
+from .words import label
 
 PAGE = 50
 POLICIES = "approvals.view_policy"
-KINDS = {
-    "decision.approved": "success",
-    "decision.auto_approved": "violet",
-    "decision.rejected": "danger",
-    "decision.changes_requested": "warning",
-    "decision.revoked": "danger",
-    "decision.expired": "warning",
-    "decision.escalated": "warning",
-    "decision.refused": "danger",
-    "attempt.refused": "danger",
-    "login.failed": "danger",
-    "login.locked": "danger",
-    "policy.changed": "warning",
-    "patch.submitted": "info",
-}
 
 
 class EntryForm(forms.Form):
@@ -151,7 +136,6 @@ def _line(entry: Entry, policies: bool) -> dict[str, Any]:
         "actor_label": facts["performed_by"],
         "actor_kind": entry.actor_kind,
         "type": entry.type,
-        "kind": KINDS.get(entry.type, ""),
         "object_label": context.object_label if context else "",
         "object_url": _page_about(entry, policies),
         "summary": summary(entry.type, facts["details"]),
