@@ -11,36 +11,12 @@ from django.db.models import Max
 from approvals.errors import Invalid
 from approvals.models import ExpireAction, Policy, PolicyVersion, User
 from approvals.policy.conditions import BadCondition, check
+from approvals.policy.term_table import TERMS
 from approvals.policy.terms import named_in, wrong_end, wrong_levels, wrong_reminders
 from approvals.queries.people import pseudonyms_of
 from audit.log import Actor, Subject, record
 
 from .defaults import version_digest
-
-TERMS = (
-    "match",
-    "auto_approval",
-    "auto_approve_threshold",
-    "required_approvals",
-    "required_groups",
-    "decider_groups",
-    "deny_threshold",
-    "step_up",
-    "second_factor",
-    "spot_check_percent",
-    "location_slack",
-    "allowed_marks",
-    "gate_conditions",
-    "known_submitter",
-    "sla_warn_seconds",
-    "sla_due_seconds",
-    "escalate_after_seconds",
-    "escalation",
-    "reminder_percents",
-    "expire_after_seconds",
-    "expire_action",
-)
-"""The columns of a version that say what the policy does."""
 
 
 def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetime) -> PolicyVersion:
