@@ -97,7 +97,7 @@ class PolicyForm(forms.ModelForm, TermsForm):  # type: ignore[misc, type-arg]
             # Lines with a bar repeat the condition to point at a column, which the words name too.
             lines = [line for line in error.detail.splitlines() if not line.startswith("|")]
             for wrong in error.errors or []:
-                self.add_error(wrong["loc"][0], lines)
+                self.add_error(wrong["loc"][-1], lines)
         return values
 
     def check_reason(self, reason: str) -> None:

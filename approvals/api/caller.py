@@ -89,7 +89,9 @@ class Caller:
         if user.casefold() not in mine:
             raise Invalid(
                 "`user` must be the person whose session or token this is.",
-                errors=[{"loc": ["body", "user"], "msg": "is not the caller"}],
+                field="user",
+                part="body",
+                msg="is not the caller",
             )
 
 

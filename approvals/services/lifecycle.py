@@ -7,7 +7,6 @@ from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, moment
 from approvals.models import (
-    MAX_REASON,
     NO_DEADLINE,
     Channel,
     DeciderKind,
@@ -35,6 +34,7 @@ from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level
 from .owners import demand_own
+from .reasons import reason_words
 from .refusals import audit_decision_refusal
 from .reviews import find_locked
 from .submitters import is_known, required_groups
@@ -97,7 +97,7 @@ def extend(
                 if longest > 0
                 else "The time already ends in 30 days; it may not be longer."
             )
-            raise Invalid(sentence, errors=[{"loc": ["body", "seconds"], "msg": sentence}])
+            raise Invalid(sentence, field="seconds", part="body")
         decision.expire_at = before + timedelta(seconds=seconds)
         plan_reminders(decision, now)
         decision.save(update_fields=["expire_at", "remind_at", "reminders"])
@@ -270,17 +270,6 @@ def _raise_priority(
             "required_groups": decision.required_groups,
         },
     )
-
-
-def reason_words(text: str) -> str:
-    """Return a reason without the space around it. Raise Invalid."""
-    if not text.strip():
-        raise Invalid("Say why: a reason is required.", errors=[{"loc": ["body", "reason"], "msg": "required"}])
-    if len(text) > MAX_REASON:
-        raise Invalid(
-            f"A reason may have {MAX_REASON:,} characters.", errors=[{"loc": ["body", "reason"], "msg": "too long"}]
-        )
-    return text.strip()
 
 
 def _demand(user: User | None, actor: Actor, wanted: str, sentence: str) -> None:

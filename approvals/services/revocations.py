@@ -16,8 +16,9 @@ from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since
 from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
-from .lifecycle import LEAD, reason_words
+from .lifecycle import LEAD
 from .owners import demand_own
+from .reasons import reason_words
 from .reviews import find_locked
 
 CHUNK = 200
@@ -100,7 +101,7 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
         entry = item(decision, position)
         if entry is None:
             sentence = f"Position {position} of the feed is not about this decision."
-            raise Invalid(sentence, errors=[{"loc": ["body", "position"], "msg": sentence}])
+            raise Invalid(sentence, field="position", part="body")
         _, new = Acknowledgement.objects.get_or_create(
             feed_entry=entry, deployer=token.name, defaults={"token": token, "acknowledged_at": now}
         )
