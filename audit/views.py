@@ -19,7 +19,8 @@ from .types import TYPES, summary
 from .words import label
 
 PAGE = 50
-POLICIES = "approvals.view_policy"
+VIEW_ENTRY = "audit.view_entry"
+VIEW_POLICY = "approvals.view_policy"
 
 
 class EntryForm(forms.Form):
@@ -48,7 +49,7 @@ class EntryForm(forms.Form):
 
 @require_safe
 @login_required
-@permission_required("audit.view_entry", raise_exception=True)
+@permission_required(VIEW_ENTRY, raise_exception=True)
 def entry_list(request: HttpRequest) -> HttpResponse:
     """Entries newest first; older and newer by the last id seen."""
     form = EntryForm(request.GET)
@@ -57,7 +58,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
         "active": "audit",
         "form": form,
         "people": people(),
-        "entries": [_line(entry, request.user.has_perm(POLICIES)) for entry in shown],
+        "entries": [_line(entry, request.user.has_perm(VIEW_POLICY)) for entry in shown],
         "next_url": _address(request, before=older),
         "previous_url": _address(request, after=newer),
         "shown": len(shown),
@@ -71,7 +72,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
-@permission_required("audit.view_entry", raise_exception=True)
+@permission_required(VIEW_ENTRY, raise_exception=True)
 def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     """One entry: its exact body, its hash, and what stands beside it."""
     entry = Entry.objects.select_related("context", "leaf").filter(uuid=entry_id).first()
@@ -80,7 +81,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     body, facts = body_of(entry), row(entry)
     context = {
         "active": "audit",
-        "entry": _line(entry, request.user.has_perm(POLICIES)),
+        "entry": _line(entry, request.user.has_perm(VIEW_POLICY)),
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
         "aside_text": _indented(getattr(entry, "context", None)),
         "leaf_hash": bytes(entry.leaf_hash).hex(),

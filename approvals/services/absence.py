@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import Delegation, Text, User
+from approvals.permissions import REVIEW_DECISION
 from approvals.queries.people import reviewer_from_db
 from audit.log import Actor, Subject, record
 
@@ -15,7 +16,6 @@ from .owners import demand_own
 from .reasons import reason_words
 
 LONGEST = timedelta(days=90)
-REVIEW = "approvals.review_decision"
 
 
 def delegate(
@@ -29,10 +29,10 @@ def delegate(
     _check_time(starts_at, ends_at)
     if to.pk == user.pk:
         raise Invalid("Choose somebody else.", field="delegate", msg="is yourself")
-    if REVIEW not in reviewer_from_db(user, actor.authn).permissions:
+    if REVIEW_DECISION not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only reviewers and security leads have reviews to hand over.")
     demand_own(user)
-    if REVIEW not in reviewer_from_db(to).permissions:
+    if REVIEW_DECISION not in reviewer_from_db(to).permissions:
         raise NotAllowed(f"{to} does not review, so cannot review in your name.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # two forms at once would both find the time free

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
+from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import ROLES, ever_named, role_of
 from approvals.queries.deciders import is_lead
 from approvals.queries.decision_facts import current, outcome, people_of
@@ -21,7 +22,6 @@ from .owners import demand_own
 from .reasons import reason_words
 from .refusals import audit_refusal
 
-REVIEW = "approvals.review_decision"
 GRANTED = Bypass.State.GRANTED
 
 
@@ -46,7 +46,7 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     reason_words(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
         raise Invalid("An emergency bypass runs for 8 hours at most.", field="seconds")
-    if REVIEW not in reviewer_from_db(holder).permissions:
+    if REVIEW_DECISION not in reviewer_from_db(holder).permissions:
         raise Invalid(f"{holder} does not review, so could not use it.", field="holder")
     if (target.decision_id is None) == (not target.package_name):
         raise Invalid("Name one patch or one package.", field="target")

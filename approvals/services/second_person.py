@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
 from approvals.models import ApiToken, Policy, Producer, Proposal, Text, TokenKind, User
+from approvals.permissions import ADD_GROUP, CHANGE_GROUP, CHANGE_POLICY, CHANGE_USER
 from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
@@ -35,7 +36,7 @@ def change_policy(
     A new policy is made switched off first: it covers nothing until somebody agrees to switch it on.
     Raise NotAllowed, Invalid (terms, place, no reason) or Conflict (another proposal waits).
     """
-    if not user.has_perm("approvals.change_policy"):
+    if not user.has_perm(CHANGE_POLICY):
         raise NotAllowed("Only policy administrators and security leads change policies.")
     owners.demand_own(user)
     policies.check_terms(policy, terms)
@@ -69,7 +70,7 @@ def change_rights(
     """
     if not waits.why:
         return None
-    needed = ["approvals.change_user"] if isinstance(about, User) else ["auth.change_group", "auth.add_group"]
+    needed = [CHANGE_USER] if isinstance(about, User) else [CHANGE_GROUP, ADD_GROUP]
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
     owners.demand_own(user)
