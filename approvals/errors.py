@@ -58,10 +58,18 @@ class Conflict(Refusal):
 
 
 class Invalid(Refusal):
-    """A field's value is wrong."""
+    """A field's value is wrong. `field` names the one, `part` the part of a request it came in (`body`, `query` or
+    `path`; none where only forms send it), and `msg` is what an API client reads there unless it is the sentence."""
 
     status = 422
     title = "Invalid"
+
+    def __init__(
+        self, detail: str, *, field: str = "", part: str = "", msg: str = "", errors: list[dict[str, Any]] | None = None
+    ) -> None:
+        if field:
+            errors = [{"loc": [part, field] if part else [field], "msg": msg or detail}]
+        super().__init__(detail, errors=errors)
 
 
 class TooMany(Refusal):

@@ -15,26 +15,12 @@ from django.views.decorators.http import require_safe
 from .days import DayField, midnight
 from .models import Context, Entry
 from .queries import EntryFilters, body_of, matching, people, row
-from .types import TYPES
-from .words import label, summary
+from .types import TYPES, summary
+from .words import label
 
 PAGE = 50
-POLICIES = "approvals.view_policy"
-KINDS = {
-    "decision.approved": "success",
-    "decision.auto_approved": "violet",
-    "decision.rejected": "danger",
-    "decision.changes_requested": "warning",
-    "decision.revoked": "danger",
-    "decision.expired": "warning",
-    "decision.escalated": "warning",
-    "decision.refused": "danger",
-    "attempt.refused": "danger",
-    "login.failed": "danger",
-    "login.locked": "danger",
-    "policy.changed": "warning",
-    "patch.submitted": "info",
-}
+VIEW_ENTRY = "audit.view_entry"
+VIEW_POLICY = "approvals.view_policy"
 
 
 class EntryForm(forms.Form):
@@ -63,7 +49,7 @@ class EntryForm(forms.Form):
 
 @require_safe
 @login_required
-@permission_required("audit.view_entry", raise_exception=True)
+@permission_required(VIEW_ENTRY, raise_exception=True)
 def entry_list(request: HttpRequest) -> HttpResponse:
     """Entries newest first; older and newer by the last id seen."""
     form = EntryForm(request.GET)
@@ -72,7 +58,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
         "active": "audit",
         "form": form,
         "people": people(),
-        "entries": [_line(entry, request.user.has_perm(POLICIES)) for entry in shown],
+        "entries": [_line(entry, request.user.has_perm(VIEW_POLICY)) for entry in shown],
         "next_url": _address(request, before=older),
         "previous_url": _address(request, after=newer),
         "shown": len(shown),
@@ -86,7 +72,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
-@permission_required("audit.view_entry", raise_exception=True)
+@permission_required(VIEW_ENTRY, raise_exception=True)
 def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     """One entry: its exact body, its hash, and what stands beside it."""
     entry = Entry.objects.select_related("context", "leaf").filter(uuid=entry_id).first()
@@ -95,7 +81,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     body, facts = body_of(entry), row(entry)
     context = {
         "active": "audit",
-        "entry": _line(entry, request.user.has_perm(POLICIES)),
+        "entry": _line(entry, request.user.has_perm(VIEW_POLICY)),
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
         "aside_text": _indented(getattr(entry, "context", None)),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
@@ -151,7 +137,6 @@ def _line(entry: Entry, policies: bool) -> dict[str, Any]:
         "actor_label": facts["performed_by"],
         "actor_kind": entry.actor_kind,
         "type": entry.type,
-        "kind": KINDS.get(entry.type, ""),
         "object_label": context.object_label if context else "",
         "object_url": _page_about(entry, policies),
         "summary": summary(entry.type, facts["details"]),

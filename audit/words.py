@@ -1,6 +1,5 @@
-"""The facts of an entry that say most, in one short line of words; never the whole entry, which its page shows."""
+"""The facts of an entry in one short line of words, a function for each sort of facts; `types` says whose is which."""
 
-from collections.abc import Callable
 from typing import Any
 
 Data = dict[str, Any]
@@ -13,17 +12,12 @@ def label(type: str) -> str:
     return type.replace(".", " ").replace("_", " ")
 
 
-def summary(type: str, data: Data) -> str:
-    """Return the line; '' where the type says all."""
-    return WORDS.get(type, _cause)(data)[:160]
-
-
-def _cause(data: Data) -> str:
+def cause(data: Data) -> str:
     """Why it came to this, with the category of a rejection."""
     return ": ".join(part for part in (_plain(data.get("category")), _text(data.get("cause"))) if part)
 
 
-def _submitted(data: Data) -> str:
+def submitted(data: Data) -> str:
     number, asked = data.get("required_approvals"), _plain(data.get("priority"))
     needs = f"{number} approval{'' if number == 1 else 's'} asked for" if isinstance(number, int) else ""
     return ", ".join(
@@ -31,7 +25,7 @@ def _submitted(data: Data) -> str:
     )
 
 
-def _review(data: Data) -> str:
+def review(data: Data) -> str:
     verdict = VERDICTS.get(_text(data.get("verdict")), "")
     return ", ".join(part for part in (verdict, _plain(data.get("category")), _through(data)) if part)
 
@@ -42,18 +36,18 @@ def _through(data: Data) -> str:
     )
 
 
-def _comment(data: Data) -> str:
+def comment(data: Data) -> str:
     old = "old " if data.get("side") == "old" else ""
     line = f", {old}line {data['line']}" if isinstance(data.get("line"), int) else ""
     return f"on {data['file']}{line}" if data.get("file") else "on the whole patch"
 
 
-def _escalated(data: Data) -> str:
+def escalated(data: Data) -> str:
     asked = f", asked {', '.join(data['asked'])}" if data.get("asked") else ""
     return f"to level {data.get('level', 1)}{asked}: {_text(data.get('cause'))}".rstrip(": ")
 
 
-def _reminded(data: Data) -> str:
+def reminded(data: Data) -> str:
     return f"{data.get('n', 1)} of {data.get('of', 1)}{_late(data)}"
 
 
@@ -62,19 +56,19 @@ def _late(data: Data) -> str:
     return f", {seconds:,} s late" if isinstance(seconds, int) and seconds >= 60 else ""
 
 
-def _extended(data: Data) -> str:
+def extended(data: Data) -> str:
     return f"by {data.get('seconds', 0):,} s, to {_text(data.get('to'))[:16].replace('T', ' ')} UTC"
 
 
-def _acknowledged(data: Data) -> str:
+def acknowledged(data: Data) -> str:
     return f"position {data.get('position', '')} of the feed, {_plain(data.get('status'))}"
 
 
-def _ordered(data: Data) -> str:
+def ordered(data: Data) -> str:
     return f"{data.get('approvals', 0):,} approvals: {_narrowed(data)}"
 
 
-def _revoked_many(data: Data) -> str:
+def revoked_many(data: Data) -> str:
     return f"{data.get('revoked', 0):,} approvals: {_narrowed(data)}"
 
 
@@ -82,7 +76,7 @@ def _narrowed(data: Data) -> str:
     return ", ".join(f"{_plain(name)} {value}" for name, value in (data.get("criteria") or {}).items())
 
 
-def _delegated(data: Data) -> str:
+def delegated(data: Data) -> str:
     return f"to {data.get('delegate', '')}, from {_day(data.get('starts_at'))} to {_day(data.get('ends_at'))}"
 
 
@@ -90,28 +84,28 @@ def _day(value: Any) -> str:
     return _text(value)[:10]
 
 
-def _raised(data: Data) -> str:
+def raised(data: Data) -> str:
     return f"from {data.get('from', '')} to {data.get('to', '')}: {_text(data.get('cause'))}".rstrip(": ")
 
 
-def _refused(data: Data) -> str:
+def refused(data: Data) -> str:
     return _text(data.get("why")) or _text(data.get("refusal"))
 
 
-def _attempt(data: Data) -> str:
+def attempt(data: Data) -> str:
     return f"{_text(data.get('attempt'))}: {_text(data.get('why'))}".rstrip(": ")
 
 
-def _policy(data: Data) -> str:
+def policy(data: Data) -> str:
     number = (data.get("new") or {}).get("version")
     return f"version {number} is in force" if number else "another place or switch"
 
 
-def _proposal(data: Data) -> str:
+def proposal(data: Data) -> str:
     return " ".join(map(_text, data.get("loosens") or []))
 
 
-def _producer(data: Data) -> str:
+def producer(data: Data) -> str:
     new = data.get("new") or {}
     kinds = {"trusted_for_ml": "ML", "trusted_for_wargaming": "wargaming"}
     trusted = [word for name, word in kinds.items() if new.get(name)]
@@ -119,11 +113,11 @@ def _producer(data: Data) -> str:
     return words if data.get("old") else f"added, {words}"
 
 
-def _token(data: Data) -> str:
+def token(data: Data) -> str:
     return f"{_plain(data.get('kind'))} token{' of ' + data['producer'] if data.get('producer') else ''}".strip()
 
 
-def _user(data: Data) -> str:
+def user(data: Data) -> str:
     if not data.get("old"):
         return "added"
     old, new = data["old"], data.get("new") or {}
@@ -131,15 +125,15 @@ def _user(data: Data) -> str:
     return f"changed: {', '.join(sorted(_plain(name) for name in changed))}" if changed else ""
 
 
-def _account(data: Data) -> str:
+def account(data: Data) -> str:
     return ", ".join(map(_text, data.get("changes") or []))
 
 
-def _group(data: Data) -> str:
+def group(data: Data) -> str:
     return "what it may do changed" if data.get("old") else "added"
 
 
-def _bypass(data: Data) -> str:
+def bypass(data: Data) -> str:
     """For whom, for what, and for how long or until when."""
     package = data.get("package") or {}
     what = f"package {package['name']}" if package.get("name") else "one patch"
@@ -148,31 +142,31 @@ def _bypass(data: Data) -> str:
     return f"{data.get('holder', '')} for {what}, {until}"
 
 
-def _bypass_used(data: Data) -> str:
+def bypass_used(data: Data) -> str:
     lacking = data.get("lacking")
     missing = f"without {', '.join(lacking)}" if isinstance(lacking, list) else ""
     return f"approved {data.get('decision', '')} alone, {missing}".rstrip(", ")
 
 
-def _bypass_reviewed(data: Data) -> str:
+def bypass_reviewed(data: Data) -> str:
     return f"{'justified' if data.get('justified') else 'not justified'}: {data.get('decision', '')}"
 
 
-def _export(data: Data) -> str:
+def export(data: Data) -> str:
     filters = data.get("filters") or {}
     narrowed = ", ".join(f"{_plain(name)} {value}" for name, value in filters.items() if value)
     narrowed = narrowed or ", ".join(map(_plain, data.get("narrowed_by") or []))  # what they were is erased
     return f"narrowed to {narrowed}" if narrowed else "without filters"
 
 
-def _kev(data: Data) -> str:
+def kev(data: Data) -> str:
     return f"{data.get('new', 0)} new, {data.get('raised', 0)} waiting patches raised"
 
 
 METHODS = {"password": "password", "mfa": "second factor", "socialaccount": "single sign-on"}
 
 
-def _methods(data: Data) -> str:
+def methods(data: Data) -> str:
     used = data.get("methods")
     return ", ".join(METHODS.get(_text(one), _text(one)) for one in used) if isinstance(used, list) else ""
 
@@ -181,7 +175,7 @@ def _confirming(data: Data) -> str:
     return "by somebody whose password or session was right" if data.get("confirming") else ""
 
 
-def _failed(data: Data) -> str:
+def failed(data: Data) -> str:
     if "tries" not in data:
         return _confirming(data)
     tries, by = data["tries"], _text(data.get("counted_by"))
@@ -198,10 +192,18 @@ LIMITS = {
 }
 
 
-def _locked(data: Data) -> str:
+def locked(data: Data) -> str:
     tries = data.get("tries", 1)
     words = LIMITS.get(_text(data.get("counted_by")), "one account")
     return f"{tries:,} {'try' if tries == 1 else 'tries'} of {words}, {_text(data.get('kind'))}"
+
+
+def why(data: Data) -> str:
+    return _text(data.get("why"))
+
+
+def change(data: Data) -> str:
+    return _text(data.get("change"))
 
 
 def _text(value: Any) -> str:
@@ -210,47 +212,3 @@ def _text(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     return _text(value).replace("_", " ")
-
-
-WORDS: dict[str, Callable[[Data], str]] = {
-    "patch.submitted": _submitted,
-    "review.recorded": _review,
-    "comment.added": _comment,
-    "decision.escalated": _escalated,
-    "decision.reminded": _reminded,
-    "decision.extended": _extended,
-    "decision.acknowledged": _acknowledged,
-    "revocation.ordered": _ordered,
-    "revocation.made": _revoked_many,
-    "delegation.started": _delegated,
-    "delegation.ended": _delegated,
-    "decision.priority_raised": _raised,
-    "decision.refused": _refused,
-    "bypass.asked": _bypass,
-    "bypass.granted": _bypass,
-    "bypass.refused": _bypass,
-    "bypass.withdrawn": _bypass,
-    "bypass.ended": _bypass,
-    "bypass.used": _bypass_used,
-    "bypass.reviewed": _bypass_reviewed,
-    "attempt.refused": _attempt,
-    "policy.changed": _policy,
-    "proposal.made": _proposal,
-    "proposal.applied": _proposal,
-    "proposal.refused": _proposal,
-    "proposal.withdrawn": _proposal,
-    "producer.changed": _producer,
-    "token.issued": _token,
-    "user.changed": _user,
-    "group.changed": _group,
-    "export.made": _export,
-    "kev.imported": _kev,
-    "login.succeeded": _methods,
-    "login.failed": _failed,
-    "login.locked": _locked,
-    "login.ended": lambda data: _text(data.get("why")),
-    "account.held": _account,
-    "account.confirmed": _account,
-    "account.released": _account,
-    "factor.changed": lambda data: _text(data.get("change")),
-}

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 
+from approvals import permissions
+
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("hitl", "approvals", "audit", "notifications")
 PRODUCT = sorted(path for app in APPS for path in (ROOT / app).rglob("*.py"))
@@ -23,7 +25,7 @@ BELOW = {
 }
 # Inside `approvals` a module imports from its own part or from one further down.
 LAYERS = [
-    {"errors", "models", "strict_json"},
+    {"errors", "models", "permissions", "strict_json"},
     {"policy", "diff"},
     {"queries"},
     {"services"},
@@ -36,7 +38,7 @@ LAYERS = [
     {"demo"},
     {"management", "migrations"},
 ]
-ANALYTICS_READS = {"queries", "policy", "models", "analytics"}
+ANALYTICS_READS = {"queries", "policy", "models", "permissions", "analytics"}
 WRITES = {
     "save",
     "create",
@@ -331,3 +333,26 @@ def test_a_todo_names_its_issue():
         if todo.search(line)
     ]
     assert found == []
+
+
+def test_a_permission_is_spelled_in_one_place_and_exists():
+    """`audit` may not import it, so its views spell two of their own."""
+    known = {
+        f"{model._meta.app_label}.{codename}"
+        for model in apps.get_models()
+        for codename in [
+            *(f"{action}_{model._meta.model_name}" for action in model._meta.default_permissions),
+            *(codename for codename, _ in model._meta.permissions),
+        ]
+    }
+    spelled = {
+        (name_of(path), node.value)
+        for path in PRODUCT
+        if "migrations" not in path.parts
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant) and node.value in known
+    }
+    named = {value for name, value in vars(permissions).items() if name.isupper()}
+    assert named <= known
+    assert {name for name, _ in spelled} == {"approvals/permissions.py", "audit/views.py"}
+    assert {value for _, value in spelled} == named

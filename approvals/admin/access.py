@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from approvals.errors import Invalid
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
+from approvals.permissions import CHANGE_APITOKEN
 from approvals.services import access, second_person, trust
 
 from .asking import check, reason_field, say_it_waits
@@ -141,7 +142,7 @@ class ApiTokenAdmin(Kept):
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("approvals.change_apitoken")
+        return request.user.has_perm(CHANGE_APITOKEN)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiToken:
         """Issue the token; its secret travels with this one object to the page that answers this request."""

@@ -12,99 +12,48 @@ from django.http import HttpRequest
 from approvals.diff.summary import MARK_TITLES
 from approvals.errors import Invalid
 from approvals.models import MAX_REASON, Policy, PolicyVersion, User
+from approvals.policy.term_table import TERMS, Section, Term, Widget, names_in
 from approvals.services import policies, second_person
 
 from .kinds import Kept, acting
 
 SWITCHES = ("name", "position", "enabled")
-CLOCKS = (
-    "sla_warn_seconds", "sla_due_seconds", "escalate_after_seconds", "escalation", "reminder_percents",
-    "expire_after_seconds", "expire_action",
-)  # fmt: skip
-AUTOMATIC = (
-    "auto_approval", "auto_approve_threshold", "spot_check_percent", "location_slack", "allowed_marks",
-    "gate_conditions",
-)  # fmt: skip
-PEOPLE = (
-    "required_approvals", "required_groups", "known_submitter", "decider_groups", "deny_threshold", "step_up",
-    "second_factor",
-)  # fmt: skip
+AUTOMATIC, PEOPLE, CLOCKS = (names_in(one) for one in (Section.AUTOMATIC, Section.PEOPLE, Section.CLOCKS))
 COUNTED_FROM = "In seconds from the patch's arrival (60 a minute, 3600 an hour, 86400 a day); empty means never."
 
 
-LABELS = {
-    "match": "Condition (CEL)",
-    "auto_approval": "Mode",
-    "auto_approve_threshold": "Least ML confidence",
-    "spot_check_percent": "Spot checks, percent",
-    "location_slack": "Lines outside the declared locations",
-    "allowed_marks": "Marks that do not stop it",
-    "gate_conditions": "Let a gate's own conditions approve it",
-    "required_approvals": "Approvals",
-    "required_groups": "At least one from each of",
-    "known_submitter": "An unknown submitter needs a lead",
-    "decider_groups": "Who decides",
-    "deny_threshold": "Rejections that end it",
-    "step_up": "Ask for a fresh sign-in to approve",
-    "second_factor": "Ask for a code or security key to approve",
-    "sla_warn_seconds": "SLA warning",
-    "sla_due_seconds": "SLA breach",
-    "escalate_after_seconds": "Escalate to the leads",
-    "escalation": "Further levels (JSON)",
-    "reminder_percents": "Reminders, percent of the time to its end",
-    "expire_after_seconds": "End",
-    "expire_action": "When the time ends",
-    "position": "Place, the lowest is asked first",
-    "enabled": "Switched on",
-}
+class GroupNames(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Groups to tick, whose names are the value."""
+
+    def __init__(self, **options: Any) -> None:
+        rows, ticks = Group.objects.order_by("name"), forms.CheckboxSelectMultiple
+        super().__init__(rows, to_field_name="name", required=False, widget=ticks, **options)
+
+    def clean(self, value: Any) -> Any:
+        return sorted(group.name for group in super().clean(value))
 
 
-def term(name: str, **options: Any) -> Any:
-    """Return the form field of a version's column."""
-    return PolicyVersion._meta.get_field(name).formfield(**options)  # type: ignore[union-attr]
+def field_of(term: Term) -> Any:
+    """Return the form field of a term."""
+    column: Any = PolicyVersion._meta.get_field(term.name)
+    told = {"label": term.label, "help_text": column.help_text}
+    if term.widget == Widget.GROUPS:
+        return GroupNames(**told)
+    if term.widget == Widget.MARKS:
+        marks, ticks = list(MARK_TITLES.items()), forms.CheckboxSelectMultiple
+        return forms.MultipleChoiceField(required=False, choices=marks, widget=ticks, **told)
+    if term.widget == Widget.CODE:
+        told["widget"] = forms.Textarea(attrs={"rows": 3, "cols": 80, "spellcheck": "false"})
+    return column.formfield(**told)
 
 
-def groups(name: str) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]
-    """Return the form field of a column that lists groups by name."""
-    return forms.ModelMultipleChoiceField(
-        Group.objects.order_by("name"),
-        to_field_name="name",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=PolicyVersion._meta.get_field(name).help_text,  # type: ignore[union-attr]
-    )
+TermsForm: Any = type("TermsForm", (forms.Form,), {name: field_of(term) for name, term in TERMS.items()})
 
 
-class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+class PolicyForm(forms.ModelForm, TermsForm):  # type: ignore[misc, type-arg]
     """A policy's place and switch, and its current version's terms."""
 
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    match = term("match", widget=forms.Textarea(attrs={"rows": 3, "cols": 80, "spellcheck": "false"}))
-    auto_approval = term("auto_approval")
-    auto_approve_threshold = term("auto_approve_threshold")
-    required_approvals = term("required_approvals")
-    required_groups = groups("required_groups")
-    known_submitter = term("known_submitter")
-    decider_groups = groups("decider_groups")
-    deny_threshold = term("deny_threshold")
-    step_up = term("step_up")
-    second_factor = term("second_factor")
-    spot_check_percent = term("spot_check_percent")
-    location_slack = term("location_slack")
-    allowed_marks = forms.MultipleChoiceField(
-        required=False,
-        choices=list(MARK_TITLES.items()),
-        widget=forms.CheckboxSelectMultiple,
-        help_text=PolicyVersion._meta.get_field("allowed_marks").help_text,
-    )
-    gate_conditions = term("gate_conditions")
-    sla_warn_seconds = term("sla_warn_seconds")
-    sla_due_seconds = term("sla_due_seconds")
-    escalate_after_seconds = term("escalate_after_seconds")
-    escalation = term("escalation", widget=forms.Textarea(attrs={"rows": 3, "cols": 80, "spellcheck": "false"}))
-    reminder_percents = term("reminder_percents")
-    expire_after_seconds = term("expire_after_seconds")
-    expire_action = term("expire_action")
     reason = forms.CharField(
         required=False,
         max_length=MAX_REASON,
@@ -115,20 +64,12 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Policy
         fields = SWITCHES
+        labels = {"position": "Place, the lowest is asked first", "enabled": "Switched on"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, words in LABELS.items():
-            if name in self.fields:
-                self.fields[name].label = words
         if current := self.instance.current:
-            self.initial.update({name: getattr(current, name) for name in policies.TERMS}, seen=current.version)
-
-    def clean_required_groups(self) -> list[str]:
-        return sorted(group.name for group in self.cleaned_data["required_groups"])
-
-    def clean_decider_groups(self) -> list[str]:
-        return sorted(group.name for group in self.cleaned_data["decider_groups"])
+            self.initial.update({name: getattr(current, name) for name in TERMS}, seen=current.version)
 
     def clean_escalation(self) -> list[dict[str, Any]]:
         return self.cleaned_data["escalation"] or []
@@ -145,7 +86,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Nothing was saved; open it again and look at the present terms."
             )
         try:
-            others = {field.name for field in PolicyVersion._meta.fields} - set(policies.TERMS)
+            others = {field.name for field in PolicyVersion._meta.fields} - set(TERMS)
             PolicyVersion(**self.terms()).clean_fields(exclude=others)
             policies.check_terms(self.instance, self.terms())
             policies.check_place(self.as_asked())
@@ -156,7 +97,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             # Lines with a bar repeat the condition to point at a column, which the words name too.
             lines = [line for line in error.detail.splitlines() if not line.startswith("|")]
             for wrong in error.errors or []:
-                self.add_error(wrong["loc"][0], lines)
+                self.add_error(wrong["loc"][-1], lines)
         return values
 
     def check_reason(self, reason: str) -> None:
@@ -165,7 +106,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def terms(self) -> dict[str, Any]:
         """Return the columns of the version these words make."""
-        return {name: self.cleaned_data[name] for name in policies.TERMS}
+        return {name: self.cleaned_data[name] for name in TERMS}
 
     def as_asked(self) -> Policy:
         switches = {name: self.cleaned_data[name] for name in SWITCHES}
@@ -177,9 +118,7 @@ class VersionInline(admin.TabularInline):  # type: ignore[type-arg]
 
     model = PolicyVersion
     verbose_name_plural = "versions, the newest first"
-    fields = (
-        "version", "created_at", "created_by", "match", *AUTOMATIC, *PEOPLE, *CLOCKS, "sha256",
-    )  # fmt: skip
+    fields = ("version", "created_at", "created_by", *TERMS, "sha256")
     extra = max_num = 0
     can_delete = False
 
@@ -233,10 +172,10 @@ class PolicyAdmin(Kept):
         return (
             place,
             ("Why", {"fields": ("reason",)}),
-            ("Covers", {"fields": ("match",)}),
-            ("Automatic approval", {"fields": AUTOMATIC}),
-            ("Approval by people", {"fields": PEOPLE}),
-            ("Clocks", {"fields": CLOCKS, "description": COUNTED_FROM}),
+            (Section.COVERS.value, {"fields": names_in(Section.COVERS)}),
+            (Section.AUTOMATIC.value, {"fields": AUTOMATIC}),
+            (Section.PEOPLE.value, {"fields": PEOPLE}),
+            (Section.CLOCKS.value, {"fields": CLOCKS, "description": COUNTED_FROM}),
         )
 
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:

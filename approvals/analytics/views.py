@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from approvals.permissions import VIEW_ANALYTICS
 from approvals.queries.kpis import count_tile, rate_tile, time_tile
 from approvals.queries.summary import summary
 
@@ -21,7 +22,7 @@ CLASSES = {"Approved": "d1", "Auto-approved": "d2", "Rejected": "hatch", "Expire
 
 @require_safe
 @login_required
-@permission_required("approvals.view_analytics", raise_exception=True)
+@permission_required(VIEW_ANALYTICS, raise_exception=True)
 def analytics(request: HttpRequest) -> HttpResponse:
     """Tiles with the change against the period before, and a chart each with its table."""
     chosen = request.GET.get("days", "28")

@@ -13,6 +13,7 @@ from ninja import Router, Status
 
 from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Channel, Decision, Displayed, Side, Verdict
+from approvals.permissions import LEAD_DECISION, REVIEW_DECISION
 from approvals.policy.visible_fields import Reader, sees, shown
 from approvals.queries import decisions as find
 from approvals.queries.decision_facts import current
@@ -20,7 +21,7 @@ from approvals.services import lifecycle, reviews
 from audit.log import Actor
 
 from . import answers, serializers
-from .caller import LEAD, REVIEW, Caller, Needs, NeedsPerson
+from .caller import Caller, Needs, NeedsPerson
 from .openapi import documented
 from .patches import caller_of
 from .schemas import Approve, CommentBody, Extend, Reason, Reject, RequestChanges
@@ -30,7 +31,7 @@ router = Router(tags=["patches"])
 
 @router.post(
     "/{patch_id}/approve",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.Verdict),
     summary="Approve the digest you saw",
 )
@@ -46,7 +47,7 @@ def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any
 
 @router.post(
     "/{patch_id}/reject",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.Rejected),
     summary="Reject it, with a reason",
 )
@@ -61,7 +62,7 @@ def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
 
 @router.post(
     "/{patch_id}/request-changes",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.Reasoned),
     summary="Ask for another revision",
 )
@@ -72,7 +73,7 @@ def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -
 
 @router.post(
     "/{patch_id}/withdraw",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.Withdrawn),
     summary="Take your own review back",
 )
@@ -118,7 +119,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
 
 @router.post(
     "/{patch_id}/escalate",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.Escalated),
     summary="Ask the security leads",
 )
@@ -132,7 +133,7 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any
 
 @router.post(
     "/{patch_id}/extend",
-    auth=NeedsPerson(LEAD),
+    auth=NeedsPerson(LEAD_DECISION),
     openapi_extra=documented(answers.Extended),
     summary="Give more time to decide",
 )
@@ -163,7 +164,7 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
 
 @router.post(
     "/{patch_id}/revoke",
-    auth=NeedsPerson(LEAD),
+    auth=NeedsPerson(LEAD_DECISION),
     openapi_extra=documented(answers.Ended),
     summary="Take an approval back",
 )

@@ -18,6 +18,15 @@ from ninja.utils import check_csrf
 from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
+from approvals.permissions import (
+    COMMENT_DECISION,
+    LEAD_DECISION,
+    REVIEW_DECISION,
+    VIEW_ANALYTICS,
+    VIEW_DECISION,
+    VIEW_DIFF,
+    VIEW_ENTRY,
+)
 from approvals.policy.rules import Reviewer
 from approvals.policy.visible_fields import Reader, reader_among
 from approvals.queries.people import reviewer_from_db, reviewer_shown
@@ -27,20 +36,19 @@ from approvals.services.refusals import audit_refused_caller
 from audit.log import Actor
 
 SCOPE_PERMISSIONS = {
-    "patches:cancel": "approvals.lead_decision",
-    "decisions:read": "approvals.view_decision",
-    "diffs:read": "approvals.view_diff",
-    "audit:read": "audit.view_entry",
-    "analytics:read": "approvals.view_analytics",
-    "metrics:read": "approvals.view_analytics",
-    "comments:write": "approvals.comment_decision",
+    "patches:cancel": LEAD_DECISION,
+    "decisions:read": VIEW_DECISION,
+    "diffs:read": VIEW_DIFF,
+    "audit:read": VIEW_ENTRY,
+    "analytics:read": VIEW_ANALYTICS,
+    "metrics:read": VIEW_ANALYTICS,
+    "comments:write": COMMENT_DECISION,
 }
 """What a person's groups must allow for what a machine's scope allows."""
 
-REVIEW, LEAD = "approvals.review_decision", "approvals.lead_decision"
 GROUP_SENTENCES = {
-    REVIEW: "Only reviewers and security leads decide; your groups do not include either.",
-    LEAD: "Only security leads do this; your groups do not include them.",
+    REVIEW_DECISION: "Only reviewers and security leads decide; your groups do not include either.",
+    LEAD_DECISION: "Only security leads do this; your groups do not include them.",
 }
 
 LEGACY_PATH = "/hitl/admin/create-decision"  # S1's callers send X-Admin-Token there, and only there
@@ -89,7 +97,9 @@ class Caller:
         if user.casefold() not in mine:
             raise Invalid(
                 "`user` must be the person whose session or token this is.",
-                errors=[{"loc": ["body", "user"], "msg": "is not the caller"}],
+                field="user",
+                part="body",
+                msg="is not the caller",
             )
 
 

@@ -10,13 +10,14 @@ from ninja import Field, Query, Router
 from approvals.errors import Conflict, Refusal, StepUpRequired
 from approvals.live import wait_until
 from approvals.models import Category, Channel, Decision, Displayed, FeedEntry, Status, Verdict
+from approvals.permissions import REVIEW_DECISION
 from approvals.queries import decisions as find
 from approvals.queries import feed
 from approvals.services import reviews, revocations
 
 from . import answers, serializers
 from .actions import on_named
-from .caller import REVIEW, Needs, NeedsPerson
+from .caller import Needs, NeedsPerson
 from .lists import ListQuery
 from .openapi import documented
 from .patches import caller_of
@@ -51,7 +52,7 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
 
 @router.post(
     "/bulk",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(list[answers.BulkResult]),
     summary="One verdict on up to 200 items",
 )

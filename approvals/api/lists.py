@@ -27,7 +27,7 @@ class ListQuery(Schema):
 
 def wrong(name: str, message: str) -> Invalid:
     """Return the 422 of one parameter."""
-    return Invalid(message, errors=[{"loc": ["query", name], "msg": message}])
+    return Invalid(message, field=name, part="query")
 
 
 def lead_on(request: HttpRequest, response: HttpResponse, cursor: str) -> None:

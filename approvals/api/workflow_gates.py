@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 
 from approvals.live import wait_until
 from approvals.models import Channel, Decision, Displayed, Status, Verdict
+from approvals.permissions import REVIEW_DECISION
 from approvals.queries import decisions as find
 from approvals.queries import gates as queries
 from approvals.queries.queue import COUNT_LIMIT
@@ -20,7 +21,7 @@ from approvals.services.intake import submit
 
 from . import gate_answers as answers
 from .actions import demand_seen
-from .caller import REVIEW, Caller, Needs, NeedsPerson, NeedsProducer
+from .caller import Caller, Needs, NeedsPerson, NeedsProducer
 from .gate_documents import GateApproval, GateReason, GateRejection, GateRequest, submission_of
 from .lists import ListQuery, wrong
 from .openapi import documented
@@ -165,7 +166,7 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
 
 @router.post(
     "/{gate_id}/approve",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.GateAnswer),
     summary="Approve the digest you saw",
 )
@@ -176,7 +177,7 @@ def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str,
 
 @router.post(
     "/{gate_id}/reject",
-    auth=NeedsPerson(REVIEW),
+    auth=NeedsPerson(REVIEW_DECISION),
     openapi_extra=documented(answers.GateAnswer),
     summary="Reject it, with a reason",
 )

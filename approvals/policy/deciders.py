@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from approvals.permissions import ADD_POLICY, CHANGE_GROUP, CHANGE_POLICY, CHANGE_USER, LEAD_DECISION, REVIEW_DECISION
+
 DECIDES = {
-    "approvals.review_decision": "decide patches",
-    "approvals.lead_decision": "decide as security leads",
-    "approvals.add_policy": "write policies",
-    "approvals.change_policy": "change policies",
+    REVIEW_DECISION: "decide patches",
+    LEAD_DECISION: "decide as security leads",
+    ADD_POLICY: "write policies",
+    CHANGE_POLICY: "change policies",
 }
 ADMINISTERS = {
-    "approvals.change_user": "change people's groups",
-    "auth.change_group": "change what groups may do",
+    CHANGE_USER: "change people's groups",
+    CHANGE_GROUP: "change what groups may do",
 }
 MAY = DECIDES | ADMINISTERS
 """The permissions that count, and what they let members do."""

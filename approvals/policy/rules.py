@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from approvals.errors import moment
 from approvals.models import NO_DEADLINE, Priority, Status, Verdict
+from approvals.permissions import REVIEW_DECISION
 
 from .bypass import Grant, unusable
 from .lookalikes import lookalikes
@@ -148,7 +149,7 @@ def absent_of(reviewer: Reviewer, intent: Intent) -> Absent | None:
 
 
 def not_a_reviewer(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
-    if "approvals.review_decision" in reviewer.permissions:
+    if REVIEW_DECISION in reviewer.permissions:
         return None
     return "Only reviewers and security leads decide; your groups do not include either."
 
@@ -194,7 +195,7 @@ def not_standing_in(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, no
     absent = absent_of(reviewer, intent)
     if absent is None:
         return "You do not stand in for this person at present; review in your own name."
-    if "approvals.review_decision" not in absent.permissions:
+    if REVIEW_DECISION not in absent.permissions:
         return f"{absent.name} does not review any more, so nobody does in their name."
     if absent.held:
         return f"{absent.name}'s account decides nothing at present, so nobody does in their name."

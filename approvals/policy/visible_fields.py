@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
+from approvals.permissions import LEAD_DECISION, REVIEW_DECISION, VIEW_DIFF
+
 
 class Reader(StrEnum):
     """Who reads one decision: a machine by its relation to the patch, a person by what their groups allow."""
@@ -164,11 +166,11 @@ def why_hidden(field: str) -> str:
 
 def reader_among(permissions: Collection[str]) -> Reader:
     """Return which reader a person with these permissions is."""
-    if "approvals.view_diff" not in permissions:
+    if VIEW_DIFF not in permissions:
         return Reader.VIEWER
-    if "approvals.lead_decision" in permissions:
+    if LEAD_DECISION in permissions:
         return Reader.LEAD
-    return Reader.REVIEWER if "approvals.review_decision" in permissions else Reader.AUDITOR
+    return Reader.REVIEWER if REVIEW_DECISION in permissions else Reader.AUDITOR
 
 
 def _shown(name: str, value: Any, reader: Reader) -> Any:

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Prefetch, Q, QuerySet
 
 from approvals.models import Decision, PolicyVersion, Proposal, Status, User
+from approvals.permissions import CHANGE_POLICY, LEAD_DECISION
 from approvals.policy.agreeing import Second
 from approvals.policy.deciders import Rights, Team
 from approvals.policy.terms import named_in
@@ -93,7 +94,7 @@ def second(user: User) -> Second:
     return Second(
         is_lead(user),
         user.is_active and user.is_superuser,
-        user.has_perm("approvals.change_policy"),
+        user.has_perm(CHANGE_POLICY),
         accounts,
         groups,
         held(User.objects.get(pk=user.pk)),
@@ -110,4 +111,4 @@ def leads() -> QuerySet[User]:
 
 def is_lead(user: User) -> bool:
     """Return whether somebody is a security lead by their groups; being a superuser makes nobody one."""
-    return "approvals.lead_decision" in reviewer_from_db(user).permissions
+    return LEAD_DECISION in reviewer_from_db(user).permissions

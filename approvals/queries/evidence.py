@@ -14,6 +14,7 @@ from approvals.errors import moment
 from approvals.models import Category, DeciderKind, Decision, Patch, Status, Verdict
 from approvals.policy.visible_fields import Reader, sees
 from audit.queries import EntryFilters, body_of, data_of, entries
+from audit.types import step_of
 
 SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
@@ -141,27 +142,6 @@ def _part(name: str, raw: Any) -> dict[str, Any]:
     return {"label": name, "value": value, "contribution": contribution, "sign": "up" if contribution > 0 else "down"}
 
 
-STEPS: dict[str, tuple[str, str, str]] = {
-    "patch.submitted": ("inbox", "", "pushed revision {revision}"),
-    "review.recorded": ("user", "", "{verdict}"),
-    "review.withdrawn": ("undo", "", "withdrew their review"),
-    "comment.added": ("comment", "", "commented"),
-    "decision.approved": ("check-disc", "success", "approved: {cause}"),
-    "decision.auto_approved": ("spark", "violet", "approved automatically: {cause}"),
-    "decision.rejected": ("x-disc", "danger", "rejected: {category}"),
-    "decision.changes_requested": ("undo", "warning", "asked for another revision"),
-    "decision.expired": ("clock", "warning", "ended it: {cause}"),
-    "decision.cancelled": ("ban", "", "cancelled it"),
-    "decision.superseded": ("layers", "", "sent revision {by_revision}, which took its place"),
-    "decision.revoked": ("undo", "danger", "revoked the approval"),
-    "decision.escalated": ("escalate", "warning", "escalated to level {level}{asked}: {cause}"),
-    "decision.escalation_skipped": ("escalate", "", "passed over a level of escalation: {cause}"),
-    "decision.reminded": ("clock", "warning", "reminded, {n} of {of}"),
-    "decision.extended": ("clock", "", "gave more time, until {until}"),
-    "decision.acknowledged": ("check", "", "acted on position {position} of the feed: {status}"),
-    "decision.priority_raised": ("arrow-up", "warning", "raised the priority from {from} to {to}: {cause}"),
-    "decision.refused": ("lock", "", "was refused: {why}"),
-}
 VERDICTS = {
     Verdict.APPROVE: "approved this digest",
     Verdict.REJECT: "rejected this digest",
@@ -177,7 +157,7 @@ def timeline(decision: Decision, reader: Reader) -> list[dict[str, Any]]:
 
 
 def _step(entry: Any) -> dict[str, Any]:
-    icon, kind, words = STEPS.get(entry.type, ("dot", "", entry.type))
+    icon, kind, words = step_of(entry.type)
     body = body_of(entry)
     data = defaultdict(str, data_of(entry))  # a sentence that was erased is missing
     data["verdict"] = VERDICTS.get(data.get("verdict", ""), "")

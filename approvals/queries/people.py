@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
 from approvals.models import ApiToken, TokenKind, User
+from approvals.permissions import REVIEW_DECISION
 from approvals.policy.holding import why_held
 from approvals.policy.lookalikes import why_not
 from approvals.policy.quorum import Approver
@@ -160,7 +161,7 @@ def approvers(
     """
     wanted = set(user_ids)
     found = [each for each in (memberships(wanted) if among is None else among) if each[0] in wanted]
-    may = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
+    may = {user_id for user_id, _, permission in found if permission == REVIEW_DECISION}
     groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in may}
     people = [Approver(user_id, groups[user_id]) for user_id in sorted(may)]
     return one_person_once([each for each in people if not deciders or each.groups & set(deciders)])

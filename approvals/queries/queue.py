@@ -31,6 +31,7 @@ from approvals.models import (
     Voice,
     Waiting,
 )
+from approvals.permissions import REVIEW_DECISION
 from approvals.policy.quorum import must_come_from
 from approvals.policy.rules import ROLES, Intent, Reviewer, ever_named, names_of, refusal
 from approvals.policy.submitters import same
@@ -174,7 +175,7 @@ def needs_approval_of(person: Reviewer) -> Q:
     """Return 'needs my approval' in SQL, of waiting rows: I am a reviewer, neither I nor anybody in my name has a live
     review here, I did not submit it, am in one of the groups that decide under its policy, and a gate that names people
     names me."""
-    if "approvals.review_decision" not in person.permissions:
+    if REVIEW_DECISION not in person.permissions:
         return Q(pk__in=[])
     heard = Voice.objects.filter(decision=OuterRef("pk"), user=person.id)
     # The gate by its key, a look-up for each row: joined, whole tables were read anew for each row and row again where
@@ -296,7 +297,7 @@ def with_card_data(decisions: list[Decision], person: Reviewer, now: datetime) -
         decision.open_slots = [None] * max(0, decision.required_approvals - len(given))  # type: ignore[attr-defined]
         decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]
         decision.why_not = refusal(decision_facts(decision, live), person, seen, now)  # type: ignore[attr-defined]
-        decision.may_review = "approvals.review_decision" in person.permissions  # type: ignore[attr-defined]
+        decision.may_review = REVIEW_DECISION in person.permissions  # type: ignore[attr-defined]
     return decisions
 
 

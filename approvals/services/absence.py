@@ -7,15 +7,15 @@ from django.db.models import Q
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import Delegation, Text, User
+from approvals.permissions import REVIEW_DECISION
 from approvals.queries.people import reviewer_from_db
 from audit.log import Actor, Subject, record
 
 from .ending import commitment
-from .lifecycle import reason_words
 from .owners import demand_own
+from .reasons import reason_words
 
 LONGEST = timedelta(days=90)
-REVIEW = "approvals.review_decision"
 
 
 def delegate(
@@ -28,11 +28,11 @@ def delegate(
     words, starts_at = reason_words(reason), max(starts_at, now)
     _check_time(starts_at, ends_at)
     if to.pk == user.pk:
-        raise Invalid("Choose somebody else.", errors=[_field("delegate", "is yourself")])
-    if REVIEW not in reviewer_from_db(user, actor.authn).permissions:
+        raise Invalid("Choose somebody else.", field="delegate", msg="is yourself")
+    if REVIEW_DECISION not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only reviewers and security leads have reviews to hand over.")
     demand_own(user)
-    if REVIEW not in reviewer_from_db(to).permissions:
+    if REVIEW_DECISION not in reviewer_from_db(to).permissions:
         raise NotAllowed(f"{to} does not review, so cannot review in your name.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # two forms at once would both find the time free
@@ -68,9 +68,9 @@ def end(delegation_id: int, *, user: User, actor: Actor, now: datetime) -> Deleg
 
 def _check_time(starts_at: datetime, ends_at: datetime) -> None:
     if ends_at <= starts_at:
-        raise Invalid("It ends after it starts, and not in the past.", errors=[_field("ends", "too early")])
+        raise Invalid("It ends after it starts, and not in the past.", field="ends", msg="too early")
     if ends_at - starts_at > LONGEST:
-        raise Invalid(f"At most {LONGEST.days} days at a time.", errors=[_field("ends", "too late")])
+        raise Invalid(f"At most {LONGEST.days} days at a time.", field="ends", msg="too late")
 
 
 def _record(type: str, made: Delegation, actor: Actor, now: datetime, text: Text | None = None) -> None:
@@ -87,7 +87,3 @@ def _record(type: str, made: Delegation, actor: Actor, now: datetime, text: Text
             "reason": commitment(text) if text else None,
         },
     )
-
-
-def _field(name: str, message: str) -> dict[str, object]:
-    return {"loc": [name], "msg": message}

@@ -91,25 +91,21 @@ def check_token(
     """Raise Invalid for a token that must not be issued; each error says which field is wrong."""
     unknown = set(scopes) - set(SCOPES[kind]) - set(EXTRA_SCOPES)
     if unknown:
-        raise _invalid("scopes", f"A {kind} token cannot have the scope {', '.join(sorted(unknown))}.")
+        raise Invalid(f"A {kind} token cannot have the scope {', '.join(sorted(unknown))}.", field="scopes")
     if kind == TokenKind.PERSONAL and user is None:
-        raise _invalid("user", "A personal token belongs to a user.")
+        raise Invalid("A personal token belongs to a user.", field="user")
     if kind != TokenKind.PERSONAL and user is not None:
-        raise _invalid("user", f"A {kind} token belongs to a machine, not to a person.")
+        raise Invalid(f"A {kind} token belongs to a machine, not to a person.", field="user")
     if kind == TokenKind.PERSONAL and list(scopes):
-        raise _invalid("scopes", "A personal token may do what its person may; it has no scopes of its own.")
+        raise Invalid("A personal token may do what its person may; it has no scopes of its own.", field="scopes")
     if expires_at is not None and expires_at <= now:
-        raise _invalid("expires_at", "The expiry must be in the future.")
+        raise Invalid("The expiry must be in the future.", field="expires_at")
 
 
 def check_name(name: str) -> None:
     """Raise Invalid unless a producer or token may have this name."""
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise _invalid("name", f"A name has 1 to {MAX_NAME} printable characters.")
-
-
-def _invalid(field: str, sentence: str) -> Invalid:
-    return Invalid(sentence, errors=[{"loc": [field], "msg": sentence}])
+        raise Invalid(f"A name has 1 to {MAX_NAME} printable characters.", field="name")
 
 
 def revoke_token(token: ApiToken, *, actor: Actor, now: datetime) -> bool:
@@ -279,7 +275,7 @@ def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) 
     guessing.proof(user, actor.ip_address, now=now)
     if not user.check_password(password):
         record_failed_confirmation(user, actor=actor, now=now)
-        raise _invalid("password", "The password is wrong.")
+        raise Invalid("The password is wrong.", field="password")
     record_confirmation(user, actor=actor, now=now)
 
 

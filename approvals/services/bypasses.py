@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
+from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import ROLES, ever_named, role_of
 from approvals.queries.deciders import is_lead
 from approvals.queries.decision_facts import current, outcome, people_of
@@ -18,10 +19,9 @@ from audit.log import Actor, NewEntry, Subject, record_all
 
 from .ending import commitment, locked
 from .owners import demand_own
+from .reasons import reason_words
 from .refusals import audit_refusal
-from .second_person import check_reason
 
-REVIEW = "approvals.review_decision"
 GRANTED = Bypass.State.GRANTED
 
 
@@ -43,13 +43,13 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     asked = _terms(holder.pk, target, seconds, user.pk)
     with audit_refusal("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=asked):
         _demand_lead(user, "Only security leads ask for an emergency bypass.")
-    check_reason(reason)
+    reason_words(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
-        raise _invalid("seconds", "An emergency bypass runs for 8 hours at most.")
-    if REVIEW not in reviewer_from_db(holder).permissions:
-        raise _invalid("holder", f"{holder} does not review, so could not use it.")
+        raise Invalid("An emergency bypass runs for 8 hours at most.", field="seconds")
+    if REVIEW_DECISION not in reviewer_from_db(holder).permissions:
+        raise Invalid(f"{holder} does not review, so could not use it.", field="holder")
     if (target.decision_id is None) == (not target.package_name):
-        raise _invalid("target", "Name one patch or one package.")
+        raise Invalid("Name one patch or one package.", field="target")
     with transaction.atomic():
         decision = _pending(target.decision_id) if target.decision_id else None
         text = Text.objects.create(body=reason.strip())
@@ -143,7 +143,7 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
 
     Raise NotFound (no such use), NotAllowed, Invalid (no note) or Conflict (judged already).
     """
-    check_reason(note)
+    reason_words(note)
     used = Decision.objects.filter(decision_id=decision_id).values_list("bypass", flat=True)
     if not used:
         raise NotFound("There is no such decision.")
@@ -240,7 +240,3 @@ def _terms(holder_id: int, target: Target, seconds: int, asked_by_id: int) -> di
         "seconds": seconds,
         "asked_by": f"user:{asked_by_id}",
     }
-
-
-def _invalid(name: str, sentence: str) -> Invalid:
-    return Invalid(sentence, errors=[{"loc": [name], "msg": sentence}])

@@ -141,4 +141,4 @@ def _hurry(decision: Decision, now: datetime) -> None:
 
 
 def _nobody(sentence: str, field: str = "allowed_approvers") -> Invalid:
-    return Invalid(sentence, errors=[{"loc": ["body", field], "msg": sentence}])
+    return Invalid(sentence, field=field, part="body")

@@ -218,9 +218,9 @@ def _replay_of(submission: Submission, history: list[Decision]) -> Decision | No
 def _refusal(submission: Submission, history: list[Decision], known: IntakeContext, now: datetime) -> Refusal | None:
     if history and history[-1].patch.is_gate != (submission.gate is not None):
         named = "a workflow gate's" if history[-1].patch.is_gate else "a patch's"
-        return Invalid("patch_id is already used.", errors=[{"loc": ["body", "patch_id"], "msg": f"is {named}"}])
+        return Invalid("patch_id is already used.", field="patch_id", part="body", msg=f"is {named}")
     if submission.alias and submission.alias in known.aliases:
-        return Invalid("decision_id is already used.", errors=[{"loc": ["body", "decision_id"], "msg": "already used"}])
+        return Invalid("decision_id is already used.", field="decision_id", part="body", msg="already used")
     day_ago = now - timedelta(days=1)
     today = [decision for decision in history if decision.created_at > day_ago]
     if len(today) >= REVISIONS_A_DAY:

@@ -7,7 +7,6 @@ from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, moment
 from approvals.models import (
-    MAX_REASON,
     NO_DEADLINE,
     Channel,
     DeciderKind,
@@ -23,6 +22,7 @@ from approvals.models import (
     Text,
     User,
 )
+from approvals.permissions import LEAD_DECISION, REVIEW_DECISION
 from approvals.policy.evaluate import KNOWN_EXPLOITED, covering
 from approvals.policy.severity import priority as priority_of
 from approvals.queries.decision_facts import current, outcome
@@ -35,11 +35,11 @@ from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level
 from .owners import demand_own
+from .reasons import reason_words
 from .refusals import audit_decision_refusal
 from .reviews import find_locked
 from .submitters import is_known, required_groups
 
-LEAD = "approvals.lead_decision"
 LONGEST = timedelta(days=30)
 """How far from now an extended time may end."""
 
@@ -51,7 +51,7 @@ def escalate(
     words = reason_words(reason)
     with audit_decision_refusal(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
-        _demand(user, actor, "approvals.review_decision", "Only reviewers and leads escalate.")
+        _demand(user, actor, REVIEW_DECISION, "Only reviewers and leads escalate.")
         _demand_pending(decision)
         text = Text.objects.create(body=words)
         line = raise_level(
@@ -82,7 +82,7 @@ def extend(
     words = reason_words(reason)
     with audit_decision_refusal(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
-        _demand(user, actor, LEAD, "Only security leads give more time.")
+        _demand(user, actor, LEAD_DECISION, "Only security leads give more time.")
         _demand_pending(decision)
         before = decision.expire_at
         if before == NO_DEADLINE:
@@ -97,7 +97,7 @@ def extend(
                 if longest > 0
                 else "The time already ends in 30 days; it may not be longer."
             )
-            raise Invalid(sentence, errors=[{"loc": ["body", "seconds"], "msg": sentence}])
+            raise Invalid(sentence, field="seconds", part="body")
         decision.expire_at = before + timedelta(seconds=seconds)
         plan_reminders(decision, now)
         decision.save(update_fields=["expire_at", "remind_at", "reminders"])
@@ -133,7 +133,7 @@ def cancel(
     with audit_decision_refusal(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
-            _demand(user, actor, LEAD, "Only the patch's producer or a security lead cancels it.")
+            _demand(user, actor, LEAD_DECISION, "Only the patch's producer or a security lead cancels it.")
         _demand_pending(decision)
         line = end(
             decision,
@@ -157,7 +157,7 @@ def revoke(
     words = reason_words(reason)
     with audit_decision_refusal(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
-        _demand(user, actor, LEAD, "Only security leads revoke an approval.")
+        _demand(user, actor, LEAD_DECISION, "Only security leads revoke an approval.")
         if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
             said = outcome(decision) or "It is still pending."
             raise Conflict(f"Only an approval can be revoked. {said} Nothing was changed.", current=current(decision))
@@ -270,17 +270,6 @@ def _raise_priority(
             "required_groups": decision.required_groups,
         },
     )
-
-
-def reason_words(text: str) -> str:
-    """Return a reason without the space around it. Raise Invalid."""
-    if not text.strip():
-        raise Invalid("Say why: a reason is required.", errors=[{"loc": ["body", "reason"], "msg": "required"}])
-    if len(text) > MAX_REASON:
-        raise Invalid(
-            f"A reason may have {MAX_REASON:,} characters.", errors=[{"loc": ["body", "reason"], "msg": "too long"}]
-        )
-    return text.strip()
 
 
 def _demand(user: User | None, actor: Actor, wanted: str, sentence: str) -> None:

@@ -11,36 +11,12 @@ from django.db.models import Max
 from approvals.errors import Invalid
 from approvals.models import ExpireAction, Policy, PolicyVersion, User
 from approvals.policy.conditions import BadCondition, check
+from approvals.policy.term_table import TERMS
 from approvals.policy.terms import named_in, wrong_end, wrong_levels, wrong_reminders
 from approvals.queries.people import pseudonyms_of
 from audit.log import Actor, Subject, record
 
 from .defaults import version_digest
-
-TERMS = (
-    "match",
-    "auto_approval",
-    "auto_approve_threshold",
-    "required_approvals",
-    "required_groups",
-    "decider_groups",
-    "deny_threshold",
-    "step_up",
-    "second_factor",
-    "spot_check_percent",
-    "location_slack",
-    "allowed_marks",
-    "gate_conditions",
-    "known_submitter",
-    "sla_warn_seconds",
-    "sla_due_seconds",
-    "escalate_after_seconds",
-    "escalation",
-    "reminder_percents",
-    "expire_after_seconds",
-    "expire_action",
-)
-"""The columns of a version that say what the policy does."""
 
 
 def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetime) -> PolicyVersion:
@@ -90,7 +66,7 @@ def check_place(policy: Policy) -> None:
     """Raise Invalid unless every patch stays covered: the default policy is on, and nothing comes after it."""
     if policy.is_default and not policy.enabled:
         sentence = "The default policy cannot be switched off: every patch must be covered."
-        raise Invalid(sentence, errors=[{"loc": ["enabled"], "msg": sentence}])
+        raise Invalid(sentence, field="enabled")
     others = Policy.objects.exclude(pk=policy.pk)
     if policy.is_default:
         misplaced = others.filter(position__gte=policy.position).exists()
@@ -98,7 +74,7 @@ def check_place(policy: Policy) -> None:
         misplaced = others.filter(is_default=True, position__lte=policy.position).exists()
     if misplaced:
         sentence = "The default policy comes last: it matches every patch, so no policy after it would be asked."
-        raise Invalid(sentence, errors=[{"loc": ["position"], "msg": sentence}])
+        raise Invalid(sentence, field="position")
 
 
 def check_terms(policy: Policy, terms: dict[str, Any]) -> None:
@@ -106,17 +82,19 @@ def check_terms(policy: Policy, terms: dict[str, Any]) -> None:
     try:
         check(terms["match"])
     except BadCondition as error:
-        raise Invalid(str(error), errors=[{"loc": ["match"], "msg": str(error)}]) from error
+        raise Invalid(str(error), field="match") from error
     if policy.is_default and terms["match"].strip() != "true":
         raise Invalid(
             "The default policy matches every patch: its condition is `true`.",
-            errors=[{"loc": ["match"], "msg": "must be `true`"}],
+            field="match",
+            msg="must be `true`",
         )
     warn, due = terms.get("sla_warn_seconds"), terms.get("sla_due_seconds")
     if warn is not None and (due is None or warn > due):
         raise Invalid(
             "The SLA warning comes before its breach.",
-            errors=[{"loc": ["sla_warn_seconds"], "msg": "after the breach"}],
+            field="sla_warn_seconds",
+            msg="after the breach",
         )
     _check_times_and_names(terms)
 
@@ -133,7 +111,7 @@ def _check_times_and_names(terms: dict[str, Any]) -> None:
     found |= {name: _no_group(set(terms.get(name) or [])) for name in ("required_groups", "decider_groups")}
     for field, sentence in found.items():
         if sentence:
-            raise Invalid(sentence, errors=[{"loc": [field], "msg": sentence}])
+            raise Invalid(sentence, field=field)
 
 
 def _not_there(levels: list[dict[str, Any]]) -> str | None:

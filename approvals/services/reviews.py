@@ -12,7 +12,6 @@ from approvals.diff.positions import wrong_place
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
 from approvals.models import (
     MAX_COMMENT,
-    MAX_REASON,
     Bypass,
     Category,
     Channel,
@@ -45,6 +44,7 @@ from . import bypasses
 from .ending import JUDGED, commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .owners import demand_own
+from .reasons import reason_words
 from .refusals import audit_decision_refusal
 
 
@@ -92,14 +92,15 @@ def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
     """Raise Invalid unless the words fit the verdict; lengths in characters."""
     if verdict == Verdict.APPROVE:
         if len(text) > MAX_COMMENT:
-            raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", errors=[_field("comment", "too long")])
+            raise Invalid(
+                f"A comment may have {MAX_COMMENT:,} characters.", field="comment", part="body", msg="too long"
+            )
         return
-    if not text.strip():
-        raise Invalid("Say why: a reason is required.", errors=[_field("reason", "required")])
-    if len(text) > MAX_REASON:
-        raise Invalid(f"A reason may have {MAX_REASON:,} characters.", errors=[_field("reason", "too long")])
+    reason_words(text)
     if verdict == Verdict.REJECT and category not in Category.values:
-        raise Invalid("Choose what is wrong with the patch.", errors=[_field("category", "not one of the categories")])
+        raise Invalid(
+            "Choose what is wrong with the patch.", field="category", part="body", msg="not one of the categories"
+        )
 
 
 def comment(
@@ -116,9 +117,9 @@ def comment(
     """Add words to a patch, in any state; `side` says which file's line is meant. Raise NotFound or Invalid, also for a
     file or line that the diff of this revision has not."""
     if not body.strip():
-        raise Invalid("Write something first.", errors=[_field("comment", "required")])
+        raise Invalid("Write something first.", field="comment", part="body", msg="required")
     if len(body) > MAX_COMMENT:
-        raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", errors=[_field("comment", "too long")])
+        raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", field="comment", part="body", msg="too long")
     if file or line is not None:
         _check_place(decision_id, file, line, side)
     with transaction.atomic():
@@ -152,7 +153,7 @@ def _check_place(decision_id: UUID, file: str, line: int | None, side: Side) -> 
     diff = read(bytes(content.diff) if content else b"")
     if wrong := wrong_place(diff, file, line, old=side == Side.OLD):
         field, sentence = wrong
-        raise Invalid(sentence, errors=[_field(field, sentence)])
+        raise Invalid(sentence, field=field, part="body")
 
 
 def withdraw(
@@ -207,7 +208,9 @@ def demand_same(decision: Decision, patch_id: str) -> None:
     if decision.patch.patch_id != patch_id:
         raise Invalid(
             "The path's patch_id is not the one of this decision_id.",
-            errors=[{"loc": ["path", "patch_id"], "msg": "does not match decision_id"}],
+            field="patch_id",
+            part="path",
+            msg="does not match decision_id",
         )
 
 
@@ -366,7 +369,3 @@ def _seconds(opened_at: datetime | None, now: datetime) -> int | None:
     if opened_at is None or opened_at > now:
         return None
     return min(int((now - opened_at).total_seconds()), 86_400)
-
-
-def _field(name: str, message: str) -> dict[str, object]:
-    return {"loc": ["body", name], "msg": message}

@@ -11,13 +11,14 @@ from django.db import transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import Acknowledgement, ApiToken, Decision, Revocation, Status, Text, TokenKind, User
+from approvals.permissions import LEAD_DECISION
 from approvals.queries.people import reviewer_from_db
 from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since, item, listed
 from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
-from .lifecycle import LEAD, reason_words
 from .owners import demand_own
+from .reasons import reason_words
 from .reviews import find_locked
 
 CHUNK = 200
@@ -49,7 +50,7 @@ def revoke_all(
     `criteria` says in words what the list was narrowed to, for the record. Raise NotAllowed, Invalid (no reason,
     nobody named, too many) or Conflict (the list is no longer what was looked at); then nothing is revoked.
     """
-    if LEAD not in reviewer_from_db(user, actor.authn).permissions:
+    if LEAD_DECISION not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only security leads revoke approvals.")
     demand_own(user)
     words = reason_words(reason)
@@ -100,7 +101,7 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
         entry = item(decision, position)
         if entry is None:
             sentence = f"Position {position} of the feed is not about this decision."
-            raise Invalid(sentence, errors=[{"loc": ["body", "position"], "msg": sentence}])
+            raise Invalid(sentence, field="position", part="body")
         _, new = Acknowledgement.objects.get_or_create(
             feed_entry=entry, deployer=token.name, defaults={"token": token, "acknowledged_at": now}
         )

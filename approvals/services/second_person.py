@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
-from approvals.models import MAX_REASON, ApiToken, Policy, Producer, Proposal, Text, TokenKind, User
+from approvals.models import ApiToken, Policy, Producer, Proposal, Text, TokenKind, User
+from approvals.permissions import ADD_GROUP, CHANGE_GROUP, CHANGE_POLICY, CHANGE_USER
 from approvals.policy.agreeing import lacks_right, why_not_agree
 from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
@@ -18,6 +19,7 @@ from audit.log import Actor, Subject, record
 
 from . import access, killswitch, owners, policies, rights, trust
 from .ending import commitment
+from .reasons import reason_words
 from .refusals import audit_refusal
 from .rights import Waits
 
@@ -34,7 +36,7 @@ def change_policy(
     A new policy is made switched off first: it covers nothing until somebody agrees to switch it on.
     Raise NotAllowed, Invalid (terms, place, no reason) or Conflict (another proposal waits).
     """
-    if not user.has_perm("approvals.change_policy"):
+    if not user.has_perm(CHANGE_POLICY):
         raise NotAllowed("Only policy administrators and security leads change policies.")
     owners.demand_own(user)
     policies.check_terms(policy, terms)
@@ -68,11 +70,11 @@ def change_rights(
     """
     if not waits.why:
         return None
-    needed = ["approvals.change_user"] if isinstance(about, User) else ["auth.change_group", "auth.add_group"]
+    needed = [CHANGE_USER] if isinstance(about, User) else [CHANGE_GROUP, ADD_GROUP]
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
     owners.demand_own(user)
-    check_reason(reason)
+    reason_words(reason)
     return _propose(Proposal(payload=waits.change, **_target(about)), waits.why, reason, user, actor, now)
 
 
@@ -91,7 +93,7 @@ def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, n
     access.change_producer(producer, actor=actor, now=now)
     if not waits.why:
         return None
-    check_reason(reason)
+    reason_words(reason)
     return _propose(Proposal(payload=waits.change, **_target(producer)), waits.why, reason, user, actor, now)
 
 
@@ -159,7 +161,7 @@ def check_rights(about: User | Group | Producer, waits: Waits, reason: str) -> N
     """Raise what asking for it would: Invalid without a reason, Conflict while another change waits."""
     if not waits.why:
         return
-    check_reason(reason)
+    reason_words(reason)
     same = _target(about)
     if about.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
         raise Conflict(ANOTHER_WAITS)
@@ -183,7 +185,7 @@ def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str
     """Return why these terms and this place loosen the policy; raise Invalid when they do and no reason is given."""
     why = why_it_loosens(policy, terms)
     if why:
-        check_reason(reason)
+        reason_words(reason)
     return why
 
 
@@ -203,7 +205,7 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
         if not is_lead(user):
             raise NotAllowed("Only security leads switch automatic approval on.")
         owners.demand_own(user)
-    check_reason(reason)
+    reason_words(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
         return None
@@ -218,7 +220,7 @@ def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
         if not is_lead(user):
             raise NotAllowed("Only security leads stop automatic approval.")
         owners.demand_own(user)
-    check_reason(reason)
+    reason_words(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 
@@ -338,15 +340,6 @@ def _open(proposal_id: int) -> Proposal:
 
 def _named(proposal_id: int) -> Subject:
     return Subject("proposal", str(proposal_id), f"proposal {proposal_id}")
-
-
-def check_reason(reason: str) -> None:
-    """Raise Invalid unless what loosens says why."""
-    if not reason.strip():
-        raise Invalid("Say why: a reason is required.", errors=[{"loc": ["reason"], "msg": "Say why: this loosens."}])
-    if len(reason) > MAX_REASON:
-        sentence = f"A reason may have {MAX_REASON:,} characters."
-        raise Invalid(sentence, errors=[{"loc": ["reason"], "msg": sentence}])
 
 
 def _base(proposal: Proposal) -> str:

@@ -13,7 +13,7 @@ def save_view(user: User, name: str, query: str) -> SavedView:
     """Keep the filters of a queue address under a name; the same name again replaces them. Raise Invalid."""
     wanted = name.strip()
     if not wanted or len(wanted) > 60:
-        raise Invalid("Give the view a name of up to 60 characters.", errors=[{"loc": ["name"], "msg": "1 to 60"}])
+        raise Invalid("Give the view a name of up to 60 characters.", field="name", msg="1 to 60")
     kept = urlencode([(key, value) for key, value in parse_qsl(query.lstrip("?")) if key != "cursor"])
     if len(kept) > 2000:
         raise Invalid("These filters are too long to save.")

@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString, mark_safe
 from approvals.models import Category, Decision, Patch, Priority, Status, Wargaming
 from approvals.queries import decision_facts
 from approvals.queries.decision_facts import LastChange
+from audit.types import badge_of
+from audit.words import label
 
 from .number_tags import percent
 
@@ -205,59 +207,11 @@ def direction(row: dict[str, Any]) -> str:
     return "down" if str(row.get("sign", "")) in {"down", "-", "−", "-1"} else "up"
 
 
-# The last word of an entry type decides its shape; what is not here is drawn as a plain record.
-ACTION_MARKS = {
-    "submitted": ("queue", ""),
-    "recorded": ("check", "info"),
-    "withdrawn": ("undo", ""),
-    "added": ("comment", ""),
-    "approved": ("check-disc", "success"),
-    "auto_approved": ("spark", "violet"),
-    "rejected": ("x-disc", "danger"),
-    "changes_requested": ("undo", "warning"),
-    "expired": ("clock", "warning"),
-    "cancelled": ("ban", ""),
-    "superseded": ("layers", "info"),
-    "revoked": ("shield-x", "danger"),
-    "escalated": ("escalate", "warning"),
-    "priority_raised": ("arrow-up", "warning"),
-    "refused": ("lock", "warning"),
-    "changed": ("policy", "warning"),
-    "issued": ("key", "info"),
-    "succeeded": ("user", ""),
-    "confirmed": ("key", ""),
-    "failed": ("error", "danger"),
-    "ended": ("logout", ""),
-    "imported": ("download", ""),
-    "made": ("download", "info"),
-    "applied": ("policy", "warning"),
-    "stopped": ("ban", "danger"),
-    "escalation_skipped": ("escalate", ""),
-    "reminded": ("hourglass", "warning"),
-    "extended": ("clock", "info"),
-    "acknowledged": ("check", "info"),
-    "ordered": ("shield-x", "danger"),
-    "asked": ("key", "warning"),
-    "granted": ("key", "warning"),
-    "used": ("key", "danger"),
-    "reviewed": ("check", "info"),
-    "started": ("user", "info"),
-    "locked": ("lock", "danger"),
-    "held": ("lock", "warning"),
-    "released": ("user", "success"),
-    # Where the last word is another type's too.
-    "revocation.made": ("shield-x", "danger"),
-    "delegation.ended": ("user", ""),
-    "automation.started": ("spark", "violet"),
-    "bypass.ended": ("key", ""),
-}
-
-
 @register.simple_tag
-def action_badge(type: str, kind: str = "") -> SafeString:
-    """Return the badge of an audit entry's type; `kind` overrides its colour."""
-    icon_name, usual = ACTION_MARKS.get(type) or ACTION_MARKS.get(type.rpartition(".")[2], ("audit", ""))
-    return badge(kind or usual, icon_name, type.replace(".", " ").replace("_", " "))
+def action_badge(type: str) -> SafeString:
+    """Return the badge of an audit entry's type."""
+    icon_name, tone = badge_of(type)
+    return badge(tone, icon_name, label(type))
 
 
 @register.filter

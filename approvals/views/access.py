@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.models import User
+from approvals.permissions import VIEW_DECISION, VIEW_POLICY
 from approvals.policy.visible_fields import Reader, reader_among, sees, why_hidden
 from approvals.queries.people import reviewer_shown
 
@@ -27,7 +28,7 @@ def viewers(view: View) -> View:
     After signing in again people land on the page they sent something from: what they sent takes no GET, and a
     fragment is no page.
     """
-    allowed = login_required(permission_required("approvals.view_decision", raise_exception=True)(view))
+    allowed = login_required(permission_required(VIEW_DECISION, raise_exception=True)(view))
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -41,7 +42,7 @@ def viewers(view: View) -> View:
 
 def policy_readers(view: View) -> View:
     """Let signed-in people in who may read policies; others get the sign-in page or 403."""
-    return login_required(permission_required("approvals.view_policy", raise_exception=True)(view))
+    return login_required(permission_required(VIEW_POLICY, raise_exception=True)(view))
 
 
 def came_from(request: HttpRequest) -> str:

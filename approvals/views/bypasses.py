@@ -14,6 +14,7 @@ from approvals.actors import person_actor
 from approvals.errors import Conflict, NotFound, Refusal, moment
 from approvals.forms import BypassForm, BypassReviewForm
 from approvals.models import Decision
+from approvals.permissions import LEAD_DECISION, VIEW_POLICY
 from approvals.queries import bypasses as queries
 from approvals.queries import decisions as find
 from approvals.services import bypasses
@@ -21,14 +22,12 @@ from approvals.services.bypasses import Target
 
 from .access import user_of, viewers
 
-READ = "approvals.view_policy"
-LEAD = "approvals.lead_decision"
 ANSWERS = {"grant": bypasses.grant, "refuse": bypasses.refuse, "end": bypasses.end}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @viewers
-@permission_required(READ, raise_exception=True)
+@permission_required(VIEW_POLICY, raise_exception=True)
 def index(request: HttpRequest) -> HttpResponse:
     """Show every bypass; a POST asks for one, for the patch that `?decision=` fills in or another target."""
     if request.method != "POST":
@@ -58,7 +57,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @viewers
-@permission_required(READ, raise_exception=True)
+@permission_required(VIEW_POLICY, raise_exception=True)
 def decide(request: HttpRequest, bypass_id: int, answer: str) -> HttpResponse:
     """Grant, refuse or withdraw what was asked, or end what runs."""
     if answer not in ANSWERS:
@@ -78,7 +77,7 @@ def decide(request: HttpRequest, bypass_id: int, answer: str) -> HttpResponse:
 
 @require_POST
 @viewers
-@permission_required(READ, raise_exception=True)
+@permission_required(VIEW_POLICY, raise_exception=True)
 def review(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Judge one use; an error stands at its form, with what was typed."""
     form, user = BypassReviewForm(request.POST), user_of(request)
@@ -106,7 +105,7 @@ def review(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, form: BypassForm, *, status: int = 200, **changes: Any) -> HttpResponse:
     user, now = user_of(request), timezone.now()
-    lead = user.has_perm(LEAD)
+    lead = user.has_perm(LEAD_DECISION)
     context = {
         "active": "policies",
         "form": form,

@@ -13,6 +13,7 @@ from approvals.actors import person_actor
 from approvals.errors import Invalid, NotAllowed
 from approvals.forms import CommentForm
 from approvals.models import Comment, Decision, User
+from approvals.permissions import COMMENT_DECISION
 from approvals.services import reviews
 
 from . import list_navigation
@@ -29,7 +30,7 @@ ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back 
 def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Add words to the discussion; htmx, which only the composer at a line asks by, gets the thread for that row."""
     decision, user, form = decision_or_404(decision_id), user_of(request), CommentForm(request.POST)
-    if not user.has_perm("approvals.comment_decision"):
+    if not user.has_perm(COMMENT_DECISION):
         return refused(request, decision, NotAllowed("Your groups do not include commenting."), "comment")
     if request.POST.get("file") or request.POST.get("line"):
         demand_sight(request, "diff")  # the answer would tell what the diff has

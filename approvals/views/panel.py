@@ -7,6 +7,7 @@ from django import forms
 
 from approvals.forms import VerdictForm
 from approvals.models import NO_DEADLINE, Bypass, Decision, Review, Status, Verdict
+from approvals.permissions import COMMENT_DECISION, LEAD_DECISION, REVIEW_DECISION
 from approvals.policy.quorum import missing
 from approvals.policy.rules import FRESH, DecisionFacts, Intent, Reviewer, StepUp, refusal
 from approvals.queries.bypasses import held_for
@@ -52,8 +53,8 @@ def panel(
     no_approval, no_rejection = why_not(Verdict.APPROVE), why_not(Verdict.REJECT)
     asks = displayed == "page" and isinstance(no_approval, StepUp)  # a password away, so the form stays
     no_approval = None if asks else no_approval
-    lead = "approvals.lead_decision" in person.permissions
-    reviewer = "approvals.review_decision" in person.permissions
+    lead = LEAD_DECISION in person.permissions
+    reviewer = REVIEW_DECISION in person.permissions
     mine = person.id in seen.reviewers
     on_page = is_open and displayed == "page"
     proved = is_open and no_approval is None and not asks
@@ -73,7 +74,7 @@ def panel(
         "bypass": _bypass(decision, live, person, now) if on_page and (mine or no_approval is None) else None,
         "may_approve": is_open and no_approval is None,
         "may_reject": is_open and no_rejection is None,
-        "may_comment": "approvals.comment_decision" in person.permissions,
+        "may_comment": COMMENT_DECISION in person.permissions,
         "may_escalate": is_open and reviewer,
         "may_cancel": is_open and lead,
         "may_extend": is_open and lead and now < decision.expire_at != NO_DEADLINE,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from approvals.errors import Conflict, NotFound
 from approvals.forms import PERIODS
 from approvals.models import Category, Comment, Decision, PatchView, Status, User
+from approvals.permissions import COMMENT_DECISION
 from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
 from approvals.queries import evidence, revocable, same_lines
@@ -125,7 +126,7 @@ def diff_reading(
     viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
     start = f"&from={first_line}" if first_line else ""
     ask = f"?{list_navigation.parameter(request)['more']}{start}&at=".replace("?&", "?")
-    ask = ask if user.has_perm("approvals.comment_decision") else ""
+    ask = ask if user.has_perm(COMMENT_DECISION) else ""
     layout, composing = diffs.layout_of(request), request.GET.get("at", "")
     return diffs.read(decision, said, viewed, layout, usual, composing=composing if ask else "", ask=ask)
 

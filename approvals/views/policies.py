@@ -17,6 +17,7 @@ from approvals.admin.policies import AUTOMATIC, CLOCKS, PEOPLE, SWITCHES, Policy
 from approvals.errors import Refusal
 from approvals.forms import ConditionForm
 from approvals.models import Policy, PolicyVersion
+from approvals.permissions import CHANGE_POLICY
 from approvals.policy.conditions import BadCondition, check
 from approvals.queries.backtest import MOST, backtest
 from approvals.queries.deciders import is_lead, open_proposals
@@ -26,8 +27,6 @@ from approvals.services import killswitch, second_person
 from .access import policy_readers, user_of
 from .links import with_parameters
 from .proposals import proposals_shown
-
-CHANGE = "approvals.change_policy"
 
 
 class PageForm(PolicyForm):
@@ -66,7 +65,7 @@ class PageForm(PolicyForm):
 
 
 def changers(view: Any) -> Any:
-    return login_required(permission_required(CHANGE, raise_exception=True)(view))
+    return login_required(permission_required(CHANGE_POLICY, raise_exception=True)(view))
 
 
 @require_safe

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from approvals.forms import PRIORITIES, QueueForm
+from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
 from approvals.queries.delegations import reviewer_with_delegations
@@ -75,7 +76,7 @@ def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Reviewer
 
 def needs_of(who: Reviewer, now: datetime) -> str:
     """Return how many waiting patches need this person; '' for somebody who does not review."""
-    if "approvals.review_decision" not in who.permissions:
+    if REVIEW_DECISION not in who.permissions:
         return ""
     return queries.counted(queries.queue_rows(queries.Filters(mine=True), now, who))
 

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from approvals.errors import Invalid
 from approvals.forms import BulkForm, CommentForm, VerdictForm
 from approvals.models import Displayed
+from approvals.permissions import VIEW_DECISION
 
 from . import bulk, comment, decide, workbench
 from .access import user_of, way_back
@@ -33,7 +34,7 @@ def form_again(request: HttpRequest) -> HttpResponse | None:
         return None
     if match.url_name == "login":
         return redirect(way_back(request)) if request.user.is_authenticated else SignIn.again(request, UNSENT)
-    if not request.user.has_perm("approvals.view_decision"):
+    if not request.user.has_perm(VIEW_DECISION):
         return None
     if match.url_name == "view-save":
         return workbench.name_again(request, SENTENCE)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from approvals.actors import person_actor
 from approvals.errors import Refusal
 from approvals.forms import LookedForm, RevokeForm
+from approvals.permissions import LEAD_DECISION
 from approvals.queries import revocable
 from approvals.queries.people import offered
 from approvals.services import revocations
@@ -22,7 +23,7 @@ from .access import user_of, varies, viewers
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @viewers
-@permission_required("approvals.lead_decision", raise_exception=True)
+@permission_required(LEAD_DECISION, raise_exception=True)
 @varies
 def revoke(request: HttpRequest) -> HttpResponse:
     """Show what would be revoked; a POST revokes what was shown, or says what is different now."""

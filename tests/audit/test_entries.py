@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -27,10 +28,14 @@ from audit.log import (
 )
 from audit.models import ActorKind, Context, Entry, Pending
 from audit.queries import body_of
-from audit.types import TYPES
+from audit.types import ENTRY_TYPES, TYPES, badge_of, step_of, summary
+from hitl.settings import BASE_DIR
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 5, tzinfo=UTC)
 ACTOR = Actor("user:41", ActorKind.HUMAN, "alice", "session", "req-1", "192.0.2.7", "curl/8")
+TONES = {"", "info", "success", "warning", "danger", "violet"}
+ICONS = set(re.findall(r'id="i-([\w-]+)"', (BASE_DIR / "static" / "icons.svg").read_text()))
+ON_THE_TIMELINE = {"patch", "review", "comment", "decision"}
 
 
 def write(type: str = "login.succeeded", subject: Subject | None = None, **more) -> Entry:
@@ -130,13 +135,31 @@ def test_a_type_that_is_not_registered_is_refused():
     assert not Entry.objects.exists()
 
 
-def test_types_are_namespaced_past_tense_words_that_say_what_they_are():
-    for name, words in TYPES.items():
-        noun, _, verb = name.partition(".")
-        assert noun.isalpha(), name
-        assert verb.replace("_", "").isalpha(), name
-        assert len(words) > 10, name
-        assert len(name) <= 40, name
+@pytest.mark.parametrize("type", TYPES.values(), ids=TYPES)
+def test_no_type_lacks_anything(type):
+    noun, _, verb = type.name.partition(".")
+    assert noun.isalpha()
+    assert verb.replace("_", "").isalpha(), "types are namespaced words in the past tense"
+    assert len(type.name) <= 40
+    assert len(type.meaning) > 10, "it says what it records"
+    assert type.icon in ICONS
+    assert type.tone in TONES
+    assert isinstance(type.line({}), str), "its line stands without facts, as after an erasure"
+    assert (type.step is not None) == (noun in ON_THE_TIMELINE), "what happens to a decision is a step of its timeline"
+    if type.step:
+        assert type.step.sentence
+        assert type.step.icon in ICONS | {""}
+        assert type.step.tone is None or type.step.tone in TONES
+
+
+def test_a_type_stands_once_in_the_registry():
+    assert len(TYPES) == len(ENTRY_TYPES)
+
+
+def test_a_type_of_an_older_release_is_still_shown():
+    assert badge_of("decision.forgotten") == ("audit", "")
+    assert step_of("decision.forgotten") == ("dot", "", "decision.forgotten")
+    assert summary("decision.forgotten", {"cause": "nobody knows"}) == "nobody knows"
 
 
 @pytest.mark.django_db

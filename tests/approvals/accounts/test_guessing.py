@@ -14,7 +14,7 @@ from approvals.models import Attempt
 from approvals.services import access, guessing
 from audit.log import Actor
 from audit.models import ActorKind, Entry
-from audit.words import summary
+from audit.types import summary
 from tests.cast import PASSWORD
 from tests.races.together import at_once
 

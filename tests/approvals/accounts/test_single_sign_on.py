@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import Policy, Status, User
+from approvals.policy.term_table import TERMS
 from approvals.queries.people import approvers
 from approvals.services import policies
 from audit.models import Entry
@@ -132,7 +133,7 @@ def test_a_cancelled_sign_in_leads_back_to_the_page(client, single_sign_on):
 @pytest.mark.parametrize(("age", "fresh"), [(0, True), (600, False), (None, False)])
 def test_the_providers_word_on_when_it_asked_is_what_counts(says, through_provider, alice, make_patch, age, fresh):
     policy = Policy.objects.get(name="medium")
-    terms = {name: getattr(policy.current, name) for name in policies.TERMS} | {"step_up": True}
+    terms = {name: getattr(policy.current, name) for name in TERMS} | {"step_up": True}
     policies.publish(policy, terms, actor=SYSTEM, now=timezone.now())
     decision = make_patch(severity="medium")
     page = reverse("patch-detail", args=[decision.decision_id])

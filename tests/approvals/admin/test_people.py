@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from approvals.models import Policy, User
+from approvals.policy.term_table import TERMS
 from approvals.services import policies
 from audit.models import Entry
 from tests.cast import PASSWORD, SYSTEM
@@ -174,7 +175,7 @@ def test_a_group_that_a_policy_asks_for_keeps_its_name_and_another_does_not(admi
     night.refresh_from_db()
     assert (night.name, len(entries("group.changed"))) == ("day shift", 1)
     high = Policy.objects.get(name="high")
-    terms = {name: getattr(high.current, name) for name in policies.TERMS}
+    terms = {name: getattr(high.current, name) for name in TERMS}
     policies.publish(high, {**terms, "required_groups": ["day shift"]}, actor=SYSTEM, now=timezone.now())
     resend(admin_page, group_page("day shift"), name="nobody")
     night.refresh_from_db()

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from approvals.errors import Invalid
 from approvals.models import Policy, PolicyVersion
+from approvals.policy.term_table import TERMS
 from approvals.services import killswitch, policies
 from tests.cast import SYSTEM
 
@@ -55,7 +56,7 @@ def new_policy(**changes):
 
 
 def terms_of(policy):
-    return {name: getattr(policy.current, name) for name in policies.TERMS}
+    return {name: getattr(policy.current, name) for name in TERMS}
 
 
 def errors_of(response):

@@ -28,6 +28,7 @@ from approvals.models import (
     Revocation,
     User,
 )
+from approvals.policy.term_table import TERMS
 from approvals.services import absence, access, bypasses, lifecycle, policies, reviews, revocations
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
@@ -93,7 +94,7 @@ def full_house(make_patch, approve, alice, lena, token_for):
         policy = Policy(name=f"policy{number}", position=100 + number)
         high = Policy.objects.get(name="high").current
         policies.arrange(policy, actor=SYSTEM, now=now)
-        terms = {name: getattr(high, name) for name in policies.TERMS}
+        terms = {name: getattr(high, name) for name in TERMS}
         with one_person_enough():
             policies.publish(policy, terms, actor=SYSTEM, now=now)
 
@@ -132,7 +133,7 @@ def test_no_page_of_one_row_loads_the_diff_but_shows_the_row(admin_page, full_ho
 
 def test_a_policy_page_runs_no_more_queries_for_30_versions_than_for_1(admin_page):
     high = Policy.objects.get(name="high")
-    page, terms = f"{list_of(Policy)}{high.pk}/change/", {name: getattr(high.current, name) for name in policies.TERMS}
+    page, terms = f"{list_of(Policy)}{high.pk}/change/", {name: getattr(high.current, name) for name in TERMS}
     admin_page.get(page)  # the first look at a model reads its content type
     few = queries_of(admin_page, page)[1]
     for number in range(30):

@@ -13,7 +13,7 @@ from approvals.services.bypasses import Target
 from approvals.services.policies import terms_of
 from audit.models import Entry
 from audit.queries import data_of
-from audit.words import summary
+from audit.types import summary
 from tests.cast import actor_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("critical_anywhere")]

@@ -15,7 +15,7 @@ from approvals.services import bypasses, lifecycle, reviews
 from approvals.services.bypasses import Target
 from audit.models import Entry
 from audit.queries import body_of
-from audit.words import summary
+from audit.types import summary
 from tests.cast import actor_for, republish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("critical_anywhere")]

@@ -1,0 +1,13 @@
+"""The one check of the words that say why."""
+
+from approvals.errors import Invalid
+from approvals.models import MAX_REASON
+
+
+def reason_words(text: str) -> str:
+    """Return a reason without the space around it. Raise Invalid where it says nothing or too much."""
+    if not text.strip():
+        raise Invalid("Say why: a reason is required.", field="reason", part="body", msg="required")
+    if len(text) > MAX_REASON:
+        raise Invalid(f"A reason may have {MAX_REASON:,} characters.", field="reason", part="body", msg="too long")
+    return text.strip()

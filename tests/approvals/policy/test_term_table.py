@@ -1,0 +1,44 @@
+"""The table of policy terms: a column that says what a policy does lacks neither field, words nor a rule."""
+
+from decimal import Decimal
+
+import pytest
+
+from approvals.admin.policies import PolicyForm
+from approvals.models import Policy, PolicyVersion
+from approvals.policy.loosening import loosens
+from approvals.policy.term_table import TERMS, described
+
+NO_TERMS = {"id", "policy", "version", "sha256", "created_by", "created_at"}
+"""The columns that say which version it is, and of whom."""
+PLACE = {"name": "low", "position": 1, "enabled": True}
+
+
+def test_every_column_of_a_version_is_a_term():
+    assert {field.name for field in PolicyVersion._meta.fields} - NO_TERMS == set(TERMS)
+
+
+@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+def test_no_term_lacks_anything(term):
+    assert PolicyForm.base_fields[term.name].label == term.label != ""
+    told = TERMS[term.told_in] if term.told_in else term
+    assert told.title
+    assert told.words is not None
+    version = PolicyVersion(policy=Policy(name="low"), version=1, match="true")
+    assert told.words(version, Decimal("0.95"))
+    plain = {name: getattr(version, name) for name in TERMS}
+    assert term.looser(plain, plain) == "", "what stays as it is loosens nothing"
+
+
+def test_each_row_of_a_page_has_a_title_of_its_own():
+    version = PolicyVersion(policy=Policy(name="low"), version=1, match="true")
+    assert len(described(version, Decimal("0.95"))) == len([term for term in TERMS.values() if not term.told_in])
+
+
+def test_a_change_of_several_terms_says_first_what_people_no_longer_do():
+    old = {name: getattr(PolicyVersion(match="true"), name) for name in TERMS} | {"required_approvals": 2}
+    new = old | {"required_approvals": 1, "auto_approval": "enforce"}
+    assert loosens(old, new, PLACE, PLACE) == [
+        "Fewer approvals: 1 instead of 2.",
+        "Patches that meet every condition are approved without a person.",
+    ]
