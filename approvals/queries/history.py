@@ -57,8 +57,8 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
 
 
 def of_kind(kind: str) -> Q:
-    """Return the decisions of gates, or of patches: gates are few and stand in a table of their own, so that no index
-    on every patch is needed to find them."""
+    """Return the decisions of gates, or of patches: gates are few and have a table of their own, so that finding them
+    needs no index on all patches."""
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
@@ -83,9 +83,9 @@ def with_card_data(decisions: list[Decision]) -> list[Decision]:
         reviews[review.decision_id].append(review.reviewer)
     for decision in decisions:
         human = decision.decided_by_kind == DeciderKind.HUMAN
-        given = reviews[decision.pk] if human else []
+        reviewers = reviews[decision.pk] if human else []
         decider = decision.decided_by_user
-        decision.deciders = given or ([decider] if decider else [])  # type: ignore[attr-defined]
+        decision.deciders = reviewers or ([decider] if decider else [])  # type: ignore[attr-defined]
         at = decision.decided_at
         decision.took = (at - decision.created_at).total_seconds() if at else None  # type: ignore[attr-defined]
         decision.sla_missed = bool(at and decision.sla_due_at != NO_DEADLINE and at > decision.sla_due_at)  # type: ignore[attr-defined]
