@@ -247,9 +247,9 @@ def _wait_until(look: Callable[[], T | None], seconds: float) -> T | None:
     while True:
         seen = listener.count
         found = look()
-        left = deadline - time.monotonic()
-        if found is not None or left <= 0 or listener.stopped.is_set():
+        remaining = deadline - time.monotonic()
+        if found is not None or remaining <= 0 or listener.stopped.is_set():
             return found
         if not connection.in_atomic_block:
             connection.close()
-        listener.wait(min(left, RECHECK), seen)
+        listener.wait(min(remaining, RECHECK), seen)

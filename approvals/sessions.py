@@ -30,11 +30,11 @@ class SessionStore(db.SessionStore):
     """Django's sessions in the database, read by plain SQL, because every request of a person reads one."""
 
     def load(self) -> dict[str, Any]:
-        found = query_prepared(LOAD_SQL, [self.session_key, timezone.now()])
-        if not found:
+        rows = query_prepared(LOAD_SQL, [self.session_key, timezone.now()])
+        if not rows:
             self._session_key = None
             return {}
-        [[data]] = found
+        [[data]] = rows
         return dict(self.decode(data))
 
 

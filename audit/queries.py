@@ -90,9 +90,9 @@ def row(entry: Entry) -> dict[str, Any]:
 def _actor_condition(text: str) -> Q:
     """Match an actor's id or label, or a person's user name, e-mail address or a part of their full name."""
     full_name = Concat("first_name", Value(" "), "last_name")
-    wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
-    found = get_user_model()._default_manager.annotate(full_name=full_name).filter(wanted)
-    ids = [f"user:{key}" for key in found.values_list("pk", flat=True)[:100]]
+    condition = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
+    named_people = get_user_model()._default_manager.annotate(full_name=full_name).filter(condition)
+    ids = [f"user:{key}" for key in named_people.values_list("pk", flat=True)[:100]]
     return Q(actor_id__in=[text, *ids]) | Q(context__actor_label__iexact=text)
 
 
@@ -104,7 +104,7 @@ def people() -> list[tuple[str, str]]:
 
 def _text_condition(text: str) -> Q:
     """Match a sequence number, an object's id, a person or a label; each is an exact or prefix look-up."""
-    wanted = text.strip()
-    condition = Q(context__actor_label__istartswith=wanted) | Q(context__object_label__icontains=wanted)
-    condition |= Q(object_id=wanted) | Q(actor_id=wanted)
-    return condition | Q(leaf__seq=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else condition
+    typed = text.strip()
+    condition = Q(context__actor_label__istartswith=typed) | Q(context__object_label__icontains=typed)
+    condition |= Q(object_id=typed) | Q(actor_id=typed)
+    return condition | Q(leaf__seq=int(typed)) if typed.isdecimal() and len(typed) < 19 else condition

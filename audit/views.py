@@ -118,12 +118,12 @@ def _page(filters: EntryFilters, request: HttpRequest) -> tuple[list[Entry], int
     rows = matching(filters)
     before, after = _number(request.GET.get("before")), _number(request.GET.get("after"))
     if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("id")[: PAGE + 1])
-        more_newer, shown = len(found) > PAGE, found[:PAGE][::-1]
+        entries = list(rows.filter(pk__gt=after).order_by("id")[: PAGE + 1])
+        more_newer, shown = len(entries) > PAGE, entries[:PAGE][::-1]
         more_older = bool(shown)
     else:
-        found = list((rows.filter(pk__lt=before) if before is not None else rows)[: PAGE + 1])
-        more_older, shown = len(found) > PAGE, found[:PAGE]
+        entries = list((rows.filter(pk__lt=before) if before is not None else rows)[: PAGE + 1])
+        more_older, shown = len(entries) > PAGE, entries[:PAGE]
         more_newer = before is not None
     return shown, shown[0].pk if shown and more_newer else None, shown[-1].pk if shown and more_older else None
 

@@ -34,8 +34,8 @@ def open_proposals() -> QuerySet[Proposal]:
     """Return the open proposals with all that their page shows; the number of queries is fixed."""
     granted = Prefetch("group__permissions", Permission.objects.select_related("content_type"))
     rows = Proposal.objects.filter(state=Proposal.State.OPEN).order_by("id")
-    about = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason")
-    return about.prefetch_related("person__groups", granted)
+    with_targets = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason")
+    return with_targets.prefetch_related("person__groups", granted)
 
 
 def accounts_held() -> QuerySet[Proposal]:
@@ -45,11 +45,11 @@ def accounts_held() -> QuerySet[Proposal]:
 
 def permission_rows(names: Iterable[str]) -> list[Permission]:
     """Return the permissions with these names; one that no longer exists is left out."""
-    wanted = Q(pk=None)
+    condition = Q(pk=None)
     for name in names:
         app, codename = name.split(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    return list(Permission.objects.filter(wanted))
+        condition |= Q(content_type__app_label=app, codename=codename)
+    return list(Permission.objects.filter(condition))
 
 
 def teams(names: Iterable[str]) -> dict[str, Team]:

@@ -110,9 +110,9 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     """
     own_id = as_uuid(decision_id)
     # Two queries: one with OR takes PostgreSQL far longer to plan.
-    found = query_prepared(f"{DECISION_SQL} where decision_id = %s", [own_id]) if own_id else []
-    found = found or query_prepared(f"{DECISION_SQL} where decision_id = %s", [_by_alias(decision_id, asker)])
-    [[sha256, policy, *row]] = found
+    rows = query_prepared(f"{DECISION_SQL} where decision_id = %s", [own_id]) if own_id else []
+    rows = rows or query_prepared(f"{DECISION_SQL} where decision_id = %s", [_by_alias(decision_id, asker)])
+    [[sha256, policy, *row]] = rows
     decision, patch, producer, reason, user = split_row(row, DECISIONS, PATCHES, PRODUCERS, TEXTS, USERS)
     decision.patch, decision.reason, decision.decided_by_user = patch, reason, user
     decision.patch.producer = producer
@@ -137,20 +137,20 @@ where alias = %s order by approvals_decision.id
 
 def _by_alias(alias: str, asker: Producer | None) -> UUID:
     """Return our id of the decision with this alias. Raise NotFound or Conflict."""
-    found = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias])
-    own = [row for row in found if asker and row[1] == asker.pk]
-    if not found:
+    rows = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias])
+    own_rows = [row for row in rows if asker and row[1] == asker.pk]
+    if not rows:
         raise NotFound("There is no such decision.")
-    if len(found) > 1 and not own:
-        raise ambiguous("decision_id; use ours", [(decision_id, name) for decision_id, _, name in found])
-    return (own or found)[0][0]  # type: ignore[no-any-return]
+    if len(rows) > 1 and not own_rows:
+        raise ambiguous("decision_id; use ours", [(decision_id, name) for decision_id, _, name in rows])
+    return (own_rows or rows)[0][0]  # type: ignore[no-any-return]
 
 
-def ambiguous(name: str, found: Sequence[tuple[UUID, str]]) -> Conflict:
+def ambiguous(name: str, decisions: Sequence[tuple[UUID, str]]) -> Conflict:
     """Return the 409 for a name that several producers use, listing the decisions with their producers."""
-    listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in found)
-    sentence = f"{len(found)} producers use this {name}. Decisions: {listed}."
-    return Conflict(sentence, decision_ids=[decision_id for decision_id, _ in found])
+    listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in decisions)
+    sentence = f"{len(decisions)} producers use this {name}. Decisions: {listed}."
+    return Conflict(sentence, decision_ids=[decision_id for decision_id, _ in decisions])
 
 
 def used_names(aliases: Collection[str], producer: Producer) -> set[str]:
@@ -175,10 +175,10 @@ def ids_of(decision_id: str, patch_id: str, limit: int = 1000) -> list[str] | No
     rows = Decision.objects.filter(_by_either_id(decision_id)) if decision_id else Decision.objects.all()
     if patch_id:
         rows = rows.filter(patch__patch_id=patch_id)
-    found = list(rows.order_by("-id").values_list("decision_id", "patch__producer__name")[:limit])
-    if decision_id and len(found) > 1:
-        raise ambiguous("decision_id; use ours", found)
-    return [str(own_id) for own_id, _ in found]
+    ids = list(rows.order_by("-id").values_list("decision_id", "patch__producer__name")[:limit])
+    if decision_id and len(ids) > 1:
+        raise ambiguous("decision_id; use ours", ids)
+    return [str(own_id) for own_id, _ in ids]
 
 
 def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, revision: int | None) -> Decision:
@@ -195,8 +195,8 @@ def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, 
     if not newest:
         raise NotFound("There is no such patch or revision.")
     if len(newest) > 1:
-        found = [(decision.decision_id, decision.patch.producer.name) for decision in newest]
-        raise ambiguous("patch_id; name one with ?producer=", found)
+        decisions = [(decision.decision_id, decision.patch.producer.name) for decision in newest]
+        raise ambiguous("patch_id; name one with ?producer=", decisions)
     return newest[0]
 
 
@@ -215,23 +215,23 @@ def revision_of(decision: Decision, number: int) -> Decision | None:
 
 def with_reviews(decision: Decision) -> list[Review]:
     """Return every review of a decision, withdrawn ones too, oldest first."""
-    found = []
+    reviews = []
     for row in query_prepared(REVIEWS_SQL, [decision.pk]):
-        review, *others = split_row(row, REVIEWS, USERS, USERS, TEXTS)
-        review.reviewer, review.delegated_from, review.text = others
+        review, *related = split_row(row, REVIEWS, USERS, USERS, TEXTS)
+        review.reviewer, review.delegated_from, review.text = related
         review.decision = decision
-        found.append(review)
-    return found
+        reviews.append(review)
+    return reviews
 
 
 def comments(decision: Decision) -> list[Comment]:
     """Return the discussion, oldest first."""
-    found = []
+    discussion = []
     for row in query_prepared(COMMENTS_SQL, [decision.pk]):
         comment, comment.author, comment.text = split_row(row, COMMENTS, USERS, TEXTS)
         comment.decision = decision
-        found.append(comment)
-    return found
+        discussion.append(comment)
+    return discussion
 
 
 def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
@@ -245,11 +245,11 @@ def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
         "patch": patch.patch_id,
         "limit": limit,
     }
-    found = []
+    decisions = []
     for row in query(OTHER_CANDIDATES_SQL, parameters):
         other, other.patch, other.patch.producer = split_row(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)
-        found.append(other)
-    return sorted(found, key=lambda other: other.status != Status.PENDING)
+        decisions.append(other)
+    return sorted(decisions, key=lambda other: other.status != Status.PENDING)
 
 
 def count_for_same_cves(decision: Decision, limit: int) -> int:

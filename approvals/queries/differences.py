@@ -108,23 +108,23 @@ FORMATS: dict[str, Callable[[Any], str]] = {
 def differences(older: Decision, newer: Decision, reader: Reader) -> list[Difference]:
     """Return what changed between two revisions, of the fields this reader sees, in the order of the patch page."""
     old, new = older.patch, newer.patch
-    found = [Difference("Priority", "Priority", *(Priority(change.priority).label for change in (older, newer)))]
+    changes = [Difference("Priority", "Priority", *(Priority(decision.priority).label for decision in (older, newer)))]
     if new.is_gate:
         request_changes = asked_differently(old.gate, new.gate) if sees(reader, "request") else ()
-        return [change for change in [*found, *request_changes] if change.old != change.new]
+        return [change for change in [*changes, *request_changes] if change.old != change.new]
     for group, labels in LABELS.items():
-        found += [
+        changes += [
             Difference(group, label, *_excerpts(_text(old, name), _text(new, name)))
             for name, label in labels.items()
             if seen_column(reader, name)
         ]
         if group == "ML" and seen_column(reader, "ml_shap"):
-            found += _by_name(group, "SHAP", _shap(old), _shap(new))
+            changes += _by_name(group, "SHAP", _shap(old), _shap(new))
         if group == "Wargaming" and seen_column(reader, "wargaming_phases"):
-            found += _by_name(group, "Phase", _phases(old), _phases(new))
+            changes += _by_name(group, "Phase", _phases(old), _phases(new))
         if group == "Wargaming" and seen_column(reader, "wargaming_log"):
-            found.append(Difference(group, "Log", *(_log(patch.wargaming_log) for patch in (old, new))))
-    return [change for change in found if change.old != change.new]
+            changes.append(Difference(group, "Log", *(_log(patch.wargaming_log) for patch in (old, new))))
+    return [change for change in changes if change.old != change.new]
 
 
 def _text(patch: Patch, name: str) -> str:
@@ -174,15 +174,15 @@ def _contribution(raw: Any) -> str:
 
 def _phases(patch: Patch) -> dict[str, str]:
     """Return the phases by name; a name that occurs again gets its number."""
-    found: dict[str, str] = {}
+    phases: dict[str, str] = {}
     for number, phase in enumerate(patch.wargaming_phases, 1):
-        name = phase["name"] if phase["name"] not in found else f"{phase['name']} ({number})"
-        found[name] = ", ".join(
+        name = phase["name"] if phase["name"] not in phases else f"{phase['name']} ({number})"
+        phases[name] = ", ".join(
             f"{key.replace('_', ' ')} {json.dumps(value)}"
             for key, value in phase.items()
             if key != "name" and value is not None
         )
-    return found
+    return phases
 
 
 def _location(location: Mapping[str, Any]) -> str:

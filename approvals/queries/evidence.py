@@ -33,7 +33,7 @@ class UsualSize:
 
 def usual_sizes(patch: Patch) -> list[UsualSize]:
     """Return the usual size for each of the patch's weaknesses that has enough approved patches; one query each."""
-    found = []
+    usual = []
     for cwe in patch.cwe_ids[:5]:
         latest = (
             Patch.objects.filter(cwe_ids__contains=[cwe], decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
@@ -43,8 +43,8 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
         )
         sizes = [additions + deletions for additions, deletions in latest]
         if len(sizes) >= FEWEST:
-            found.append(UsualSize(cwe, median(sizes), len(sizes)))
-    return found
+            usual.append(UsualSize(cwe, median(sizes), len(sizes)))
+    return usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ def track_record(patch: Patch) -> TrackRecord | None:
         confidence__gte=low,
         patch__ml_model_version=patch.ml_model_version,
     ).exclude(patch=patch.pk)
-    found = (similar.filter(confidence__lt=high) if high < 1 else similar).aggregate(
+    counts = (similar.filter(confidence__lt=high) if high < 1 else similar).aggregate(
         decided=Count("*"), approved=Count("pk", filter=Q(status=Status.APPROVED))
     )
-    return TrackRecord(f"{low * 100:.0f} to {high * 100:.0f}", found["decided"], found["approved"])
+    return TrackRecord(f"{low * 100:.0f} to {high * 100:.0f}", counts["decided"], counts["approved"])
 
 
 def ml(patch: Patch, decision: Decision) -> dict[str, Any]:

@@ -82,15 +82,18 @@ def gate_statistics(rows: QuerySet[Decision]) -> dict[str, Any]:
     """Return how many gates there are in each state, and mean times in milliseconds (None if there are none):
     how long people took to decide, and how long gates with a deadline gave them. One query."""
     counts = {str(status): Count("pk", filter=Q(status=status)) for status in Status}
-    found = rows.aggregate(
+    statistics = rows.aggregate(
         total=Count("pk"),
         escalated=Count("pk", filter=Q(status=Status.PENDING, escalation_level__gt=0)),
         decision_time=Avg(F("decided_at") - F("created_at"), filter=Q(decided_by_kind=DeciderKind.HUMAN)),
         time_limit=Avg(F("expire_at") - F("created_at"), filter=Q(expire_at__lt=NO_DEADLINE)),
         **counts,
     )
-    decision_time, time_limit = found.pop("decision_time"), found.pop("time_limit")
-    return found | {"avg_decision_time_ms": _milliseconds(decision_time), "avg_timeout_ms": _milliseconds(time_limit)}
+    decision_time, time_limit = statistics.pop("decision_time"), statistics.pop("time_limit")
+    return statistics | {
+        "avg_decision_time_ms": _milliseconds(decision_time),
+        "avg_timeout_ms": _milliseconds(time_limit),
+    }
 
 
 def gate_statistics_of(person: Reviewer, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:

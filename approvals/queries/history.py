@@ -50,8 +50,8 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
     if filters.until:
         condition &= Q(decided_at__lt=filters.until)
     if filters.reviewer:
-        theirs = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
-        rows = rows.filter(Exists(theirs.filter(decision=OuterRef("pk"))))
+        reviews = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
+        rows = rows.filter(Exists(reviews.filter(decision=OuterRef("pk"))))
     rows = rows.filter(condition)
     return matching(rows, filters.q, "patch__search") if filters.q else rows
 
@@ -64,12 +64,12 @@ def of_kind(kind: str) -> Q:
 
 def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:
     """Return the count of each status and of 'all', each exact up to 1,000; one query."""
-    wanted = [status for status in Status if status != Status.PENDING]
+    statuses = [status for status in Status if status != Status.PENDING]
     few = [
-        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in wanted
+        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in statuses
     ]
-    found = Counter(few[0].union(*few[1:], all=True))
-    return {"": shown_count(found.total())} | {str(status): shown_count(found[status]) for status in wanted}
+    counts = Counter(few[0].union(*few[1:], all=True))
+    return {"": shown_count(counts.total())} | {str(status): shown_count(counts[status]) for status in statuses}
 
 
 def with_card_data(decisions: list[Decision]) -> list[Decision]:

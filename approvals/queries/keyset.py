@@ -41,16 +41,16 @@ def page(
             selected = selected.filter(_after(columns, values))
         except (ValueError, TypeError, OverflowError) as error:  # a forged value of the wrong type
             raise BadCursor("This cursor is not one of ours.") from error
-    found = list(selected[: limit + 1] if among is None else part(rows, columns, selected[: limit + 1]))
-    more = len(found) > limit
-    found = found[:limit]
+    shown = list(selected[: limit + 1] if among is None else part(rows, columns, selected[: limit + 1]))
+    has_more = len(shown) > limit
+    shown = shown[:limit]
     if backwards:
-        found.reverse()
-    has_next, has_previous = (True, more) if backwards else (more, values is not None)
+        shown.reverse()
+    has_next, has_previous = (True, has_more) if backwards else (has_more, values is not None)
     return Page(
-        rows=found,
-        next=cursor_at(False, found[-1], order) if found and has_next else None,
-        previous=cursor_at(True, found[0], order) if found and has_previous else None,
+        rows=shown,
+        next=cursor_at(False, shown[-1], order) if shown and has_next else None,
+        previous=cursor_at(True, shown[0], order) if shown and has_previous else None,
     )
 
 

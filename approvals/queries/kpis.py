@@ -37,8 +37,8 @@ def queue_kpis(now: datetime) -> list[Tile]:
 
     The trend and the change of each come from the worker's snapshot; without a snapshot there are none.
     """
-    waiting = Waiting.objects.all()
-    late = counted(waiting.filter(sla_due_at__lte=now))
+    queue = Waiting.objects.all()
+    late = counted(queue.filter(sla_due_at__lte=now))
     month = kept_month(now) or count_month(now)
     before, course = month.get("before", {}), month.get("course", {})
 
@@ -49,7 +49,7 @@ def queue_kpis(now: datetime) -> list[Tile]:
         )
 
     return [
-        day_tile("Pending", counted(waiting), course.get("pending", []), "cyan"),
+        day_tile("Pending", counted(queue), course.get("pending", []), "cyan"),
         day_tile("SLA breached", late, course.get("late", []), "alert", alert=late != "0"),
         month_tile(time_tile, "Median decision", "median_decision_time_seconds", "accent"),
         month_tile(rate_tile, "Auto-approved", "auto_approval_rate", "violet"),
@@ -80,8 +80,8 @@ def count_course(now: datetime) -> dict[str, Any]:
 
 
 def _month_kpis(since: datetime, until: datetime, now: datetime) -> dict[str, Any]:
-    found = summary(since, until, now)
-    return {name: found[name] for name in MONTH_FORMATS}
+    kpis = summary(since, until, now)
+    return {name: kpis[name] for name in MONTH_FORMATS}
 
 
 def _last_day(now: datetime) -> tuple[list[int], list[int]]:

@@ -48,15 +48,15 @@ def reviewer_from_db(
     `among` are memberships just read that include this user's; without it one query reads them. `absent` are the people
     they stand in for. With single sign-on one more query.
     """
-    own = [
+    own_memberships = [
         membership for membership in (memberships([user.pk]) if among is None else among) if membership[0] == user.pk
     ]
     return Reviewer(
         id=user.pk,
         email=user.email,
         username=user.username,
-        groups=frozenset(group for _, group, _ in own),
-        permissions=frozenset(permission for _, _, permission in own if permission),
+        groups=frozenset(group for _, group, _ in own_memberships),
+        permissions=frozenset(permission for _, _, permission in own_memberships if permission),
         authn=authn,
         absent=absent,
         addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
@@ -91,10 +91,10 @@ from approvals_user where id = %s
 
 def signed_in(key: int | str) -> User | None:
     """Return an account with its present memberships and own permissions; one query."""
-    found = query_prepared(SIGNED_IN_SQL, [int(key)])
-    if not found:
+    rows = query_prepared(SIGNED_IN_SQL, [int(key)])
+    if not rows:
         return None
-    [[*row, read_memberships, own_permissions]] = found
+    [[*row, read_memberships, own_permissions]] = rows
     user = USERS.instance(row)
     user.memberships_read = as_memberships(read_memberships)
     user.permissions_read = frozenset(
@@ -162,12 +162,12 @@ def approvers(
     Somebody who has since left the reviewers, or the groups that decide under the policy, or whose account was switched
     off, no longer counts. One person with two accounts counts once.
     """
-    wanted = set(user_ids)
-    found = [membership for membership in (memberships(wanted) if among is None else among) if membership[0] in wanted]
-    reviewing = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
-    groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in reviewing}
-    people = [Approver(user_id, groups[user_id]) for user_id in sorted(reviewing)]
-    return one_person_once([membership for membership in people if not deciders or membership.groups & set(deciders)])
+    ids = set(user_ids)
+    found = [each for each in (memberships(ids) if among is None else among) if each[0] in ids]
+    may = {user_id for user_id, _, permission in found if permission == "approvals.review_decision"}
+    groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in may}
+    people = [Approver(user_id, groups[user_id]) for user_id in sorted(may)]
+    return one_person_once([each for each in people if not deciders or each.groups & set(deciders)])
 
 
 def reviewers() -> QuerySet[User]:
@@ -179,8 +179,8 @@ def ids_by_name(names: Collection[str]) -> dict[str, int]:
     """Return which active person each of these names is: user names or e-mail addresses, case-folded; one query."""
     spelled = User.objects.filter(is_active=True).annotate(address=Lower("email"), name=Lower("username"))
     rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
-    wanted = set(names)
-    return {name: pk for pk, *spellings in rows for name in spellings if name in wanted}
+    names_wanted = set(names)
+    return {name: pk for pk, *spellings in rows for name in spellings if name in names_wanted}
 
 
 # Removes +tags from addresses as `policy.submitters.same` does.
@@ -206,10 +206,10 @@ class Account:
 
 def accounts_named(values: Iterable[str]) -> list[Account]:
     """Return the accounts that these values name, by present and former names; one query, none for no values."""
-    wanted = frozenset().union(*map(all_in, values))
-    if not wanted:
+    spellings = frozenset().union(*map(all_in, values))
+    if not spellings:
         return []
-    rows = query(ACCOUNTS_NAMED_SQL, [sorted(wanted)])
+    rows = query(ACCOUNTS_NAMED_SQL, [sorted(spellings)])
     return [Account(key, active, frozenset(names)) for key, active, names in rows]
 
 
@@ -221,8 +221,8 @@ def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
 
 def why_not_a_name(name: str, but: int | None = None) -> str | None:
     """Return why an account, `but` or a new one, may not have this user name; one query."""
-    others = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
-    return why_not(name, (other for names in others for other in names if other))
+    other_accounts = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
+    return why_not(name, (other for names in other_accounts for other in names if other))
 
 
 def account_of(text: str) -> User | None:
@@ -258,8 +258,8 @@ def tokens_of(user: User) -> QuerySet[ApiToken]:
 def named(text: str) -> QuerySet[User]:
     """Return the people that a filter's text matches: a user name, an e-mail address or a part of a full name."""
     full_name = Concat("first_name", Value(" "), "last_name")
-    wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
-    return User.objects.annotate(full_name=full_name).filter(wanted)
+    condition = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
+    return User.objects.annotate(full_name=full_name).filter(condition)
 
 
 def offered() -> list[tuple[str, str]]:

@@ -213,9 +213,9 @@ def having(filters: Filters, name: str, value: Any) -> Filters:
 
 def arrivals(rows: QuerySet[Waiting], since: datetime | None, ids: Collection[UUID]) -> QuerySet[Waiting]:
     """Return the rows that came after a time or have one of these ids: a patch may be committed later than its time."""
-    named = Q(decision_id__in=ids)
-    came = Decision.objects.filter(Q(created_at__gt=since) | named if since else named, status=Status.PENDING)
-    return rows.filter(pk__in=came.values("pk"))
+    has_id = Q(decision_id__in=ids)
+    arrived = Decision.objects.filter(Q(created_at__gt=since) | has_id if since else has_id, status=Status.PENDING)
+    return rows.filter(pk__in=arrived.values("pk"))
 
 
 def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bool]:
@@ -226,8 +226,8 @@ def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bo
     else:
         rows = rows.annotate(value=F(column)).exclude(value="")
     grouped = rows.order_by().values("value").annotate(found=Count("*")).order_by("-found", "value")
-    found = list(grouped.values_list("value", "found")[: FACET_LIMIT + 1])
-    return [(value, shown_count(count)) for value, count in found[:FACET_LIMIT]], len(found) > FACET_LIMIT
+    values = list(grouped.values_list("value", "found")[: FACET_LIMIT + 1])
+    return [(value, shown_count(count)) for value, count in values[:FACET_LIMIT]], len(values) > FACET_LIMIT
 
 
 def counted(rows: QuerySet[Any]) -> str:
@@ -235,22 +235,22 @@ def counted(rows: QuerySet[Any]) -> str:
     return shown_count(rows.order_by()[: COUNT_LIMIT + 1].count())
 
 
-def shown_count(found: int) -> str:
-    return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
+def shown_count(count: int) -> str:
+    return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
 
 
 def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None = None) -> dict[str, str]:
     """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query,
     two where a search finds more than `READ_LIMIT` rows."""
     bare = queue_rows(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
-    found = None
+    counts = None
     if any(getattr(filters, name) for name in SEARCH_FILTERS):  # find the rows once, not once for each priority
-        found = _grouped(bare[: READ_LIMIT + 1], "priority")
-    if found is None or found.total() > READ_LIMIT:
+        counts = _grouped(bare[: READ_LIMIT + 1], "priority")
+    if counts is None or counts.total() > READ_LIMIT:
         few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
-        found = _grouped(few[0].union(*few[1:], all=True), "priority")
-    return {"all": shown_count(found.total())} | {
-        priority.name.lower(): shown_count(found[priority]) for priority in Priority
+        counts = _grouped(few[0].union(*few[1:], all=True), "priority")
+    return {"all": shown_count(counts.total())} | {
+        priority.name.lower(): shown_count(counts[priority]) for priority in Priority
     }
 
 

@@ -45,8 +45,8 @@ def standing(wanted: Approvals) -> QuerySet[Decision]:
 def listed(wanted: Approvals) -> Listed:
     """Return what would be revoked, at most one more than MOST."""
     rows = list(standing(wanted).values_list("pk", "decision_id")[: MOST + 1])
-    lines = "\n".join(str(decision_id) for _, decision_id in rows)
-    return Listed([key for key, _ in rows], hashlib.sha256(lines.encode()).hexdigest())
+    content = "\n".join(str(decision_id) for _, decision_id in rows)
+    return Listed([key for key, _ in rows], hashlib.sha256(content.encode()).hexdigest())
 
 
 def shown(wanted: Approvals) -> list[Decision]:

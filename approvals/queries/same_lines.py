@@ -81,26 +81,27 @@ def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[in
         return {}
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     parameters = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
-    found = {digest: counts for digest, *counts in query_prepared(SAME_LINES_SQL, parameters)}
+    counts_by_digest = {digest: counts for digest, *counts in query_prepared(SAME_LINES_SQL, parameters)}
     return {
         decision.pk: others
         for decision in decisions
-        if (counts := found.get(decision.patch.change_sha256)) and (others := _without_itself(decision, *counts)).others
+        if (counts := counts_by_digest.get(decision.patch.change_sha256))
+        and (others := _without_itself(decision, *counts)).others
     }
 
 
 def with_alike(decisions: list[Decision], user_id: int, now: datetime) -> list[Decision]:
     """Set `alike` on each decision for its card, None if no other patch changes the same lines; one query at most."""
-    found = alike(decisions, user_id, now)
+    alike_by_key = alike(decisions, user_id, now)
     for decision in decisions:
-        decision.alike = found.get(decision.pk)  # type: ignore[attr-defined]
+        decision.alike = alike_by_key.get(decision.pk)  # type: ignore[attr-defined]
     return decisions
 
 
-def _without_itself(decision: Decision, total: int, waiting: int, approved_keys: list[int] | None) -> Alike:
+def _without_itself(decision: Decision, total: int, pending_count: int, approved_keys: list[int] | None) -> Alike:
     """Return the counts without the decision itself."""
     counted, pending = decision.status != Status.SUPERSEDED, decision.status == Status.PENDING
-    return Alike(total - counted, waiting - pending, len(set(approved_keys or ()) - {decision.pk}))
+    return Alike(total - counted, pending_count - pending, len(set(approved_keys or ()) - {decision.pk}))
 
 
 def spaced_otherwise(decision: Decision) -> str:
@@ -109,8 +110,8 @@ def spaced_otherwise(decision: Decision) -> str:
     if patch.change_sha256 is None:
         return ""
     parameters = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
-    [(found,)] = query_prepared(SPACED_OTHERWISE_SQL, parameters)
-    return shown_count(found) if found else ""
+    [(count,)] = query_prepared(SPACED_OTHERWISE_SQL, parameters)
+    return shown_count(count) if count else ""
 
 
 def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:

@@ -41,20 +41,20 @@ def matching(rows: QuerySet[M], text: str, column: str, unseen: Collection[str] 
 
     With `unseen` (queue rows only), leave out rows that are found only by these columns of their patch.
     """
-    wanted = text.strip().lower()
-    digest = "".join(wanted.split())  # pages show it in groups of eight
+    typed = text.strip().lower()
+    digest = "".join(typed.split())  # pages show it in groups of eight
     has_digest = _digest(digest, column.replace("search", "sha256")) if DIGEST.fullmatch(digest) else None
     if has_digest and len(digest) == 64:
         return rows.filter(has_digest)
-    terms = [_term(token) for token in _tokens(wanted)[:20]]
+    terms = [_term(token) for token in _tokens(typed)[:20]]
     terms = [term for term in terms if term]
     if not terms:
         return rows.none()
-    query = SearchQuery(_or_class(" & ".join(terms), wanted), search_type="raw", config="simple")
-    found = Q(**{column: query})
+    query = SearchQuery(_or_class(" & ".join(terms), typed), search_type="raw", config="simple")
+    condition = Q(**{column: query})
     if unseen:
-        found = Q(found, Exists(_found_without(unseen, query)))
-    return rows.filter(found | has_digest if has_digest else found)
+        condition = Q(condition, Exists(_found_without(unseen, query)))
+    return rows.filter(condition | has_digest if has_digest else condition)
 
 
 def _found_without(unseen: Collection[str], query: SearchQuery) -> QuerySet[Patch]:
@@ -67,11 +67,11 @@ def _found_without(unseen: Collection[str], query: SearchQuery) -> QuerySet[Patc
     return patches.annotate(vector=SearchVector(normalised, config="simple")).filter(vector=query)
 
 
-def _tokens(wanted: str) -> list[str]:
+def _tokens(typed: str) -> list[str]:
     """Return the words to search for; an identifier in an unusual notation, or in a URL, as it is stored."""
-    if wanted.isascii() and "://" not in wanted:
-        return wanted.split()
-    return [name.lower() for token in wanted.split() for name in names_in(token[:255]) or [token]]
+    if typed.isascii() and "://" not in typed:
+        return typed.split()
+    return [name.lower() for token in typed.split() for name in names_in(token[:255]) or [token]]
 
 
 def _digest(beginning: str, column: str) -> Q:
@@ -87,5 +87,5 @@ def _term(token: str) -> str:
 
 def _or_class(query: str, text: str) -> str:
     """Return a query that also finds the weaknesses of a class, where the text names one: SQLi is CWE-89 too."""
-    found = cwes_of_class(text) or ([] if text.isdecimal() else cwes_in(text))
-    return f"({' | '.join([f'({query})', *(cwe.lower().replace('-', ' <-> ') for cwe in found)])})" if found else query
+    cwes = cwes_of_class(text) or ([] if text.isdecimal() else cwes_in(text))
+    return f"({' | '.join([f'({query})', *(cwe.lower().replace('-', ' <-> ') for cwe in cwes)])})" if cwes else query

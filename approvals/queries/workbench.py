@@ -54,7 +54,7 @@ def presence_of(decisions: Iterable[Decision], user_id: int, now: datetime) -> d
         .exclude(user=user_id)
         .select_related("user")
     )
-    found: dict[int, list[User]] = {}
+    people: dict[int, list[User]] = {}
     for presence in rows:
-        found.setdefault(presence.patch_id, []).append(presence.user)
-    return found
+        people.setdefault(presence.patch_id, []).append(presence.user)
+    return people

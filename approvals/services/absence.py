@@ -26,7 +26,7 @@ def delegate(
     Raise NotAllowed (one of the two does not review), Invalid (the period, the reason) or Conflict (another delegation
     overlaps).
     """
-    words, starts_at = reason_words(reason), max(starts_at, now)
+    body, starts_at = reason_words(reason), max(starts_at, now)
     _check_time(starts_at, ends_at)
     if to.pk == user.pk:
         raise Invalid("Choose somebody else.", errors=[_field("delegate", "is yourself")])
@@ -45,7 +45,7 @@ def delegate(
                 f"{other.delegate} stands in for you from {moment(other.starts_at)} to {moment(other.ends_at)}. "
                 "End that first; nothing was changed."
             )
-        text = Text.objects.create(body=words)
+        text = Text.objects.create(body=body)
         delegation = Delegation.objects.create(
             person=user, delegate=to, starts_at=starts_at, ends_at=ends_at, reason=text, created_at=now
         )
@@ -55,16 +55,16 @@ def delegate(
 
 def end(delegation_id: int, *, user: User, actor: Actor, now: datetime) -> Delegation:
     """End one's own delegation early. Raise NotFound, or Conflict when it is over."""
-    found = Delegation.objects.filter(pk=delegation_id, person=user).select_related("delegate").first()
-    if found is None:
+    delegation = Delegation.objects.filter(pk=delegation_id, person=user).select_related("delegate").first()
+    if delegation is None:
         raise NotFound("You have no such delegation.")
     with transaction.atomic():
-        running = Delegation.objects.filter(pk=found.pk, ended_at=None, ends_at__gt=now)
+        running = Delegation.objects.filter(pk=delegation.pk, ended_at=None, ends_at__gt=now)
         if not running.update(ended_at=now):
             raise Conflict("It is over already. Nothing was changed.")
-        found.ended_at = now
-        _record("delegation.ended", found, actor, now)
-    return found
+        delegation.ended_at = now
+        _record("delegation.ended", delegation, actor, now)
+    return delegation
 
 
 def _check_time(starts_at: datetime, ends_at: datetime) -> None:

@@ -178,13 +178,13 @@ def locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -> Dec
 
     A caller that waited for the lock reads the row as the one before left it, so the rules judge its present state.
     """
-    found = query_prepared(
+    rows = query_prepared(
         f"select {decisions.columns}, {PATCHES.columns}, version.sha256, policy.name {FROM_LOCKED_DECISION_SQL}",
         [decision_id],
     )
-    if not found:
+    if not rows:
         raise Decision.DoesNotExist
-    [[*row, sha256, policy]] = found
+    [[*row, sha256, policy]] = rows
     decision, decision.patch = split_row(row, decisions, PATCHES)
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
     return decision  # type: ignore[no-any-return]

@@ -48,12 +48,12 @@ def escalate(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Escalate a decision by one level; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = reason_words(reason)
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, "approvals.review_decision", "Only reviewers and leads escalate.")
         _demand_pending(decision)
-        text = Text.objects.create(body=words)
+        text = Text.objects.create(body=body)
         entry = raise_level(
             decision,
             actor,
@@ -79,7 +79,7 @@ def extend(
     channel: Channel = Channel.PAGE,
 ) -> Decision:
     """Add that many seconds to the time to decide; only leads may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = reason_words(reason)
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD, "Only security leads give more time.")
@@ -112,7 +112,7 @@ def extend(
                 "from": before,
                 "to": decision.expire_at,
                 "seconds": seconds,
-                "reason": commitment(Text.objects.create(body=words)),
+                "reason": commitment(Text.objects.create(body=body)),
             },
         )
     return decision
@@ -129,7 +129,7 @@ def cancel(
     producer: Producer | None = None,
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
-    words = reason_words(reason)
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
@@ -144,7 +144,7 @@ def cancel(
             channel=channel,
             cause="Cancelled by a lead" if user else "Cancelled by its producer",
             user=user,
-            text=Text.objects.create(body=words),
+            text=Text.objects.create(body=body),
         )
         record_all([entry], at=now, wake=True)
     return decision
@@ -154,7 +154,7 @@ def revoke(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Revoke an approval; only leads may. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
-    words = reason_words(reason)
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD, "Only security leads revoke an approval.")
@@ -163,7 +163,7 @@ def revoke(
             raise Conflict(
                 f"Only an approval can be revoked. {present_state} Nothing was changed.", current=current(decision)
             )
-        text = Text.objects.create(body=words)
+        text = Text.objects.create(body=body)
         Revocation.objects.create(
             decision=decision, revoked_by=actor.label, revoked_by_user=user, reason=text, revoked_at=now
         )

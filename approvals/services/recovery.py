@@ -55,10 +55,10 @@ def person_of_link(secret: str) -> User | None:
     if len(parts) != 3 or parts[0] != "hitl":
         return None
     try:
-        found = User.objects.filter(pk=base36_to_int(parts[1]), is_active=True).first()
+        owner = User.objects.filter(pk=base36_to_int(parts[1]), is_active=True).first()
     except ValueError:
         return None
-    return found if found and links.check_token(found, parts[2]) else None
+    return owner if owner and links.check_token(owner, parts[2]) else None
 
 
 @transaction.atomic

@@ -52,7 +52,7 @@ def revoke_all(
     if LEAD not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only security leads revoke approvals.")
     demand_own(user)
-    words = reason_words(reason)
+    body = reason_words(reason)
     if not wanted.named():
         raise Invalid("Name a model version, a policy version, a producer or a reviewer.")
     approvals = listed(wanted)
@@ -64,7 +64,7 @@ def revoke_all(
         raise Invalid("There is no approval to revoke.")
     batch, revoked = UUID(str(uuid6.uuid7())), 0
     with transaction.atomic():
-        text = Text.objects.create(body=words)
+        text = Text.objects.create(body=body)
         reason_ref = commitment(text)
         record(
             "revocation.ordered",
@@ -153,7 +153,7 @@ def _changed(wanted: Approvals, looked: Looked, count: int) -> str:
     """Return, in words, how the approvals differ from the list that was shown."""
     added, revoked = changed_since(wanted, looked.at)
     parts = [f"You looked at {looked.count:,} approvals, now {count:,} match."]
-    for rows, what in ((added, "Approved since"), (revoked, "Revoked since")):
+    for rows, change in ((added, "Approved since"), (revoked, "Revoked since")):
         if rows:
-            parts.append(f"{what}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")
+            parts.append(f"{change}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")
     return " ".join([*parts, "Nothing was revoked; look at the list as it is now."])

@@ -60,7 +60,7 @@ def change_policy(
 
 @transaction.atomic
 def change_rights(
-    about: User | Group, pending: PendingChange, *, reason: str, user: User, actor: Actor, now: datetime
+    target: User | Group, pending: PendingChange, *, reason: str, user: User, actor: Actor, now: datetime
 ) -> Proposal | None:
     """Propose the rights of a person or group that one person may not grant alone; None if there are none.
 
@@ -68,12 +68,12 @@ def change_rights(
     """
     if not pending.why:
         return None
-    needed = ["approvals.change_user"] if isinstance(about, User) else ["auth.change_group", "auth.add_group"]
+    needed = ["approvals.change_user"] if isinstance(target, User) else ["auth.change_group", "auth.add_group"]
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
     owners.demand_own(user)
     check_reason(reason)
-    return _propose(Proposal(payload=pending.change, **_target(about)), pending.why, reason, user, actor, now)
+    return _propose(Proposal(payload=pending.change, **_target(target)), pending.why, reason, user, actor, now)
 
 
 @transaction.atomic
@@ -159,23 +159,23 @@ def ask_for_account(
     return _propose(proposal, why, reason or "No other reason was given.", user, actor, now)
 
 
-def check_rights(about: User | Group | Producer, pending: PendingChange, reason: str) -> None:
+def check_rights(target: User | Group | Producer, pending: PendingChange, reason: str) -> None:
     """Raise what proposing it would: Invalid without a reason, Conflict while another change is open."""
     if not pending.why:
         return
     check_reason(reason)
-    same = _target(about)
-    if about.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
+    same = _target(target)
+    if target.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
         raise Conflict(ANOTHER_IS_OPEN)
 
 
-def _target(about: User | Group | Producer) -> dict[str, Any]:
+def _target(target: User | Group | Producer) -> dict[str, Any]:
     """Return the columns that name the target of a proposal for more rights or trust."""
-    if isinstance(about, User):
-        return {"kind": Proposal.Kind.PERSON, "person": about}
-    if isinstance(about, Group):
-        return {"kind": Proposal.Kind.GROUP, "group": about}
-    return {"kind": Proposal.Kind.PRODUCER, "producer": about}
+    if isinstance(target, User):
+        return {"kind": Proposal.Kind.PERSON, "person": target}
+    if isinstance(target, Group):
+        return {"kind": Proposal.Kind.GROUP, "group": target}
+    return {"kind": Proposal.Kind.PRODUCER, "producer": target}
 
 
 def required() -> bool:
@@ -327,12 +327,12 @@ def _lock_target(proposal_id: int) -> None:
 
 def _locked_open(proposal_id: int) -> Proposal:
     rows = Proposal.objects.select_for_update(of=("self",))
-    found = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason").filter(
+    matching = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason").filter(
         pk=proposal_id
     )
-    if not found:
+    if not matching:
         raise NotFound("There is no such proposal.")
-    proposal: Proposal = found[0]
+    proposal: Proposal = matching[0]
     if proposal.state != Proposal.State.OPEN:
         raise Conflict(
             f"This was {proposal.get_state_display().lower()} by {proposal.decided_by}. Nothing was changed."

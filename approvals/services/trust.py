@@ -25,8 +25,8 @@ def split(producer: Producer, requested: Producer) -> PendingChange:
     """
     if not settings.SECOND_PERSON_REQUIRED:
         return NO_PENDING_CHANGE
-    more = [name for name in EVIDENCE if getattr(requested, name) and not getattr(producer, name)]
-    return PendingChange(dict.fromkeys(more, True), reasons(more))
+    new_columns = [name for name in EVIDENCE if getattr(requested, name) and not getattr(producer, name)]
+    return PendingChange(dict.fromkeys(new_columns, True), reasons(new_columns))
 
 
 def reasons(columns: Iterable[str]) -> list[str]:
