@@ -105,7 +105,8 @@ def record_all(
     sequencer at commit, which otherwise looks every 200 ms. `ends` are ends of chains that the caller has read since it
     locked the rows; they are not read again.
 
-    Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with a float.
+    Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with an integer
+    above 2**53 - 1.
     """
     if not entries:
         return []

@@ -24,7 +24,7 @@ class KeptAnswer(models.Model):
             # Two retries that arrive at once: one works, the other finds the row.
             models.UniqueConstraint(fields=["caller", "path", "key"], name="kept_answer_once"),
         ]
-        indexes = [models.Index(fields=["at"], name="kept_answer_by_age")]  # the daily tidying
+        indexes = [models.Index(fields=["at"], name="kept_answer_by_age")]  # services.idempotency.forget
 
     def __str__(self) -> str:
         return f"{self.path} {self.key}"

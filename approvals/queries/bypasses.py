@@ -14,7 +14,7 @@ PAST = 50
 
 
 def grant(bypass: Bypass, decision: Decision) -> Grant:
-    """Return the rules' view of a bypass beside a decision; a package is the ecosystem and name the producer sent."""
+    """Return the rules' view of a bypass for a decision; a package is the ecosystem and name the producer sent."""
     patch = decision.patch
     same_package = (bypass.ecosystem, bypass.package_name) == (patch.ecosystem, patch.package_name)
     return Grant(

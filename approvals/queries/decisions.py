@@ -93,7 +93,7 @@ select count(*) from (
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of a patch, as a list of them names it."""
+    """One revision of a patch, as the list of revisions shows it."""
 
     revision: int
     decision_id: UUID

@@ -255,7 +255,7 @@ def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None 
 
 
 def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
-    """Count the rows by a column in the database: the ORM cannot group a slice, and in Python thousands are slow."""
+    """Count the rows by a column in the database: the ORM cannot group a slice, and counting them in Python is slow."""
     try:
         sql, parameters = rows.query.sql_with_params()
     except EmptyResultSet:  # the filters match nothing, so there is no statement

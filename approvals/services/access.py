@@ -266,7 +266,7 @@ def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> 
 
 
 def refuse_from_provider(*, actor: Actor, now: datetime) -> None:
-    """Record that a person whom the provider sent was refused, up to a limit an address: nobody fills the log."""
+    """Record that a person whom the provider sent was refused; above the limit of an address, write nothing."""
     try:
         guessing.from_provider(actor.ip_address, now=now)
     except TooMany:

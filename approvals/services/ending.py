@@ -176,7 +176,7 @@ def locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -> Dec
     """Return the decision with its row locked until the transaction ends; `decisions` reads some columns, or all by
     default. Raise Decision.DoesNotExist.
 
-    A caller that waited for the lock reads the row as the one before left it, so the rules judge its present state.
+    A caller that waited for the lock reads the row as the previous one left it, so the rules judge its present state.
     """
     rows = query_prepared(
         f"select {decisions.columns}, {PATCHES.columns}, version.sha256, policy.name {FROM_LOCKED_DECISION_SQL}",

@@ -142,7 +142,7 @@ def _end_of(decision: Decision, refused: bool, candidates: dict[str, CveFacts], 
 
 
 def _extend_once(decision: Decision, now: datetime) -> NewEntry:
-    """Give people one more period, counted from now, also where the worker comes late; return the entry."""
+    """Give people one more period, counted from now, because the worker may come late; return the entry."""
     due = decision.expire_at
     decision.expire_at = now + timedelta(seconds=decision.policy_version.expire_after_seconds or 0)
     decision.expire_action = ExpireAction.EXPIRE
