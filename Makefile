@@ -32,13 +32,16 @@ test: $(DEV) ## all tests; browser tests where Chromium is found (HITL_REQUIRE_B
 	fi; \
 	exit $$status
 
-lint: $(DEV) ## ruff, mypy, templates, migrations, Django's checks
+lint: $(DEV) ## ruff, mypy, templates, CSS, JavaScript, migrations, Django's checks
 	@status=0; \
 	check() { echo "== $$*"; env $(TEST_ENV) "$$@" || status=1; }; \
 	check $(PY) -m ruff check .; \
 	check $(PY) -m ruff format --check .; \
 	check $(PY) -m mypy . .ci/sbom.py .ci/advisories.py; \
 	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then check $(PY) -m djlint templates --lint --quiet; fi; \
+	if [ -x $(VENV)/bin/biome ]; then check $(VENV)/bin/biome ci static; else \
+		echo "static/ was not checked: biome is not in $(VENV); its package has a program for Linux on x86-64 only." >&2; status=1; \
+	fi; \
 	check $(PY) manage.py makemigrations --check --dry-run; \
 	check $(PY) manage.py check --fail-level WARNING; \
 	exit $$status

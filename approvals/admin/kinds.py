@@ -5,10 +5,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from approvals.actors import person_actor
 from approvals.errors import Refusal
@@ -52,6 +53,22 @@ class Slim(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         assert isinstance(self.model_admin, Record)
         return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.unlisted)
+
+    def get_filters_params(self, params: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
+        """Return the filters; a date without a time zone is one of the reader's."""
+        times = {field.name for field in self.model._meta.get_fields() if isinstance(field, DateTimeField)}
+        return {
+            name: [_in_a_zone(value) for value in values] if name.partition("__")[0] in times else values
+            for name, values in super().get_filters_params(params).items()
+        }
+
+
+def _in_a_zone(value: str) -> str:
+    try:
+        at = parse_datetime(value)
+        return timezone.make_aware(at).isoformat() if at and timezone.is_naive(at) else value
+    except (ValueError, OverflowError):
+        return value  # the filter says what is wrong with it
 
 
 class Record(admin.ModelAdmin):  # type: ignore[type-arg]

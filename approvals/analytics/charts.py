@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 HEIGHT = 210
 Series = tuple[str, str, Sequence[int]]
-"""A name, a class of `charts.css` (d1 to d5, or hatch) and one number per day."""
+"""A name, a class of `charts.css` (d1, d2, d5, or hatch) and one number per day."""
 Mark = tuple[float, str]
 """Where a line stands, 0 to 1 of the width, and its words."""
 

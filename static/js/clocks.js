@@ -1,7 +1,9 @@
 // Tick the SLA clocks from the server's time, so that a wrong clock on this machine changes nothing.
-import { $, $$, draw } from "./dom.js";
+import { $, $$, draw, on } from "./dom.js";
 
-const MINUTE = 60, HOUR = 3600, DAY = 86400;
+const MINUTE = 60,
+  HOUR = 3600,
+  DAY = 86400;
 const rendered = Date.parse(document.body.dataset.now ?? "");
 const ahead = Number.isNaN(rendered) ? 0 : Date.now() - rendered;
 
@@ -20,7 +22,8 @@ export function duration(seconds) {
 function tick() {
   const now = Date.now() - ahead;
   for (const clock of $$(".sla[data-due]")) {
-    const due = Date.parse(clock.dataset.due), start = Date.parse(clock.dataset.start);
+    const due = Date.parse(clock.dataset.due),
+      start = Date.parse(clock.dataset.start);
     const over = now >= due;
     const state = over ? "breached" : now >= Date.parse(clock.dataset.warn) ? "warning" : "ok";
     const words = `${duration(Math.floor(Math.abs(due - now) / 1000))} ${over ? "over" : "left"}`;
@@ -37,6 +40,6 @@ function tick() {
 }
 
 setInterval(() => document.hidden || tick(), 1000);
-document.addEventListener("visibilitychange", () => document.hidden || tick());
-document.addEventListener("htmx:afterSettle", tick);
+on("visibilitychange", () => document.hidden || tick());
+on("htmx:afterSettle", tick);
 tick();

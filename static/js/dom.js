@@ -2,6 +2,8 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+// Listen at the document: what comes later is heard too.
+export const on = (event, listener, capture = false) => document.addEventListener(event, listener, capture);
 export const byId = (id) => document.getElementById(id);
 export const draw = (use, icon) => use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#i-${icon}`));
 
@@ -30,19 +32,24 @@ export function replace(fresh) {
   return fresh;
 }
 
+export const reloadQueue = () => window.htmx.ajax("GET", location.href, { target: "#queue" });
+
 // For screen readers, politely; the same words twice are heard twice.
 export function say(words) {
   const region = $("#announce");
   if (!region) return;
   region.textContent = "";
-  setTimeout(() => (region.textContent = words), 60);
+  setTimeout(() => {
+    region.textContent = words;
+  }, 60);
 }
 
 const SHAPES = { info: "info", success: "check-disc", warning: "warning", danger: "error" };
 export function toast(words, kind = "info") {
   const holder = document.createElement("template");
   const sprite = $("use[href*='#i-']")?.getAttribute("href").replace(/#.*/, "") ?? "";
-  const icon = (name, more = "") => `<svg class="icon ${more}" aria-hidden="true" focusable="false"><use href="${sprite}#i-${name}"/></svg>`;
+  const icon = (name, more = "") =>
+    `<svg class="icon ${more}" aria-hidden="true" focusable="false"><use href="${sprite}#i-${name}"/></svg>`;
   holder.innerHTML = `<div class="toast toast--${kind}">${icon(SHAPES[kind])}<p class="toast__text"></p><div class="toast__actions"><button class="btn btn--sm btn--ghost btn--icon" type="button" data-close aria-label="Dismiss">${icon("x", "icon--sm")}</button></div></div>`;
   const made = holder.content.firstChild;
   $("p", made).textContent = words;
@@ -52,5 +59,8 @@ export function toast(words, kind = "info") {
 
 export function debounced(work, wait) {
   let timer;
-  return () => (clearTimeout(timer), (timer = setTimeout(work, wait)));
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, wait);
+  };
 }

@@ -1,31 +1,41 @@
 // Pages follow what happens: one event stream, pieces fetched again, nothing that moves under the reader's eyes.
-import { $, $$, SignedOut, byId, debounced, fragment, replace, say, toast } from "./dom.js";
-import { give, keyOf, take } from "./drafts.js";
+import { $, $$, byId, debounced, fragment, on, reloadQueue, replace, SignedOut, say, toast } from "./dom.js";
+import { collect, keyOf, restore } from "./drafts.js";
 import { reveal } from "./pages.js";
 
-const POLL = 15_000, PRESENCE = 20_000, PATIENCE = 8_000, RETRY = 4;
-const light = () => $("#live"), bar = () => $("#live-lost");
-const list = () => $("#queue-list"), panel = () => $("[data-live-panel]");
+const POLL = 15_000,
+  PRESENCE = 20_000,
+  PATIENCE = 8_000,
+  RETRY = 4;
+const light = () => $("#live");
+const list = () => $("#queue-list"),
+  panel = () => $("[data-live-panel]");
+const query = (ids) => ids.map((id) => `&id=${id}`).join("");
 const shown = () => $$(".card[id^=decision-]").map((card) => card.id.slice(9));
-let stream, polling, impatient, polls = 0, opened = false;
+let stream,
+  polling,
+  impatient,
+  polls = 0,
+  opened = false;
 let before = null; // what the list held when somebody asked for the arrivals
-const arrived = new Set(), stale = new Set();
+const arrived = new Set(),
+  stale = new Set();
 
 function state(name, word) {
   light().hidden = false;
   light().classList.toggle("live--lost", name !== "live");
   if ($("#live-word").textContent !== word) $("#live-word").textContent = word;
-  if (name === "lost") impatient ??= setTimeout(() => complain("Live updates stopped"), PATIENCE);
+  if (name === "lost") impatient ??= setTimeout(() => showLost("Live updates stopped"), PATIENCE);
   else {
     clearTimeout(impatient);
     impatient = undefined;
-    bar().hidden = true;
+    $("#live-lost").hidden = true;
   }
 }
-function complain(words) {
-  const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+function showLost(words) {
+  const at = new Date().toTimeString().slice(0, 5);
   $("#live-lost-title").textContent = `${words} at ${at}.`;
-  bar().hidden = false;
+  $("#live-lost").hidden = false;
 }
 function signedOut() {
   close();
@@ -50,7 +60,7 @@ function open() {
     polling ??= setInterval(poll, POLL);
     poll();
   };
-  for (const name of ["patch.submitted", "decision.changed", "review.recorded"]) stream.addEventListener(name, hear);
+  for (const name of ["patch.submitted", "decision.changed", "review.recorded"]) stream.addEventListener(name, receive);
   for (const name of ["stats", "reset"]) stream.addEventListener(name, catchUp);
 }
 function close() {
@@ -63,20 +73,20 @@ function poll() {
   catchUp();
 }
 
-function hear({ type, data }) {
+function receive({ type, data }) {
   const id = JSON.parse(data).decision_id;
   if (type === "patch.submitted") arrived.add(id);
   else {
     stale.add(id);
-    freshen();
+    refreshSoon();
   }
-  count();
+  countSoon();
 }
 function catchUp() {
-  if (list()) shown().forEach((id) => stale.add(id));
+  for (const id of shown()) stale.add(id);
   if (panel()) stale.add(panel().dataset.decision);
-  freshen();
-  count();
+  refreshSoon();
+  countSoon();
 }
 
 async function attempt(work) {
@@ -88,14 +98,14 @@ async function attempt(work) {
     else if (polling) state("lost", "Offline");
   }
 }
-const freshen = debounced(() => attempt(refresh), 40);
-const count = debounced(() => list() && attempt(recount), 400);
+const refreshSoon = debounced(() => attempt(refresh), 40);
+const countSoon = debounced(() => list() && attempt(recount), 400);
 
 async function refresh() {
   const ids = [...stale];
   stale.clear();
-  if (panel() && ids.includes(panel().dataset.decision)) await lookAgain();
-  const here = list() ? shown().filter((id) => ids.includes(id)) : [];
+  if (panel() && ids.includes(panel().dataset.decision)) await refreshPanel();
+  const here = shown().filter((id) => ids.includes(id));
   if (!here.length) return;
   const pieces = await cardsNow(here);
   for (const card of $$(".card", pieces)) {
@@ -105,62 +115,71 @@ async function refresh() {
     replace(card);
   }
   const gone = $$("[data-gone]", pieces);
-  gone.forEach((piece) => leave(byId(piece.dataset.gone)));
+  for (const piece of gone) removeCard(byId(piece.dataset.gone));
   const others = gone.filter((piece) => !piece.hasAttribute("data-own")).map((piece) => piece.textContent);
   if (others.length > 3) toast(`${others.length} patches were decided. ${others[0]}`);
-  else others.forEach((words) => toast(words));
+  else for (const words of others) toast(words);
 }
 function keepLooks(old, card, ticked) {
   if (ticked) $(".card__check input", card).checked = true;
   card.classList.toggle("is-selected", old.classList.contains("is-selected"));
-  for (const name of ["aria-current", "tabindex"]) if (old.hasAttribute(name)) card.setAttribute(name, old.getAttribute(name));
+  for (const name of ["aria-current", "tabindex"])
+    if (old.hasAttribute(name)) card.setAttribute(name, old.getAttribute(name));
 }
-function leave(card) {
+function removeCard(card) {
   if (!card) return;
   const item = card.closest("li");
   const near = item.nextElementSibling ?? item.previousElementSibling;
-  if (card.contains(document.activeElement)) ($(".card", near ?? document.body) ?? $("#id_q")).focus({ preventScroll: true });
+  if (card.contains(document.activeElement))
+    ($(".card", near ?? document.body) ?? $("#id_q")).focus({ preventScroll: true });
   card.classList.add("is-leaving");
   setTimeout(() => {
     const tick = $(".card__check input", card);
     if (tick?.checked) tick.click();
     item.remove();
-    if (!shown().length) return window.htmx.ajax("GET", location.href, { target: "#queue" });
+    if (!shown().length) return reloadQueue();
     $("#queue-shown").textContent = shown().length;
   }, 320);
 }
 async function recount() {
   const known = new Set(shown());
-  const more = [...arrived].filter((id) => !known.has(id)).slice(-50).map((id) => `id=${id}`);
-  const query = [`since=${encodeURIComponent(list().dataset.since)}`, ...more].join("&");
-  const pieces = await fragment(`${list().dataset.liveCounts}&${query}`);
-  for (const piece of $$("[id]", pieces).filter((each) => each.parentNode === pieces)) {
+  const more = [...arrived].filter((id) => !known.has(id)).slice(-50);
+  const pieces = await fragment(
+    `${list().dataset.liveCounts}&since=${encodeURIComponent(list().dataset.since)}${query(more)}`,
+  );
+  for (const piece of [...pieces.children].filter(({ id }) => id)) {
     const fresh = replace(piece);
     if (fresh?.id === "arrivals" && fresh.textContent.trim()) say(fresh.textContent.trim());
   }
 }
 
-async function lookAgain() {
+async function refreshPanel() {
   const pieces = await fragment(panel().dataset.livePanel);
-  const now = $("#decision"), next = $("#decision", pieces), notice = $("#live-notice", pieces);
+  const now = $("#decision"),
+    next = $("#decision", pieces),
+    notice = $("#live-notice", pieces);
   if (!now || now.dataset.state === next.dataset.state) return;
-  const kept = take(panel()).written.length, words = $("strong", notice)?.textContent;
+  const kept = collect(panel()).written.length,
+    words = $("strong", notice)?.textContent;
   for (const piece of [...pieces.children]) if (piece !== next) replace(piece);
   if (kept && $("#live-kept")) $("#live-kept").hidden = false;
-  renew(now, next);
+  replacePanel(now, next);
   if (words) say(`${words}.${kept ? " What you typed is still there." : ""}`);
   else toast("The reviews of this patch changed.");
 }
 // The panel as it is now with what is typed; a form it has no more stays, locked, below what became of the patch.
-function renew(now, next) {
-  const words = take(now), at = document.activeElement, from = at.selectionStart, to = at.selectionEnd;
+function replacePanel(now, next) {
+  const words = collect(now),
+    at = document.activeElement,
+    from = at.selectionStart,
+    to = at.selectionEnd;
   replace(next);
   reveal(next);
-  for (const { key } of give(words, next)) {
+  for (const { key } of restore(words, next)) {
     const form = $$("form", now).find((each) => keyOf(each) === key);
     if (!form) continue; // its part went with another form's
     if (!form.action.endsWith("/comments")) {
-      $$("button", form).forEach((button) => (button.disabled = true));
+      for (const button of $$("button", form)) button.disabled = true;
       form.before(...($("#kept-note")?.content.cloneNode(true).children ?? []));
     }
     const part = document.createElement("div");
@@ -172,29 +191,31 @@ function renew(now, next) {
   if (back?.closest("#decision")) back.focus({ preventScroll: true });
   if (back?.matches("textarea")) back.setSelectionRange(from, to);
 }
-const cardsNow = (ids) => fragment(`${list().dataset.liveCards}&${ids.map((id) => `id=${id}`).join("&")}`);
+const cardsNow = (ids) => fragment(list().dataset.liveCards + query(ids));
 async function present() {
   if (document.hidden) return;
   if (panel()) return replace($("#presence", await fragment(panel().dataset.presence, { method: "POST" })));
-  if (list() && shown().length) for (const card of $$(".card", await cardsNow(shown()))) {
-    const old = byId(card.id), fresh = $(".card__approvals", card);
-    if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);
-  }
+  if (list() && shown().length)
+    for (const card of $$(".card", await cardsNow(shown()))) {
+      const old = byId(card.id),
+        fresh = $(".card__approvals", card);
+      if (old && !$(".card__approvals", old).isEqualNode(fresh)) $(".card__approvals", old).replaceWith(fresh);
+    }
 }
 
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   if (event.target.closest("#newpill")) before = new Set(shown());
 });
-document.addEventListener("htmx:afterSwap", ({ detail }) => {
+on("htmx:afterSwap", ({ detail }) => {
   if (detail.target?.id !== "queue") return;
   arrived.clear();
-  count(); // the figures above the list are from before it
+  countSoon(); // the figures above the list are from before it
   if (before) for (const id of shown()) if (!before.has(id)) byId(`decision-${id}`).classList.add("is-new");
   before = null;
 });
 
 if (light() && (list() || panel())) {
-  document.addEventListener("visibilitychange", () => {
+  on("visibilitychange", () => {
     if (document.hidden) return close();
     if (!polling) open();
     else poll();

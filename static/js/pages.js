@@ -1,5 +1,5 @@
 // What belongs to pages and swaps: focus, menus, dialogs, copying, closing toasts.
-import { $, $$, byId, draw } from "./dom.js";
+import { $, $$, byId, draw, on } from "./dom.js";
 
 let openMenus = [];
 let focused = "";
@@ -17,14 +17,18 @@ export function reveal(root) {
 }
 reveal(document);
 
-document.addEventListener("click", async (event) => {
+on("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     await navigator.clipboard.writeText(copy.dataset.copy);
-    const use = $("use", copy), label = copy.getAttribute("aria-label");
+    const use = $("use", copy),
+      label = copy.getAttribute("aria-label");
     draw(use, "check");
     copy.setAttribute("aria-label", "Copied");
-    setTimeout(() => (draw(use, "copy"), copy.setAttribute("aria-label", label)), 1500);
+    setTimeout(() => {
+      draw(use, "copy");
+      copy.setAttribute("aria-label", label);
+    }, 1500);
   }
   event.target.closest("[data-close]")?.closest(".toast").remove();
   event.target.closest("[data-close-dialog]")?.closest("dialog").close();
@@ -32,7 +36,7 @@ document.addEventListener("click", async (event) => {
     if (!menu.contains(event.target)) menu.open = false;
   }
 });
-document.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   const menu = event.key === "Escape" && $("details.menu[open]");
   if (!menu) return;
   menu.open = false;
@@ -40,24 +44,24 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Short addresses: a filter that is not set has no place in them.
-document.addEventListener("htmx:configRequest", ({ detail }) => {
+on("htmx:configRequest", ({ detail }) => {
   if (detail.verb !== "get") return;
   for (const [name, value] of [...detail.formData.entries()]) if (value === "") detail.formData.delete(name);
 });
 // Folding the filters on a phone is not a filter.
-document.addEventListener("change", (event) => event.target.id === "filters-open" && event.stopPropagation(), true);
+on("change", (event) => event.target.id === "filters-open" && event.stopPropagation(), true);
 // A menu one is choosing in stays open when the list behind it changes.
-document.addEventListener("htmx:beforeSwap", () => {
+on("htmx:beforeSwap", () => {
   focused = document.activeElement?.id;
   openMenus = $$("details.menu[open][id], #filters-open:checked").map((part) => part.id);
 });
-document.addEventListener("htmx:afterSwap", () => {
+on("htmx:afterSwap", () => {
   for (const part of openMenus.map(byId)) {
     if (part?.localName === "details") part.open = true;
     else if (part) part.checked = true;
   }
 });
-document.addEventListener("htmx:afterSettle", ({ detail }) => {
+on("htmx:afterSettle", ({ detail }) => {
   const target = detail.target?.isConnected ? detail.target : byId(detail.target?.id);
   if (!target) return;
   reveal(document);
@@ -66,7 +70,11 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (wrong) wrong.focus();
   else if (target.id === "decision" || target.id === "card-action") target.focus();
   else if (document.activeElement === document.body) {
-    const back = (focused && byId(focused)) || $(".card.is-selected, .card", target) || $(".empty a", target) || $("summary, a", target);
+    const back =
+      (focused && byId(focused)) ||
+      $(".card.is-selected, .card", target) ||
+      $(".empty a", target) ||
+      $("summary, a", target);
     back?.focus({ preventScroll: true });
   }
 });

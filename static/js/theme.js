@@ -1,5 +1,7 @@
 // Switch the theme at once; the server keeps it. Without script the same form is posted and the page reloads.
-document.addEventListener("submit", (event) => {
+import { $$, on } from "./dom.js";
+
+on("submit", (event) => {
   const form = event.target.closest("[data-theme-form]");
   if (!form || !event.submitter) return;
   event.preventDefault();
@@ -7,7 +9,7 @@ document.addEventListener("submit", (event) => {
   const body = new FormData(form, event.submitter);
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  for (const button of document.querySelectorAll('[data-theme-form] [name="theme"]')) {
+  for (const button of $$('[data-theme-form] [name="theme"]')) {
     button.setAttribute("aria-pressed", String(button.value === theme));
   }
   fetch(form.action, { method: "POST", body, redirect: "manual" }).catch(() => form.submit());

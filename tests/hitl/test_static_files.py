@@ -71,3 +71,11 @@ def test_modules_import_hashed_modules(collected: Path) -> None:
     for name in imported:
         assert re.search(r"\.[0-9a-f]{12}\.js$", name), name
         assert (collected / "staticfiles/js" / name).is_file()
+
+
+def test_the_image_has_the_style_sheet_in_one_piece(collected: Path) -> None:
+    (sheet,) = (collected / "staticfiles/css").glob("hitl.????????????.css")
+    text = sheet.read_text()
+    assert "@import" not in text
+    assert ".card__title {" in text
+    assert sheet.with_name(sheet.name + ".gz").is_file()

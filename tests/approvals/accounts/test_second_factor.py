@@ -180,7 +180,7 @@ def test_the_pages_about_factors_are_ours_in_looks(enrolled, name):
     client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
     client.post(reverse("confirm"), {"password": PASSWORD})
     text = client.get(reverse(name)).content.decode()
-    assert "css/components.css" in text
+    assert "css/hitl.css" in text
     assert 'id="main"' in text
     assert 'class="btn' in text
 

@@ -318,6 +318,15 @@ def test_filters_narrow_the_decisions(admin_page, make_patch, approve, alice):
         assert list(response.context["cl"].result_list) == [expected]
 
 
+@pytest.mark.parametrize("value", ["0001-01-01", "2024-01-01", "2024-01-01T00:00", "9999-12-31"])
+@pytest.mark.parametrize("name", ["created_at__gte", "created_at__lt"])
+def test_a_date_in_an_address_needs_no_time_zone(admin_page, make_patch, name, value):
+    decision = make_patch()
+    page = admin_page.get(list_of(Decision), {name: value})
+    found = list(page.context["cl"].result_list)
+    assert found == ([decision] if (name == "created_at__gte") == value.startswith(("0", "2")) else [])
+
+
 def test_a_deadline_that_never_comes_is_shown_as_none(admin_page, make_patch):
     decision = make_patch(clocks=False)
     page = admin_page.get(f"{list_of(Decision)}{decision.pk}/change/").content.decode()
