@@ -58,14 +58,14 @@ def teams(names: Iterable[str]) -> dict[str, Team]:
     existing = {group.name: group for group in Group.objects.filter(name__in=wanted)}
     versions = _versions_in_force() if wanted else []
     return {
-        name: Team(permissions_of(existing[name]) if name in existing else frozenset(), _asked_by(name, versions))
+        name: Team(permissions_of(existing[name]) if name in existing else frozenset(), _required_by(name, versions))
         for name in wanted
     }
 
 
 def is_asked_for(name: str) -> bool:
     """Return whether a policy or a pending decision names this group."""
-    return bool(_asked_by(name, _versions_in_force()))
+    return bool(_required_by(name, _versions_in_force()))
 
 
 def _versions_in_force() -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def _versions_in_force() -> list[dict[str, Any]]:
     return [dict(row) for row in rows.values("policy__name", "required_groups", "decider_groups", "escalation")]
 
 
-def _asked_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:
+def _required_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:
     policies = [
         f"the policy {version['policy__name']}"
         for version in versions

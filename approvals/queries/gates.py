@@ -57,10 +57,10 @@ def gates(filters: GateFilters, producer: Producer | None) -> QuerySet[Decision]
 def pending_gates(rows: QuerySet[Decision], person: Reviewer | None = None) -> QuerySet[Decision]:
     """Return the pending ones in the queue's order; with a person only those that need their approval."""
     rows = rows.filter(status=Status.PENDING).order_by(*ORDERS["priority"])
-    return _needing(rows, person) if person else rows
+    return _needing_approval(rows, person) if person else rows
 
 
-def _needing(rows: QuerySet[Decision], person: Reviewer) -> QuerySet[Decision]:
+def _needing_approval(rows: QuerySet[Decision], person: Reviewer) -> QuerySet[Decision]:
     return rows.filter(waiting__in=Waiting.objects.filter(needs_approval_of(person)))
 
 
@@ -99,7 +99,7 @@ def gate_statistics(rows: QuerySet[Decision]) -> dict[str, Any]:
 def gate_statistics_of(person: Reviewer, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:
     """Return how many gates need this person's approval, how many of those end within an hour and within 15 minutes,
     and how many they approved and rejected; two queries."""
-    needing = _needing(rows, person)
+    needing = _needing_approval(rows, person)
     pending = needing.aggregate(
         pending=Count("pk"),
         expiring=Count("pk", filter=Q(expire_at__lte=now + EXPIRING)),

@@ -47,7 +47,9 @@ class RowReader(Generic[M]):
 
     def instance(self, row: Sequence[Any]) -> M:
         """Return the instance of one row of `columns`."""
-        values = [self._read[index](value) if index in self._read else value for index, value in enumerate(row)]
+        values = [
+            self._converters[index](value) if index in self._converters else value for index, value in enumerate(row)
+        ]
         return self.model.from_db(connection.alias, self.attributes, values)
 
     def found(self, row: Sequence[Any]) -> M | None:
@@ -59,10 +61,10 @@ class RowReader(Generic[M]):
         return next(index for index, field in enumerate(self.fields) if field.primary_key)
 
     @cached_property
-    def _read(self) -> dict[int, Any]:
+    def _converters(self) -> dict[int, Any]:
         """By index, how to read columns whose field converts the database's value (JSON)."""
         return {
-            index: lambda value, read=field.from_db_value: read(value, None, connection)
+            index: lambda value, convert=field.from_db_value: convert(value, None, connection)
             for index, field in enumerate(self.fields)
             if hasattr(field, "from_db_value")
         }

@@ -239,7 +239,7 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
             raise NotAllowed(sentence)
         if proposal.proposed_by.held_since is not None:
             raise NotAllowed(f"The account of {proposal.proposed_by}, who asked for this, decides nothing at present.")
-        if proposal.base != _base(proposal):
+        if proposal.base != _target_digest(proposal):
             raise Conflict(
                 f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again."
             )
@@ -285,7 +285,7 @@ def _apply(proposal: Proposal, user: User, actor: Actor, now: datetime) -> None:
 def _propose(proposal: Proposal, why: list[str], reason: str, user: User, actor: Actor, now: datetime) -> Proposal:
     """Save a proposal, which already has its target and the whole change."""
     proposal.reason = text = Text.objects.create(body=reason.strip())
-    proposal.base, proposal.loosens = _base(proposal), why
+    proposal.base, proposal.loosens = _target_digest(proposal), why
     proposal.proposed_by, proposal.proposed_at = user, now
     try:
         with transaction.atomic():
@@ -353,7 +353,7 @@ def check_reason(reason: str) -> None:
         raise Invalid(sentence, errors=[{"loc": ["reason"], "msg": sentence}])
 
 
-def _base(proposal: Proposal) -> str:
+def _target_digest(proposal: Proposal) -> str:
     """Return a digest of the present state of a proposal's target; '' for the switch, which only has two states."""
     if proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
         return str(proposal.person.held_since)  # nothing changes it but another hold
