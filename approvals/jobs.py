@@ -1,18 +1,18 @@
-"""Timers: procrastinate calls them, each calls one service and is safe to run twice and late."""
+"""Periodic jobs, run by procrastinate: each calls one service, and is safe to run twice or late."""
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from approvals.services import guessing, idempotency, kpi_snapshots, timers
 
-STALLED = 30  # seconds without a heartbeat after which a killed worker's job is taken up again
+STALLED = 30  # seconds without a heartbeat after which a killed worker's job is run again
 BATCH = 200
 
 
 @app.periodic(cron="* * * * * */5", periodic_id="expire")
 @app.task(queueing_lock="expire", pass_context=False)
 def expire(timestamp: int) -> None:
-    """End every decision whose time is over; looks at the whole table, never at its own tick."""
+    """End every decision whose time is over now, whatever tick started the job."""
     while timers.expire_due(timezone.now(), BATCH):
         pass
 
@@ -20,7 +20,7 @@ def expire(timestamp: int) -> None:
 @app.periodic(cron="* * * * * */15", periodic_id="escalate")
 @app.task(queueing_lock="escalate", pass_context=False)
 def escalate(timestamp: int) -> None:
-    """Raise every decision that waited too long, level by level."""
+    """Escalate every decision that waited too long, level by level."""
     while timers.escalate_due(timezone.now(), BATCH):
         pass
 
@@ -28,7 +28,7 @@ def escalate(timestamp: int) -> None:
 @app.periodic(cron="* * * * * */15", periodic_id="remind")
 @app.task(queueing_lock="remind", pass_context=False)
 def remind(timestamp: int) -> None:
-    """Remind of every decision whose time runs out, one reminder after the other."""
+    """Write the due reminders of every decision whose time runs out."""
     while timers.remind_due(timezone.now(), BATCH):
         pass
 
@@ -59,7 +59,7 @@ async def tidy(timestamp: int) -> None:
 @app.periodic(cron="23 * * * *", periodic_id="forget")
 @app.task(queueing_lock="forget", pass_context=False)
 def forget(timestamp: int) -> None:
-    """Drop answers kept for retries once they are a day old, and tries at passwords no limit counts any more."""
+    """Delete stored answers after a day, and attempts at passwords that no limit counts any more."""
     idempotency.forget(timezone.now())
     guessing.forget_old(timezone.now())
 
@@ -67,5 +67,5 @@ def forget(timestamp: int) -> None:
 @app.periodic(cron="* * * * *", periodic_id="count_ahead")
 @app.task(queueing_lock="count_ahead", pass_context=False)
 def count_ahead(timestamp: int) -> None:
-    """Count the figures of the last 30 days, and how they came about, for the queue's tiles."""
+    """Compute the KPI snapshot of the last 30 days and its trends, for the queue's tiles."""
     kpi_snapshots.keep_kpi_snapshot(timezone.now())

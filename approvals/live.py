@@ -1,4 +1,4 @@
-"""Hear what changed: one LISTEN connection per process wakes long polls and feeds the event streams of open pages."""
+"""Live notices of changes: one LISTEN connection per process wakes long polls and feeds open pages' event streams."""
 
 import json
 import logging
@@ -20,47 +20,47 @@ from approvals.services.dispatch import LIVE
 
 log = logging.getLogger(__name__)
 
-RECHECK = 5.0  # seconds after which a waiter looks again by itself: a lost notice costs that much, not the answer
+RECHECK = 5.0  # seconds after which a long poll looks again by itself, in case a notice was lost
 NOT_LIBPQ = {"pool", "prepare_threshold"}  # of a database's OPTIONS
-BACKLOG = 500  # notices a slow page may be behind before its stream ends and it starts over
+BACKLOG = 500  # notices a slow page may be behind before its stream is ended, and it connects again
 Notice = dict[str, Any]
 T = TypeVar("T")
 
 
-class Places:
-    """Who waits in this process, on an event stream or with `wait=`, each with a thread of its own: EVENT_STREAMS in
-    all, WAITS_PER_CALLER of one person or token."""
+class WaitSlots:
+    """Counts who waits in this process, on an event stream or with `wait=`, each with a thread of its own: at most
+    EVENT_STREAMS in all, and WAITS_PER_CALLER of one person or token."""
 
     def __init__(self) -> None:
-        self.taken: Counter[str] = Counter()
+        self.in_use: Counter[str] = Counter()
         self.lock = threading.Lock()
 
-    def take(self, who: str) -> None:
-        """Take a place for a caller, by the id of their actor; raise TooMany where there is none."""
+    def acquire(self, caller: str) -> None:
+        """Take a slot for a caller, by the id of their actor; raise TooMany if none is free."""
         with self.lock:
-            if self.taken.total() >= settings.EVENT_STREAMS:
+            if self.in_use.total() >= settings.EVENT_STREAMS:
                 raise TooMany("As many callers wait here as may; ask again later, or without waiting.", retry_after=15)
-            if self.taken[who] >= settings.WAITS_PER_CALLER:
+            if self.in_use[caller] >= settings.WAITS_PER_CALLER:
                 sentence = f"One caller may wait {settings.WAITS_PER_CALLER} times at once; ask again later."
                 raise TooMany(sentence, retry_after=15)
-            self.taken[who] += 1
+            self.in_use[caller] += 1
 
-    def leave(self, who: str) -> None:
-        """Give the place back."""
+    def release(self, caller: str) -> None:
+        """Free the slot."""
         with self.lock:
-            self.taken[who] -= 1
-            if not self.taken[who]:
-                del self.taken[who]
+            self.in_use[caller] -= 1
+            if not self.in_use[caller]:
+                del self.in_use[caller]
 
 
-places = Places()
+wait_slots = WaitSlots()
 
-CHECK = 3.0  # seconds between looks at whether those whose streams are open may still hear
+STREAM_CHECK = 3.0  # seconds between checks whether the subscribers of open streams may still receive notices
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Who hears a stream: a person by what their sessions hang on, the session and the token, where there is one."""
+    """Who receives a stream: the person, with what ends their sessions if it changes, session and token."""
 
     user_id: int | None = None
     password: str = ""
@@ -69,27 +69,28 @@ class Subscriber:
     token_id: int | None = None
 
 
-OVER = """
-select place from unnest(%s::int[], %s::bigint[], %s::text[], %s::int[], %s::text[], %s::bigint[])
-    as hearer (place, user_id, password, signed_out, session_key, token_id)
+ENDED_STREAMS_SQL = """
+select ordinal from unnest(%s::int[], %s::bigint[], %s::text[], %s::int[], %s::text[], %s::bigint[])
+    as subscriber (ordinal, user_id, password, signed_out, session_key, token_id)
 where user_id is not null and not exists (
     select from approvals_user person
-    where person.id = hearer.user_id and person.is_active
-        and (session_key is null or person.password = hearer.password
-            and person.signed_out_everywhere = hearer.signed_out))
+    where person.id = subscriber.user_id and person.is_active
+        and (session_key is null or person.password = subscriber.password
+            and person.signed_out_everywhere = subscriber.signed_out))
 or session_key is not null and not exists (
-    select from django_session kept where kept.session_key = hearer.session_key and kept.expire_date > now())
+    select from django_session session
+    where session.session_key = subscriber.session_key and session.expire_date > now())
 or token_id is not null and not exists (
-    select from approvals_apitoken token where token.id = hearer.token_id and token.revoked_at is null
+    select from approvals_apitoken token where token.id = subscriber.token_id and token.revoked_at is null
         and (token.expires_at is null or token.expires_at > now()))
 """
 
 
 class Listener:
-    """The process's listener. Started lazily by the first who waits (so that a fork never shares it), daemonic."""
+    """The process's listener, a daemon thread. The first caller that waits starts it: a fork never shares it."""
 
     def __init__(self) -> None:
-        self.heard = threading.Condition()
+        self.changed = threading.Condition()
         self.count = 0
         self.streams: dict[queue.Queue[Notice | None], Subscriber] = {}
         self.pid = 0
@@ -98,7 +99,7 @@ class Listener:
 
     def start(self) -> None:
         """Make sure that this very process listens."""
-        with self.heard:
+        with self.changed:
             if self.pid == os.getpid() and self.thread and self.thread.is_alive():
                 return
             self.pid = os.getpid()
@@ -107,87 +108,98 @@ class Listener:
             self.thread.start()
 
     def close(self) -> None:
-        """Let every waiter and stream end: the process is about to stop. Safe in a signal handler."""
+        """End every long poll and stream, because the process is about to stop. Safe in a signal handler."""
         self.stopped.set()
         for stream in list(self.streams):
             stream.put(None)
 
     def stop(self) -> None:
-        """Close and join the thread; the next waiter starts it again."""
+        """Close and join the thread; the next caller that waits starts it again."""
         self.close()
-        with self.heard:
+        with self.changed:
             thread, self.thread = self.thread, None
-            self.heard.notify_all()
+            self.changed.notify_all()
         if thread:
             thread.join(timeout=5)
 
     def wait(self, seconds: float, seen: int) -> None:
         """Return when something changed since `seen` (a value of `count`), or after `seconds`."""
-        with self.heard:
+        with self.changed:
             if self.count == seen and not self.stopped.is_set():
-                self.heard.wait(seconds)
+                self.changed.wait(seconds)
 
-    def subscribe(self, hearer: Subscriber) -> "queue.Queue[Notice | None]":
-        """Return a queue of notices from now on; None in it means the stream should end: the process stops, or who
-        hears it may no longer."""
+    def subscribe(self, subscriber: Subscriber) -> "queue.Queue[Notice | None]":
+        """Return a queue of notices from now on. None in it ends the stream: the process stops, or the subscriber may
+        no longer receive notices."""
         self.start()
-        with self.heard:
+        with self.changed:
             stream: queue.Queue[Notice | None] = queue.Queue(BACKLOG)
-            self.streams[stream] = hearer
+            self.streams[stream] = subscriber
             return stream
 
     def unsubscribe(self, stream: "queue.Queue[Notice | None]") -> None:
-        with self.heard:
+        with self.changed:
             self.streams.pop(stream, None)
 
     def _listen(self) -> None:
         while not self.stopped.is_set():
             try:
-                with psycopg.connect(**connection_parameters(), autocommit=True, application_name="hitl live") as ear:
-                    ear.execute(f"listen {LIVE}")
-                    self._tell({"event": "reset"})  # whatever was missed while away
-                    self._follow(ear)
+                with psycopg.connect(
+                    **connection_parameters(), autocommit=True, application_name="hitl live"
+                ) as postgres:
+                    postgres.execute(f"listen {LIVE}")
+                    self._broadcast({"event": "reset"})  # notices may have been missed while disconnected
+                    self._follow(postgres)
             except psycopg.OperationalError as error:
                 log.warning("The live connection was lost: %s", error)
                 self.stopped.wait(1)
 
-    def _follow(self, ear: "psycopg.Connection[tuple[object, ...]]") -> None:
-        looked = time.monotonic()
+    def _follow(self, postgres: "psycopg.Connection[tuple[object, ...]]") -> None:
+        checked = time.monotonic()
         while not self.stopped.is_set():
-            if time.monotonic() - looked >= CHECK:
-                looked = time.monotonic()
-                self._end_those_over(ear)
-            for notify in ear.notifies(timeout=0.5):
-                self._tell(json.loads(notify.payload))
+            if time.monotonic() - checked >= STREAM_CHECK:
+                checked = time.monotonic()
+                self._end_unauthorised(postgres)
+            for notify in postgres.notifies(timeout=0.5):
+                self._broadcast(json.loads(notify.payload))
                 if self.stopped.is_set():
                     return
 
-    def _tell(self, notice: Notice) -> None:
-        with self.heard:
+    def _broadcast(self, notice: Notice) -> None:
+        with self.changed:
             self.count += 1
-            self.heard.notify_all()
+            self.changed.notify_all()
             for stream in self.streams:
                 try:
                     stream.put_nowait(notice)
-                except queue.Full:  # a page that does not read: it will start over
+                except queue.Full:  # a page that does not read: it will connect again
                     _end(stream)
 
-    def _end_those_over(self, ear: "psycopg.Connection[tuple[object, ...]]") -> None:
-        """End the streams of who was switched off or signed out, or whose token was revoked: one query for all."""
-        with self.heard:
-            hearing = list(self.streams.items())
-        if not hearing:
+    def _end_unauthorised(self, postgres: "psycopg.Connection[tuple[object, ...]]") -> None:
+        """End the streams of people who were switched off or signed out, and of revoked tokens; one query for all."""
+        with self.changed:
+            open_streams = list(self.streams.items())
+        if not open_streams:
             return
         rows = [
-            (place, one.user_id, one.password, one.signed_out, one.session_key, one.token_id)
-            for place, (_, one) in enumerate(hearing)
+            (
+                index,
+                subscriber.user_id,
+                subscriber.password,
+                subscriber.signed_out,
+                subscriber.session_key,
+                subscriber.token_id,
+            )
+            for index, (_, subscriber) in enumerate(open_streams)
         ]
-        for (place,) in ear.execute(OVER, [list(column) for column in zip(*rows, strict=True)]).fetchall():
-            _end(hearing[int(str(place))][0])
+        for (index,) in postgres.execute(
+            ENDED_STREAMS_SQL, [list(column) for column in zip(*rows, strict=True)]
+        ).fetchall():
+            _end(open_streams[int(str(index))][0])
 
 
 def _end(stream: "queue.Queue[Notice | None]") -> None:
-    """Let a stream end now, whatever it has not read."""
+    """End a stream now, without the notices it has not read."""
     while True:
         try:
             stream.get_nowait()
@@ -196,13 +208,13 @@ def _end(stream: "queue.Queue[Notice | None]") -> None:
     stream.put_nowait(None)
 
 
-ear = Listener()
+listener = Listener()
 
 
 def connection_parameters() -> dict[str, Any]:
-    """Return libpq parameters for a connection of our own outside the pool: all that the pool's have, TLS above all."""
+    """Return libpq parameters for a connection outside the pool: the same as the pool's, TLS above all."""
     database = connection.settings_dict  # with the test runner's name, where there is one
-    given = {
+    parameters = {
         "dbname": database["NAME"],
         "user": database["USER"],
         "password": database["PASSWORD"],
@@ -210,34 +222,34 @@ def connection_parameters() -> dict[str, Any]:
         "port": database["PORT"],
     }
     options = {name: value for name, value in database["OPTIONS"].items() if name not in NOT_LIBPQ}
-    return {name: value for name, value in given.items() if value} | options
+    return {name: value for name, value in parameters.items() if value} | options
 
 
-def wait_until(look: Callable[[], T | None], seconds: float, who: str) -> T | None:
-    """Return what `look` finds, asking again whenever something changed, or None after `seconds`. Raise TooMany where
-    the caller, by the id of their actor, waits as often as they may.
+def wait_until(look: Callable[[], T | None], seconds: float, caller: str) -> T | None:
+    """Return what `look` finds, calling it again whenever something changed, or None after `seconds`. Raise TooMany if
+    the caller, by the id of their actor, already waits as often as they may.
 
-    The database connection goes back to the pool while nothing happens: sixty waiting callers hold none.
+    The database connection goes back to the pool during the wait: sixty waiting callers use none.
     """
     found = look()
     if found is not None or seconds <= 0:
         return found
-    places.take(who)
+    wait_slots.acquire(caller)
     try:
         return _wait_until(look, seconds)
     finally:
-        places.leave(who)
+        wait_slots.release(caller)
 
 
 def _wait_until(look: Callable[[], T | None], seconds: float) -> T | None:
-    ear.start()
+    listener.start()
     deadline = time.monotonic() + seconds
     while True:
-        seen = ear.count
+        seen = listener.count
         found = look()
-        left = deadline - time.monotonic()
-        if found is not None or left <= 0 or ear.stopped.is_set():
+        remaining = deadline - time.monotonic()
+        if found is not None or remaining <= 0 or listener.stopped.is_set():
             return found
         if not connection.in_atomic_block:
             connection.close()
-        ear.wait(min(left, RECHECK), seen)
+        listener.wait(min(remaining, RECHECK), seen)

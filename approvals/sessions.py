@@ -1,4 +1,4 @@
-"""What a browser's session remembers of its person: when they proved who they are, and words they have not sent."""
+"""What a browser's session stores about its person: when they proved who they are, and drafts they have not sent."""
 
 import re
 from datetime import UTC, datetime
@@ -18,73 +18,73 @@ from approvals.policy.rules import FRESH
 from approvals.services import identity
 from audit.statements import query_prepared
 
-LOAD = "select session_data from django_session where session_key = %s and expire_date > %s"
-WORDS, VIEW_NAME = "words_not_sent", "view_not_saved"
+LOAD_SQL = "select session_data from django_session where session_key = %s and expire_date > %s"
+DRAFT, VIEW_NAME = "words_not_sent", "view_not_saved"
 BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
 BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
-"""What open pages ask by themselves: it keeps no session alive, nobody may be there."""
+"""Requests that open pages make by themselves; they keep no session alive, because nobody may be there."""
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions in the database, read by plain SQL: every request of a person asks this."""
+    """Django's sessions in the database, read by plain SQL, because every request of a person reads one."""
 
     def load(self) -> dict[str, Any]:
-        found = query_prepared(LOAD, [self.session_key, timezone.now()])
-        if not found:
+        rows = query_prepared(LOAD_SQL, [self.session_key, timezone.now()])
+        if not rows:
             self._session_key = None
             return {}
-        [[data]] = found
+        [[data]] = rows
         return dict(self.decode(data))
 
 
 def over_limit(request: HttpRequest, now: datetime) -> str:
-    """Return why this session is over, or '' and remember that its person was there.
+    """Return why this session is over; otherwise return '' and save that its person was there.
 
-    A session from before the limits begins with its first request.
+    A session older than these limits begins with its first request.
     """
-    session, moment = request.session, int(now.timestamp())
-    began, seen = session.get(BEGAN, moment), session.get(SEEN, moment)
-    if moment - began >= settings.SESSION_ABSOLUTE_HOURS * 3600:
+    session, seconds = request.session, int(now.timestamp())
+    began, seen = session.get(BEGAN, seconds), session.get(SEEN, seconds)
+    if seconds - began >= settings.SESSION_ABSOLUTE_HOURS * 3600:
         return "the longest time of a session was over"
-    if moment - seen >= settings.SESSION_IDLE_MINUTES * 60:
+    if seconds - seen >= settings.SESSION_IDLE_MINUTES * 60:
         return "nobody used it"
-    if SEEN not in session or (moment - seen >= TICK and not BACKGROUND.search(request.path)):
-        session[BEGAN], session[SEEN] = began, moment
+    if SEEN not in session or (seconds - seen >= TICK and not BACKGROUND.search(request.path)):
+        session[BEGAN], session[SEEN] = began, seconds
         identity.seen(session.session_key, now)
     return ""
 
 
 def remember_password(request: HttpRequest, user: User) -> None:
-    """Keep that the session's person just gave their password again."""
+    """Record in the session that its person just gave their password again."""
     record_authentication(request, user, method="password", reauthenticated=True)
 
 
 def remember_factor(request: HttpRequest, user: User) -> None:
-    """Keep that the session's person just gave a code or used a security key: the one that they added."""
+    """Record in the session that its person just gave a code or used a security key: the one that they added."""
     record_authentication(request, user, method="mfa", reauthenticated=True)
 
 
 def renew_key(request: HttpRequest) -> None:
-    """Give a session a new key once its person proved who they are: whoever knew the old one has not."""
-    before = request.session.session_key
+    """Give a session a new key once its person proved who they are; somebody who knows the old key has not."""
+    old_key = request.session.session_key
     request.session.cycle_key()
-    identity.session_renamed(before, request.session.session_key)
+    identity.session_renamed(old_key, request.session.session_key)
 
 
 def keep_session(request: HttpRequest, user: User) -> None:
-    """Let this session go on after its person changed their password, under a new key; the others are over."""
-    before = request.session.session_key
+    """Keep this session valid, under a new key, after its person changed their password; their others end."""
+    old_key = request.session.session_key
     update_session_auth_hash(request, user)
-    identity.session_renamed(before, request.session.session_key)
+    identity.session_renamed(old_key, request.session.session_key)
     remember_password(request, user)
 
 
 def remember_provider(request: HttpRequest, asked_at: float | None, two_factors: bool) -> None:
-    """Keep when the provider says that it last asked this person (`auth_time`, seconds; OpenID Connect Core 2), and
-    whether it says that it asked for two factors.
+    """Record when the provider says that it last authenticated this person (`auth_time`, seconds; OpenID Connect Core
+    2), and whether it says that it asked for two factors.
 
-    The provider may have answered from a session of its own, of any age; one that does not say when proves nothing.
+    The provider may have answered from a session of its own, of any age; without a time the sign-in proves nothing.
     """
     records = list(request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, ()))
     for record in records:
@@ -117,7 +117,7 @@ class ProofTimes(TypedDict):
 
 
 def proof_times(request: HttpRequest) -> ProofTimes:
-    """Return both, as rules ask for them."""
+    """Return both times, as the rules expect them."""
     return {"authenticated_at": authenticated_at(request), "factor_at": factor_at(request)}
 
 
@@ -136,50 +136,50 @@ def _within(at: datetime | None, now: datetime) -> bool:
 
 
 def gave_two_factors(request: HttpRequest) -> bool:
-    """Return whether this session began with a second factor, here or by the provider's word."""
+    """Return whether this session began with a second factor, here or, as it says, at the provider."""
     return any(record["method"] == "mfa" or record.get("two_factors") for record in _records(request))
 
 
 def methods(request: HttpRequest) -> list[str]:
-    """Return by what this session's person proved who they are, in order: password, mfa, socialaccount."""
+    """Return how this session's person proved who they are, in order: password, mfa, socialaccount."""
     return [record["method"] for record in _records(request)]
 
 
 def save_draft(request: HttpRequest, decision_id: UUID, **typed: Any) -> None:
-    """Keep what was typed and chosen about one decision, by the form's fields, while its writer proves who they are."""
+    """Save what was typed and chosen about one decision, by form field, while its person proves who they are."""
     if any(typed.values()):
-        request.session[WORDS] = {"decision": str(decision_id), **typed}
+        request.session[DRAFT] = {"decision": str(decision_id), **typed}
 
 
 def pop_draft(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
-    """Return what was kept for this decision as the form's fields, once; an empty dictionary for nothing."""
-    kept = request.session.get(WORDS) or {}
-    if kept.get("decision") != str(decision_id):
+    """Remove and return the draft for this decision, by form field; an empty dictionary if there is none."""
+    draft = request.session.get(DRAFT) or {}
+    if draft.get("decision") != str(decision_id):
         return {}
-    del request.session[WORDS]
-    return {name: value for name, value in kept.items() if name != "decision"}
+    del request.session[DRAFT]
+    return {name: value for name, value in draft.items() if name != "decision"}
 
 
 def save_view_name(request: HttpRequest, name: str, sentence: str) -> None:
-    """Keep the name typed for a saved view that was refused, and why, for the next page of the queue."""
+    """Save the refused name of a saved view, and why it was refused, for the next page of the queue."""
     request.session[VIEW_NAME] = {"name": name[:200], "why": sentence}
 
 
 def pop_view_name(request: HttpRequest) -> dict[str, str] | None:
-    """Return the `name` kept and `why` it was refused, once."""
-    kept: dict[str, str] | None = request.session.pop(VIEW_NAME, None)
-    return kept
+    """Remove and return the refused `name` and `why` it was refused; None if there is none."""
+    refused: dict[str, str] | None = request.session.pop(VIEW_NAME, None)
+    return refused
 
 
 def carry_drafts(request: HttpRequest) -> None:
-    """Take the kept words out of a session that ends because its person comes back from the provider."""
-    request.words_not_sent = request.session.get(WORDS)  # type: ignore[attr-defined]
+    """Copy the draft to the request before its session ends, because its person comes back from the provider."""
+    request.words_not_sent = request.session.get(DRAFT)  # type: ignore[attr-defined]
 
 
 def restore_drafts(request: HttpRequest) -> None:
-    """Put carried words into the session that follows."""
-    if words := getattr(request, "words_not_sent", None):
-        request.session[WORDS] = words
+    """Put a carried draft into the session that follows."""
+    if draft := getattr(request, "words_not_sent", None):
+        request.session[DRAFT] = draft
 
 
 def _records(request: HttpRequest) -> list[dict[str, Any]]:

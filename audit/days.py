@@ -1,4 +1,4 @@
-"""Days as people name them in a filter: a field that knows no impossible one, and when such a day begins."""
+"""Days in a filter: a form field that refuses impossible ones, and when such a day begins."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -7,13 +7,13 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 
-# Where a zone or the day after would leave what Python and PostgreSQL both call a date.
+# Bounds within which no time zone and no next day leaves the dates that Python and PostgreSQL both have.
 FIRST, LAST = date(1900, 1, 1), date(9000, 12, 31)
 OUTSIDE = "Name a day from 1900 to 9000."
 
 
 class DayField(forms.DateField):
-    """A day that stays one in every zone, and the day after too; by default none is needed."""
+    """A day that is valid in every time zone, as is the next day; optional by default."""
 
     def __init__(self, *, required: bool = False, **options: Any) -> None:
         checks = [MinValueValidator(FIRST, OUTSIDE), MaxValueValidator(LAST, OUTSIDE)]

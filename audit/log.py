@@ -28,15 +28,15 @@ NO_ENTRY: Link = (1, None)
 VERSION = 1
 MAX_BODY = 65_535
 EXACT = 2**53 - 1
-"""The largest integer that every reader of JSON takes for what it is (RFC 8785 3.2.2.3)."""
+"""The largest integer that every reader of JSON reads exactly (RFC 8785 3.2.2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, as the edge that took the request saw them.
+    """Who acts, as seen by the code that received the request.
 
-    `id` is a pseudonym such as `user:41`; `label`, address and user agent go to the erasable side table.
-    `authn` says how the actor proved it: `session`, `token`, or '' for our own timers.
+    `id` is a pseudonym such as `user:41`; `label`, address and user agent go to the erasable side table. `authn` says
+    how the actor authenticated: `session`, `token`, or '' for our own timers and policies.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an entry is about. `chained` objects have a row that the caller holds locked; `new` ones were just made."""
+    """What an entry is about. `chained` objects have a row that the caller has locked; `new` ones were just created."""
 
     type: str
     id: str
@@ -65,8 +65,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """One entry to be written. `aside` is what of `data` may name people, sentences above all: it goes to the erasable
-    side table, and the body commits to it; readers find it among the data, instead of what has the same name there."""
+    """One entry to write. `aside` is data that may name people, sentences above all: it is stored in the erasable side
+    table, and the body has its digest. Readers see it merged into `data`, where it replaces values of the same name."""
 
     type: str
     actor: Actor
@@ -98,36 +98,37 @@ def record(
 
 
 def record_all(
-    lines: Sequence[NewEntry], *, at: datetime, wake: bool = False, ends: Mapping[Key, Link] | None = None
+    entries: Sequence[NewEntry], *, at: datetime, wake: bool = False, ends: Mapping[Key, Link] | None = None
 ) -> list[UUID]:
-    """Write entries inside the caller's transaction, which holds the rows of what they are about, and return their
-    ids; one statement, one more where an object has entries already. Several about one object follow each other.
-    `wake` tells the sequencer at commit, which otherwise looks every 200 ms. `ends` are those of chains that the
-    caller has read since it holds the rows, so that they are not read again.
+    """Write entries in the caller's transaction, which has locked the rows of chained subjects; return their ids. One
+    statement, one more to read the ends of chains. Entries about one subject keep their order. `wake` notifies the
+    sequencer at commit, which otherwise looks every 200 ms. `ends` are ends of chains that the caller has read since it
+    locked the rows; they are not read again.
 
-    Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with a float.
+    Raise KeyError for a type that is not registered and ValueError for a body above 65,535 bytes or with an integer
+    above 2**53 - 1.
     """
-    if not lines:
+    if not entries:
         return []
     last = dict(ends or {})
-    last |= _last({line.subject.key for line in lines if line.subject.chained} - last.keys())
+    last |= _chain_ends({entry.subject.key for entry in entries if entry.subject.chained} - last.keys())
     rows: list[dict[str, Any]] = []
     ids = []
-    for line in lines:
-        entry_id, subject, actor = UUID(str(uuid6.uuid7())), line.subject, line.actor
+    for entry in entries:
+        entry_id, subject, actor = UUID(str(uuid6.uuid7())), entry.subject, entry.actor
         n, previous = None, None
         if subject.chained or subject.new:
             n, previous = last.get(subject.key, NO_ENTRY)
-        aside, salt = canonical(json_ready(line.aside)).decode() if line.aside else "", os.urandom(16)
+        aside, salt = canonical(json_ready(entry.aside)).decode() if entry.aside else "", os.urandom(16)
         committed = {"aside": {"sha256": text_digest(salt, aside)}} if aside else {}
-        body = _body(entry_id, line, at, n, previous, committed)
+        body = _body(entry_id, entry, at, n, previous, committed)
         if n is not None:
             last[subject.key] = n + 1, leaf_hash(body).hex()
         rows.append(
             {
-                "place": len(rows),
+                "ordinal": len(rows),
                 "uuid": str(entry_id),
-                "type": line.type,
+                "type": entry.type,
                 "actor_id": actor.id,
                 "actor_kind": actor.kind,
                 "object_type": subject.type,
@@ -143,28 +144,28 @@ def record_all(
             }
         )
         ids.append(entry_id)
-    query_prepared(INSERT, [json.dumps(rows), at, OUTBOX, wake])
+    query_prepared(INSERT_SQL, [json.dumps(rows), at, OUTBOX, wake])
     return ids
 
 
 def _body(
-    entry_id: Any, line: NewEntry, at: datetime, n: int | None, previous: str | None, committed: dict[str, Any]
+    entry_id: Any, entry: NewEntry, at: datetime, n: int | None, previous: str | None, committed: dict[str, Any]
 ) -> bytes:
     """Return the canonical body; raise KeyError or ValueError as `record` says."""
-    TYPES[line.type]
-    actor, subject = line.actor, line.subject
+    TYPES[entry.type]
+    actor, subject = entry.actor, entry.subject
     body = canonical(
         {
             "v": VERSION,
             "id": str(entry_id),
-            "type": line.type,
+            "type": entry.type,
             "at": timestamp(at),
             "nonce": base64.b64encode(os.urandom(16)).decode(),
             "actor": {"id": actor.id, "kind": str(actor.kind), "authn": actor.authn},
             "object": {"type": subject.type, "id": subject.id, "n": n, "prev": previous},
-            "patch": {"sha256": line.patch_sha256} if line.patch_sha256 else None,
-            "policy": line.policy,
-            "data": json_ready(line.data) | committed,
+            "patch": {"sha256": entry.patch_sha256} if entry.patch_sha256 else None,
+            "policy": entry.policy,
+            "data": json_ready(entry.data) | committed,
             "request": {"id": actor.request_id} if actor.request_id else None,
         }
     )
@@ -176,8 +177,8 @@ def _body(
 def canonical(body: dict[str, Any]) -> bytes:
     """Return canonical JSON (RFC 8785) of a body without floats; raise ValueError for text that is no Unicode.
 
-    Python's encoder, in C, writes the same where all is ASCII, in a tenth of the time. Other keys it would sort by
-    characters instead of UTF-16, so the library writes those.
+    If all is ASCII, Python's encoder writes the same bytes and is much faster. Otherwise it would sort keys by code
+    point instead of UTF-16, so the library writes them.
     """
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode() if text.isascii() else rfc8785.dumps(body)
@@ -213,23 +214,23 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _last(keys: Collection[Key]) -> dict[Key, Link]:
-    """Return the ends of the chains of those of these objects that have entries."""
+def _chain_ends(keys: Collection[Key]) -> dict[Key, Link]:
+    """Return the ends of these objects' chains; objects without entries are left out."""
     if not keys:
         return {}
     if len(keys) == 1:
         [(kind, key)] = keys
-        rows = query_prepared(LAST, {"type": kind, "object": key})
+        rows = query_prepared(LAST_ENTRY_SQL, {"type": kind, "object": key})
     else:
-        rows = query(LAST_OF_EACH, [list(column) for column in zip(*keys, strict=True)])
+        rows = query(LAST_ENTRIES_SQL, [list(column) for column in zip(*keys, strict=True)])
     return {(kind, key): (n + 1, leaf) for kind, key, n, leaf in rows}
 
 
-LAST = """
+LAST_ENTRY_SQL = """
 select object_type, object_id, object_n, encode(leaf_hash, 'hex') as leaf from audit_entry
 where object_type = %(type)s and object_id = %(object)s and object_n is not null order by object_n desc limit 1
 """
-LAST_OF_EACH = """
+LAST_ENTRIES_SQL = """
 select last.* from unnest(%s::text[], %s::text[]) as wanted(type, id)
 cross join lateral (
     select object_type, object_id, object_n, encode(leaf_hash, 'hex') from audit_entry
@@ -237,23 +238,23 @@ cross join lateral (
     order by object_n desc limit 1
 ) last
 """
-# One statement for entries, side table and the notice.
-INSERT = """
-with line as (
-    select * from json_to_recordset(%s) as line(
-        place int, uuid uuid, type text, actor_id text, actor_kind text, object_type text, object_id text, object_n int,
-        body text, actor_label text, object_label text, ip_address inet, user_agent text,
+# One statement for the entries, their side table and the sequencer's notice.
+INSERT_SQL = """
+with new_entry as (
+    select * from json_to_recordset(%s) as new_entry(
+        ordinal int, uuid uuid, type text, actor_id text, actor_kind text, object_type text, object_id text,
+        object_n int, body text, actor_label text, object_label text, ip_address inet, user_agent text,
         aside text, salt text
     )
 ), entry as (
     insert into audit_entry (uuid, type, at, actor_id, actor_kind, object_type, object_id, object_n, body)
     select uuid, type, %s, actor_id, actor_kind, object_type, object_id, object_n, convert_to(body, 'UTF8')
-    from line order by place
+    from new_entry order by ordinal
     returning id, uuid
 ), context as (
     insert into audit_context (entry_id, actor_label, object_label, ip_address, user_agent, aside, salt)
     select entry.id, actor_label, object_label, ip_address, user_agent, aside, decode(salt, 'hex')
-    from entry join line using (uuid)
+    from entry join new_entry using (uuid)
 )
 select pg_notify(%s, '') where %s
 """

@@ -12,7 +12,7 @@ class ActorKind(models.TextChoices):
 
 
 class Entry(models.Model):
-    """One line of the log. `body` is the truth (RFC 8785 canonical JSON); the other columns are copies to search by.
+    """One entry of the log. `body` is authoritative (RFC 8785 canonical JSON); other columns are copies to search by.
 
     Not partitioned: entries are never archived away from a log that must verify from its first leaf, and the
     uniqueness of (object, n) could not span partitions.
@@ -37,7 +37,7 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         constraints = [
-            # The per-object chain has one n-th entry: two writers that both held 'the last one' cannot both commit.
+            # An object's chain has one n-th entry: two writers that both read the same last entry cannot both commit.
             models.UniqueConstraint(
                 fields=["object_type", "object_id", "object_n"],
                 condition=Q(object_n__isnull=False),
@@ -56,7 +56,7 @@ class Entry(models.Model):
 
 
 class Pending(models.Model):
-    """The one outbox: the ids of entries that the sequencer has not taken yet. Written by a trigger on `Entry`."""
+    """The one outbox: the ids of entries that have no position yet. Written by a trigger on `Entry`."""
 
     entry_id = models.BigIntegerField(primary_key=True)
 
@@ -65,7 +65,7 @@ class Pending(models.Model):
 
 
 class Leaf(models.Model):
-    """An entry's place in the log: consecutive from 0, given after commit by the one sequencer."""
+    """An entry's position in the log: consecutive from 0, given after commit by the one sequencer."""
 
     seq = models.BigIntegerField(primary_key=True)
     entry = models.OneToOneField(Entry, models.PROTECT, related_name="leaf")
@@ -78,7 +78,7 @@ class Leaf(models.Model):
 
 
 class Context(models.Model):
-    """What would be personal data inside an entry, kept beside it so that it can be erased."""
+    """Personal data that belongs to an entry, stored apart from it so that it can be erased."""
 
     entry = models.OneToOneField(Entry, models.PROTECT, primary_key=True, related_name="context")
     actor_label = models.CharField(max_length=150, blank=True)

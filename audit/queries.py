@@ -33,14 +33,14 @@ def matching(filters: EntryFilters) -> QuerySet[Entry]:
     if filters.object_ids is not None:
         rows = rows.filter(object_id__in=filters.object_ids)
     if filters.actor:
-        rows = rows.filter(_actor(filters.actor))
+        rows = rows.filter(_actor_condition(filters.actor))
     if filters.action:
         rows = rows.filter(type=filters.action)
     if filters.since:
         rows = rows.filter(at__gte=filters.since)
     if filters.until:
         rows = rows.filter(at__lt=filters.until)
-    return rows.filter(_words(filters.q)) if filters.q else rows
+    return rows.filter(_text_condition(filters.q)) if filters.q else rows
 
 
 def entries(filters: EntryFilters, *, before: int | None = None, limit: int = 100) -> list[Entry]:
@@ -56,15 +56,15 @@ def body_of(entry: Entry) -> dict[str, Any]:
 
 
 def data_of(entry: Entry) -> dict[str, Any]:
-    """Return the facts of an entry with what of them stands beside it; what was erased is missing, or a pseudonym."""
+    """Return an entry's data merged with its `aside`; a value that was erased is missing, or a pseudonym."""
     data: dict[str, Any] = body_of(entry)["data"]
     context = getattr(entry, "context", None)
-    beside: dict[str, Any] = json.loads(context.aside) if context and context.aside else {}
-    return {name: value for name, value in data.items() if name != "aside"} | beside
+    aside: dict[str, Any] = json.loads(context.aside) if context and context.aside else {}
+    return {name: value for name, value in data.items() if name != "aside"} | aside
 
 
 def row(entry: Entry) -> dict[str, Any]:
-    """Return an entry in S1's fields, with its place in the log."""
+    """Return an entry in the reference API's fields, with its position in the log."""
     body, leaf = body_of(entry), getattr(entry, "leaf", None)
     context = getattr(entry, "context", None)
     return {
@@ -87,24 +87,24 @@ def row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _actor(text: str) -> Q:
+def _actor_condition(text: str) -> Q:
     """Match an actor's id or label, or a person's user name, e-mail address or a part of their full name."""
     full_name = Concat("first_name", Value(" "), "last_name")
-    wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
-    found = get_user_model()._default_manager.annotate(full_name=full_name).filter(wanted)
-    ids = [f"user:{key}" for key in found.values_list("pk", flat=True)[:100]]
+    condition = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
+    named_people = get_user_model()._default_manager.annotate(full_name=full_name).filter(condition)
+    ids = [f"user:{key}" for key in named_people.values_list("pk", flat=True)[:100]]
     return Q(actor_id__in=[text, *ids]) | Q(context__actor_label__iexact=text)
 
 
 def people() -> list[tuple[str, str]]:
-    """Return up to 100 people, name and e-mail address, to choose from while one types."""
+    """Return up to 100 people, name and e-mail address, as suggestions while somebody types."""
     rows = get_user_model()._default_manager.order_by("first_name", "username")[:100]
     return [(str(user), user.email or user.get_username()) for user in rows]
 
 
-def _words(text: str) -> Q:
+def _text_condition(text: str) -> Q:
     """Match a sequence number, an object's id, a person or a label; each is an exact or prefix look-up."""
-    wanted = text.strip()
-    condition = Q(context__actor_label__istartswith=wanted) | Q(context__object_label__icontains=wanted)
-    condition |= Q(object_id=wanted) | Q(actor_id=wanted)
-    return condition | Q(leaf__seq=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else condition
+    typed = text.strip()
+    condition = Q(context__actor_label__istartswith=typed) | Q(context__object_label__icontains=typed)
+    condition |= Q(object_id=typed) | Q(actor_id=typed)
+    return condition | Q(leaf__seq=int(typed)) if typed.isdecimal() and len(typed) < 19 else condition

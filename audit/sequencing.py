@@ -1,16 +1,16 @@
-"""Give committed entries their place in the log. Runs in the one sequencer, never in a request."""
+"""Give committed entries their position in the log. Runs in the one sequencer, never in a request."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from .statements import query, query_prepared
 
-LOCK = 0x4849544C  # 'HITL': the advisory lock that makes the sequencer one
+LOCK = 0x4849544C  # 'HITL' in ASCII: the advisory lock that keeps it at one sequencer
 
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """An entry that has just been given its place."""
+    """An entry that has just been given its position."""
 
     seq: int
     type: str
@@ -22,8 +22,8 @@ class Sequenced:
 # Pending rows are visible only after their transaction committed, so nothing is skipped whatever the order of ids.
 # `for update` waits for nobody: the advisory lock keeps other sequencers out and no request touches these rows.
 # `any(array(...))` is evaluated once; as `in (...)` a plan may run the sub-select again and again, past its limit.
-TAKE = """
-with taken as (
+TAKE_PENDING_SQL = """
+with pending as (
     delete from audit_pending where entry_id = any(array(
         select entry_id from audit_pending order by entry_id limit %s for update skip locked
     )) returning entry_id
@@ -31,7 +31,7 @@ with taken as (
     select coalesce(max(seq) + 1, 0) as next from audit_leaf
 ), placed as (
     insert into audit_leaf (seq, entry_id)
-    select head.next + row_number() over (order by entry_id) - 1, entry_id from taken, head
+    select head.next + row_number() over (order by entry_id) - 1, entry_id from pending, head
     returning seq, entry_id
 )
 select placed.seq, entry.type, entry.object_type, entry.object_id, entry.at
@@ -46,10 +46,10 @@ def lead() -> bool:
 
 def take(limit: int = 1000) -> list[Sequenced]:
     """Move up to `limit` pending entries into the log, in order; call under `lead()` in the same transaction."""
-    return [Sequenced(*row) for row in query(TAKE, [limit])]
+    return [Sequenced(*row) for row in query(TAKE_PENDING_SQL, [limit])]
 
 
 def backlog() -> int:
-    """Return how many entries wait for their place."""
-    [(waiting,)] = query("select count(*) from audit_pending")
-    return int(waiting)
+    """Return how many entries have no position yet."""
+    [(count,)] = query("select count(*) from audit_pending")
+    return int(count)

@@ -1,4 +1,4 @@
-"""Plain SQL: what every request or change asks, where composing it through the ORM costs several times the answer."""
+"""Run plain SQL: for queries of every request or change, which take several times as long through the ORM."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 def query_prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     """Run a statement whose plan PostgreSQL keeps on a connection that has run it a few times, and return its rows; it
-    must be one that returns some.
+    must be a statement that returns rows.
 
     For rows found by a key: a kept plan sees neither the parameters nor how the tables have grown since, until they
     are analyzed again.
@@ -20,7 +20,7 @@ def query_prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
 
 
 def query(sql: str, parameters: Parameters = ()) -> list[Any]:
-    """Run a statement that is planned each time, for these parameters, and return its rows: for lists and searches."""
+    """Run a statement that is planned each time, for these parameters, and return its rows; for lists and searches."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[Any] = cursor.fetchall()

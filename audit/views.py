@@ -58,7 +58,7 @@ def entry_list(request: HttpRequest) -> HttpResponse:
         "active": "audit",
         "form": form,
         "people": people(),
-        "entries": [_line(entry, request.user.has_perm(VIEW_POLICY)) for entry in shown],
+        "entries": [_entry_row(entry, request.user.has_perm(VIEW_POLICY)) for entry in shown],
         "next_url": _address(request, before=older),
         "previous_url": _address(request, after=newer),
         "shown": len(shown),
@@ -74,16 +74,16 @@ def entry_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @permission_required(VIEW_ENTRY, raise_exception=True)
 def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
-    """One entry: its exact body, its hash, and what stands beside it."""
+    """One entry: its exact body, its hash, and its erasable context."""
     entry = Entry.objects.select_related("context", "leaf").filter(uuid=entry_id).first()
     if entry is None:
         raise Http404
     body, facts = body_of(entry), row(entry)
     context = {
         "active": "audit",
-        "entry": _line(entry, request.user.has_perm(VIEW_POLICY)),
+        "entry": _entry_row(entry, request.user.has_perm(VIEW_POLICY)),
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
-        "aside_text": _indented(getattr(entry, "context", None)),
+        "aside_text": _aside_text(getattr(entry, "context", None)),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
         "previous_hash": body["object"]["prev"],
         "seq": facts["seq"],
@@ -94,8 +94,8 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     return render(request, "audit/entry_detail.html", context)
 
 
-def _indented(context: Context | None) -> str:
-    """Return what stands beside an entry, set on several lines."""
+def _aside_text(context: Context | None) -> str:
+    """Return an entry's `aside` as indented JSON, '' if it has none."""
     return json.dumps(json.loads(context.aside), indent=2, ensure_ascii=False) if context and context.aside else ""
 
 
@@ -104,18 +104,18 @@ def _page(filters: EntryFilters, request: HttpRequest) -> tuple[list[Entry], int
     rows = matching(filters)
     before, after = _number(request.GET.get("before")), _number(request.GET.get("after"))
     if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("id")[: PAGE + 1])
-        more_newer, shown = len(found) > PAGE, found[:PAGE][::-1]
+        entries = list(rows.filter(pk__gt=after).order_by("id")[: PAGE + 1])
+        more_newer, shown = len(entries) > PAGE, entries[:PAGE][::-1]
         more_older = bool(shown)
     else:
-        found = list((rows.filter(pk__lt=before) if before is not None else rows)[: PAGE + 1])
-        more_older, shown = len(found) > PAGE, found[:PAGE]
+        entries = list((rows.filter(pk__lt=before) if before is not None else rows)[: PAGE + 1])
+        more_older, shown = len(entries) > PAGE, entries[:PAGE]
         more_newer = before is not None
     return shown, shown[0].pk if shown and more_newer else None, shown[-1].pk if shown and more_older else None
 
 
 def _address(request: HttpRequest, **position: int | None) -> str | None:
-    """Return this list's address from a position on, with its filters."""
+    """Return this list's address with its filters, beginning at a position."""
     ((name, value),) = position.items()
     if value is None:
         return None
@@ -126,8 +126,8 @@ def _address(request: HttpRequest, **position: int | None) -> str | None:
     return f"{request.path}?{query.urlencode()}"
 
 
-def _line(entry: Entry, policies: bool) -> dict[str, Any]:
-    """Return an entry as the table shows it; `policies` is whether its reader may open those."""
+def _entry_row(entry: Entry, policies: bool) -> dict[str, Any]:
+    """Return an entry as the table shows it; `policies` says whether the reader may open policies."""
     facts = row(entry)
     context = getattr(entry, "context", None)
     return {
@@ -145,7 +145,7 @@ def _line(entry: Entry, policies: bool) -> dict[str, Any]:
 
 
 def _page_about(entry: Entry, policies: bool) -> str:
-    """Return the address of the page about what an entry is about, '' where there is none that the reader may open."""
+    """Return the address of the page about an entry's object, '' if there is none that the reader may open."""
     if entry.object_type == "decision":
         return reverse("patch-detail", args=[entry.object_id])
     if entry.object_type == "policy" and policies:

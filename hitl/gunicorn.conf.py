@@ -79,7 +79,7 @@ def post_worker_init(worker: Any) -> None:
     # Imported here: they need Django's apps, which the worker has loaded only now.
     from django.urls import get_resolver
 
-    from approvals.live import ear
+    from approvals.live import listener
 
     get_resolver().url_patterns  # noqa: B018 - the property imports every view
     # What is loaded now stays: looking through it for garbage again and again took some 8 % of an approval.
@@ -89,7 +89,7 @@ def post_worker_init(worker: Any) -> None:
     stop = signal.getsignal(signal.SIGTERM)
 
     def close(number: int, frame: FrameType | None) -> None:
-        ear.close()
+        listener.close()
         if callable(stop):
             stop(number, frame)
 

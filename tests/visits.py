@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from approvals.live import ear
+from approvals.live import listener
 from approvals.models import User
 
 
@@ -46,4 +46,4 @@ def visit(browser: Browser, live_server: Any, complaints: list[str]) -> Iterator
     yield make
     for context in contexts:
         context.close()
-    ear.stop()  # its connection would keep the test database from being dropped
+    listener.stop()  # its connection would keep the test database from being dropped

@@ -29,7 +29,7 @@ def reason_field(
     )
 
 
-def check(form: "forms.ModelForm[Any]", waits: rights.Waits) -> None:
+def check(form: "forms.ModelForm[Any]", waits: rights.PendingChange) -> None:
     """Show at its field what the service would refuse."""
     try:
         second_person.check_rights(form.instance, waits, form.cleaned_data.get("reason", ""))
@@ -46,7 +46,7 @@ def changed(form: "forms.ModelForm[Any]", old: dict[str, Any] | None, new: dict[
     return [name for name in facts if name not in kept]
 
 
-def ask(page: "admin.ModelAdmin[Any]", request: HttpRequest, form: Any, waits: rights.Waits) -> None:
+def ask(page: "admin.ModelAdmin[Any]", request: HttpRequest, form: Any, waits: rights.PendingChange) -> None:
     """Ask a second person for what waits, and say so."""
     reason = form.cleaned_data.get("reason", "")
     asking = {"reason": reason, "user": signed_in(request), **acting(request)}
@@ -54,7 +54,7 @@ def ask(page: "admin.ModelAdmin[Any]", request: HttpRequest, form: Any, waits: r
         say_it_waits(page, request, waits)
 
 
-def say_it_waits(page: "admin.ModelAdmin[Any]", request: HttpRequest, waits: rights.Waits) -> None:
+def say_it_waits(page: "admin.ModelAdmin[Any]", request: HttpRequest, waits: rights.PendingChange) -> None:
     """Tell whoever saved a form what of it is not so yet."""
     words = "This waits on the Policies page for a second person, and is not so yet: "
     page.message_user(request, words + " ".join(waits.why), messages.WARNING)

@@ -162,7 +162,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         user: User = form.instance
-        old, waits, ways = None, rights.NOTHING, [recovery.NEW]
+        old, waits, ways = None, rights.NO_PENDING_CHANGE, [recovery.NEW]
         if change:
             kept = User.objects.select_for_update().get(pk=user.pk)
             old = access.user_facts(kept)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
-from approvals.live import Notice, Subscriber, ear, places
+from approvals.live import Notice, Subscriber, listener, wait_slots
 from approvals.policy.visible_fields import EVERYBODY, VISIBLE
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
@@ -39,10 +39,10 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     otherwise `reset` says that the client must fetch everything again. At a cap: 429 with Retry-After."""
     who = caller_of(request).actor.id
     with ExitStack() as held:
-        places.take(who)
-        held.callback(places.leave, who)
-        stream = ear.subscribe(_hearer(request))
-        held.callback(ear.unsubscribe, stream)
+        wait_slots.acquire(who)
+        held.callback(wait_slots.release, who)
+        stream = listener.subscribe(_hearer(request))
+        held.callback(listener.unsubscribe, stream)
         missed = list(_missed(request.headers.get("Last-Event-ID", "")))
         body = _Stream(_follow(request, stream, missed), held.pop_all())
     response = StreamingHttpResponse(body, content_type="text/event-stream; charset=utf-8")

@@ -12,7 +12,7 @@ from approvals.diff.same_lines import SameLines
 from approvals.diff.summary import NOTHING_READ
 from approvals.models import MAX_COMMENT, MAX_REASON, PatchKind, Severity
 from approvals.policy.gate_conditions import SPELLINGS, judged, read
-from approvals.services.gates import Asked
+from approvals.services.gates import GateTerms
 from approvals.services.intake import Submission
 from approvals.strict_json import walk
 
@@ -167,7 +167,7 @@ def submission_of(request: GateRequest) -> Submission:
         facts=NOTHING_READ,
         change=SameLines(None, None, None, ()),
         document_sha256=sha256,
-        gate=Asked(
+        gate=GateTerms(
             workflow_id=request.workflow_id,
             job_id=request.job_id,
             execution_id=request.execution_id,

@@ -1,4 +1,4 @@
-"""Who stands in for whom, and for how long."""
+"""Delegations: who reviews in whose name, and for how long."""
 
 from django.conf import settings
 from django.db import models

@@ -71,14 +71,14 @@ class ApiToken(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a password or code, under a key of `services.guessing`, for as long as a limit looks back."""
+    """One attempt at a password or code, under a key of `services.guessing`, kept as long as a limit counts it."""
 
     key = models.CharField(max_length=60)
     at = models.DateTimeField()
 
     class Meta:
         indexes = [
-            models.Index(fields=["key", "at"], name="attempt_by_key"),  # services.guessing.attempt
+            models.Index(fields=["key", "at"], name="attempt_by_key"),  # services.guessing: the attempts in a window
             models.Index(fields=["at"], name="attempt_by_age"),  # services.guessing.forget_old
         ]
 
@@ -87,8 +87,8 @@ class Attempt(models.Model):
 
 
 class Lockout(models.Model):
-    """Tries since `first_at` that one entry sums up: what one limit on guessing turned away, or refused sign-ins below
-    the limits; then the row goes."""
+    """Attempts since `first_at` that one audit entry will sum up: those that a limit on guessing refused, or refused
+    sign-ins below the limits. The row is then deleted."""
 
     class Kind(models.TextChoices):
         SIGN_IN = "sign-in", "Sign-in"

@@ -1,4 +1,4 @@
-"""Emergency bypasses: who may approve alone, what, until when, and what was judged of it afterwards."""
+"""Emergency bypasses: who may approve what alone, until when, and how each use was judged afterwards."""
 
 from django.conf import settings
 from django.db import models
@@ -15,7 +15,7 @@ class Bypass(models.Model):
     """One person may approve alone, for one decision or one package, for a time; a second person must grant it.
 
     Triggers refuse any change of what was asked, every step but asked -> granted, refused or withdrawn and
-    granted -> ended, and an end that is not what was asked after the grant.
+    granted -> ended, and an `ends_at` that is not `seconds` after the grant.
     """
 
     class State(models.TextChoices):
@@ -94,7 +94,7 @@ class Bypass(models.Model):
 
 
 class BypassReview(models.Model):
-    """What a lead who is not the holder judged of one use of a bypass afterwards. Append-only."""
+    """How a lead who is not the holder judged one use of a bypass afterwards. Append-only."""
 
     decision = models.OneToOneField(Decision, models.PROTECT, related_name="bypass_review")
     justified = models.BooleanField()

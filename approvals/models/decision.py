@@ -77,7 +77,7 @@ class Decision(models.Model):
         models.DO_NOTHING,
         null=True,
         related_name="+",
-        db_index=False,  # asked for with the alias, which the unique index begins with
+        db_index=False,  # always looked up together with the alias, with which the unique index begins
         db_constraint=False,  # the trigger copies it from the patch, which has one
         editable=False,
         help_text="Whose name for it the alias is; a trigger keeps it.",
@@ -105,7 +105,7 @@ class Decision(models.Model):
         "Bypass",
         models.PROTECT,
         null=True,
-        db_index=False,  # a partial one below: nearly all have none
+        db_index=False,  # a partial index is below: few decisions have one
         related_name="uses",
         help_text="The emergency bypass under which it was approved alone.",
     )
@@ -135,7 +135,7 @@ class Decision(models.Model):
             ("view_analytics", "Can read analytics"),
         ]
         constraints = [
-            # The alias first, so that one is found by it whoever asks.
+            # The alias comes first, so that the index also serves a look-up without the producer.
             models.UniqueConstraint(fields=["alias", "alias_producer"], name="decision_alias_once"),
             models.CheckConstraint(
                 condition=Q(alias__isnull=True, alias_producer__isnull=True)
@@ -220,7 +220,7 @@ class Revocation(models.Model):
 
 
 class FeedEntry(models.Model):
-    """One change to a non-pending status, at a consecutive position that the sequencer gave after commit."""
+    """One change to a status other than pending, at a consecutive position that the sequencer gave after commit."""
 
     position = models.BigIntegerField(primary_key=True)
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="feed")
@@ -240,7 +240,7 @@ class FeedEntry(models.Model):
 
 
 class Acknowledgement(models.Model):
-    """A deployer's word that it has acted on one item of the feed. Append-only."""
+    """A deployer's statement that it has acted on one feed entry. Append-only."""
 
     feed_entry = models.ForeignKey(FeedEntry, models.PROTECT, related_name="acknowledgements")
     deployer = models.CharField(max_length=100)

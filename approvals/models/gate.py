@@ -1,4 +1,4 @@
-"""Workflow gates: what a workflow asked a person to approve, beside the patch row that carries its decision."""
+"""Workflow gates: what a workflow asked people to approve, in addition to the patch row that has its decision."""
 
 import json
 from functools import cached_property
@@ -11,7 +11,7 @@ from .patch import Patch
 
 
 class Gate(models.Model):
-    """One revision of one gate, as it was sent. Append-only; the patch's digest is that of `document`."""
+    """One revision of one gate, as it was sent. Append-only; its patch's `sha256` is the digest of `document`."""
 
     patch = models.OneToOneField(Patch, models.PROTECT, primary_key=True, related_name="gate")
     workflow_id = models.CharField(max_length=255)
@@ -32,6 +32,6 @@ class Gate(models.Model):
 
     @cached_property
     def request(self) -> dict[str, Any]:
-        """Return the request as it was sent, with the defaults of what was left out."""
+        """Return the request as it was sent, with defaults for what was left out."""
         sent: dict[str, Any] = json.loads(self.document)
         return sent

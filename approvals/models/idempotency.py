@@ -1,4 +1,4 @@
-"""Answers kept for a day so that a retried request is answered, not done again."""
+"""Answers stored for a day, so that a retried request is answered but not run again."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from django.db import models
 class KeptAnswer(models.Model):
     """The answer to one caller's request under an `Idempotency-Key`; `status` is NULL while it is being worked on.
 
-    `caller` names who asks as entries do: a person or a token's public prefix.
+    `caller` names the caller as audit entries do: a person's pseudonym or a token's public prefix.
     """
 
     caller = models.CharField(max_length=64)
@@ -24,7 +24,7 @@ class KeptAnswer(models.Model):
             # Two retries that arrive at once: one works, the other finds the row.
             models.UniqueConstraint(fields=["caller", "path", "key"], name="kept_answer_once"),
         ]
-        indexes = [models.Index(fields=["at"], name="kept_answer_by_age")]  # the daily tidying
+        indexes = [models.Index(fields=["at"], name="kept_answer_by_age")]  # services.idempotency.forget
 
     def __str__(self) -> str:
         return f"{self.path} {self.key}"

@@ -1,4 +1,4 @@
-"""Patches as producers sent them, the diff bytes apart, and who has opened which."""
+"""Patches as producers sent them, their diffs in a table of their own, and who has opened which."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -118,7 +118,7 @@ class Patch(models.Model):
     synthetic = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
-    vulnerability_ids = ArrayField(models.CharField(max_length=255), default=list)  # all names, to be compared
+    vulnerability_ids = ArrayField(models.CharField(max_length=255), default=list)  # all its names, to compare
     # The higher of the score as sent and the base score of the vector.
     cvss_counted = models.FloatField(null=True)
     effective_severity = models.CharField(max_length=8, choices=Severity)
@@ -133,8 +133,8 @@ class Patch(models.Model):
     ambiguous = models.TextField(blank=True)
     marks = ArrayField(models.CharField(max_length=40), default=list)
     worst_mark = models.CharField(max_length=80, blank=True)
-    # Of the lines added and deleted alone, as `diff.same_lines` says; null where no line is changed, and before
-    # `manage.py fill_same_lines` has read an older patch. Equal digests are the same change, null is like no other.
+    # Digests of the added and deleted lines alone (`diff.same_lines`); NULL if no line is changed, and for an older
+    # patch until `manage.py fill_same_lines` has read it. Equal digests mean the same change; NULL equals nothing.
     change_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  null is like no other
     change_spaceless_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  null is like no other
     change_files_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  null is like no other
@@ -170,7 +170,7 @@ class Patch(models.Model):
                 fields=["change_spaceless_sha256"],
                 name="patch_by_spaceless_lines",
                 condition=Q(change_spaceless_sha256__isnull=False),
-            ),  # the same but for whitespace, on the page and in the queue filter 'lines'
+            ),  # the same except for whitespace, on the page and in the queue filter 'lines'
             GinIndex(
                 fields=["vulnerability_ids"], name="patch_by_vulnerability", fastupdate=False
             ),  # other patches of a vulnerability, at intake and on the page; queue filter 'CVE'
@@ -185,12 +185,12 @@ class Patch(models.Model):
 
     @property
     def cve_id(self) -> str | None:
-        """Return the first identifier as sent, a CVE mostly: the one cards and S1's callers show."""
+        """Return the first identifier as sent, mostly a CVE: the one on cards and in the reference API."""
         return self.cve_ids[0] if self.cve_ids else None
 
     @property
     def heading(self) -> str:
-        """Return the title, or what stands in for one."""
+        """Return the title, or package and versions if there is none."""
         if self.title:
             return self.title
         versions = f" {self.current_version} to {self.target_version}" if self.target_version else ""
@@ -198,28 +198,28 @@ class Patch(models.Model):
 
     @property
     def metadata_notes(self) -> list[str]:
-        """Return what there is to say about the metadata, beside what is said about the diff."""
-        return [said["message"] for said in self.parse_warnings if said["code"].startswith("metadata-")]
+        """Return the warnings about the metadata, without those about the diff."""
+        return [warning["message"] for warning in self.parse_warnings if warning["code"].startswith("metadata-")]
 
     @property
     def has_long_steps(self) -> bool:
-        """Return whether a page shows only the beginning of what is said of some step."""
+        """Return whether the page shows only the beginning of some step's detail."""
         return any(len(step.get("detail") or "") > 300 for step in self.wargaming_phases)
 
     @property
     def is_gate(self) -> bool:
-        """Return whether this is a workflow gate: no diff, and what was sent stands in its `Gate`."""
+        """Return whether this is a workflow gate: it has no diff, and its `Gate` holds what was sent."""
         return self.kind == PatchKind.GATE
 
     @property
     def label(self) -> str:
         """Return the few words by which the audit log names it."""
-        named = [self.cve_id, self.package_name or self.repository, self.current_version]
-        return " ".join(filter(None, named)) or self.patch_id
+        parts = [self.cve_id, self.package_name or self.repository, self.current_version]
+        return " ".join(filter(None, parts)) or self.patch_id
 
     @property
     def wargaming_passed(self) -> bool | None:
-        """Return S1's three-valued answer: None unless phase 1 and 2 gave a verdict."""
+        """Return the reference API's three-valued result: None unless phase 1 and 2 gave a verdict."""
         return {Wargaming.PASSED: True, Wargaming.FAILED: False}.get(Wargaming(self.wargaming))
 
     @property
@@ -231,7 +231,7 @@ class Patch(models.Model):
 
 
 class PatchContent(models.Model):
-    """The diff, byte for byte. Apart from the patch so that no list ever loads it."""
+    """The diff, byte for byte; in a table of its own so that no list ever loads it."""
 
     patch = models.OneToOneField(Patch, models.PROTECT, primary_key=True, related_name="content")
     diff = models.BinaryField()
@@ -241,7 +241,7 @@ class PatchContent(models.Model):
 
 
 class PatchView(models.Model):
-    """Who first opened which digest when: approving from a card or in bulk asks for it."""
+    """When a person first opened a patch's page; approving from a card or in bulk requires it."""
 
     patch = models.ForeignKey(Patch, models.PROTECT, related_name="views")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")

@@ -48,7 +48,7 @@ class Policy(models.Model):
 
 
 class PolicyVersion(models.Model):
-    """What a policy said at one time. A trigger refuses any change; a decision keeps the version it was made under."""
+    """The terms of a policy at one time. A trigger refuses any change; a decision keeps the version that covered it."""
 
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="versions")
     version = models.PositiveIntegerField()
@@ -152,5 +152,5 @@ class PolicyVersion(models.Model):
 
     @property
     def asks_again(self) -> bool:
-        """Return whether approving asks again who one is."""
+        """Return whether approving needs a fresh proof of identity."""
         return self.step_up or self.second_factor

@@ -33,9 +33,10 @@ class KillSwitch(models.Model):
 
 
 class Proposal(models.Model):
-    """A change that loosens the rules or adds deciders, as one person asked for it. A second makes it so or refuses it.
+    """A change that loosens the rules or adds deciders, proposed by one person; a second person applies or refuses it.
 
-    `payload` is the whole change and `base` what it was compared with: when that has moved on, it must be asked again.
+    `payload` is the whole change, `base` a digest of its target at that time: if the target has changed since, it must
+    be proposed again.
     """
 
     class Kind(models.TextChoices):

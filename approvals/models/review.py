@@ -1,4 +1,4 @@
-"""What people said of a patch: reviews and comments, append-only."""
+"""What people said about a patch: reviews and comments, append-only."""
 
 from django.conf import settings
 from django.db import models
@@ -54,7 +54,7 @@ class Review(models.Model):
             models.UniqueConstraint(
                 fields=["decision", "reviewer"], condition=Q(withdrawn_at__isnull=True), name="review_once_live"
             ),
-            # The voice of an absent person counts once too, whoever stands in.
+            # A review in the name of an absent person counts once too, whoever stands in.
             models.UniqueConstraint(
                 fields=["decision", "delegated_from"],
                 condition=Q(withdrawn_at__isnull=True, delegated_from__isnull=False),
@@ -72,7 +72,7 @@ class Review(models.Model):
 
 
 class Comment(models.Model):
-    """Words on a patch, optionally on a file and a line of its old or new content; allowed in any state."""
+    """A comment on a patch, optionally on a file and a line of its old or new content; allowed in any state."""
 
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="comments")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="comments")
@@ -92,5 +92,5 @@ class Comment(models.Model):
 
     @property
     def side_of_line(self) -> str | None:
-        """Return which file's line is meant, or None where the comment is about no line."""
+        """Return whether the line is one of the old or the new file; None if the comment is about no line."""
         return None if self.line is None else self.side

@@ -1,4 +1,4 @@
-"""Free text people write, kept once so that it can be erased without touching the rows that point to it."""
+"""Free text that people write, stored once so that it can be erased without a change of the rows that point to it."""
 
 import os
 

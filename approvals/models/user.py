@@ -48,14 +48,14 @@ class User(AbstractUser):
 
     memberships_read: "list[tuple[int, str, str | None]] | None" = None
     permissions_read: "frozenset[str] | None" = None
-    """What `queries.people.signed_in` read with the account: each group and permission, and all they have of either."""
+    """What `queries.people.signed_in` read with the account: its memberships, and all its permissions."""
 
     class Meta:
         constraints = [
             # Two spellings of one address would let one person review twice.
             models.UniqueConstraint(Lower("email"), name="user_email_once", violation_error_message="E-mail in use."),
             models.UniqueConstraint(Lower("username"), name="user_username_once"),
-            # What is agreed to is what the owner has confirmed.
+            # A lead's agreement belongs to a hold and ends with it.
             models.CheckConstraint(
                 condition=models.Q(lead_agreed_at=None) | models.Q(held_since__isnull=False),
                 name="user_agreed_while_held",
@@ -66,15 +66,15 @@ class User(AbstractUser):
         return self.get_full_name() or self.username
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """Django's, which ends every session at a new password, and at each time of signing out everywhere too."""
+        """Django's hash, which ends every session at a new password; here also when the person signs out everywhere."""
         times = self.signed_out_everywhere or ""
         return salted_hmac(SESSION_SALT, f"{self.password}{times}", secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def initials(self) -> str:
         """Return one or two letters for the avatar."""
-        words = (self.get_full_name() or self.username).replace(".", " ").split()
-        return "".join(word[0] for word in words[:2]).upper() or "?"
+        names = (self.get_full_name() or self.username).replace(".", " ").split()
+        return "".join(name[0] for name in names[:2]).upper() or "?"
 
     @property
     def hue(self) -> int:

@@ -1,5 +1,5 @@
-"""What waits, in narrow rows: the queue is narrowed, counted and sorted here, without a look at a million decided
-patches; a page reads wide rows only of what it shows."""
+"""Queue rows: narrow copies of the pending decisions, in which the queue is filtered, counted and sorted without
+reading decided patches; a page reads the full rows only of what it shows."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -13,13 +13,13 @@ from .policy import Policy
 
 
 class Waiting(models.Model):
-    """The facts of one pending decision that the queue filters and sorts by. Written by triggers alone (migrations
-    0010 and 0021): it appears with its decision, follows it and its patch, and goes when the decision ends.
+    """The facts of one pending decision that the queue filters and sorts by. Only triggers write it
+    (`approvals/sql/`): it appears with its decision, follows it and its patch, and goes when the decision ends.
 
-    `approvals_waiting_refill()` makes the whole table anew.
+    `approvals_waiting_refill()` fills the whole table again.
     """
 
-    # No constraints: only triggers write here, from rows that are there.
+    # No foreign key constraints: only triggers write here, from rows that exist.
     decision = models.OneToOneField(
         Decision, models.DO_NOTHING, primary_key=True, related_name="waiting", db_constraint=False
     )
@@ -47,7 +47,7 @@ class Waiting(models.Model):
         verbose_name_plural = "waiting"
         indexes = [
             # The queue as it opens; the counts of the tabs, with and without an SLA state. Severity and policy go with
-            # priority: without them here, a list of the least severe would pass by every other row.
+            # priority: without them here, a list of the least severe would read every other row.
             models.Index(
                 models.F("priority").desc(),
                 "sla_due_at",
@@ -60,7 +60,7 @@ class Waiting(models.Model):
             models.Index(fields=["created_at", "decision"], name="waiting_by_age"),  # sort=age
             models.Index(fields=["sla_due_at", "decision"], name="waiting_by_sla"),  # sort=sla, breaches
             models.Index(fields=["confidence", "decision"], name="waiting_by_score"),  # sort=confidence
-            # The counts of the tabs under the filters that much of the queue passes, from the index alone. No more than
+            # The counts of the tabs under filters that match much of the queue, from the index alone. No more than
             # two texts of 255 characters: an entry holds 2,704 bytes, and a longer one would refuse the patch.
             models.Index(
                 fields=[
@@ -98,10 +98,10 @@ class Waiting(models.Model):
 
 
 class Voice(models.Model):
-    """Whose voice a pending decision has: a person who reviewed it, or for whom somebody did. Written by triggers alone
-    (migration 0021) from the live reviews; it goes when the review is withdrawn or the decision ends.
+    """A live review of a pending decision: who gave it, or in whose name. Only triggers write it (`approvals/sql/`)
+    from the reviews; it goes when the review is withdrawn or the decision ends.
 
-    Few decisions wait with a review, so this table is small where that of reviews is not.
+    Few pending decisions have a review, so this table is small while that of reviews is not.
     """
 
     pk = models.CompositePrimaryKey("decision", "user")

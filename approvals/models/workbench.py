@@ -1,4 +1,4 @@
-"""What the workbench remembers for each reviewer: saved views, files seen, who looks at what right now."""
+"""What the workbench stores for each reviewer: saved views, files viewed, which pages are open right now."""
 
 from django.conf import settings
 from django.db import models
@@ -23,8 +23,8 @@ class SavedView(models.Model):
 
 
 class ViewedFile(models.Model):
-    """A file somebody ticked as viewed. Keyed by what the file's part of the patch says, so that the tick survives
-    revisions that leave the file alone and falls where they change it."""
+    """A file somebody ticked as viewed. The key is the digest of the file's part of the patch, so that the tick
+    survives revisions that leave the file alone and is gone if they change it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     producer = models.ForeignKey(Producer, models.CASCADE, related_name="+")
@@ -41,7 +41,7 @@ class ViewedFile(models.Model):
 
 
 class Presence(models.Model):
-    """Who has a patch page open; refreshed by the page, stale after a minute."""
+    """Who has a patch page open; the page refreshes it, and after 45 seconds it no longer counts."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     patch = models.ForeignKey(Patch, models.CASCADE, related_name="presences")

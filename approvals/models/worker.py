@@ -1,10 +1,10 @@
-"""What background work leaves behind: when each process was last seen, and key figures counted ahead."""
+"""What background work stores: when each process was last seen, and KPI snapshots."""
 
 from django.db import models
 
 
 class Heartbeat(models.Model):
-    """One row a process name; readiness and a metric read it."""
+    """When a process was last seen; readiness and a metric read it."""
 
     name = models.CharField(max_length=30, primary_key=True)
     seen_at = models.DateTimeField()
@@ -14,7 +14,7 @@ class Heartbeat(models.Model):
 
 
 class KeyFigures(models.Model):
-    """Numbers too dear to count at every page view, as the worker last counted them. May be dropped at any time."""
+    """A KPI snapshot: numbers too slow to compute at every page view. May be deleted at any time."""
 
     name = models.CharField(max_length=30, primary_key=True)
     value = models.JSONField()

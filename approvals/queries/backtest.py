@@ -1,4 +1,4 @@
-"""What a policy would have done to the patches people have decided: its history, before it is enforced."""
+"""Backtest: what a policy would have done with the patches that people decided, to see before it is enforced."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from approvals.policy.evaluate import AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_O
 from .facts import condition_facts
 
 MOST = 2_000
-ENOUGH = 30  # cases of history; below, a reason is what an enforcement stands on
+ENOUGH = 30  # patches that it would have approved; fewer say little about a policy
 PEOPLE = {Status.APPROVED, Status.REJECTED, Status.CHANGES_REQUESTED, Status.REVOKED}
 REFUSED = {Status.REJECTED, Status.CHANGES_REQUESTED, Status.REVOKED}
-ASKED_AGAIN = (AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON)
+NOT_FROM_TRACE = (AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON)
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a policy would have done: patches looked at, covered, approved without a person, and what people said of
-    those: `agreed` approved them, `against` rejected them, asked for changes or took the approval back."""
+    """What a policy would have done: how many patches were looked at, covered and (`would`) approved without a person;
+    how many of these people approved (`agreed`), and which they rejected, sent back or revoked (`against`)."""
 
     looked_at: int
     covered: int
@@ -43,11 +43,11 @@ class Backtest:
 
 
 def backtest(version: PolicyVersion) -> Backtest:
-    """Judge the newest decided patches by a version's condition and threshold; everything else of automatic approval
-    stands in each decision's trace as it was judged when the patch came. One query."""
+    """Judge the newest decided patches by a version's condition and threshold; every other condition of automatic
+    approval is taken from the decision's trace, as judged when the patch came. One query."""
     rows = list(_decided())
     covered = [row for row in rows if holds(version.match, _facts(row))]
-    would = [row for row in covered if _would(row, version)]
+    would = [row for row in covered if _would_approve(row, version)]
     return Backtest(
         looked_at=len(rows),
         covered=len(covered),
@@ -76,9 +76,9 @@ def _threshold(version: PolicyVersion) -> Decimal:
     return max(settings.AUTO_APPROVE_THRESHOLD, version.auto_approve_threshold)
 
 
-def _would(decision: Decision, version: PolicyVersion) -> bool:
+def _would_approve(decision: Decision, version: PolicyVersion) -> bool:
     confidence = decision.patch.ml_confidence
     if confidence is None or Decimal(repr(confidence)) < _threshold(version):
         return False
-    asked = [row for row in decision.trace if not row["text"].startswith(ASKED_AGAIN)]
-    return bool(asked) and all(row["outcome"] == "pass" for row in asked)
+    conditions = [row for row in decision.trace if not row["text"].startswith(NOT_FROM_TRACE)]
+    return bool(conditions) and all(row["outcome"] == "pass" for row in conditions)

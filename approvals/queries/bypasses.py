@@ -1,4 +1,4 @@
-"""Emergency bypasses: which one covers a decision, what waits, runs and is over, and which uses are to be reviewed."""
+"""Emergency bypasses: which covers a decision; which are asked for, running or over; which uses are to be reviewed."""
 
 from datetime import datetime
 
@@ -14,13 +14,13 @@ PAST = 50
 
 
 def grant(bypass: Bypass, decision: Decision) -> Grant:
-    """Return the rules' view of a bypass beside a decision; a package is the ecosystem and name the producer sent."""
+    """Return the rules' view of a bypass for a decision; a package is the ecosystem and name the producer sent."""
     patch = decision.patch
-    named = (bypass.ecosystem, bypass.package_name) == (patch.ecosystem, patch.package_name)
+    same_package = (bypass.ecosystem, bypass.package_name) == (patch.ecosystem, patch.package_name)
     return Grant(
         holder=bypass.holder_id,
         state=bypass.state,
-        covers=named if bypass.decision_id is None else bypass.decision_id == decision.pk,
+        covers=same_package if bypass.decision_id is None else bypass.decision_id == decision.pk,
         ends_at=bypass.ends_at,
         ended_at=bypass.ended_at,
         granted_by=str(bypass.decided_by or ""),
@@ -29,7 +29,7 @@ def grant(bypass: Bypass, decision: Decision) -> Grant:
 
 
 def held_for(decision: Decision, user_id: int, now: datetime) -> Bypass | None:
-    """Return the running bypass of a person that covers a decision, the longest; one query."""
+    """Return a person's running bypass that covers a decision, the one that runs longest; one query."""
     patch = decision.patch
     covering = Q(decision=decision) | Q(decision=None, ecosystem=patch.ecosystem, package_name=patch.package_name)
     rows = running(now).filter(covering, holder=user_id)
@@ -41,7 +41,7 @@ def running(now: datetime) -> QuerySet[Bypass]:
 
 
 def to_review() -> QuerySet[Decision]:
-    """Return the decisions that were approved alone and that nobody has judged yet, the oldest first."""
+    """Return the decisions approved under a bypass whose use nobody has reviewed yet, the oldest first."""
     return Decision.objects.filter(bypass__isnull=False, bypass_review=None).order_by("decided_at")
 
 
@@ -51,18 +51,18 @@ def listed_to_review() -> list[Decision]:
 
 
 def listed_asked() -> list[Bypass]:
-    return list(_dressed(Bypass.objects.filter(state=Bypass.State.ASKED)).order_by("id"))
+    return list(_with_related(Bypass.objects.filter(state=Bypass.State.ASKED)).order_by("id"))
 
 
 def listed_running(now: datetime) -> list[Bypass]:
-    return list(_dressed(running(now)).order_by("ends_at"))
+    return list(_with_related(running(now)).order_by("ends_at"))
 
 
 def listed_past(now: datetime) -> list[Bypass]:
-    """Return the latest that are refused, withdrawn, ended or over."""
-    over = Q(state=Bypass.State.GRANTED, ends_at__lte=now)
+    """Return the latest bypasses that were refused, withdrawn or ended, or whose time is over."""
+    expired = Q(state=Bypass.State.GRANTED, ends_at__lte=now)
     rest = Bypass.objects.exclude(state__in=[Bypass.State.ASKED, Bypass.State.GRANTED])
-    return list(_dressed(rest | Bypass.objects.filter(over)).order_by("-id")[:PAST])
+    return list(_with_related(rest | Bypass.objects.filter(expired)).order_by("-id")[:PAST])
 
 
 def may_hold() -> QuerySet[User]:
@@ -71,7 +71,7 @@ def may_hold() -> QuerySet[User]:
     return people.order_by("first_name", "username").distinct()
 
 
-def _dressed(rows: QuerySet[Bypass]) -> QuerySet[Bypass]:
+def _with_related(rows: QuerySet[Bypass]) -> QuerySet[Bypass]:
     uses = Decision.objects.select_related("patch", "bypass_review__reviewed_by", "bypass_review__note")
     return (
         rows.select_related("holder", "decision__patch", "reason", "asked_by", "decided_by", "ended_by")

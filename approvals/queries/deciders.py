@@ -1,4 +1,4 @@
-"""Which groups add deciders: what their members may, and which policies and waiting decisions ask for them."""
+"""Which groups add deciders: what their members may, and which policies and pending decisions ask for them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ from .people import accounts_of, held, reviewer_from_db
 
 
 def rights_of(user: User) -> Rights:
-    """Return what an account has now."""
+    """Return the present rights of an account."""
     groups = frozenset(group.name for group in user.groups.all())
     return Rights(user.is_active, user.is_staff, user.is_superuser, groups)
 
@@ -28,67 +28,67 @@ def permissions_of(group: Group) -> frozenset[str]:
 
 def spelled(permissions: Iterable[Permission]) -> frozenset[str]:
     """Return permissions read with their content types, as app and codename."""
-    return frozenset(f"{each.content_type.app_label}.{each.codename}" for each in permissions)
+    return frozenset(f"{permission.content_type.app_label}.{permission.codename}" for permission in permissions)
 
 
 def open_proposals() -> QuerySet[Proposal]:
-    """Return what waits for a second person, with all that its page shows; the number of queries is fixed."""
+    """Return the open proposals with all that their page shows; the number of queries is fixed."""
     granted = Prefetch("group__permissions", Permission.objects.select_related("content_type"))
     rows = Proposal.objects.filter(state=Proposal.State.OPEN).order_by("id")
-    about = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason")
-    return about.prefetch_related("person__groups", granted)
+    with_targets = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason")
+    return with_targets.prefetch_related("person__groups", granted)
 
 
 def accounts_held() -> QuerySet[Proposal]:
-    """Return the accounts that a lead must agree to before they decide again."""
+    """Return the open proposals to release a held account, to which a lead must agree."""
     return Proposal.objects.filter(state=Proposal.State.OPEN, kind=Proposal.Kind.ACCOUNT)
 
 
 def permission_rows(names: Iterable[str]) -> list[Permission]:
-    """Return the permissions of these names; one that is gone is left out."""
-    wanted = Q(pk=None)
+    """Return the permissions with these names; one that no longer exists is left out."""
+    condition = Q(pk=None)
     for name in names:
         app, codename = name.split(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    return list(Permission.objects.filter(wanted))
+        condition |= Q(content_type__app_label=app, codename=codename)
+    return list(Permission.objects.filter(condition))
 
 
 def teams(names: Iterable[str]) -> dict[str, Team]:
-    """Return what counts of each of these groups; one that is not there carries nothing but who asks for it."""
+    """Return, by name, each group's permissions and what asks for it; a group that does not exist has none."""
     wanted = sorted(set(names))
-    there = {group.name: group for group in Group.objects.filter(name__in=wanted)}
-    asking = _versions_in_force() if wanted else []
+    existing = {group.name: group for group in Group.objects.filter(name__in=wanted)}
+    versions = _versions_in_force() if wanted else []
     return {
-        name: Team(permissions_of(there[name]) if name in there else frozenset(), _asked_by(name, asking))
+        name: Team(permissions_of(existing[name]) if name in existing else frozenset(), _required_by(name, versions))
         for name in wanted
     }
 
 
 def is_asked_for(name: str) -> bool:
-    """Return whether a policy or a waiting decision names this group."""
-    return bool(_asked_by(name, _versions_in_force()))
+    """Return whether a policy or a pending decision names this group."""
+    return bool(_required_by(name, _versions_in_force()))
 
 
 def _versions_in_force() -> list[dict[str, Any]]:
-    """Return the groups of every policy's version, and of older ones that something waits under."""
-    waits = Decision.objects.filter(status=Status.PENDING).values("policy_version")
-    rows = PolicyVersion.objects.filter(Q(current_of__isnull=False) | Q(pk__in=waits)).order_by("policy__position")
+    """Return the groups that every current policy version names, and older versions with pending decisions."""
+    pending = Decision.objects.filter(status=Status.PENDING).values("policy_version")
+    rows = PolicyVersion.objects.filter(Q(current_of__isnull=False) | Q(pk__in=pending)).order_by("policy__position")
     return [dict(row) for row in rows.values("policy__name", "required_groups", "decider_groups", "escalation")]
 
 
-def _asked_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:
+def _required_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:
     policies = [
         f"the policy {version['policy__name']}"
         for version in versions
         if name in {*version["required_groups"], *version["decider_groups"], *named_in(version["escalation"], "groups")}
     ]
-    waiting = Decision.objects.filter(Q(required_groups__contains=[name]) | Q(asked__contains=[name]))
-    own = ["a waiting decision"] if not policies and waiting.filter(status=Status.PENDING).exists() else []
-    return tuple(dict.fromkeys([*policies, *own]))
+    asking = Decision.objects.filter(Q(required_groups__contains=[name]) | Q(asked__contains=[name]))
+    also = ["a waiting decision"] if not policies and asking.filter(status=Status.PENDING).exists() else []
+    return tuple(dict.fromkeys([*policies, *also]))
 
 
 def second(user: User) -> Second:
-    """Return what counts of somebody who would agree to what waits; three queries or so, whatever waits."""
+    """Return what decides whether a person may agree to proposals; the number of queries is fixed."""
     accounts = accounts_of(user)
     groups = frozenset(Group.objects.filter(user__in=accounts).values_list("pk", flat=True))
     return Second(
@@ -110,5 +110,5 @@ def leads() -> QuerySet[User]:
 
 
 def is_lead(user: User) -> bool:
-    """Return whether somebody is a security lead by their groups; being a superuser makes nobody one."""
+    """Return whether somebody is a security lead by their groups; being a superuser is not enough."""
     return LEAD_DECISION in reviewer_from_db(user).permissions

@@ -14,7 +14,7 @@ from approvals.policy.rules import ROLES, Change, DecisionFacts
 
 
 class LiveReview(NamedTuple):
-    """A live review: whose, what it says and in whose name."""
+    """A review that is not withdrawn: its reviewer, its verdict, and in whose name it was given."""
 
     reviewer_id: int
     verdict: str
@@ -22,7 +22,7 @@ class LiveReview(NamedTuple):
 
 
 class LastChange(NamedTuple):
-    """Who gave a decision its present status: the account where it was a person, and the label kept with it."""
+    """Who gave a decision its present status: the stored label, and the account if it was a person."""
 
     by: str
     user: User | None
@@ -35,9 +35,9 @@ class LastChange(NamedTuple):
 
 
 def last_change(decision: Decision) -> LastChange:
-    """Return who gave a decision its present status, when, and through which channel ('' where none is kept).
+    """Return who gave a decision its present status, when, and through which channel ('' where none is stored).
 
-    A revoked one keeps who approved it; who revoked it stands in its revocation.
+    The row of a revoked decision still says who approved it; who revoked it is in its revocation.
     """
     if decision.status == Status.REVOKED:
         revocation = decision.revocation
@@ -55,7 +55,7 @@ def outcome(decision: Decision) -> str:
 
 
 def current(decision: Decision) -> dict[str, object]:
-    """Return what is so now, for the body of a 409."""
+    """Return the decision's present state, for the body of a 409."""
     change = last_change(decision)
     return {
         "status": decision.status,
@@ -67,31 +67,31 @@ def current(decision: Decision) -> dict[str, object]:
 
 
 def read_gates(patches: Iterable[Patch]) -> None:
-    """Read what was asked of those of these patches that are gates; one query, none where there is no gate."""
+    """Load `gate` on those of these patches that are workflow gates; one query, none if there is no gate."""
     prefetch_related_objects([patch for patch in patches if patch.is_gate], "gate")
 
 
 def people_of(patch: Patch) -> dict[str, str]:
-    """Return what a patch names its people by, by their role on it."""
+    """Return, by role, the name or address by which a patch names a person."""
     return {role: getattr(patch, role) for role in ROLES}
 
 
 def change_of(patch: Patch) -> Change | None:
-    """Return what a patch changes; None where no line is changed or nothing is known of it."""
+    """Return what a patch changes; None if it changes no line or has no digests yet."""
     if patch.change_sha256 is None or patch.change_files_sha256 is None or patch.mark_codes is None:
         return None
     return Change(patch.change_sha256, patch.change_files_sha256, frozenset(patch.mark_codes))
 
 
 def asks_for_factor(version: PolicyVersion) -> bool:
-    """Return whether proving who one is takes a second factor under this policy, or everywhere in this install."""
+    """Return whether a proof of identity needs a second factor, by this policy or by the install's setting."""
     return version.second_factor or bool(settings.SECOND_FACTOR_REQUIRED)
 
 
 def decision_facts(
     decision: Decision, live: Iterable[Review | LiveReview], bypass: Grant | None = None
 ) -> DecisionFacts:
-    """Return the rules' view of a decision and its live reviews; no query, but one for a gate that was not read."""
+    """Return the rules' view of a decision and its live reviews; no query, but one for a gate that is not loaded."""
     live = list(live)
     return DecisionFacts(
         status=decision.status,

@@ -1,4 +1,4 @@
-"""Find patches and decisions by the ids callers know, and read what one answer shows."""
+"""Find patches and decisions by the ids that callers use, and read what the page or answer about one shows."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from .tokens import PRODUCERS
 RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_user")
 DECISIONS, PATCHES, TEXTS = RowReader(Decision), RowReader(Patch), RowReader(Text)
 REVIEWS, COMMENTS = RowReader(Review), RowReader(Comment)
-# Plain SQL for what every patch page reads; composing these four through the ORM took a tenth of it.
+# Plain SQL for what every patch page reads: composing these queries through the ORM costs a good part of its time.
 DECISION_SQL = f"""
 select version.sha256, policy.name, {DECISIONS.columns}, {PATCHES.columns}, {PRODUCERS.columns}, {TEXTS.columns},
        {USERS.columns}
@@ -46,7 +46,7 @@ left join approvals_user on approvals_user.id = author_id
 join approvals_text on approvals_text.id = text_id
 where decision_id = %s order by approvals_comment.id
 """  # noqa: S608
-REVISIONS = """
+REVISIONS_SQL = """
 select revision, decision_id, sha256, status, approvals, approvals_decision.created_at
 from approvals_patch join approvals_decision on approvals_decision.patch_id = approvals_patch.id
 where producer_id = %s and approvals_patch.patch_id = %s order by revision desc
@@ -93,7 +93,7 @@ select count(*) from (
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of a patch, as a list of them names it."""
+    """One revision of a patch, as the list of revisions shows it."""
 
     revision: int
     decision_id: UUID
@@ -106,13 +106,13 @@ class Revision:
 def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     """Return a decision by our id or by a producer's alias, with its patch and what both refer to.
 
-    Raise NotFound, or Conflict where several producers use the alias; one that asks means its own.
+    Raise NotFound, or Conflict if several producers use the alias; a producer that asks gets its own.
     """
-    ours = as_uuid(decision_id)
-    # One name after the other: this OR that took ten times as long to plan.
-    found = query_prepared(f"{DECISION_SQL} where decision_id = %s", [ours]) if ours else []
-    found = found or query_prepared(f"{DECISION_SQL} where decision_id = %s", [_by_alias(decision_id, asker)])
-    [[sha256, policy, *row]] = found
+    own_id = as_uuid(decision_id)
+    # Two queries: one with OR takes PostgreSQL far longer to plan.
+    rows = query_prepared(f"{DECISION_SQL} where decision_id = %s", [own_id]) if own_id else []
+    rows = rows or query_prepared(f"{DECISION_SQL} where decision_id = %s", [_by_alias(decision_id, asker)])
+    [[sha256, policy, *row]] = rows
     decision, patch, producer, reason, user = split_row(row, DECISIONS, PATCHES, PRODUCERS, TEXTS, USERS)
     decision.patch, decision.reason, decision.decided_by_user = patch, reason, user
     decision.patch.producer = producer
@@ -122,9 +122,9 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
 
 def ours_of(decision_id: str, asker: Producer | None = None) -> UUID:
     """Return our id of a decision, by our id or by a producer's alias. Raise as `by_id` does."""
-    ours = as_uuid(decision_id)
-    if ours and query_prepared("select from approvals_decision where decision_id = %s", [ours]):
-        return ours
+    own_id = as_uuid(decision_id)
+    if own_id and query_prepared("select from approvals_decision where decision_id = %s", [own_id]):
+        return own_id
     return _by_alias(decision_id, asker)
 
 
@@ -136,49 +136,49 @@ where alias = %s order by approvals_decision.id
 
 
 def _by_alias(alias: str, asker: Producer | None) -> UUID:
-    """Return our id of the decision that a producer calls so. Raise NotFound or Conflict."""
-    found = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias])
-    own = [row for row in found if asker and row[1] == asker.pk]
-    if not found:
+    """Return our id of the decision with this alias. Raise NotFound or Conflict."""
+    rows = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias])
+    own_rows = [row for row in rows if asker and row[1] == asker.pk]
+    if not rows:
         raise NotFound("There is no such decision.")
-    if len(found) > 1 and not own:
-        raise ambiguous("decision_id; use ours", [(decision_id, name) for decision_id, _, name in found])
-    return (own or found)[0][0]  # type: ignore[no-any-return]
+    if len(rows) > 1 and not own_rows:
+        raise ambiguous("decision_id; use ours", [(decision_id, name) for decision_id, _, name in rows])
+    return (own_rows or rows)[0][0]  # type: ignore[no-any-return]
 
 
-def ambiguous(name: str, found: Sequence[tuple[UUID, str]]) -> Conflict:
-    """Return the 409 for a name that several producers use, listing the decisions and whose they are."""
-    listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in found)
-    said = f"{len(found)} producers use this {name}. Decisions: {listed}."
-    return Conflict(said, decision_ids=[decision_id for decision_id, _ in found])
+def ambiguous(name: str, decisions: Sequence[tuple[UUID, str]]) -> Conflict:
+    """Return the 409 for a name that several producers use, listing the decisions with their producers."""
+    listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in decisions)
+    sentence = f"{len(decisions)} producers use this {name}. Decisions: {listed}."
+    return Conflict(sentence, decision_ids=[decision_id for decision_id, _ in decisions])
 
 
 def used_names(aliases: Collection[str], producer: Producer) -> set[str]:
     """Return those of these aliases that already name a decision: as an alias of this producer, or as our id in any
-    spelling."""
+    notation."""
     if not aliases:
         return set()
-    spelled = {alias: ours for alias in aliases if (ours := as_uuid(alias))}
-    mine = Q(alias__in=aliases, alias_producer=producer)
-    rows = Decision.objects.filter(mine | Q(decision_id__in=spelled.values()))
-    taken = {name for row in rows.values_list("alias", "decision_id") for name in row}
-    return {alias for alias in aliases if alias in taken or spelled.get(alias) in taken}
+    uuids = {alias: own_id for alias in aliases if (own_id := as_uuid(alias))}
+    same_alias = Q(alias__in=aliases, alias_producer=producer)
+    rows = Decision.objects.filter(same_alias | Q(decision_id__in=uuids.values()))
+    used = {name for row in rows.values_list("alias", "decision_id") for name in row}
+    return {alias for alias in aliases if alias in used or uuids.get(alias) in used}
 
 
 def ids_of(decision_id: str, patch_id: str, limit: int = 1000) -> list[str] | None:
-    """Return our ids of the decisions of a patch_id or of that name, newest first; None when neither is given.
+    """Return our ids of the decisions with this patch_id, or this id or alias, newest first; None without either.
 
-    Raise Conflict where several producers call a decision so.
+    Raise Conflict if several producers use the alias.
     """
     if not (decision_id or patch_id):
         return None
-    rows = Decision.objects.filter(_named(decision_id)) if decision_id else Decision.objects.all()
+    rows = Decision.objects.filter(_by_either_id(decision_id)) if decision_id else Decision.objects.all()
     if patch_id:
         rows = rows.filter(patch__patch_id=patch_id)
-    found = list(rows.order_by("-id").values_list("decision_id", "patch__producer__name")[:limit])
-    if decision_id and len(found) > 1:
-        raise ambiguous("decision_id; use ours", found)
-    return [str(ours) for ours, _ in found]
+    ids = list(rows.order_by("-id").values_list("decision_id", "patch__producer__name")[:limit])
+    if decision_id and len(ids) > 1:
+        raise ambiguous("decision_id; use ours", ids)
+    return [str(own_id) for own_id, _ in ids]
 
 
 def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, revision: int | None) -> Decision:
@@ -195,15 +195,15 @@ def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, 
     if not newest:
         raise NotFound("There is no such patch or revision.")
     if len(newest) > 1:
-        found = [(one.decision_id, one.patch.producer.name) for one in newest]
-        raise ambiguous("patch_id; name one with ?producer=", found)
+        decisions = [(decision.decision_id, decision.patch.producer.name) for decision in newest]
+        raise ambiguous("patch_id; name one with ?producer=", decisions)
     return newest[0]
 
 
 def revisions(decision: Decision) -> list[Revision]:
     """Return every revision of the same patch, newest first; one query."""
     patch = decision.patch
-    return [Revision(*row) for row in query_prepared(REVISIONS, [patch.producer_id, patch.patch_id])]
+    return [Revision(*row) for row in query_prepared(REVISIONS_SQL, [patch.producer_id, patch.patch_id])]
 
 
 def revision_of(decision: Decision, number: int) -> Decision | None:
@@ -215,52 +215,62 @@ def revision_of(decision: Decision, number: int) -> Decision | None:
 
 def with_reviews(decision: Decision) -> list[Review]:
     """Return every review of a decision, withdrawn ones too, oldest first."""
-    found = []
+    reviews = []
     for row in query_prepared(REVIEWS_SQL, [decision.pk]):
-        review, *others = split_row(row, REVIEWS, USERS, USERS, TEXTS)
-        review.reviewer, review.delegated_from, review.text = others
+        review, *related = split_row(row, REVIEWS, USERS, USERS, TEXTS)
+        review.reviewer, review.delegated_from, review.text = related
         review.decision = decision
-        found.append(review)
-    return found
+        reviews.append(review)
+    return reviews
 
 
 def comments(decision: Decision) -> list[Comment]:
     """Return the discussion, oldest first."""
-    found = []
+    discussion = []
     for row in query_prepared(COMMENTS_SQL, [decision.pk]):
         comment, comment.author, comment.text = split_row(row, COMMENTS, USERS, TEXTS)
         comment.decision = decision
-        found.append(comment)
-    return found
+        discussion.append(comment)
+    return discussion
 
 
 def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
-    """Return other patches' newest decisions for the same vulnerability, by any of its names: waiting ones first."""
+    """Return other patches' newest decisions for the same vulnerability, by any of its names: pending ones first."""
     patch = decision.patch
     if not patch.vulnerability_ids:
         return []
-    asked = {"names": patch.vulnerability_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
-    found = []
-    for row in query(OTHER_CANDIDATES_SQL, asked):
+    parameters = {
+        "names": patch.vulnerability_ids,
+        "producer": patch.producer_id,
+        "patch": patch.patch_id,
+        "limit": limit,
+    }
+    decisions = []
+    for row in query(OTHER_CANDIDATES_SQL, parameters):
         other, other.patch, other.patch.producer = split_row(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)
-        found.append(other)
-    return sorted(found, key=lambda other: other.status != Status.PENDING)
+        decisions.append(other)
+    return sorted(decisions, key=lambda other: other.status != Status.PENDING)
 
 
 def count_for_same_cves(decision: Decision, limit: int) -> int:
-    """Count the other patches' newest decisions for the same vulnerability, no further than a limit."""
+    """Count the other patches' newest decisions for the same vulnerability, up to a limit."""
     patch = decision.patch
-    asked = {"names": patch.vulnerability_ids, "producer": patch.producer_id, "patch": patch.patch_id, "limit": limit}
-    return int(query(OTHER_CANDIDATES_COUNT_SQL, asked)[0][0])
+    parameters = {
+        "names": patch.vulnerability_ids,
+        "producer": patch.producer_id,
+        "patch": patch.patch_id,
+        "limit": limit,
+    }
+    return int(query(OTHER_CANDIDATES_COUNT_SQL, parameters)[0][0])
 
 
-def _named(decision_id: str) -> Q:
-    ours = as_uuid(decision_id)
-    return Q(decision_id=ours) | Q(alias=decision_id) if ours else Q(alias=decision_id)
+def _by_either_id(decision_id: str) -> Q:
+    own_id = as_uuid(decision_id)
+    return Q(decision_id=own_id) | Q(alias=decision_id) if own_id else Q(alias=decision_id)
 
 
 def as_uuid(text: str) -> UUID | None:
-    """Return an id in any spelling, or None for what is none."""
+    """Return the UUID that a text stands for in any notation; None if it is none."""
     try:
         return UUID(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who stands in for whom at a moment, and people as the rules see them with that."""
+"""Delegations: who reviews in whose name, and reviewers together with the people they stand in for."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,8 +12,8 @@ from audit.statements import query_prepared
 
 from .people import Membership, memberships, reviewer_shown, reviewers
 
-# Plain SQL for the reason given beside `people.MEMBERSHIPS`: every verdict asks this, and mostly finds nothing.
-ABSENT = """
+# Plain SQL for the reason given at `people.MEMBERSHIPS_SQL`: every verdict runs this, and mostly finds nothing.
+ABSENT_SQL = """
 select absent.id, absent.email, absent.username,
        coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username) as name,
        absent.former_names, absent.held_since is not null as held
@@ -24,23 +24,23 @@ PAST = 10
 
 
 def reviewer_with_delegations(user: User, now: datetime) -> Reviewer:
-    """Return what pages need to know of a user, with the people who asked them to review in their name now; one query,
-    a second where there are some."""
-    rows = query_prepared(f"{ABSENT} order by username", {"user": user.pk, "now": now})
-    theirs = memberships([row[0] for row in rows]) if rows else []
-    return reviewer_shown(user, standing_in(rows, theirs))
+    """Return what pages need to know of a user, with the people in whose name they may review now; one query, a second
+    if there are some."""
+    rows = query_prepared(f"{ABSENT_SQL} order by username", {"user": user.pk, "now": now})
+    groups_of_absent = memberships([row[0] for row in rows]) if rows else []
+    return reviewer_shown(user, standing_in(rows, groups_of_absent))
 
 
-def standing_in(rows: Iterable[Sequence[Any]], theirs: Sequence[Membership]) -> tuple[Absent, ...]:
-    """Return the absent people of rows of `ABSENT`, with their groups among these memberships."""
+def standing_in(rows: Iterable[Sequence[Any]], groups_of_absent: Sequence[Membership]) -> tuple[Absent, ...]:
+    """Return the absent people from rows of `ABSENT_SQL`, with their groups from these memberships."""
     return tuple(
         Absent(
             key,
             email,
             username,
             name,
-            groups=frozenset(group for member, group, _ in theirs if member == key),
-            permissions=frozenset(granted for member, _, granted in theirs if member == key and granted),
+            groups=frozenset(group for member, group, _ in groups_of_absent if member == key),
+            permissions=frozenset(granted for member, _, granted in groups_of_absent if member == key and granted),
             former=frozenset(former),
             held=held,
         )
@@ -49,14 +49,14 @@ def standing_in(rows: Iterable[Sequence[Any]], theirs: Sequence[Membership]) -> 
 
 
 def given_by(user: User, now: datetime) -> list[Delegation]:
-    """Return a person's delegations: those that run or come, then the latest that are over."""
+    """Return the delegations a person gave: present and future ones, then the latest that are over."""
     rows = Delegation.objects.filter(person=user).select_related("delegate", "reason")
     live = Q(ended_at=None, ends_at__gt=now)
     return [*rows.filter(live).order_by("starts_at"), *rows.exclude(live).order_by("-ends_at")[:PAST]]
 
 
 def asked_of(user: User, now: datetime) -> list[Delegation]:
-    """Return the delegations to a person that run or come."""
+    """Return the present and future delegations to a person."""
     rows = Delegation.objects.filter(delegate=user, ended_at=None, ends_at__gt=now)
     return list(rows.select_related("person", "reason").order_by("starts_at"))
 

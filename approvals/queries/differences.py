@@ -1,6 +1,6 @@
-"""What two revisions say differently beside the diff: metadata, evidence, people and flags, as text; asks no query.
+"""How two revisions differ apart from the diff: metadata, evidence, people and flags, as text.
 
-The exceptions are the wargaming log, which lists never load, and what a workflow gate asks.
+Runs no query, except for the wargaming log, which lists never load, and for the request of a workflow gate.
 """
 
 import json
@@ -14,13 +14,13 @@ from typing import Any
 from approvals.models import Decision, Gate, Patch, Priority
 from approvals.policy.visible_fields import Reader, seen_column, sees
 
-LONGEST = 300  # characters of a value; of longer ones what stands where they part
-BEFORE = 60  # characters shown before that place
+LONGEST = 300  # characters of a value; of a longer one only an excerpt where the two differ
+BEFORE = 60  # characters of an excerpt before the first difference
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that changed, in words; '' stands for what a revision did not give."""
+    """One field that differs, as text; '' if a revision has no value."""
 
     group: str
     label: str
@@ -91,48 +91,48 @@ LABELS: dict[str, dict[str, str]] = {
         "synthetic": "Synthetic evidence",
     },
 }
-APART = {"ml_shap", "wargaming_phases", "wargaming_log"}  # compared part by part, or as a whole
+COMPARED_APART = {"ml_shap", "wargaming_phases", "wargaming_log"}  # compared part by part, or as a whole
 
 VERDICTS = {True: "SUCCESS", False: "FAIL"}
-WORDS: dict[str, Callable[[Any], str]] = {
+FORMATS: dict[str, Callable[[Any], str]] = {
     "ml_prediction": lambda value: VERDICTS[value],
     "ml_confidence": lambda value: f"{value * 100:.6g} %",
     "epss": lambda value: f"{value * 100:.6g} %",
     "ml_execution_ms": lambda value: f"{value:,} ms",
     "wargaming_execution_ms": lambda value: f"{value:,} ms",
-    "vulnerable_locations": lambda value: "\n".join(_place(location) for location in value),
+    "vulnerable_locations": lambda value: "\n".join(_location(location) for location in value),
     "references": "\n".join,
 }
 
 
 def differences(older: Decision, newer: Decision, reader: Reader) -> list[Difference]:
-    """Return what changed from one revision to another of what this reader sees, in the order the patch page has it."""
+    """Return what changed between two revisions, of the fields this reader sees, in the order of the patch page."""
     old, new = older.patch, newer.patch
-    found = [Difference("Priority", "Priority", *(Priority(one.priority).label for one in (older, newer)))]
+    changes = [Difference("Priority", "Priority", *(Priority(decision.priority).label for decision in (older, newer)))]
     if new.is_gate:
-        asked = asked_differently(old.gate, new.gate) if sees(reader, "request") else ()
-        return [one for one in [*found, *asked] if one.old != one.new]
+        request_changes = asked_differently(old.gate, new.gate) if sees(reader, "request") else ()
+        return [change for change in [*changes, *request_changes] if change.old != change.new]
     for group, labels in LABELS.items():
-        found += [
-            Difference(group, label, *_parted(_text(old, name), _text(new, name)))
+        changes += [
+            Difference(group, label, *_excerpts(_text(old, name), _text(new, name)))
             for name, label in labels.items()
             if seen_column(reader, name)
         ]
         if group == "ML" and seen_column(reader, "ml_shap"):
-            found += _by_name(group, "SHAP", _shap(old), _shap(new))
+            changes += _by_name(group, "SHAP", _shap(old), _shap(new))
         if group == "Wargaming" and seen_column(reader, "wargaming_phases"):
-            found += _by_name(group, "Phase", _phases(old), _phases(new))
+            changes += _by_name(group, "Phase", _phases(old), _phases(new))
         if group == "Wargaming" and seen_column(reader, "wargaming_log"):
-            found.append(Difference(group, "Log", *(_log(patch.wargaming_log) for patch in (old, new))))
-    return [one for one in found if one.old != one.new]
+            changes.append(Difference(group, "Log", *(_log(patch.wargaming_log) for patch in (old, new))))
+    return [change for change in changes if change.old != change.new]
 
 
 def _text(patch: Patch, name: str) -> str:
     value = getattr(patch, name)
     if value is None or value == "" or value == []:
         return ""
-    if name in WORDS:
-        return WORDS[name](value)
+    if name in FORMATS:
+        return FORMATS[name](value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -143,8 +143,8 @@ def _text(patch: Patch, name: str) -> str:
     return str(display() if display else value)
 
 
-def _parted(old: str, new: str) -> tuple[str, str]:
-    """Return two values, of long ones the part that begins a little before they differ."""
+def _excerpts(old: str, new: str) -> tuple[str, str]:
+    """Return both values; of long ones an excerpt that begins a little before they differ."""
     if max(len(old), len(new)) <= LONGEST or old == new:
         return old, new
     start = max(0, len(commonprefix([old, new])) - BEFORE)
@@ -158,7 +158,7 @@ def _cut(text: str, start: int) -> str:
 
 def _by_name(group: str, label: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
     for name in dict.fromkeys([*old, *new]):
-        yield Difference(group, f"{label}: {name}", *_parted(old.get(name, ""), new.get(name, "")))
+        yield Difference(group, f"{label}: {name}", *_excerpts(old.get(name, ""), new.get(name, "")))
 
 
 def _shap(patch: Patch) -> dict[str, str]:
@@ -173,19 +173,19 @@ def _contribution(raw: Any) -> str:
 
 
 def _phases(patch: Patch) -> dict[str, str]:
-    """Return the phases by name; one that comes again is told apart by its number."""
-    found: dict[str, str] = {}
+    """Return the phases by name; a name that occurs again gets its number."""
+    phases: dict[str, str] = {}
     for number, phase in enumerate(patch.wargaming_phases, 1):
-        name = phase["name"] if phase["name"] not in found else f"{phase['name']} ({number})"
-        found[name] = ", ".join(
+        name = phase["name"] if phase["name"] not in phases else f"{phase['name']} ({number})"
+        phases[name] = ", ".join(
             f"{key.replace('_', ' ')} {json.dumps(value)}"
             for key, value in phase.items()
             if key != "name" and value is not None
         )
-    return found
+    return phases
 
 
-def _place(location: Mapping[str, Any]) -> str:
+def _location(location: Mapping[str, Any]) -> str:
     lines = [str(location[edge]) for edge in ("start", "end") if location.get(edge) is not None]
     return f"{location['file']}:{'-'.join(lines)}" if lines else str(location["file"])
 
@@ -197,8 +197,8 @@ def _log(log: str) -> str:
 def grouped(found: Sequence[Difference]) -> list[tuple[str, list[Difference]]]:
     """Return the differences by group, in order."""
     groups: dict[str, list[Difference]] = {}
-    for one in found:
-        groups.setdefault(one.group, []).append(one)
+    for change in found:
+        groups.setdefault(change.group, []).append(change)
     return list(groups.items())
 
 
@@ -221,23 +221,23 @@ GATE_LABELS: dict[str, dict[str, str]] = {
         "auto_approve_conditions": "Conditions",
     },
 }
-"""Every field of a gate's request but the three that name it; of context and metadata each value by its name."""
+"""Every field of a gate's request except the three ids; context and metadata are compared value by value."""
 
 Path = tuple[str, ...]
 
 
 def asked_differently(old: Gate, new: Gate) -> Iterator[Difference]:
-    """Yield what two revisions of a gate ask, value by value, in the order its page has it."""
+    """Yield how the requests of two revisions of a gate differ, value by value, in the order of its page."""
     for group, labels in GATE_LABELS.items():
-        before, after = (dict(_asked(gate.request, labels)) for gate in (old, new))
+        before, after = (dict(_request_values(gate.request, labels)) for gate in (old, new))
         for path in dict.fromkeys([*before, *after]):
-            given = [asked[path] for asked in (before, after) if path in asked]
-            words = all(isinstance(value, str) and value for value in given)
-            texts = (_sent(asked[path], words) if path in asked else "" for asked in (before, after))
-            yield Difference(group, ".".join(path), *_parted(*texts))
+            sides = [values[path] for values in (before, after) if path in values]
+            all_text = all(isinstance(value, str) and value for value in sides)
+            texts = (_json_text(values[path], all_text) if path in values else "" for values in (before, after))
+            yield Difference(group, ".".join(path), *_excerpts(*texts))
 
 
-def _asked(request: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[tuple[Path, Any]]:
+def _request_values(request: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[tuple[Path, Any]]:
     for name, label in labels.items():
         if not label:
             yield from _values(request[name], ())
@@ -246,7 +246,7 @@ def _asked(request: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[tu
 
 
 def _values(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield the values of an object by their place in it; a list counts as one value."""
+    """Yield the values of an object, each with its path; a list counts as one value."""
     if isinstance(value, dict) and (value or not path):
         for name, part in value.items():
             yield from _values(part, (*path, name))
@@ -254,6 +254,6 @@ def _values(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def _sent(value: Any, words: bool) -> str:
-    """Return a JSON value as text; as JSON unless both sides are words, for `3` and `"3"` are not the same."""
-    return str(value) if words else json.dumps(value, ensure_ascii=False)
+def _json_text(value: Any, all_text: bool) -> str:
+    """Return a value as text; as JSON unless both sides are strings, because `3` and `"3"` are not the same."""
+    return str(value) if all_text else json.dumps(value, ensure_ascii=False)

@@ -18,14 +18,14 @@ from audit.types import step_of
 
 SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
-LATEST, FEWEST = 200, 10  # earlier patches that say what is usual, at most and at least
+LATEST, FEWEST = 200, 10  # how many earlier patches define the usual size, at most and at least
 BANDS = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
-RECENT = 5_000  # decisions that make a track record: no index finds those of one model, and old ones say little
+RECENT = 5_000  # decisions read for a track record: no index finds those of one model, and old ones say little
 
 
 @dataclass(frozen=True, slots=True)
 class UsualSize:
-    """How many lines the latest approved patches of one weakness changed: their median, and how many they are."""
+    """How many lines the latest approved patches of one weakness changed (median), and how many patches they are."""
 
     cwe: str
     lines: float
@@ -34,7 +34,7 @@ class UsualSize:
 
 def usual_sizes(patch: Patch) -> list[UsualSize]:
     """Return the usual size for each of the patch's weaknesses that has enough approved patches; one query each."""
-    found = []
+    usual = []
     for cwe in patch.cwe_ids[:5]:
         latest = (
             Patch.objects.filter(cwe_ids__contains=[cwe], decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
@@ -44,8 +44,8 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
         )
         sizes = [additions + deletions for additions, deletions in latest]
         if len(sizes) >= FEWEST:
-            found.append(UsualSize(cwe, median(sizes), len(sizes)))
-    return found
+            usual.append(UsualSize(cwe, median(sizes), len(sizes)))
+    return usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +71,24 @@ class TrackRecord:
 
 def track_record(patch: Patch) -> TrackRecord | None:
     """Return how the model version did in this confidence band, of the latest decisions; one query, None for a model
-    without a version. An approval that was revoked counts as one that people took back."""
+    without a version. A revoked approval counts as decided, not as approved."""
     confidence = patch.ml_confidence
     if confidence is None or not patch.ml_model_version:
         return None
     number = max(0, min(bisect_right(BANDS, confidence), len(BANDS) - 1) - 1)
     low, high = BANDS[number], BANDS[number + 1]
     latest = Decision.objects.exclude(status=Status.PENDING).order_by("-decided_at", "-id").values("pk")[:RECENT]
-    alike = Decision.objects.filter(
+    similar = Decision.objects.filter(
         pk__in=latest,
         decided_by_kind=DeciderKind.HUMAN,
         status__in=[Status.APPROVED, Status.REVOKED, Status.REJECTED, Status.CHANGES_REQUESTED],
         confidence__gte=low,
         patch__ml_model_version=patch.ml_model_version,
     ).exclude(patch=patch.pk)
-    found = (alike.filter(confidence__lt=high) if high < 1 else alike).aggregate(
+    counts = (similar.filter(confidence__lt=high) if high < 1 else similar).aggregate(
         decided=Count("*"), approved=Count("pk", filter=Q(status=Status.APPROVED))
     )
-    return TrackRecord(f"{low * 100:.0f} to {high * 100:.0f}", found["decided"], found["approved"])
+    return TrackRecord(f"{low * 100:.0f} to {high * 100:.0f}", counts["decided"], counts["approved"])
 
 
 def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
     for part in parts:
         part["share_percent"] = round(abs(part["contribution"]) / largest * 100) if largest else 0
     rest = parts[SHAP_SHOWN:]
-    known = patch.ml_base_value is not None and bool(parts)
+    has_sum = patch.ml_base_value is not None and bool(parts)
     return {
         "scored": True,
         "percent": percent(confidence),
@@ -116,8 +116,8 @@ def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
         "base": patch.ml_base_value,
         "rows": parts[:SHAP_SHOWN],
         "others": {"count": len(rest), "contribution": sum(part["contribution"] for part in rest)} if rest else None,
-        "sum": total if known else None,
-        "adds_up": abs(total - confidence) <= TOLERANCE if known else None,
+        "sum": total if has_sum else None,
+        "adds_up": abs(total - confidence) <= TOLERANCE if has_sum else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the database knows of a patch's vulnerability, and a patch as policy conditions see it."""
+"""What the database has about a patch's vulnerability, and a patch as policy conditions see it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from audit.statements import query
 
 @dataclass(frozen=True, slots=True)
 class CveFacts:
-    """One name of a vulnerability: the worst severity of its earlier patches, how many wait, and if it is exploited."""
+    """One name of a vulnerability: the worst severity of its patches, how many are pending, and if it is exploited."""
 
     severity: Severity
     pending: int
     known_exploited: bool
 
 
-FACTS = """
+CVE_FACTS_SQL = """
 select cve,
        max(array_position(array['unknown','low','medium','high','critical'], patch.effective_severity::text)),
        count(*) filter (where decision.status = 'pending'),
@@ -30,13 +30,13 @@ group by cve
 
 
 def cve_facts(cve_ids: Collection[str]) -> dict[str, CveFacts]:
-    """Return what is known under each name of a vulnerability; one query, none without names."""
+    """Return the facts by name of a vulnerability; one query, none without names."""
     if not cve_ids:
         return {}
     ranks = list(Severity)
     return {
         cve: CveFacts(Severity.UNKNOWN if rank is None else ranks[rank - 1], pending, exploited)
-        for cve, rank, pending, exploited in query(FACTS, [sorted(cve_ids)])
+        for cve, rank, pending, exploited in query(CVE_FACTS_SQL, [sorted(cve_ids)])
     }
 
 

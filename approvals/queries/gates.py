@@ -1,4 +1,4 @@
-"""Workflow gates: the decisions that have no diff, as lists, one by one, and in numbers."""
+"""Workflow gates, the decisions without a diff: lists of them, single ones, and statistics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ class GateFilters:
 
 
 def one(decision_id: str, producer: Producer | None) -> Decision:
-    """Return the decision of a gate; to a producer only its own are there. Raise NotFound."""
+    """Return the decision of a gate; a producer finds only its own. Raise NotFound."""
     decision = by_id(decision_id, producer)
     if not decision.patch.is_gate or (producer and decision.patch.producer_id != producer.pk):
         raise NotFound("There is no such gate.")
@@ -55,12 +55,12 @@ def gates(filters: GateFilters, producer: Producer | None) -> QuerySet[Decision]
 
 
 def pending_gates(rows: QuerySet[Decision], person: Reviewer | None = None) -> QuerySet[Decision]:
-    """Return those that wait, as the queue orders them; with a person those that need their approval."""
+    """Return the pending ones in the queue's order; with a person only those that need their approval."""
     rows = rows.filter(status=Status.PENDING).order_by(*ORDERS["priority"])
-    return _needing(rows, person) if person else rows
+    return _needing_approval(rows, person) if person else rows
 
 
-def _needing(rows: QuerySet[Decision], person: Reviewer) -> QuerySet[Decision]:
+def _needing_approval(rows: QuerySet[Decision], person: Reviewer) -> QuerySet[Decision]:
     return rows.filter(waiting__in=Waiting.objects.filter(needs_approval_of(person)))
 
 
@@ -70,43 +70,46 @@ def ended(rows: QuerySet[Decision]) -> QuerySet[Decision]:
 
 
 def part(rows: QuerySet[Decision], first: int, size: int) -> tuple[list[Decision], int]:
-    """Return one page of a list with what its answers show, and how many rows there are, counted up to one above a
-    thousand; three queries."""
+    """Return one page of a list with all that an answer shows, and how many rows there are, counted up to 1,001; three
+    queries."""
     total = len(rows.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
     related = rows.select_related("patch__producer", "patch__gate", "policy_version__policy", "reason", "revocation")
-    given = Review.objects.filter(withdrawn_at=None).select_related("reviewer", "text").order_by("id")
-    return list(related.prefetch_related(Prefetch("reviews", given))[first : first + size]), total
+    live_reviews = Review.objects.filter(withdrawn_at=None).select_related("reviewer", "text").order_by("id")
+    return list(related.prefetch_related(Prefetch("reviews", live_reviews))[first : first + size]), total
 
 
 def gate_statistics(rows: QuerySet[Decision]) -> dict[str, Any]:
-    """Return how many gates there are in each state, and mean times in milliseconds (null with nothing to measure);
-    the time to decide is people's, the time given is that of gates with a deadline. One query."""
+    """Return how many gates there are in each state, and mean times in milliseconds (None if there are none):
+    how long people took to decide, and how long gates with a deadline gave them. One query."""
     counts = {str(status): Count("pk", filter=Q(status=status)) for status in Status}
-    found = rows.aggregate(
+    statistics = rows.aggregate(
         total=Count("pk"),
         escalated=Count("pk", filter=Q(status=Status.PENDING, escalation_level__gt=0)),
-        decided=Avg(F("decided_at") - F("created_at"), filter=Q(decided_by_kind=DeciderKind.HUMAN)),
-        given=Avg(F("expire_at") - F("created_at"), filter=Q(expire_at__lt=NO_DEADLINE)),
+        decision_time=Avg(F("decided_at") - F("created_at"), filter=Q(decided_by_kind=DeciderKind.HUMAN)),
+        time_limit=Avg(F("expire_at") - F("created_at"), filter=Q(expire_at__lt=NO_DEADLINE)),
         **counts,
     )
-    decided, given = found.pop("decided"), found.pop("given")
-    return found | {"avg_decision_time_ms": _milliseconds(decided), "avg_timeout_ms": _milliseconds(given)}
+    decision_time, time_limit = statistics.pop("decision_time"), statistics.pop("time_limit")
+    return statistics | {
+        "avg_decision_time_ms": _milliseconds(decision_time),
+        "avg_timeout_ms": _milliseconds(time_limit),
+    }
 
 
 def gate_statistics_of(person: Reviewer, rows: QuerySet[Decision], now: datetime) -> dict[str, int]:
-    """Return how many gates wait for this person, how many of those end within an hour and within a quarter of one,
+    """Return how many gates need this person's approval, how many of those end within an hour and within 15 minutes,
     and how many they approved and rejected; two queries."""
-    mine = _needing(rows, person)
-    waits = mine.aggregate(
+    needing = _needing_approval(rows, person)
+    pending = needing.aggregate(
         pending=Count("pk"),
         expiring=Count("pk", filter=Q(expire_at__lte=now + EXPIRING)),
         urgent=Count("pk", filter=Q(expire_at__lte=now + URGENT)),
     )
-    given = Review.objects.filter(reviewer=person.id, withdrawn_at=None, decision__in=rows.values("pk"))
-    said = given.aggregate(
+    own_reviews = Review.objects.filter(reviewer=person.id, withdrawn_at=None, decision__in=rows.values("pk"))
+    verdicts = own_reviews.aggregate(
         approved=Count("pk", filter=Q(verdict=Verdict.APPROVE)), rejected=Count("pk", filter=Q(verdict=Verdict.REJECT))
     )
-    return waits | said
+    return pending | verdicts
 
 
 def _milliseconds(mean: timedelta | None) -> int | None:

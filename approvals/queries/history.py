@@ -50,26 +50,26 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
     if filters.until:
         condition &= Q(decided_at__lt=filters.until)
     if filters.reviewer:
-        theirs = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
-        rows = rows.filter(Exists(theirs.filter(decision=OuterRef("pk"))))
+        reviews = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
+        rows = rows.filter(Exists(reviews.filter(decision=OuterRef("pk"))))
     rows = rows.filter(condition)
     return matching(rows, filters.q, "patch__search") if filters.q else rows
 
 
 def of_kind(kind: str) -> Q:
-    """Return the decisions of gates, or of patches: gates are few and stand in a table of their own, so that no index
-    on every patch is needed to find them."""
+    """Return the decisions of gates, or of patches: gates are few and have a table of their own, so that finding them
+    needs no index on all patches."""
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
 def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:
     """Return the count of each status and of 'all', each exact up to 1,000; one query."""
-    wanted = [status for status in Status if status != Status.PENDING]
+    statuses = [status for status in Status if status != Status.PENDING]
     few = [
-        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in wanted
+        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in statuses
     ]
-    found = Counter(few[0].union(*few[1:], all=True))
-    return {"": shown_count(found.total())} | {str(status): shown_count(found[status]) for status in wanted}
+    counts = Counter(few[0].union(*few[1:], all=True))
+    return {"": shown_count(counts.total())} | {str(status): shown_count(counts[status]) for status in statuses}
 
 
 def with_card_data(decisions: list[Decision]) -> list[Decision]:
@@ -83,9 +83,9 @@ def with_card_data(decisions: list[Decision]) -> list[Decision]:
         reviews[review.decision_id].append(review.reviewer)
     for decision in decisions:
         human = decision.decided_by_kind == DeciderKind.HUMAN
-        given = reviews[decision.pk] if human else []
+        reviewers = reviews[decision.pk] if human else []
         decider = decision.decided_by_user
-        decision.deciders = given or ([decider] if decider else [])  # type: ignore[attr-defined]
+        decision.deciders = reviewers or ([decider] if decider else [])  # type: ignore[attr-defined]
         at = decision.decided_at
         decision.took = (at - decision.created_at).total_seconds() if at else None  # type: ignore[attr-defined]
         decision.sla_missed = bool(at and decision.sla_due_at != NO_DEADLINE and at > decision.sla_due_at)  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ class Page(Generic[M]):
 
 
 class BadCursor(ValueError):
-    """A cursor that this list did not give out."""
+    """A cursor that this list did not issue."""
 
 
 def page(
@@ -29,40 +29,39 @@ def page(
 ) -> Page[M]:
     """Return `limit` rows in `order` (field names, '-' for descending, the last unique) from a cursor on.
 
-    Every column of the order is NOT NULL and indexed together, so each page is one index range. `among` are narrow
-    rows with the keys and the order's columns of those wanted: what matches is sorted there, and only what the page
-    shows is read wide.
+    All columns of the order are NOT NULL and share an index, so each page is one index range. `among` is a queryset of
+    narrow rows (key and order columns): filter and order use it, and only the page's rows are then read from `rows`.
     Raise BadCursor.
     """
     backwards, values = _decode(cursor, len(order)) if cursor else (False, None)
-    asked = [_flip(name) for name in order] if backwards else order
-    selected = (rows if among is None else among).order_by(*asked)
+    columns = [_flip(name) for name in order] if backwards else order
+    selected = (rows if among is None else among).order_by(*columns)
     if values is not None:
         try:
-            selected = selected.filter(_after(asked, values))
+            selected = selected.filter(_after(columns, values))
         except (ValueError, TypeError, OverflowError) as error:  # a forged value of the wrong type
             raise BadCursor("This cursor is not one of ours.") from error
-    found = list(selected[: limit + 1] if among is None else part(rows, asked, selected[: limit + 1]))
-    more = len(found) > limit
-    found = found[:limit]
+    shown = list(selected[: limit + 1] if among is None else part(rows, columns, selected[: limit + 1]))
+    has_more = len(shown) > limit
+    shown = shown[:limit]
     if backwards:
-        found.reverse()
-    has_next, has_previous = (True, more) if backwards else (more, values is not None)
+        shown.reverse()
+    has_next, has_previous = (True, has_more) if backwards else (has_more, values is not None)
     return Page(
-        rows=found,
-        next=cursor_at(False, found[-1], order) if found and has_next else None,
-        previous=cursor_at(True, found[0], order) if found and has_previous else None,
+        rows=shown,
+        next=cursor_at(False, shown[-1], order) if shown and has_next else None,
+        previous=cursor_at(True, shown[0], order) if shown and has_previous else None,
     )
 
 
 def beside(rows: QuerySet[M], order: list[str], row: Model, *, before: bool = False) -> QuerySet[M]:
-    """Return the rows after one in an order, or those before it, the nearest first; it need not be among them."""
-    asked = [_flip(name) for name in order] if before else order
-    return rows.filter(_after(asked, [_field(row, name) for name in asked])).order_by(*asked)
+    """Return the rows after `row` in an order, or those before it, the nearest first; `row` need not be one of them."""
+    columns = [_flip(name) for name in order] if before else order
+    return rows.filter(_after(columns, [_field(row, name) for name in columns])).order_by(*columns)
 
 
 def part(rows: QuerySet[M], order: list[str], narrow: QuerySet[Any]) -> QuerySet[M]:
-    """Return the rows that have the keys of these narrow ones, which are a slice in the same order; one query."""
+    """Return the rows with the keys of these narrow rows, which are a slice in the same order; one query."""
     return rows.filter(pk__in=narrow.values("pk")).order_by(*order)
 
 
@@ -82,7 +81,7 @@ def _after(order: list[str], values: list[Any]) -> Q:
 
 
 def cursor_at(backwards: bool, row: Model, order: list[str]) -> str:
-    """Return the cursor of the page that goes on after this row, or ends before it."""
+    """Return the cursor of the page that begins after this row, or ends before it."""
     values = [_value(row, name) for name in order]
     return base64.urlsafe_b64encode(json.dumps([backwards, *values]).encode()).decode().rstrip("=")
 

@@ -1,4 +1,4 @@
-"""Key figures as tiles: label, value, unit, change, alarm."""
+"""KPIs as tiles: label, value, unit, change, alert."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ Tile = dict[str, Any]
 MONTH = "month"
 DAYS, DAY, STEPS = timedelta(days=30), timedelta(days=1), 12
 TIME = "time"  # in its natural unit
-MONTH_WORDS = {"median_decision_time_seconds": TIME, "auto_approval_rate": "{:.1%}", "ml_accuracy": "{:.1%}"}
-FRESH = timedelta(minutes=5)  # the worker counts every minute; older figures mean that none runs
+MONTH_FORMATS = {"median_decision_time_seconds": TIME, "auto_approval_rate": "{:.1%}", "ml_accuracy": "{:.1%}"}
+FRESH = timedelta(minutes=5)  # the worker saves a snapshot every minute; an older one means that none runs
 
-# Whatever waits or was decided since, held against each moment; the rest of the table is not read.
-LAST_DAY = """
+# What is pending or was decided in the last day, counted at each moment; the rest of the table is not read.
+LAST_DAY_SQL = """
 select count(d.created_at), count(d.created_at) filter (where d.sla_due_at <= moment)
 from generate_series(%(since)s::timestamptz, %(now)s::timestamptz, interval '2 hours') moment left join (
     select created_at, sla_due_at, 'infinity'::timestamptz as until from approvals_waiting
@@ -33,21 +33,23 @@ group by moment order by moment
 
 
 def queue_kpis(now: datetime) -> list[Tile]:
-    """Return the five tiles over the queue: what waits, what is late, and the last 30 days.
+    """Return the five tiles above the queue: how many are pending, how many are late, and the last 30 days.
 
-    How each came about (its course, its change) is read of what the worker counted; without one there is none.
+    The trend and the change of each come from the worker's snapshot; without a snapshot there are none.
     """
-    waiting = Waiting.objects.all()
-    late = counted(waiting.filter(sla_due_at__lte=now))
+    queue = Waiting.objects.all()
+    late = counted(queue.filter(sla_due_at__lte=now))
     month = kept_month(now) or count_month(now)
     before, course = month.get("before", {}), month.get("course", {})
 
     def month_tile(make: Callable[..., Tile], label: str, name: str, kind: str) -> Tile:
-        made = make(f"{label}, 30 days", month[name], before.get(name))
-        return made | _drawn([value for value in course.get(name, []) if value is not None], kind, MONTH_WORDS[name])
+        plain_tile = make(f"{label}, 30 days", month[name], before.get(name))
+        return plain_tile | _trend(
+            [value for value in course.get(name, []) if value is not None], kind, MONTH_FORMATS[name]
+        )
 
     return [
-        day_tile("Pending", counted(waiting), course.get("pending", []), "cyan"),
+        day_tile("Pending", counted(queue), course.get("pending", []), "cyan"),
         day_tile("SLA breached", late, course.get("late", []), "alert", alert=late != "0"),
         month_tile(time_tile, "Median decision", "median_decision_time_seconds", "accent"),
         month_tile(rate_tile, "Auto-approved", "auto_approval_rate", "violet"),
@@ -56,55 +58,55 @@ def queue_kpis(now: datetime) -> list[Tile]:
 
 
 def kept_month(now: datetime) -> dict[str, Any] | None:
-    """Return the figures of the last 30 days as the worker counted them lately, or None."""
-    kept = KeyFigures.objects.filter(name=MONTH, counted_at__gte=now - FRESH).first()
-    return kept.value if kept else None
+    """Return the worker's snapshot of the last 30 days, or None if there is no recent one."""
+    snapshot = KeyFigures.objects.filter(name=MONTH, counted_at__gte=now - FRESH).first()
+    return snapshot.value if snapshot else None
 
 
 def count_month(now: datetime) -> dict[str, Any]:
-    """Count what the queue's tiles show of the last 30 days; reads every patch of them."""
-    return _figures(now - DAYS, now, now)
+    """Compute what the queue's tiles show of the last 30 days; reads every patch of that time."""
+    return _month_kpis(now - DAYS, now, now)
 
 
 def count_course(now: datetime) -> dict[str, Any]:
-    """Count how the tiles came about: the 30 days before, the last 30 and the last day in steps; for the worker."""
+    """Compute the tiles' trends (the 30 days before, the last 30 and the last day in steps); for the worker."""
     step = DAYS / STEPS
-    parts = [_figures(now - DAYS + step * part, now - DAYS + step * (part + 1), now) for part in range(STEPS)]
+    parts = [_month_kpis(now - DAYS + step * part, now - DAYS + step * (part + 1), now) for part in range(STEPS)]
     pending, late = _last_day(now)
     return {
-        "before": _figures(now - 2 * DAYS, now - DAYS, now),
-        "course": {name: [part[name] for part in parts] for name in MONTH_WORDS} | {"pending": pending, "late": late},
+        "before": _month_kpis(now - 2 * DAYS, now - DAYS, now),
+        "course": {name: [part[name] for part in parts] for name in MONTH_FORMATS} | {"pending": pending, "late": late},
     }
 
 
-def _figures(since: datetime, until: datetime, now: datetime) -> dict[str, Any]:
-    found = summary(since, until, now)
-    return {name: found[name] for name in MONTH_WORDS}
+def _month_kpis(since: datetime, until: datetime, now: datetime) -> dict[str, Any]:
+    kpis = summary(since, until, now)
+    return {name: kpis[name] for name in MONTH_FORMATS}
 
 
 def _last_day(now: datetime) -> tuple[list[int], list[int]]:
-    """Return how many waited, and how many of them were late, every two hours of the last day up to now."""
+    """Return how many were pending, and how many of them late, every two hours of the last day up to now."""
     with connection.cursor() as cursor:
-        cursor.execute(LAST_DAY, {"since": now - DAY, "now": now})
+        cursor.execute(LAST_DAY_SQL, {"since": now - DAY, "now": now})
         rows = cursor.fetchall()
     return [waited for waited, _ in rows], [late for _, late in rows]
 
 
 def day_tile(label: str, value: str, course: Sequence[int], kind: str, *, alert: bool = False) -> Tile:
-    """Return a count of now with its course over the last day and what that came to."""
+    """Return the present count with its trend and change over the last day."""
     change = course[-1] - course[0] if course else 0
     delta = f"{abs(change):,} in 24 h" if change else ""
-    return tile(label, value, delta=delta, direction=_direction(change, 0), alert=alert) | _drawn(
+    return tile(label, value, delta=delta, direction=_direction(change, 0), alert=alert) | _trend(
         course, kind, "{:,.0f}", "24 hours"
     )
 
 
-def _drawn(course: Sequence[float], kind: str, words: str, period: str = "30 days") -> Tile:
-    """Return a course for the page: the numbers, the colour, and for who does not see it where it went."""
+def _trend(course: Sequence[float], kind: str, number_format: str, period: str = "30 days") -> Tile:
+    """Return a trend for the page: the numbers, the colour, and a sentence for people who do not see the chart."""
     if len(course) < 2:
         return {}
     first, last, low, high = (
-        " ".join(natural(value)) if words == TIME else words.format(value)
+        " ".join(natural(value)) if number_format == TIME else number_format.format(value)
         for value in (course[0], course[-1], min(course), max(course))
     )
     return {

@@ -1,4 +1,4 @@
-"""What a page missed while its event stream was away."""
+"""What a page missed while its event stream was disconnected."""
 
 from datetime import datetime, timedelta
 
@@ -9,10 +9,10 @@ REPLAYED = timedelta(minutes=10)
 MOST = 500
 
 
-def since(place: int, now: datetime) -> list[Sequenced] | None:
-    """Return the entries after a place in the log, oldest first; None when they are too old or too many."""
+def since(position: int, now: datetime) -> list[Sequenced] | None:
+    """Return the entries after a position in the log, oldest first; None if they are too old or too many."""
     rows = (
-        Entry.objects.filter(leaf__seq__gt=place)
+        Entry.objects.filter(leaf__seq__gt=position)
         .order_by("leaf__seq")
         .values_list("leaf__seq", "type", "object_type", "object_id", "at")[: MOST + 1]
     )

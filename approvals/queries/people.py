@@ -22,9 +22,9 @@ from audit.statements import query, query_prepared
 
 from .row_reader import RowReader
 
-# Plain SQL here: every verdict and every request of a person asks this, and composing the ORM's query cost ten times
-# what the database needed. Whose follows it.
-MEMBERSHIPS = """
+# Plain SQL: every verdict and every request of a person runs this, and composing it through the ORM costs many times
+# what the database needs. The caller appends a condition on the user id.
+MEMBERSHIPS_SQL = """
 select member.user_id, team.name as team, type.app_label || '.' || permission.codename as permission
 from approvals_user_groups member
 join approvals_user person on person.id = member.user_id
@@ -46,16 +46,18 @@ def reviewer_from_db(
 ) -> Reviewer:
     """Return what the rules need to know of a user. Being a superuser makes nobody a reviewer: only groups count.
 
-    `among` are memberships just read with theirs among them; without it one query. `absent` are those they stand in
-    for. Where there is a provider of single sign-on, one query more.
+    `among` are memberships just read that include this user's; without it one query reads them. `absent` are the people
+    they stand in for. With single sign-on one more query.
     """
-    mine = [each for each in (memberships([user.pk]) if among is None else among) if each[0] == user.pk]
+    own_memberships = [
+        membership for membership in (memberships([user.pk]) if among is None else among) if membership[0] == user.pk
+    ]
     return Reviewer(
         id=user.pk,
         email=user.email,
         username=user.username,
-        groups=frozenset(group for _, group, _ in mine),
-        permissions=frozenset(permission for _, _, permission in mine if permission),
+        groups=frozenset(group for _, group, _ in own_memberships),
+        permissions=frozenset(permission for _, _, permission in own_memberships if permission),
         authn=authn,
         absent=absent,
         addresses=verified_addresses(user) if settings.OIDC_ISSUER else frozenset(),
@@ -65,20 +67,20 @@ def reviewer_from_db(
 
 
 def held(user: User) -> str:
-    """Return why this account decides nothing at present, as it was read; '' where it does."""
+    """Return why this account is held, from its columns as read; '' if it is not."""
     return why_held(user.held_since, user.held_for, user.owner_confirmed_at)
 
 
 def reviewer_shown(user: User, absent: tuple[Absent, ...] = ()) -> Reviewer:
-    """Return what pages need to know of a user: as their request found them, so no query after `signed_in`. What is
-    decided asks again, under its lock."""
+    """Return what pages need to know of a user, from what `signed_in` read for their request, without a query. A
+    decision reads it again, under its lock."""
     return reviewer_from_db(user, among=user.memberships_read, absent=absent)
 
 
-SIGNED_IN = f"""
+SIGNED_IN_SQL = f"""
 select {USERS.columns},
        (select json_agg(json_build_array(user_id, team, permission))
-        from ({MEMBERSHIPS} = approvals_user.id) membership),
+        from ({MEMBERSHIPS_SQL} = approvals_user.id) membership),
        (select json_agg(type.app_label || '.' || permission.codename)
         from approvals_user_user_permissions granted
         join auth_permission permission on permission.id = granted.permission_id
@@ -89,19 +91,21 @@ from approvals_user where id = %s
 
 
 def signed_in(key: int | str) -> User | None:
-    """Return an account with its memberships and its own permissions at this moment; one query."""
-    found = query_prepared(SIGNED_IN, [int(key)])
-    if not found:
+    """Return an account with its present memberships and own permissions; one query."""
+    rows = query_prepared(SIGNED_IN_SQL, [int(key)])
+    if not rows:
         return None
-    [[*row, rights, own]] = found
+    [[*row, read_memberships, own_permissions]] = rows
     user = USERS.instance(row)
-    user.memberships_read = as_memberships(rights)
-    user.permissions_read = frozenset([*(name for _, _, name in user.memberships_read if name), *(own or ())])
+    user.memberships_read = as_memberships(read_memberships)
+    user.permissions_read = frozenset(
+        [*(name for _, _, name in user.memberships_read if name), *(own_permissions or ())]
+    )
     return user
 
 
 def as_memberships(rows: Iterable[Sequence[Any]] | None) -> list[Membership]:
-    """Return memberships that came as a JSON array, null for none."""
+    """Return memberships from rows of a JSON array; None is an empty one."""
     return [(member, team, permission) for member, team, permission in rows or ()]
 
 
@@ -110,7 +114,7 @@ def verified_addresses(user: User) -> frozenset[str]:
     return frozenset(EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True))
 
 
-IDENTITIES = """
+IDENTITIES_SQL = """
 select id, 'address:' || lower(email) from approvals_user where id = any(%(ids)s) and email <> ''
 union select user_id, 'address:' || lower(email) from account_emailaddress where verified and user_id = any(%(ids)s)
 union select user_id, 'subject:' || provider || ' ' || uid from socialaccount_socialaccount where user_id = any(%(ids)s)
@@ -127,40 +131,40 @@ union select user_id from socialaccount_socialaccount where (provider, uid) in (
 
 
 def accounts_of(user: User) -> frozenset[int]:
-    """Return every account that is this person's by the measure of `one_person_once`, their own with it; one query."""
+    """Return every account that belongs to this person, as `one_person_once` defines it, and this one; one query."""
     return frozenset(pk for (pk,) in query(OWN_ACCOUNTS_SQL, {"id": user.pk}))
 
 
 def one_person_once(people: list[Approver]) -> list[Approver]:
-    """Return these people with those accounts put together that have a provider's subject or an address in common.
+    """Return these people with accounts merged that share a subject of the provider or an e-mail address.
 
-    The database lets no two accounts have the same subject or the same address of their own; what is left is an
-    account whose own address the provider has verified for somebody who signs in to another. The lower id counts.
+    The database refuses two accounts with the same subject or the same own address. What remains is an account whose
+    own address the provider has verified for somebody who signs in to another account. The lower id is kept.
     """
     if len(people) < 2:
         return people
-    rows = query(IDENTITIES, {"ids": [one.id for one in people]})
-    keys = {one.id: {key for user_id, key in rows if user_id == one.id} for one in people}
+    rows = query(IDENTITIES_SQL, {"ids": [person.id for person in people]})
+    keys = {person.id: {key for user_id, key in rows if user_id == person.id} for person in people}
     distinct: list[tuple[Approver, set[str]]] = []
-    for one in people:
-        same = [other for other in distinct if other[1] & keys[one.id]]
+    for person in people:
+        same = [other for other in distinct if other[1] & keys[person.id]]
         distinct = [other for other in distinct if other not in same]
-        parts = [*(approver for approver, _ in same), one]
+        parts = [*(approver for approver, _ in same), person]
         merged = Approver(min(part.id for part in parts), frozenset().union(*(part.groups for part in parts)))
-        distinct.append((merged, keys[one.id].union(*(known for _, known in same))))
+        distinct.append((merged, keys[person.id].union(*(other_keys for _, other_keys in same))))
     return sorted((approver for approver, _ in distinct), key=lambda approver: approver.id)
 
 
 def approvers(
     user_ids: Iterable[int], among: list[Membership] | None = None, deciders: Collection[str] = ()
 ) -> list[Approver]:
-    """Return those of these people who may still review, with their present groups; `among` as for `person`.
+    """Return those of these people who may still review, with their present groups; `among` as in `reviewer_from_db`.
 
-    Somebody who left the reviewers, or the groups that decide under the policy, or was switched off since they gave
-    their verdict counts no longer, and one person with two accounts counts once.
+    Somebody who has since left the reviewers, or the groups that decide under the policy, or whose account was switched
+    off, no longer counts. One person with two accounts counts once.
     """
-    wanted = set(user_ids)
-    found = [each for each in (memberships(wanted) if among is None else among) if each[0] in wanted]
+    ids = set(user_ids)
+    found = [each for each in (memberships(ids) if among is None else among) if each[0] in ids]
     may = {user_id for user_id, _, permission in found if permission == REVIEW_DECISION}
     groups = {user_id: frozenset(group for member, group, _ in found if member == user_id) for user_id in may}
     people = [Approver(user_id, groups[user_id]) for user_id in sorted(may)]
@@ -173,15 +177,15 @@ def reviewers() -> QuerySet[User]:
 
 
 def ids_by_name(names: Collection[str]) -> dict[str, int]:
-    """Return which active person each of these names is: user names or e-mail addresses, folded; one query."""
+    """Return which active person each of these names is: user names or e-mail addresses, case-folded; one query."""
     spelled = User.objects.filter(is_active=True).annotate(address=Lower("email"), name=Lower("username"))
     rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
-    wanted = set(names)
-    return {name: pk for pk, *spellings in rows for name in spellings if name in wanted}
+    names_wanted = set(names)
+    return {name: pk for pk, *spellings in rows for name in spellings if name in names_wanted}
 
 
-# Tags are taken off as `policy.submitters.same` does.
-ACCOUNTS_NAMED = r"""
+# Removes +tags from addresses as `policy.submitters.same` does.
+ACCOUNTS_NAMED_SQL = r"""
 with spelled as (
     select id, unnest(array[lower(email), lower(username)] || former_names) as name from approvals_user
     union select user_id, lower(email) from account_emailaddress where verified
@@ -194,7 +198,7 @@ where regexp_replace(name, '(.)\+[^@]*@', '\1@') = any(%s) group by spelled.id, 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account that values of a patch name, and by which spellings (`policy.submitters.same`)."""
+    """An account that a patch names, and the names by which it does (as `policy.submitters.same` compares them)."""
 
     id: int
     active: bool
@@ -203,23 +207,23 @@ class Account:
 
 def accounts_named(values: Iterable[str]) -> list[Account]:
     """Return the accounts that these values name, by present and former names; one query, none for no values."""
-    wanted = frozenset().union(*map(all_in, values))
-    if not wanted:
+    spellings = frozenset().union(*map(all_in, values))
+    if not spellings:
         return []
-    rows = query(ACCOUNTS_NAMED, [sorted(wanted)])
+    rows = query(ACCOUNTS_NAMED_SQL, [sorted(spellings)])
     return [Account(key, active, frozenset(names)) for key, active, names in rows]
 
 
 def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
-    """Return by user name how entries of the audit log name these people; one query, none for nobody."""
+    """Return, by user name, the pseudonyms of these people in the audit log; one query, none for nobody."""
     rows = User.objects.filter(username__in=usernames).values_list("username", "pk") if usernames else []
     return {username: f"user:{pk}" for username, pk in rows}
 
 
 def why_not_a_name(name: str, but: int | None = None) -> str | None:
     """Return why an account, `but` or a new one, may not have this user name; one query."""
-    others = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
-    return why_not(name, (other for names in others for other in names if other))
+    other_accounts = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
+    return why_not(name, (other for names in other_accounts for other in names if other))
 
 
 def account_of(text: str) -> User | None:
@@ -242,9 +246,9 @@ FACTORS = {"totp": "an authenticator app", "webauthn": "a security key", "recove
 
 
 def second_factors(user: User) -> list[str]:
-    """Return in words by what a person proves who they are beside a password."""
+    """Return in words which second factors a person has."""
     types = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
-    return [words for type, words in FACTORS.items() if type in types]
+    return [label for type, label in FACTORS.items() if type in types]
 
 
 def tokens_of(user: User) -> QuerySet[ApiToken]:
@@ -253,18 +257,18 @@ def tokens_of(user: User) -> QuerySet[ApiToken]:
 
 
 def named(text: str) -> QuerySet[User]:
-    """Return the people a filter means: by user name or e-mail address, or by a part of their full name."""
+    """Return the people that a filter's text matches: a user name, an e-mail address or a part of a full name."""
     full_name = Concat("first_name", Value(" "), "last_name")
-    wanted = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
-    return User.objects.annotate(full_name=full_name).filter(wanted)
+    condition = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
+    return User.objects.annotate(full_name=full_name).filter(condition)
 
 
 def offered() -> list[tuple[str, str]]:
-    """Return up to 100 people who review, name and e-mail address, to choose from while one types."""
+    """Return up to 100 reviewers, name and e-mail address, as suggestions while somebody types."""
     people = User.objects.filter(groups__permissions__codename="review_decision").order_by("first_name", "username")
     return [(str(user), user.email or user.username) for user in people.distinct()[:100]]
 
 
 def memberships(user_ids: Collection[int]) -> list[Membership]:
-    """Return the memberships of those of these people who are active, as they are now; one query, none for nobody."""
-    return query(f"{MEMBERSHIPS} = any(%s)", [list(user_ids)]) if user_ids else []
+    """Return the present memberships of those of these people who are active; one query, none for nobody."""
+    return query(f"{MEMBERSHIPS_SQL} = any(%s)", [list(user_ids)]) if user_ids else []

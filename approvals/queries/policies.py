@@ -8,7 +8,7 @@ from approvals.models import PolicyVersion
 from approvals.policy import term_table
 from audit.statements import query_prepared
 
-CURRENT = """
+CURRENT_VERSIONS_SQL = """
 select version.id, version.sha256, policy.name
 from approvals_policy policy join approvals_policyversion version on version.id = policy.current_id
 where policy.enabled order by policy.position
@@ -16,15 +16,16 @@ where policy.enabled order by policy.position
 
 
 def current_versions() -> list[PolicyVersion]:
-    """Return the current version of every enabled policy, in the order they are asked; one narrow query.
+    """Return the current version of every enabled policy, in the order in which they are tried; one narrow query.
 
-    What a version says is read once a process: a trigger refuses any change of it, and its digest is in the key.
+    The rows of a version are read once a process: a trigger refuses any change of them, and the cache key has their
+    digest.
     """
-    return list(_versions(tuple(query_prepared(CURRENT))))
+    return list(_versions(tuple(query_prepared(CURRENT_VERSIONS_SQL))))
 
 
 def version_of(key: int, sha256: str, policy: str) -> PolicyVersion:
-    """Return the version with this key, digest and present name of its policy; a query once a process."""
+    """Return the version with this key and digest, of the policy that has this name now; one query a process."""
     return _versions(((key, sha256, policy),))[0]
 
 

@@ -53,7 +53,7 @@ ORDERS: dict[str, list[str]] = {
 """Every order has its index on `Waiting`; there is no order without one."""
 
 COUNT_LIMIT = 1_000
-READ_LIMIT = 20_000  # rows read once to count all tabs; beyond, a thousand of each are found sooner
+READ_LIMIT = 20_000  # rows read once to count all tabs; above it, counting up to 1,000 for each tab is faster
 FACET_LIMIT = 50
 FACETS = {
     "cwe": "cwe_ids",
@@ -103,8 +103,8 @@ def pending() -> QuerySet[Decision]:
 def queue_rows(
     filters: Filters, now: datetime, person: Reviewer | None = None, unseen: Collection[str] = ()
 ) -> QuerySet[Waiting]:
-    """Return which of them match, in the narrow rows that are counted and sorted; no word is found by the `unseen`
-    columns of a patch."""
+    """Return the queue rows that match; lazily, in no order. The search text finds no patch by its `unseen` columns
+    alone."""
     rows = Waiting.objects.filter(*_conditions(filters, now))
     if filters.mine:
         rows = rows.filter(needs_approval_of(person)) if person else rows.none()
@@ -112,7 +112,7 @@ def queue_rows(
 
 
 def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
-    """Yield what the filters ask."""
+    """Yield one condition for each filter that is set."""
     if filters.priority:
         yield Q(priority=Priority[filters.priority.upper()])
     if filters.sla:
@@ -134,31 +134,31 @@ def _conditions(filters: Filters, now: datetime) -> Iterator[Q]:
         names = alias_names(filters.cve) or [filters.cve.upper()]
         patches = Patch.objects.filter(vulnerability_ids__overlap=names)
         yield Q(pk__in=Decision.objects.filter(status=Status.PENDING, patch__in=patches).values("pk"))
-    if filters.lines:  # few change the same lines: found by the index on patches, not by a column of every row
-        same = Q(change_sha256=filters.lines) | Q(change_spaceless_sha256=filters.lines)
-        yield Q(pk__in=Decision.objects.filter(patch__in=Patch.objects.filter(same)).values("pk"))
+    if filters.lines:  # few change the same lines: the index on patches finds them, without a column on queue rows
+        same_lines = Q(change_sha256=filters.lines) | Q(change_spaceless_sha256=filters.lines)
+        yield Q(pk__in=Decision.objects.filter(patch__in=Patch.objects.filter(same_lines)).values("pk"))
     if filters.wargaming == "disagrees":
         yield Q(ml_prediction=True, wargaming="failed") | Q(ml_prediction=False, wargaming="passed")
     elif filters.wargaming:
         yield Q(wargaming=filters.wargaming)
-    for name, column in PLAIN.items():
+    for name, column in EQUALITY_FILTERS.items():
         if value := getattr(filters, name):
             yield Q(**{column: value})
-    for name, model in NAMED.items():
-        if value := getattr(filters, name):  # its key, so that an index on keys says all
+    for name, model in NAME_FILTERS.items():
+        if value := getattr(filters, name):  # by its key, which the indexes have
             yield Q(**{name: model._default_manager.filter(name=value).values("pk")[:1]})
 
 
-PLAIN = {
+EQUALITY_FILTERS = {
     "severity": "severity",
     "package": "package_name",
     "ecosystem": "ecosystem",
     "language": "language",
 }
-"""Filters that ask for one value of one fact."""
-NAMED: dict[str, type[Model]] = {"producer": Producer, "policy": Policy}
-SOUGHT = {"q", "cwe", "cve", "package", "lines"}
-"""Filters under which the work is to find the rows, each by an index of its own."""
+"""Filters that compare one column with one value."""
+NAME_FILTERS: dict[str, type[Model]] = {"producer": Producer, "policy": Policy}
+SEARCH_FILTERS = {"q", "cwe", "cve", "package", "lines"}
+"""Filters for which finding the rows is the costly part, each by an index of its own."""
 
 
 def _in_sla_state(state: str, now: datetime) -> Q:
@@ -172,38 +172,38 @@ def _in_sla_state(state: str, now: datetime) -> Q:
 
 
 def needs_approval_of(person: Reviewer) -> Q:
-    """Return 'needs my approval' in SQL, of waiting rows: I am a reviewer, neither I nor anybody in my name has a live
+    """Return 'needs my approval' in SQL, for queue rows: I am a reviewer, neither I nor anybody in my name has a live
     review here, I did not submit it, am in one of the groups that decide under its policy, and a gate that names people
     names me."""
     if REVIEW_DECISION not in person.permissions:
         return Q(pk__in=[])
-    heard = Voice.objects.filter(decision=OuterRef("pk"), user=person.id)
-    # The gate by its key, a look-up for each row: joined, whole tables were read anew for each row and row again where
-    # statistics knew of none, which took a minute for 100.
+    own_reviews = Voice.objects.filter(decision=OuterRef("pk"), user=person.id)
+    # A look-up of the gate by its key for each row. As a join, PostgreSQL without statistics reads whole tables again
+    # for each row, which takes a minute for 100 rows.
     patch = Decision.objects.filter(pk=OuterRef(OuterRef("pk"))).values("patch_id")
-    named = Gate.objects.filter(pk=Subquery(patch), allowed_approvers__len__gt=0)
-    others = named.exclude(allowed_approvers__overlap=sorted(names_of(person)))
-    asked = ~Exists(heard) & ~Exists(others) & ~_submitted_by(ever_named(person))
-    # Few policies name groups; mostly this asks once and joins nothing.
+    naming_gates = Gate.objects.filter(pk=Subquery(patch), allowed_approvers__len__gt=0)
+    gates_of_others = naming_gates.exclude(allowed_approvers__overlap=sorted(names_of(person)))
+    condition = ~Exists(own_reviews) & ~Exists(gates_of_others) & ~_submitted_by(ever_named(person))
+    # Few policies name groups; mostly this is one query and no join.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))
-    if shut := list(closed.values_list("pk", flat=True)):
-        asked &= ~Q(decision__policy_version__in=shut)
-    return asked
+    if closed_keys := list(closed.values_list("pk", flat=True)):
+        condition &= ~Q(decision__policy_version__in=closed_keys)
+    return condition
 
 
 def _submitted_by(names: frozenset[str]) -> Q:
-    """Return in SQL whether a waiting row was submitted by somebody of these names; with a tag, it is theirs too."""
-    mine = Q(pk__in=[])
+    """Return, in SQL, whether a queue row was submitted under one of these names, also with a +tag in the address."""
+    condition = Q(pk__in=[])
     for name in sorted({same(name) for name in names}):
         local, at, domain = name.rpartition("@")
-        mine |= Q(submitted_by__iexact=name)
+        condition |= Q(submitted_by__iexact=name)
         if at:
-            mine |= Q(submitted_by__istartswith=f"{local}+", submitted_by__iendswith=f"@{domain}")
-    return mine
+            condition |= Q(submitted_by__istartswith=f"{local}+", submitted_by__iendswith=f"@{domain}")
+    return condition
 
 
 def without(filters: Filters, name: str) -> Filters:
-    """Return the filters with one of them off: what a tab or a facet counts under."""
+    """Return the filters with one of them off, under which a tab or a facet is counted."""
     return having(filters, name, next(item.default for item in fields(filters) if item.name == name))
 
 
@@ -213,10 +213,10 @@ def having(filters: Filters, name: str, value: Any) -> Filters:
 
 
 def arrivals(rows: QuerySet[Waiting], since: datetime | None, ids: Collection[UUID]) -> QuerySet[Waiting]:
-    """Return which of these rows came after a moment, or are named: a patch may be committed after its own time."""
-    named = Q(decision_id__in=ids)
-    came = Decision.objects.filter(Q(created_at__gt=since) | named if since else named, status=Status.PENDING)
-    return rows.filter(pk__in=came.values("pk"))
+    """Return the rows that came after a time or have one of these ids: a patch may be committed later than its time."""
+    has_id = Q(decision_id__in=ids)
+    arrived = Decision.objects.filter(Q(created_at__gt=since) | has_id if since else has_id, status=Status.PENDING)
+    return rows.filter(pk__in=arrived.values("pk"))
 
 
 def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bool]:
@@ -227,8 +227,8 @@ def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bo
     else:
         rows = rows.annotate(value=F(column)).exclude(value="")
     grouped = rows.order_by().values("value").annotate(found=Count("*")).order_by("-found", "value")
-    found = list(grouped.values_list("value", "found")[: FACET_LIMIT + 1])
-    return [(value, shown_count(count)) for value, count in found[:FACET_LIMIT]], len(found) > FACET_LIMIT
+    values = list(grouped.values_list("value", "found")[: FACET_LIMIT + 1])
+    return [(value, shown_count(count)) for value, count in values[:FACET_LIMIT]], len(values) > FACET_LIMIT
 
 
 def counted(rows: QuerySet[Any]) -> str:
@@ -236,30 +236,30 @@ def counted(rows: QuerySet[Any]) -> str:
     return shown_count(rows.order_by()[: COUNT_LIMIT + 1].count())
 
 
-def shown_count(found: int) -> str:
-    return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
+def shown_count(count: int) -> str:
+    return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
 
 
 def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None = None) -> dict[str, str]:
     """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query,
-    two where more than `READ_LIMIT` rows are found by what is sought."""
+    two where a search finds more than `READ_LIMIT` rows."""
     bare = queue_rows(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
-    found = None
-    if any(getattr(filters, name) for name in SOUGHT):  # finding them is the work: once, not once a priority
-        found = _grouped(bare[: READ_LIMIT + 1], "priority")
-    if found is None or found.total() > READ_LIMIT:
+    counts = None
+    if any(getattr(filters, name) for name in SEARCH_FILTERS):  # find the rows once, not once for each priority
+        counts = _grouped(bare[: READ_LIMIT + 1], "priority")
+    if counts is None or counts.total() > READ_LIMIT:
         few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
-        found = _grouped(few[0].union(*few[1:], all=True), "priority")
-    return {"all": shown_count(found.total())} | {
-        priority.name.lower(): shown_count(found[priority]) for priority in Priority
+        counts = _grouped(few[0].union(*few[1:], all=True), "priority")
+    return {"all": shown_count(counts.total())} | {
+        priority.name.lower(): shown_count(counts[priority]) for priority in Priority
     }
 
 
 def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
-    """Count the rows by a column where they are: the ORM groups no part, and thousands of rows take Python a while."""
+    """Count the rows by a column in the database: the ORM cannot group a slice, and counting them in Python is slow."""
     try:
         sql, parameters = rows.query.sql_with_params()
-    except EmptyResultSet:  # narrowed to nothing before anybody asked
+    except EmptyResultSet:  # the filters match nothing, so there is no statement
         return Counter()
     with connection.cursor() as cursor:
         cursor.execute(f"select {column}, count(*) from ({sql}) few group by {column}", parameters)  # noqa: S608 - the ORM's own
@@ -290,11 +290,11 @@ def with_card_data(decisions: list[Decision], person: Reviewer, now: datetime) -
     for decision in decisions:
         live = reviews[decision.pk]
         decision.others_present = present.get(decision.patch_id, [])  # type: ignore[attr-defined]
-        given = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
-        # As on its page, which can ask for a password; the card leads there, also if it is unopened.
+        approved_by = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
+        # As if on its page with a fresh sign-in: the card leads to the page, which can ask for a password.
         seen = Intent(Verdict.APPROVE, decision.patch.sha256, authenticated_at=now, factor_at=now)
-        decision.approvers = given  # type: ignore[attr-defined]
-        decision.open_slots = [None] * max(0, decision.required_approvals - len(given))  # type: ignore[attr-defined]
+        decision.approvers = approved_by  # type: ignore[attr-defined]
+        decision.open_slots = [None] * max(0, decision.required_approvals - len(approved_by))  # type: ignore[attr-defined]
         decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]
         decision.why_not = refusal(decision_facts(decision, live), person, seen, now)  # type: ignore[attr-defined]
         decision.may_review = REVIEW_DECISION in person.permissions  # type: ignore[attr-defined]
@@ -303,8 +303,8 @@ def with_card_data(decisions: list[Decision], person: Reviewer, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Where a decision stands in a list: our ids of those before and after it, its place from 1 on and of how many
-    (None and '' beyond the first thousand, or where it is not in the list)."""
+    """The neighbours of a decision in a list (our ids), its place, counted from 1, and the length of the list (None and
+    '' beyond the first thousand, or if it is not in the list)."""
 
     before: UUID | None
     after: UUID | None
@@ -333,22 +333,26 @@ def around(decision: Decision, filters: Filters, order: str, person: Reviewer, n
 
 def who_can(decision: Decision, now: datetime) -> Sequence[User]:
     """Return up to five active people whose approval helps: their groups let them review, they are not named on the
-    patch nor stand in for who is, a gate that names approvers names them and, where only an approval from a group is
-    missing, they are in it; members of required groups come first."""
+    patch and stand in for nobody who is, a gate that names approvers names them and, if only an approval from a group
+    is missing, they are in it; members of required groups come first."""
     live = list(decision.reviews.filter(withdrawn_at=None))
     people = User.objects.filter(
         is_active=True, held_since=None, groups__permissions__codename="review_decision"
     ).exclude(pk__in={review.reviewer_id for review in live} | {review.delegated_from_id for review in live} - {None})
     deciders = decision.policy_version.decider_groups
-    given = approvers((review.reviewer_id for review in live if review.verdict == Verdict.APPROVE), deciders=deciders)
+    approved_by = approvers(
+        (review.reviewer_id for review in live if review.verdict == Verdict.APPROVE), deciders=deciders
+    )
     running = Delegation.objects.filter(starts_at__lte=now, ends_at__gt=now, ended_at=None)
     if deciders:
         people = people.filter(pk__in=User.objects.filter(groups__name__in=deciders))
-    if only := must_come_from(given, decision.required_approvals, decision.required_groups):
+    if only := must_come_from(approved_by, decision.required_approvals, decision.required_groups):
         people = people.filter(pk__in=User.objects.filter(groups__name__in=only))
     if decision.patch.is_gate and (allowed := decision.patch.gate.allowed_approvers):
         people = people.filter(pk__in=ids_by_name(allowed).values())
-    if own := [one.id for one in accounts_named(getattr(decision.patch, role) for role in ROLES)]:
-        people = people.exclude(pk__in=own).exclude(pk__in=running.filter(person__in=own).values("delegate"))
+    if people_of_patch := [account.id for account in accounts_named(getattr(decision.patch, role) for role in ROLES)]:
+        people = people.exclude(pk__in=people_of_patch).exclude(
+            pk__in=running.filter(person__in=people_of_patch).values("delegate")
+        )
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
     return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]

@@ -1,4 +1,4 @@
-"""Approvals that stand and may be taken back together: of a model version, a policy version, a producer, a reviewer."""
+"""Approvals in force that may be revoked together: of a model version, a policy version, a producer, a reviewer."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ APPROVED = [Status.APPROVED, Status.AUTO_APPROVED]
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """Whose approvals are meant; at least one of the first four, all that are given hold together. `since` and `until`
-    bound when they were given. Producer, reviewer and policy version by their keys."""
+    """Which approvals to find: at least one of the first four is set, and all that are set must match. `since` and
+    `until` bound when they were approved. Producer, reviewer and policy version are keys."""
 
     model_version: str = ""
     policy_version: int | None = None
@@ -31,40 +31,40 @@ class Approvals:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The approvals that stand, by key, oldest first, and a digest of exactly this list."""
+    """The keys of the approvals in force that match, oldest first, and a digest of exactly this list."""
 
     keys: list[int]
     digest: str
 
 
 def standing(wanted: Approvals) -> QuerySet[Decision]:
-    """Return the approvals that are meant and stand, oldest first; lazily."""
-    return _meant(wanted).filter(status__in=APPROVED).order_by("id")
+    """Return the matching approvals that are in force, oldest first; lazily."""
+    return _matching(wanted).filter(status__in=APPROVED).order_by("id")
 
 
 def listed(wanted: Approvals) -> Listed:
-    """Return what would be revoked, one more than MOST at most."""
+    """Return what would be revoked, at most one more than MOST."""
     rows = list(standing(wanted).values_list("pk", "decision_id")[: MOST + 1])
-    lines = "\n".join(str(decision_id) for _, decision_id in rows)
-    return Listed([key for key, _ in rows], hashlib.sha256(lines.encode()).hexdigest())
+    content = "\n".join(str(decision_id) for _, decision_id in rows)
+    return Listed([key for key, _ in rows], hashlib.sha256(content.encode()).hexdigest())
 
 
 def shown(wanted: Approvals) -> list[Decision]:
-    """Return the newest of them for the preview; one query."""
+    """Return the newest matching approvals, for the preview; one query."""
     rows = standing(wanted).select_related("patch__producer", "policy_version__policy", "decided_by_user")
     return list(rows.defer("patch__wargaming_log").order_by("-decided_at", "-id")[:SHOWN])
 
 
 def changed_since(wanted: Approvals, at: datetime, limit: int = 5) -> tuple[list[Decision], list[Decision]]:
-    """Return the approvals that came, and those that were revoked, after somebody looked; at most `limit` each."""
-    rows = _meant(wanted).select_related("patch")
-    came = rows.filter(status__in=APPROVED, decided_at__gt=at).order_by("id")
-    gone = rows.filter(status=Status.REVOKED, revocation__revoked_at__gt=at).order_by("id")
-    return list(came[:limit]), list(gone[:limit])
+    """Return the approvals given, and those revoked, since a list was shown; at most `limit` each."""
+    rows = _matching(wanted).select_related("patch")
+    added = rows.filter(status__in=APPROVED, decided_at__gt=at).order_by("id")
+    revoked = rows.filter(status=Status.REVOKED, revocation__revoked_at__gt=at).order_by("id")
+    return list(added[:limit]), list(revoked[:limit])
 
 
 def acknowledged(decision: Decision) -> list[Acknowledgement]:
-    """Return what deployers said they acted on, oldest first; one query, none for what was never approved."""
+    """Return the acknowledgements of deployers, oldest first; one query, none for a decision never approved."""
     if decision.status not in {*APPROVED, Status.REVOKED}:
         return []
     rows = Acknowledgement.objects.filter(feed_entry__decision=decision).select_related("feed_entry")
@@ -84,16 +84,16 @@ def not_acknowledged(decision: Decision, now: datetime) -> list[str]:
 
 
 def item(decision: Decision, position: int) -> FeedEntry | None:
-    """Return the item of the feed at this position if it is one of this decision."""
+    """Return the feed entry at this position if it is about this decision."""
     return FeedEntry.objects.filter(decision=decision, position=position).first()
 
 
 def reviewer_named(text: str) -> User | None:
-    """Return the one person of this user name or e-mail address, in service or not."""
+    """Return the person with this user name or e-mail address, active or not."""
     return User.objects.filter(Q(username__iexact=text) | Q(email__iexact=text)).order_by("pk").first()
 
 
-def _meant(wanted: Approvals) -> QuerySet[Decision]:
+def _matching(wanted: Approvals) -> QuerySet[Decision]:
     rows = Decision.objects.exclude(status=Status.PENDING)
     if wanted.model_version:
         rows = rows.filter(patch__ml_model_version=wanted.model_version)
@@ -102,10 +102,10 @@ def _meant(wanted: Approvals) -> QuerySet[Decision]:
     if wanted.producer:
         rows = rows.filter(patch__producer=wanted.producer)
     if wanted.reviewer:
-        theirs = Review.objects.filter(
+        reviews = Review.objects.filter(
             Q(reviewer=wanted.reviewer) | Q(delegated_from=wanted.reviewer), verdict=Verdict.APPROVE, withdrawn_at=None
         )
-        rows = rows.filter(Exists(theirs.filter(decision=OuterRef("pk"))))
+        rows = rows.filter(Exists(reviews.filter(decision=OuterRef("pk"))))
     if wanted.since:
         rows = rows.filter(decided_at__gte=wanted.since)
     if wanted.until:

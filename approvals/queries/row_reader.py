@@ -1,5 +1,5 @@
-"""Rows of a model by prepared statements, for what every request, verdict or patch page reads: composing and reading
-through the ORM costs several times what the database needs for one row by its key."""
+"""Read rows of a model with prepared statements, for every request, verdict or patch page: for one row by its key the
+ORM takes several times as long as the database."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -13,23 +13,23 @@ M = TypeVar("M", bound=models.Model)
 
 
 class RowReader(Generic[M]):
-    """Instances of one model; `names` are the fields to read (all without any), the others load when asked for."""
+    """Reads instances of one model. `names` are the fields to read (all if none is named); others load on use."""
 
     def __init__(self, model: type[M], *names: str) -> None:
         self.model, self.names = model, names
 
     @cached_property
     def fields(self) -> list["models.Field[Any, Any]"]:
-        every = self.model._meta.concrete_fields  # in this order `from_db` wants them
-        return [field for field in every if not self.names or field.name in self.names]
+        all_fields = self.model._meta.concrete_fields  # in this order `from_db` wants them
+        return [field for field in all_fields if not self.names or field.name in self.names]
 
     @cached_property
     def columns(self) -> str:
-        """What a SELECT names, in the order that `instance` takes."""
+        """The columns for a SELECT, in the order that `instance` expects."""
         return self.columns_of(self.model._meta.db_table)
 
     def columns_of(self, table: str) -> str:
-        """Return the same where the statement calls the table by another name."""
+        """Return the columns of the table under this alias."""
         return ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
 
     @cached_property
@@ -47,30 +47,32 @@ class RowReader(Generic[M]):
 
     def instance(self, row: Sequence[Any]) -> M:
         """Return the instance of one row of `columns`."""
-        values = [self._read[place](value) if place in self._read else value for place, value in enumerate(row)]
+        values = [
+            self._converters[index](value) if index in self._converters else value for index, value in enumerate(row)
+        ]
         return self.model.from_db(connection.alias, self.attributes, values)
 
     def found(self, row: Sequence[Any]) -> M | None:
-        """Return the instance of one row of an outer join; None where it found none, which has no key."""
+        """Return the instance of one row of an outer join; None if it found no row (the key is NULL)."""
         return None if row[self._key] is None else self.instance(row)
 
     @cached_property
     def _key(self) -> int:
-        return next(place for place, field in enumerate(self.fields) if field.primary_key)
+        return next(index for index, field in enumerate(self.fields) if field.primary_key)
 
     @cached_property
-    def _read(self) -> dict[int, Any]:
-        """How to read the columns whose field does not take the value as it comes (JSON), by place."""
+    def _converters(self) -> dict[int, Any]:
+        """By index, how to read columns whose field converts the database's value (JSON)."""
         return {
-            place: lambda value, read=field.from_db_value: read(value, None, connection)
-            for place, field in enumerate(self.fields)
+            index: lambda value, convert=field.from_db_value: convert(value, None, connection)
+            for index, field in enumerate(self.fields)
             if hasattr(field, "from_db_value")
         }
 
 
 def split_row(row: Sequence[Any], *tables: RowReader[Any]) -> Iterator[Any]:
-    """Yield the instances of a joined row, which has the columns of these tables one after the other; None where an
-    outer join found none."""
+    """Yield the instances of a joined row, which has the columns of these tables one after the other; None if an outer
+    join found no row."""
     start = 0
     for table in tables:
         end = start + len(table.fields)

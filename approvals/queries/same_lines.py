@@ -1,4 +1,4 @@
-"""Which other patches change the same lines, and what this person did with them. The queue lists them."""
+"""Which other patches change the same lines, and what this person did with them; the queue lists them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from audit.statements import query, query_prepared
 
 from .queue import COUNT_LIMIT, shown_count
 
-# One statement for a page of cards. Each digest is looked up once, and no further than what is shown of its count.
-SAME_LINES = """
+# One statement for a page of cards. Each digest is looked up once, and counted no further than is shown.
+SAME_LINES_SQL = """
 select wanted.digest, count(*), count(*) filter (where few.status = 'pending'),
        array_agg(few.id) filter (where few.mine)
 from unnest(%(digests)s::text[]) wanted (digest), lateral (
@@ -30,7 +30,7 @@ from unnest(%(digests)s::text[]) wanted (digest), lateral (
 ) few
 group by wanted.digest
 """
-SPACED_OTHERWISE = """
+SPACED_OTHERWISE_SQL = """
 select count(*) from (
     select from approvals_patch patch
     join approvals_decision decision on decision.patch_id = patch.id
@@ -40,7 +40,7 @@ select count(*) from (
 ) few
 """
 
-READ_ALIKE = """
+READ_ALIKE_SQL = """
 select distinct seen.change_sha256, seen.change_files_sha256, seen.mark_codes
 from approvals_patch seen
 join approvals_patchview opened on opened.patch_id = seen.id and opened.user_id = %(user)s
@@ -48,7 +48,7 @@ where seen.mark_codes is not null and (seen.change_sha256, seen.change_files_sha
     select change_sha256, change_files_sha256 from approvals_patch where id = any(%(patches)s)
 )
 """
-WAITING_ALIKE = """
+WAITING_ALIKE_SQL = """
 select decision.decision_id, patch.sha256
 from approvals_patch patch
 join approvals_decision decision on decision.patch_id = patch.id
@@ -60,9 +60,9 @@ order by decision.id limit %(limit)s
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """How many other patches change the same lines, how many of them wait, and how many this person approved today.
+    """How many other patches change the same lines, how many are pending, and how many this person approved today.
 
-    A replaced revision does not count. Numbers are exact up to 1,000.
+    A superseded revision does not count. Numbers are exact up to 1,000.
     """
 
     others: int
@@ -75,50 +75,53 @@ class Alike:
 
 
 def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[int, Alike]:
-    """Return by the key of a decision which others change the same lines; none has no entry; one query at most."""
+    """Return, by decision key, the other patches that change the same lines, if there are some; one query at most."""
     digests = {digest for decision in decisions if (digest := decision.patch.change_sha256)}
     if not digests:
         return {}
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    asked = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
-    found = {digest: counts for digest, *counts in query_prepared(SAME_LINES, asked)}
+    parameters = {"digests": sorted(digests), "user": user_id, "today": today, "limit": COUNT_LIMIT + 2}
+    counts_by_digest = {digest: counts for digest, *counts in query_prepared(SAME_LINES_SQL, parameters)}
     return {
-        decision.pk: one
+        decision.pk: others
         for decision in decisions
-        if (counts := found.get(decision.patch.change_sha256)) and (one := _beside(decision, *counts)).others
+        if (counts := counts_by_digest.get(decision.patch.change_sha256))
+        and (others := _without_itself(decision, *counts)).others
     }
 
 
 def with_alike(decisions: list[Decision], user_id: int, now: datetime) -> list[Decision]:
-    """Set on each decision which others change the same lines, None for none, for its card; one query at most."""
-    found = alike(decisions, user_id, now)
+    """Set `alike` on each decision for its card, None if no other patch changes the same lines; one query at most."""
+    alike_by_key = alike(decisions, user_id, now)
     for decision in decisions:
-        decision.alike = found.get(decision.pk)  # type: ignore[attr-defined]
+        decision.alike = alike_by_key.get(decision.pk)  # type: ignore[attr-defined]
     return decisions
 
 
-def _beside(decision: Decision, every: int, waiting: int, mine: list[int] | None) -> Alike:
+def _without_itself(decision: Decision, total: int, pending_count: int, approved_keys: list[int] | None) -> Alike:
     """Return the counts without the decision itself."""
     counted, pending = decision.status != Status.SUPERSEDED, decision.status == Status.PENDING
-    return Alike(every - counted, waiting - pending, len(set(mine or ()) - {decision.pk}))
+    return Alike(total - counted, pending_count - pending, len(set(approved_keys or ()) - {decision.pk}))
 
 
 def spaced_otherwise(decision: Decision) -> str:
-    """Return how many other patches differ from this one in whitespace alone, '' for none; exact up to 1,000."""
+    """Return how many other patches differ from this one in whitespace only, '' for none; exact up to 1,000."""
     patch = decision.patch
     if patch.change_sha256 is None:
         return ""
-    asked = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
-    [(found,)] = query_prepared(SPACED_OTHERWISE, asked)
-    return shown_count(found) if found else ""
+    parameters = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
+    [(count,)] = query_prepared(SPACED_OTHERWISE_SQL, parameters)
+    return shown_count(count) if count else ""
 
 
 def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:
-    """Return the changes that this person opened and that change the lines of these patches in the same files."""
-    rows = query(READ_ALIKE, {"patches": list(patch_ids), "user": user_id})
+    """Return the changes this person has opened that change the same lines as these patches, in the same files."""
+    rows = query(READ_ALIKE_SQL, {"patches": list(patch_ids), "user": user_id})
     return tuple(Change(lines, files, frozenset(codes)) for lines, files, codes in rows)
 
 
 def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
-    """Return the other decisions that wait on the same lines as a patch, the oldest first, each with its digest."""
-    return [(ours, sha256) for ours, sha256 in query(WAITING_ALIKE, {"patch": patch_id, "limit": limit})]
+    """Return the other pending decisions on the same lines as a patch, the oldest first, each with its digest."""
+    return [
+        (decision_id, sha256) for decision_id, sha256 in query(WAITING_ALIKE_SQL, {"patch": patch_id, "limit": limit})
+    ]

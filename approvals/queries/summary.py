@@ -1,4 +1,4 @@
-"""S1's summary and what it lacked, for a period; the page and the API show the same numbers."""
+"""The reference API's summary and more, for a period; the page and the API show the same numbers."""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +7,9 @@ from django.db import connection
 
 from approvals.models import NO_DEADLINE, Priority, Status
 
-# People's decisions only: a machine that answers in a millisecond would make people look fast, and a lead who tidies
-# up makes them look slow. Compliance is of what people decided and of whatever is late, waiting or ended by anything.
-SUMMARY = """
+# Times are of people's decisions only: a policy that approves in a millisecond would make people look fast, and a lead
+# who cancels old patches would make them look slow. SLA compliance counts what people decided, and all that is late.
+SUMMARY_SQL = """
 select
     count(*),
     count(*) filter (where d.status = 'pending'),
@@ -37,7 +37,7 @@ from approvals_decision d join approvals_patch p on p.id = d.patch_id,
 where d.created_at >= %(since)s and d.created_at < %(until)s
 """
 
-BY_PRIORITY = """
+BY_PRIORITY_SQL = """
 select priority, status, count(*) from approvals_decision
 where created_at >= %(since)s and created_at < %(until)s group by priority, status
 """
@@ -71,12 +71,12 @@ def summary(since: datetime | None, until: datetime | None, now: datetime | None
     now = now or datetime.now(tz=LONG_AGO.tzinfo)
     period = {"since": since or LONG_AGO, "until": until or NO_DEADLINE, "now": now, "never": NO_DEADLINE}
     with connection.cursor() as cursor:
-        cursor.execute(SUMMARY, period)
+        cursor.execute(SUMMARY_SQL, period)
         numbers: dict[str, Any] = {
             name: float(value) if value is not None and position >= 10 and name != "sla_breached" else value
             for position, (name, value) in enumerate(zip(NAMES, cursor.fetchone() or (), strict=True))
         }
-        cursor.execute(BY_PRIORITY, period)
+        cursor.execute(BY_PRIORITY_SQL, period)
         groups = cursor.fetchall()
     decided = numbers["auto_approved"] + numbers["approved"] + numbers["rejected"]
     return numbers | {

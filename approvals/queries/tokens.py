@@ -1,4 +1,4 @@
-"""API tokens as every request of a machine looks them up."""
+"""Look up API tokens, for every request of a machine."""
 
 from approvals.models import ApiToken, Producer
 from audit.statements import query_prepared
@@ -9,15 +9,15 @@ TOKENS, PRODUCERS = RowReader(ApiToken), RowReader(Producer)
 
 
 def token_of(prefix: str) -> ApiToken | None:
-    """Return the token with this prefix, its producer with it, whether or not it still counts; one query."""
-    found = query_prepared(
+    """Return the token with this prefix, valid or not, with its producer; one query."""
+    rows = query_prepared(
         f"select {TOKENS.columns}, {PRODUCERS.columns} from approvals_apitoken "  # noqa: S608  our own names
         "left join approvals_producer on approvals_producer.id = producer_id where prefix = %s",
         [prefix],
     )
-    if not found:
+    if not rows:
         return None
-    [row] = found
+    [row] = rows
     token, producer = split_row(row, TOKENS, PRODUCERS)
     token.producer = producer
     return token  # type: ignore[no-any-return]

@@ -6,18 +6,18 @@ from datetime import datetime
 from approvals.models import Decision, User
 from approvals.policy.holding import why_held
 from approvals.policy.rules import Reviewer
-from audit.log import LAST, NO_ENTRY, Link
+from audit.log import LAST_ENTRY_SQL, NO_ENTRY, Link
 from audit.statements import query_prepared
 
 from .decision_facts import LiveReview
-from .delegations import ABSENT, standing_in
-from .people import MEMBERSHIPS, Membership, as_memberships, reviewer_from_db
+from .delegations import ABSENT_SQL, standing_in
+from .people import MEMBERSHIPS_SQL, Membership, as_memberships, reviewer_from_db
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictContext:
-    """The person who gives a verdict, with whom they stand in for; whether they had the patch's page open; the live
-    reviews; the memberships of everybody among these; and where the decision's entries end."""
+    """The person who gives a verdict, with those they stand in for; whether they have opened the patch's page; the live
+    reviews; the memberships of all these people; and the end of the decision's chain of audit entries."""
 
     person: Reviewer
     opened: bool
@@ -30,31 +30,32 @@ VERDICT_CONTEXT_SQL = f"""
 with live as (
     select reviewer_id, verdict, delegated_from_id from approvals_review
     where decision_id = %(decision)s and withdrawn_at is null
-), absent as ({ABSENT}), membership as (
-    {MEMBERSHIPS} in (select %(user)s union all select reviewer_id from live union all select id from absent)
+), absent as ({ABSENT_SQL}), membership as (
+    {MEMBERSHIPS_SQL} in (select %(user)s union all select reviewer_id from live union all select id from absent)
 )
 select exists (select from approvals_patchview where patch_id = %(patch)s and user_id = %(user)s),
        (select json_agg(json_build_array(reviewer_id, verdict, delegated_from_id)) from live),
        (select json_agg(json_build_array(id, email, username, name, former_names, held) order by username) from absent),
        (select json_agg(json_build_array(user_id, team, permission)) from membership),
-       (select json_build_array(object_n + 1, leaf) from ({LAST}) last),
+       (select json_build_array(object_n + 1, leaf) from ({LAST_ENTRY_SQL}) last),
        (select json_build_array(former_names, held_since, held_for, owner_confirmed_at)
         from approvals_user where id = %(user)s)
 """  # noqa: S608  our own words
 
 
 def verdict_context(decision: Decision, user: User, authn: str, now: datetime) -> VerdictContext:
-    """Return what is so at this moment about a verdict of this person."""
-    about = {"type": "decision", "object": str(decision.decision_id)}
+    """Return what a verdict of this person is judged by at this moment; one query."""
+    object_key = {"type": "decision", "object": str(decision.decision_id)}
     [(opened, live, absent, among, last, (former, *hold))] = query_prepared(
-        VERDICT_CONTEXT_SQL, {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **about}
+        VERDICT_CONTEXT_SQL,
+        {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **object_key},
     )
     memberships = as_memberships(among)
-    who = reviewer_from_db(user, authn, memberships, standing_in(absent or (), memberships))
+    reviewer = reviewer_from_db(user, authn, memberships, standing_in(absent or (), memberships))
     return VerdictContext(
-        replace(who, former=frozenset(former), held=why_held(*hold)),  # the account was read with the request
+        replace(reviewer, former=frozenset(former), held=why_held(*hold)),  # the account was read with the request
         opened,
-        [LiveReview(*each) for each in live or ()],
+        [LiveReview(*review) for review in live or ()],
         memberships,
         tuple(last) if last else NO_ENTRY,
     )

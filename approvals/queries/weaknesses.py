@@ -1,4 +1,4 @@
-"""Short names of the weaknesses that patches most often mend (CWE 4.18, the Top 25 and a few more)."""
+"""Short names of the weaknesses that patches most often fix (CWE 4.18, the Top 25 and a few more)."""
 
 NAMES = {
     "CWE-20": "Input validation",
@@ -51,5 +51,5 @@ NAMES = {
 
 
 def named(cwe: str) -> str:
-    """Return a weakness with its short name where we have one: CWE-89 SQL injection."""
+    """Return a weakness with its short name if it has one: CWE-89 SQL injection."""
     return f"{cwe} {NAMES[cwe]}" if cwe in NAMES else cwe

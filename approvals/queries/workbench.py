@@ -1,15 +1,15 @@
-"""Read what the workbench remembers: saved views, files viewed, who else looks."""
+"""Read what the workbench stores: saved views, files viewed, who else has a page open."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from approvals.models import Comment, Decision, PatchView, Presence, SavedView, User, ViewedFile
 
-PRESENT = timedelta(seconds=45)  # pages say so every 20 seconds
+PRESENT = timedelta(seconds=45)  # pages refresh it every 20 seconds
 
 
 def saved_views(user: User) -> list[SavedView]:
-    """Return this person's views by name."""
+    """Return this person's saved views, by name."""
     return list(SavedView.objects.filter(user=user))
 
 
@@ -48,13 +48,13 @@ def others_present(decision: Decision, user: User, now: datetime) -> list[User]:
 
 
 def presence_of(decisions: Iterable[Decision], user_id: int, now: datetime) -> dict[int, list[User]]:
-    """Return, per patch, who else looks at it right now; one query."""
+    """Return, by patch key, who else has its page open; one query."""
     rows = (
-        Presence.objects.filter(patch__in=[one.patch_id for one in decisions], seen_at__gte=now - PRESENT)
+        Presence.objects.filter(patch__in=[decision.patch_id for decision in decisions], seen_at__gte=now - PRESENT)
         .exclude(user=user_id)
         .select_related("user")
     )
-    found: dict[int, list[User]] = {}
+    people: dict[int, list[User]] = {}
     for presence in rows:
-        found.setdefault(presence.patch_id, []).append(presence.user)
-    return found
+        people.setdefault(presence.patch_id, []).append(presence.user)
+    return people

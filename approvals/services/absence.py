@@ -1,4 +1,4 @@
-"""People who are away ask others to review in their name. The only writer of delegations."""
+"""Delegations: somebody who is away asks another reviewer to review in their name. Their only writer."""
 
 from datetime import datetime, timedelta
 
@@ -21,11 +21,12 @@ LONGEST = timedelta(days=90)
 def delegate(
     user: User, to: User, starts_at: datetime, ends_at: datetime, reason: str, *, actor: Actor, now: datetime
 ) -> Delegation:
-    """Ask `to` to review in `user`'s name for a time. A start that has passed means now.
+    """Let `to` review in `user`'s name for a period. A start in the past means now.
 
-    Raise NotAllowed (either does not review), Invalid (the time, the reason) or Conflict (somebody else stands in).
+    Raise NotAllowed (one of the two does not review), Invalid (the period, the reason) or Conflict (another delegation
+    overlaps).
     """
-    words, starts_at = reason_words(reason), max(starts_at, now)
+    body, starts_at = reason_words(reason), max(starts_at, now)
     _check_time(starts_at, ends_at)
     if to.pk == user.pk:
         raise Invalid("Choose somebody else.", field="delegate", msg="is yourself")
@@ -36,34 +37,34 @@ def delegate(
         raise NotAllowed(f"{to} does not review, so cannot review in your name.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # two forms at once would both find the time free
-        taken = Delegation.objects.filter(
+        overlapping = Delegation.objects.filter(
             Q(starts_at__lt=ends_at, ends_at__gt=starts_at), person=user, ended_at=None
         ).select_related("delegate")
-        if other := taken.first():
+        if other := overlapping.first():
             raise Conflict(
                 f"{other.delegate} stands in for you from {moment(other.starts_at)} to {moment(other.ends_at)}. "
                 "End that first; nothing was changed."
             )
-        text = Text.objects.create(body=words)
-        made = Delegation.objects.create(
+        text = Text.objects.create(body=body)
+        delegation = Delegation.objects.create(
             person=user, delegate=to, starts_at=starts_at, ends_at=ends_at, reason=text, created_at=now
         )
-        _record("delegation.started", made, actor, now, text)
-    return made
+        _record("delegation.started", delegation, actor, now, text)
+    return delegation
 
 
 def end(delegation_id: int, *, user: User, actor: Actor, now: datetime) -> Delegation:
-    """End one's own delegation before its time. Raise NotFound, or Conflict when it is over."""
-    found = Delegation.objects.filter(pk=delegation_id, person=user).select_related("delegate").first()
-    if found is None:
+    """End one's own delegation early. Raise NotFound, or Conflict when it is over."""
+    delegation = Delegation.objects.filter(pk=delegation_id, person=user).select_related("delegate").first()
+    if delegation is None:
         raise NotFound("You have no such delegation.")
     with transaction.atomic():
-        running = Delegation.objects.filter(pk=found.pk, ended_at=None, ends_at__gt=now)
+        running = Delegation.objects.filter(pk=delegation.pk, ended_at=None, ends_at__gt=now)
         if not running.update(ended_at=now):
             raise Conflict("It is over already. Nothing was changed.")
-        found.ended_at = now
-        _record("delegation.ended", found, actor, now)
-    return found
+        delegation.ended_at = now
+        _record("delegation.ended", delegation, actor, now)
+    return delegation
 
 
 def _check_time(starts_at: datetime, ends_at: datetime) -> None:
@@ -73,17 +74,17 @@ def _check_time(starts_at: datetime, ends_at: datetime) -> None:
         raise Invalid(f"At most {LONGEST.days} days at a time.", field="ends", msg="too late")
 
 
-def _record(type: str, made: Delegation, actor: Actor, now: datetime, text: Text | None = None) -> None:
+def _record(type: str, delegation: Delegation, actor: Actor, now: datetime, text: Text | None = None) -> None:
     record(
         type,
         actor=actor,
         at=now,
-        subject=Subject("delegation", str(made.pk), f"{made.delegate.username} for {actor.label}"),
+        subject=Subject("delegation", str(delegation.pk), f"{delegation.delegate.username} for {actor.label}"),
         data={
-            "person": f"user:{made.person_id}",
-            "delegate": f"user:{made.delegate_id}",
-            "starts_at": made.starts_at,
-            "ends_at": made.ends_at,
+            "person": f"user:{delegation.person_id}",
+            "delegate": f"user:{delegation.delegate_id}",
+            "starts_at": delegation.starts_at,
+            "ends_at": delegation.ends_at,
             "reason": commitment(text) if text else None,
         },
     )

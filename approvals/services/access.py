@@ -1,4 +1,5 @@
-"""Producers, tokens, people and sign-ins: each change with its entry. The only writer of them."""
+"""Change producers, API tokens and accounts, and record sign-ins: each with its audit entry. The only writer of
+producers and tokens."""
 
 import hashlib
 import secrets
@@ -25,7 +26,7 @@ ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 def digest_of(token: str) -> str:
-    """Return what is stored of a token: its hex SHA-256 (256 random bits need no slow hash)."""
+    """Return what is stored of a token: its SHA-256 in hex (256 random bits need no slow hash)."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -42,8 +43,8 @@ def issue_token(
 ) -> tuple[ApiToken, str]:
     """Make a token and return it with its secret, which is never shown again.
 
-    `scopes` narrows (or, for comments:write, extends) what the kind may do. A personal token is issued by the person
-    it acts as, or from the machine's shell. Raise Invalid or NotAllowed.
+    `scopes` narrows (or, for comments:write, extends) what this kind of token may do. A personal token is issued by the
+    person it acts as, or from the shell of the server. Raise Invalid or NotAllowed.
     """
     wanted = list(scopes) or list(SCOPES[kind])
     if user is not None and actor.kind == ActorKind.HUMAN:
@@ -109,7 +110,7 @@ def check_name(name: str) -> None:
 
 
 def revoke_token(token: ApiToken, *, actor: Actor, now: datetime) -> bool:
-    """End a token at once and return whether it was still in force; doing it again changes nothing."""
+    """Revoke a token at once and return whether it was in force until now; a repeated call changes nothing."""
     with transaction.atomic():
         ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
         if ended:
@@ -119,19 +120,19 @@ def revoke_token(token: ApiToken, *, actor: Actor, now: datetime) -> bool:
 
 @transaction.atomic
 def revoke_personal_tokens(user: User, *, actor: Actor, now: datetime) -> int:
-    """End every personal token of somebody, each with its entry, and return how many there were."""
+    """Revoke every personal token of a user, each with its audit entry, and return how many there were."""
     tokens = ApiToken.objects.filter(user=user, kind=TokenKind.PERSONAL, revoked_at=None).order_by("pk")
     return sum(revoke_token(token, actor=actor, now=now) for token in tokens)
 
 
 def touch_token(token: ApiToken, now: datetime) -> None:
-    """Remember the last use, at most once a minute: every request of a token would queue behind one row."""
+    """Save when a token was last used, at most once a minute: otherwise its requests would wait for one row's lock."""
     if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
 
 
 def ensure_producer(name: str, *, actor: Actor, now: datetime) -> Producer:
-    """Return the producer of that name, made now if it is new (and trusted for nothing). Raise Invalid."""
+    """Return the producer of that name; create it, trusted for nothing, if there is none. Raise Invalid."""
     check_name(name)
     with transaction.atomic():
         producer, created = Producer.objects.get_or_create(name=name, defaults={"created_at": now})
@@ -147,7 +148,7 @@ def ensure_producer(name: str, *, actor: Actor, now: datetime) -> Producer:
 
 
 def change_producer(producer: Producer, *, actor: Actor, now: datetime) -> None:
-    """Save a producer's trust as set on the object, with old and new value in the log; no change writes nothing."""
+    """Save a producer as set on the object, with old and new values in the log; without a change write nothing."""
     with transaction.atomic():
         old = Producer.objects.select_for_update().get(pk=producer.pk) if producer.pk else None
         if old is None:
@@ -167,9 +168,9 @@ def change_producer(producer: Producer, *, actor: Actor, now: datetime) -> None:
 def record_user_change(
     user: User, old: dict[str, Any] | None, *, actor: Actor, now: datetime, fields: Iterable[str] = ()
 ) -> None:
-    """Record that a person's account changed; call in the transaction that saved it, with `user_facts` from before.
+    """Record that an account changed; call in the transaction that saved it, with its `user_facts` from before.
 
-    `fields` names what was changed, so that a new name or address is seen without being written down.
+    `fields` names the fields that changed, so that the log shows that a name is new without containing it.
     """
     record(
         "user.changed",
@@ -192,7 +193,7 @@ def record_group_change(group: Group, old: dict[str, Any] | None, *, actor: Acto
 
 
 def user_facts(user: User) -> dict[str, Any]:
-    """Return what an entry may say of an account: digests stand for names, addresses, passwords, subjects, factors."""
+    """Return what an entry may say of an account: digests replace names, addresses, passwords, subjects, factors."""
     subjects = SocialAccount.objects.filter(user=user).order_by("pk").values_list("provider", "uid")
     return {
         "active": user.is_active,
@@ -209,14 +210,14 @@ def user_facts(user: User) -> dict[str, Any]:
 
 
 def factor_facts(user: User) -> list[str]:
-    """Return a digest of each of a person's second factors, which tells whether it is still the same one."""
+    """Return a digest of each of a person's second factors, which shows whether it is still the same one."""
     rows = Authenticator.objects.filter(user=user).order_by("pk").values_list("pk", "type", "created_at")
     return [_digest("factor", f"{pk} {type} {at.isoformat()}") for pk, type, at in rows]
 
 
-def _digest(what: str, value: str) -> str:
-    """Return a keyed digest (HMAC, RFC 2104): whoever guesses an address cannot check the guess in the log."""
-    return salted_hmac(f"approvals.entry.{what}", value, algorithm="sha256").hexdigest()[:16]
+def _digest(purpose: str, value: str) -> str:
+    """Return a keyed digest (HMAC, RFC 2104), so that a guessed address cannot be checked against the log."""
+    return salted_hmac(f"approvals.entry.{purpose}", value, algorithm="sha256").hexdigest()[:16]
 
 
 def group_facts(group: Group) -> dict[str, Any]:
@@ -226,14 +227,14 @@ def group_facts(group: Group) -> dict[str, Any]:
 
 @transaction.atomic
 def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: datetime) -> None:
-    """Record that a person signed in, and by what; their tries at this address until then are forgotten."""
+    """Record that a person signed in, and by which methods; delete their failed attempts at this address."""
     guessing.signed_in(user, actor.ip_address)
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
 
 
 def record_second_factor(user: User, change: str, old: list[str], *, actor: Actor, now: datetime) -> None:
-    """Record what became of a person's second factors; call in the transaction that changed them, with `factor_facts`
+    """Record a change of a person's second factors; call in the transaction that made it, with their `factor_facts`
     from before."""
     subject = Subject("user", f"user:{user.pk}", user.username)
     record(
@@ -246,14 +247,14 @@ def record_second_factor(user: User, change: str, old: list[str], *, actor: Acto
 
 
 def record_sign_out(user: User, why: str = "signed out", *, actor: Actor, now: datetime) -> None:
-    """Record that a session ended, by its person or by a limit."""
+    """Record that a session ended: the person ended it, or a time limit."""
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("login.ended", actor=actor, at=now, subject=subject, data={"why": why})
 
 
 @transaction.atomic
 def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> None:
-    """Record a refused sign-in, at once or summed up later; what was typed is never kept, it may be a password."""
+    """Record a refused sign-in, at once or summed up later; what was typed is never stored, it may be a password."""
     if not guessing.refused(user, actor.ip_address, now=now):
         return
     subject = Subject("user", f"user:{user.pk}", user.username) if user else Subject("user", "unknown", "")
@@ -261,7 +262,7 @@ def record_failed_sign_in(user: User | None, *, actor: Actor, now: datetime) -> 
 
 
 def refuse_from_provider(*, actor: Actor, now: datetime) -> None:
-    """Record that the provider sent somebody who was not let in; an address that comes on and on fills no log."""
+    """Record that a person whom the provider sent was refused; above the limit of an address, write nothing."""
     try:
         guessing.from_provider(actor.ip_address, now=now)
     except TooMany:
@@ -281,13 +282,13 @@ def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) 
 
 @transaction.atomic
 def record_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
-    """Record that a signed-in person proved again who they are; their tries until then are forgotten."""
+    """Record that a signed-in person proved again who they are; delete their failed attempts until now."""
     guessing.proved(user)
     record("login.confirmed", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
 
 
 def record_failed_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
-    """Record a refused password or code of somebody whose session or password was right."""
+    """Record a wrong password or code from somebody who is signed in, or whose password was right."""
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("login.failed", actor=actor, at=now, subject=subject, data={"confirming": True})
 
@@ -301,7 +302,7 @@ def _producer_facts(producer: Producer) -> dict[str, Any]:
 
 
 def record_export(what: str, filters: dict[str, str], *, actor: Actor, now: datetime) -> None:
-    """Record that a list left the product, and what it was narrowed to; the values may be people or typed."""
+    """Record that a list was exported, and its filters; their values may name people, so they stand in `aside`."""
     subject, narrowed = Subject("export", what, what), sorted(name for name, value in filters.items() if value)
     record(
         "export.made", actor=actor, at=now, subject=subject, data={"narrowed_by": narrowed}, aside={"filters": filters}
@@ -309,10 +310,10 @@ def record_export(what: str, filters: dict[str, str], *, actor: Actor, now: date
 
 
 def set_theme(user: User, theme: Theme) -> None:
-    """Keep a person's choice of colours; not an entry, it decides nothing."""
+    """Save a person's colour theme; no audit entry, because it decides nothing."""
     User.objects.filter(pk=user.pk).update(theme=theme)
 
 
 def set_single_keys(user: User, on: bool) -> None:
-    """Keep whether single keys act; not an entry, it decides nothing."""
+    """Save whether single-key shortcuts are on; no audit entry, because it decides nothing."""
     User.objects.filter(pk=user.pk).update(single_keys=on)

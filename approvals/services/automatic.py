@@ -11,13 +11,13 @@ from .killswitch import runs_now
 
 
 def policy_actor(version: PolicyVersion) -> Actor:
-    """Return the actor of what a policy does without a person."""
+    """Return the audit actor for what a policy does by itself."""
     return Actor(f"policy:{version.policy_id}@{version.version}", ActorKind.POLICY, str(version)[:150])
 
 
 def approve_by_policy(decision: Decision, *, now: datetime) -> NewEntry | None:
-    """End a decision that was just inserted and meets every condition, and return the entry to record; None when the
-    switch was thrown since its trace was made: then it waits for a person."""
+    """Approve a decision that was just inserted and meets every condition; return the entry to record. Return None when
+    automatic approval was stopped after the trace was made: then the decision waits for a person."""
     if not runs_now():
         return None
     version = decision.policy_version

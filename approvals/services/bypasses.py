@@ -1,5 +1,5 @@
-"""Emergency bypasses: asked for, granted by a second person whatever the install's settings, used, reviewed. The only
-writer of them; what one does to a decision is in `reviews`."""
+"""Emergency bypasses: ask, grant (always by a second person, whatever the settings), use and review. Their only writer;
+how a bypass approves a decision is in `reviews`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,13 +35,13 @@ class Target:
 
 
 def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, actor: Actor, now: datetime) -> Bypass:
-    """Ask that `holder` may approve alone for that many seconds from the grant on; only leads ask.
+    """Ask that `holder` may approve alone for that many seconds, counted from the grant; only leads ask.
 
     Raise NotAllowed, Invalid (no reason, too long, no target, a holder who does not review), NotFound or Conflict
     (decided already, asked already).
     """
-    asked = _terms(holder.pk, target, seconds, user.pk)
-    with audit_refusal("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=asked):
+    terms = _terms(holder.pk, target, seconds, user.pk)
+    with audit_refusal("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=terms):
         _demand_lead(user, "Only security leads ask for an emergency bypass.")
     reason_words(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
@@ -51,7 +51,7 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     if (target.decision_id is None) == (not target.package_name):
         raise Invalid("Name one patch or one package.", field="target")
     with transaction.atomic():
-        decision = _pending(target.decision_id) if target.decision_id else None
+        decision = _pending_decision(target.decision_id) if target.decision_id else None
         text = Text.objects.create(body=reason.strip())
         try:
             with transaction.atomic():
@@ -72,12 +72,12 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
 
 
 def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
-    """Let a bypass run from now on; only a lead who neither asked for it nor would hold it does.
+    """Grant a bypass, which runs from now on; only for a lead who neither asked for it nor would hold it.
 
     Raise NotFound, NotAllowed or Conflict (answered already, the patch is decided).
     """
-    with audit_refusal("grant", _named(bypass_id), actor=actor, now=now), transaction.atomic():
-        bypass = _locked(bypass_id)
+    with audit_refusal("grant", _subject_of(bypass_id), actor=actor, now=now), transaction.atomic():
+        bypass = _locked_bypass(bypass_id)
         _demand_lead(user, "Only security leads grant an emergency bypass.")
         _demand_asked(bypass)
         if bypass.asked_by_id in accounts_of(user):
@@ -94,9 +94,9 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
 
 
 def refuse(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
-    """Refuse what somebody asked for, or withdraw what one asked for oneself. Raise NotFound, NotAllowed, Conflict."""
-    with audit_refusal("refuse", _named(bypass_id), actor=actor, now=now), transaction.atomic():
-        bypass = _locked(bypass_id)
+    """Refuse a bypass, or withdraw it if one asked for it oneself. Raise NotFound, NotAllowed or Conflict."""
+    with audit_refusal("refuse", _subject_of(bypass_id), actor=actor, now=now), transaction.atomic():
+        bypass = _locked_bypass(bypass_id)
         own = user.pk == bypass.asked_by_id
         if not own:
             _demand_lead(user, "Only security leads refuse an emergency bypass.")
@@ -106,15 +106,15 @@ def refuse(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass
 
 
 def end(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
-    """End a running bypass before its time; one lead is enough. Raise NotFound, NotAllowed or Conflict (not running).
+    """End a running bypass early; one lead is enough. Raise NotFound, NotAllowed or Conflict (not running).
 
-    Waits for a use in progress, which then stands.
+    Waits for a use in progress, which then counts.
     """
-    with audit_refusal("end", _named(bypass_id), actor=actor, now=now), transaction.atomic():
-        bypass = _locked(bypass_id)
+    with audit_refusal("end", _subject_of(bypass_id), actor=actor, now=now), transaction.atomic():
+        bypass = _locked_bypass(bypass_id)
         _demand_lead(user, "Only security leads end an emergency bypass.")
         if bypass.state != GRANTED or bypass.ends_at is None or now >= bypass.ends_at:
-            raise Conflict(f"This bypass does not run: {_said(bypass)} Nothing was changed.")
+            raise Conflict(f"This bypass does not run: {_state_sentence(bypass)} Nothing was changed.")
         bypass.state, bypass.ended_by, bypass.ended_at = Bypass.State.ENDED, user, now
         bypass.save(update_fields=["state", "ended_by", "ended_at"])
         _record("bypass.ended", bypass, actor, now, {"ends_at": bypass.ends_at, "uses": bypass.uses.count()})
@@ -122,12 +122,12 @@ def end(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
 
 
 def find_locked(bypass_id: int) -> Bypass | None:
-    """Return a bypass that somebody wants to use, its row locked: who ends it at this moment waits, or was first."""
+    """Return a bypass with its row locked, so that nobody can end it while it is used; None if there is none."""
     return Bypass.objects.select_for_update().filter(pk=bypass_id).first()
 
 
 def use_of(bypass: Bypass, decision: Decision, lacking: list[str], actor: Actor) -> NewEntry:
-    """Return the entry that a locked bypass took the place of what the quorum of a decision lacked, to record."""
+    """Return the entry to record: a locked bypass replaced what the quorum of a decision lacked."""
     data = {
         "decision": str(decision.decision_id),
         "patch_sha256": decision.patch.sha256,
@@ -135,39 +135,39 @@ def use_of(bypass: Bypass, decision: Decision, lacking: list[str], actor: Actor)
         "required_approvals": decision.required_approvals,
         "lacking": lacking,
     }
-    return _line("bypass.used", bypass, actor, data)
+    return _new_entry("bypass.used", bypass, actor, data)
 
 
 def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: Actor, now: datetime) -> BypassReview:
-    """Judge one use of a bypass afterwards; a lead does who was not its holder, once for all.
+    """Judge one use of a bypass afterwards, once; only for a lead who was not its holder.
 
     Raise NotFound (no such use), NotAllowed, Invalid (no note) or Conflict (judged already).
     """
     reason_words(note)
-    used = Decision.objects.filter(decision_id=decision_id).values_list("bypass", flat=True)
-    if not used:
+    bypass_keys = Decision.objects.filter(decision_id=decision_id).values_list("bypass", flat=True)
+    if not bypass_keys:
         raise NotFound("There is no such decision.")
-    if used[0] is None:
+    if bypass_keys[0] is None:
         raise NotFound("This was not approved under an emergency bypass.")
-    with audit_refusal("review a use", _named(used[0]), actor=actor, now=now), transaction.atomic():
-        decision, bypass = locked(decision_id), _locked(used[0])
+    with audit_refusal("review a use", _subject_of(bypass_keys[0]), actor=actor, now=now), transaction.atomic():
+        decision, bypass = locked(decision_id), _locked_bypass(bypass_keys[0])
         _demand_lead(user, "Only security leads review the use of an emergency bypass.")
         if bypass.holder_id in accounts_of(user):
             raise NotAllowed("You used this bypass, so somebody else must review it.")
-        before = BypassReview.objects.select_related("reviewed_by").filter(decision=decision).first()
-        if before:
-            raise Conflict(f"{before.reviewed_by} reviewed this use: {before}. Nothing was changed.")
+        earlier = BypassReview.objects.select_related("reviewed_by").filter(decision=decision).first()
+        if earlier:
+            raise Conflict(f"{earlier.reviewed_by} reviewed this use: {earlier}. Nothing was changed.")
         text = Text.objects.create(body=note.strip())
-        made = BypassReview.objects.create(
+        bypass_review = BypassReview.objects.create(
             decision=decision, justified=justified, note=text, reviewed_by=user, reviewed_at=now
         )
         data = {"decision": str(decision.decision_id), "justified": justified, "note": commitment(text)}
         _record("bypass.reviewed", bypass, actor, now, data)
-    return made
+    return bypass_review
 
 
-def _named(bypass_id: int) -> Subject:
-    """Return a bypass as the subject of an attempt, which is no link of its chain."""
+def _subject_of(bypass_id: int) -> Subject:
+    """Return a bypass as the subject of a refused attempt, which is not part of its chain of entries."""
     return Subject("bypass", str(bypass_id), f"emergency bypass {bypass_id}")
 
 
@@ -177,7 +177,7 @@ def _demand_lead(user: User, sentence: str) -> None:
     demand_own(user)
 
 
-def _pending(decision_id: UUID) -> Decision:
+def _pending_decision(decision_id: UUID) -> Decision:
     decision = Decision.objects.select_related("patch").filter(decision_id=decision_id).first()
     if decision is None:
         raise NotFound("There is no such decision.")
@@ -186,7 +186,7 @@ def _pending(decision_id: UUID) -> Decision:
     return decision
 
 
-def _locked(bypass_id: int) -> Bypass:
+def _locked_bypass(bypass_id: int) -> Bypass:
     rows = Bypass.objects.select_for_update(of=("self",)).select_related(
         "holder", "asked_by", "decided_by", "decision__patch"
     )
@@ -198,11 +198,11 @@ def _locked(bypass_id: int) -> Bypass:
 
 def _demand_asked(bypass: Bypass) -> None:
     if bypass.state != Bypass.State.ASKED:
-        raise Conflict(f"{_said(bypass)} Nothing was changed.")
+        raise Conflict(f"{_state_sentence(bypass)} Nothing was changed.")
 
 
-def _said(bypass: Bypass) -> str:
-    """Return what became of a bypass, as a sentence."""
+def _state_sentence(bypass: Bypass) -> str:
+    """Return the state of a bypass as a sentence."""
     if bypass.state == Bypass.State.ASKED:
         return "It waits for a second person."
     if bypass.state == Bypass.State.ENDED and bypass.ended_at:
@@ -218,21 +218,21 @@ def _answer(bypass: Bypass, state: Bypass.State, user: User, actor: Actor, now: 
 
 
 def _record(type: str, bypass: Bypass, actor: Actor, now: datetime, data: dict[str, Any], *, new: bool = False) -> None:
-    record_all([_line(type, bypass, actor, data, new=new)], at=now)
+    record_all([_new_entry(type, bypass, actor, data, new=new)], at=now)
 
 
-def _line(type: str, bypass: Bypass, actor: Actor, data: dict[str, Any], *, new: bool = False) -> NewEntry:
-    """Return an entry about a bypass whose row the caller holds locked, with what it is for."""
+def _new_entry(type: str, bypass: Bypass, actor: Actor, data: dict[str, Any], *, new: bool = False) -> NewEntry:
+    """Return an entry about a bypass, with its terms; the caller has locked its row."""
     decision = bypass.decision
     target = Target(decision.decision_id if decision else None, bypass.ecosystem, bypass.package_name)
-    about = _terms(bypass.holder_id, target, bypass.seconds, bypass.asked_by_id)
+    terms = _terms(bypass.holder_id, target, bypass.seconds, bypass.asked_by_id)
     label = f"{bypass}: {decision.patch.label if decision else bypass.package_name}"
     subject = Subject("bypass", str(bypass.pk), label, chained=True, new=new)
-    return NewEntry(type, actor, subject, about | data)
+    return NewEntry(type, actor, subject, terms | data)
 
 
 def _terms(holder_id: int, target: Target, seconds: int, asked_by_id: int) -> dict[str, Any]:
-    """Return for whom and what a bypass is or would be, as entries say it."""
+    """Return for whom and for what a bypass is or would be, as entries have it."""
     return {
         "holder": f"user:{holder_id}",
         "decision_target": str(target.decision_id) if target.decision_id else None,

@@ -104,15 +104,15 @@ POLICIES: list[dict[str, Any]] = [
 
 def version_digest(columns: dict[str, Any]) -> str:
     """Return the hex SHA-256 of a policy version's canonical content, by which entries name it."""
-    plain = {key: str(value) if isinstance(value, Decimal) else value for key, value in columns.items()}
-    return hashlib.sha256(rfc8785.dumps(plain)).hexdigest()
+    content = {key: str(value) if isinstance(value, Decimal) else value for key, value in columns.items()}
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
 def install_defaults(apps: Apps = installed) -> None:
-    """Create groups, permissions, policies and the kill switch where missing; what an administrator changed stays."""
+    """Create groups, permissions, policies and the kill switch where missing; an administrator's changes stay."""
     _groups(apps)
     _policies(apps)
-    if "killswitch" in apps.all_models["approvals"]:  # later than the migration that first calls this
+    if "killswitch" in apps.all_models["approvals"]:  # the table is newer than the first migration that calls this
         apps.get_model("approvals", "KillSwitch").objects.get_or_create(pk=1)
 
 
@@ -121,17 +121,17 @@ def _groups(apps: Apps) -> None:
     for name, permissions in GROUPS.items():
         group, created = group_model.objects.get_or_create(name=name)
         if created:
-            group.permissions.set([_permission(apps, *wanted) for wanted in permissions])
+            group.permissions.set([_permission(apps, *permission) for permission in permissions])
 
 
 def let_leads_change_policies(apps: Apps) -> None:
-    """Give an existing install's leads what a new one's have."""
+    """Give the leads of an existing install the policy permissions that a new install gives them."""
     if leads := apps.get_model("auth", "Group").objects.filter(name="security-leads").first():
-        leads.permissions.add(*(_permission(apps, *wanted) for wanted in POLICY_RIGHTS))
+        leads.permissions.add(*(_permission(apps, *permission) for permission in POLICY_RIGHTS))
 
 
 def _permission(apps: Apps, app: str, model: str, codename: str) -> Any:
-    """Return a permission, made here when Django's post_migrate has not run yet (a first `migrate`)."""
+    """Return a permission; create it if Django's post_migrate has not run yet (a first `migrate`)."""
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(app_label=app, model=model)
     permission, _ = apps.get_model("auth", "Permission").objects.get_or_create(
         content_type=content_type, codename=codename, defaults={"name": codename.replace("_", " ").capitalize()}
@@ -141,14 +141,14 @@ def _permission(apps: Apps, app: str, model: str, codename: str) -> Any:
 
 def _policies(apps: Apps) -> None:
     policy_model, version_model = apps.get_model("approvals", "Policy"), apps.get_model("approvals", "PolicyVersion")
-    known = {field.name for field in version_model._meta.get_fields()}
-    if policy_model.objects.exists() or not known >= {name for shipped in POLICIES for name in shipped} - NOT_TERMS:
-        return  # of an old migration's columns: one that has them all calls again
+    existing = {field.name for field in version_model._meta.get_fields()}
+    if policy_model.objects.exists() or not existing >= {name for shipped in POLICIES for name in shipped} - NOT_TERMS:
+        return  # called by a migration before all columns exist; a later migration calls again
     for position, shipped in enumerate(POLICIES, start=1):
         columns = {key: value for key, value in shipped.items() if key not in NOT_TERMS}
-        last = shipped.get("is_default", False)
+        is_default = shipped.get("is_default", False)
         policy = policy_model.objects.create(
-            name=shipped["name"], position=1_000_000 if last else position * 10, is_default=last
+            name=shipped["name"], position=1_000_000 if is_default else position * 10, is_default=is_default
         )
         policy.current = version_model.objects.create(
             policy=policy,

@@ -32,8 +32,8 @@ PATCHES = RowReader(
     "mark_codes",
     *ROLES,
 )
-"""What the rules and the log look at of a decision's patch."""
-JUDGED = RowReader(
+"""The columns of a decision's patch that the rules and the log read."""
+DECISION_FOR_VERDICT = RowReader(
     Decision,
     "id",
     "decision_id",
@@ -54,9 +54,9 @@ JUDGED = RowReader(
     "bypass",
     "expire_at",
 )
-"""What a verdict looks at of its decision."""
+"""The columns of a decision that a verdict reads."""
 
-OF_AN_END = (
+END_COLUMNS = (
     "status",
     "decided_by_kind",
     "decided_by",
@@ -69,11 +69,11 @@ OF_AN_END = (
     "approvals",
     "bypass_id",
 )
-END = f"""
-update approvals_decision set {", ".join(f"{column} = %({column})s" for column in OF_AN_END)}
+END_DECISION_SQL = f"""
+update approvals_decision set {", ".join(f"{column} = %({column})s" for column in END_COLUMNS)}
 where id = %(id)s and status = 'pending' returning id
 """  # noqa: S608  our own names
-LOCKED = """
+FROM_LOCKED_DECISION_SQL = """
 from approvals_decision
 join approvals_patch on approvals_patch.id = approvals_decision.patch_id
 join approvals_policyversion version on version.id = approvals_decision.policy_version_id
@@ -108,15 +108,15 @@ def end(
     data: dict[str, Any] | None = None,
     bypass: Bypass | None = None,
 ) -> NewEntry:
-    """Move a locked pending decision to its end and return the entry for the caller to record, last of all, waking the
-    sequencer. `bypass` is a locked one under which it was approved alone.
+    """End a locked pending decision with this status and return the entry, which the caller records last. `bypass` is
+    the locked emergency bypass under which it was approved.
 
-    The WHERE repeats the state, so that a caller who forgot the lock loses instead of overwriting.
+    The UPDATE checks again that it is pending: a caller who forgot the lock gets a RuntimeError instead of overwriting.
     """
     decision.status, decision.decided_by_kind, decision.decided_by = status, kind, actor.label
     decision.decided_by_user, decision.decided_at, decision.channel = user, now, channel
     decision.cause, decision.reason, decision.category, decision.bypass = cause, text, category, bypass
-    if not query_prepared(END, {column: getattr(decision, column) for column in ("id", *OF_AN_END)}):
+    if not query_prepared(END_DECISION_SQL, {column: getattr(decision, column) for column in ("id", *END_COLUMNS)}):
         raise RuntimeError(f"decision {decision.decision_id} ended although its row was locked")
     urgency = Priority(decision.priority).name.lower()
     details: dict[str, Any] = {"channel": str(channel), "cause": cause, "priority": urgency}
@@ -145,46 +145,46 @@ def end_all(
     cause: str,
     data: Sequence[dict[str, Any]],
 ) -> list[NewEntry]:
-    """Move locked pending decisions to the same end in one statement; return their entries for the caller to record."""
+    """End locked pending decisions alike in one statement; return the entries, which the caller records."""
     rows = Decision.objects.filter(pk__in=[decision.pk for decision in decisions], status=Status.PENDING)
     written = rows.update(
         status=status, decided_by_kind=kind, decided_by=actor.label, decided_at=now, channel=channel, cause=cause
     )
     if written != len(decisions):
         raise RuntimeError("a decision ended although its row was locked")
-    said = {"channel": str(channel), "cause": cause}
+    shared = {"channel": str(channel), "cause": cause}
     return [
         NewEntry(
             f"decision.{status}",
             actor,
             subject(decision),
-            said | {"priority": Priority(decision.priority).name.lower()} | more,
+            shared | {"priority": Priority(decision.priority).name.lower()} | own,
             decision.patch.sha256,
             policy_ref(decision),
         )
-        for decision, more in zip(decisions, data, strict=True)
+        for decision, own in zip(decisions, data, strict=True)
     ]
 
 
 def commitment(text: Text) -> dict[str, str | int]:
-    """Return how an entry names free text: its row, its digest and its length, never the words."""
+    """Return how an entry refers to free text: by its row, digest and length, never by its words."""
     body = text.body or ""
     return {"text": text.pk, "sha256": text_digest(bytes(text.salt), body), "characters": len(body)}
 
 
 def locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -> Decision:
-    """Return the decision with its row locked until the transaction ends, with these columns read, or all; raise
-    Decision.DoesNotExist.
+    """Return the decision with its row locked until the transaction ends; `decisions` reads some columns, or all by
+    default. Raise Decision.DoesNotExist.
 
-    A waiting caller reads the row as the winner left it, so every rule after this sees the truth.
+    A caller that waited for the lock reads the row as the previous one left it, so the rules judge its present state.
     """
-    found = query_prepared(
-        f"select {decisions.columns}, {PATCHES.columns}, version.sha256, policy.name {LOCKED}",
+    rows = query_prepared(
+        f"select {decisions.columns}, {PATCHES.columns}, version.sha256, policy.name {FROM_LOCKED_DECISION_SQL}",
         [decision_id],
     )
-    if not found:
+    if not rows:
         raise Decision.DoesNotExist
-    [[*row, sha256, policy]] = found
+    [[*row, sha256, policy]] = rows
     decision, decision.patch = split_row(row, decisions, PATCHES)
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
     return decision  # type: ignore[no-any-return]

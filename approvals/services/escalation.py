@@ -29,12 +29,12 @@ def raise_level(
     opened: bool = False,
     data: dict[str, Any] | None = None,
 ) -> NewEntry:
-    """Raise a locked decision on the object and return its entry; the caller saves and records.
+    """Escalate a locked decision by one level, on the object only, and return the entry; the caller saves and records.
 
-    `at` is when this step was due, from which the next one counts. A level that is only for what nobody has opened
-    is passed over when `opened`. `pseudonyms` are those of `chain_people`, by which the entry names them.
+    `at` is when this level was due; the time to the next one counts from it. A level for patches that nobody has
+    opened is skipped when `opened`. `pseudonyms`, from `chain_people`, stand for user names in the entry.
     """
-    chain, before = decision.policy_version.escalation, decision.escalation_next
+    chain, level_before = decision.policy_version.escalation, decision.escalation_next
     step = next_step(
         chain,
         level=decision.escalation_level,
@@ -44,33 +44,37 @@ def raise_level(
         timed=is_timed(decision),
     )
     decision.escalation_next, decision.escalate_at = step.next_level, step.next_at
-    said: dict[str, Any] = {"cause": cause, "delay_seconds": int((now - at).total_seconds()), **(data or {})}
+    details: dict[str, Any] = {"cause": cause, "delay_seconds": int((now - at).total_seconds()), **(data or {})}
     if not step.asked:
-        return _line("decision.escalation_skipped", decision, actor, {**said, "cause": "Somebody opened the patch"})
-    said |= _ask(decision, step.asked)
-    people = chain[before].get("people", []) if step.next_level > before else []
+        return _new_entry(
+            "decision.escalation_skipped", decision, actor, {**details, "cause": "Somebody opened the patch"}
+        )
+    details |= _ask_names(decision, step.asked)
+    people = chain[level_before].get("people", []) if step.next_level > level_before else []
     if not people:
-        return _line("decision.escalated", decision, actor, said)
+        return _new_entry("decision.escalated", decision, actor, details)
     groups = step.asked[: len(step.asked) - len(people)]
     named = {"asked": [*groups, *(pseudonyms.get(name, "user:unknown") for name in people)]}
-    return replace(_line("decision.escalated", decision, actor, said | named), aside={"asked": step.asked})
+    return replace(_new_entry("decision.escalated", decision, actor, details | named), aside={"asked": step.asked})
 
 
 def chain_people(decisions: Iterable[Decision]) -> dict[str, str]:
-    """Return the pseudonyms of everybody whom the escalation of these decisions may ask; one query, none for nobody."""
-    return pseudonyms_of({name for one in decisions for name in named_in(one.policy_version.escalation, "people")})
+    """Return, by user name, the pseudonyms of all whom these decisions' escalations may ask; one query at most."""
+    return pseudonyms_of(
+        {name for decision in decisions for name in named_in(decision.policy_version.escalation, "people")}
+    )
 
 
 def raise_to_leads(decision: Decision, actor: Actor, *, cause: str, data: dict[str, Any]) -> NewEntry:
-    """Ask the security leads, whatever level comes next in the chain; the chain goes on as it was."""
-    return _line("decision.escalated", decision, actor, {"cause": cause, **data} | _ask(decision, [LEADS]))
+    """Ask the security leads and return the entry; the levels of the policy's chain stay as they were."""
+    return _new_entry("decision.escalated", decision, actor, {"cause": cause, **data} | _ask_names(decision, [LEADS]))
 
 
-def _ask(decision: Decision, asked: list[str]) -> dict[str, Any]:
+def _ask_names(decision: Decision, names: list[str]) -> dict[str, Any]:
     decision.escalation_level += 1
-    decision.asked = [*decision.asked, *(name for name in asked if name not in decision.asked)]
-    return {"level": decision.escalation_level, "asked": asked}
+    decision.asked = [*decision.asked, *(name for name in names if name not in decision.asked)]
+    return {"level": decision.escalation_level, "asked": names}
 
 
-def _line(type: str, decision: Decision, actor: Actor, data: dict[str, Any]) -> NewEntry:
+def _new_entry(type: str, decision: Decision, actor: Actor, data: dict[str, Any]) -> NewEntry:
     return NewEntry(type, actor, subject(decision), data, decision.patch.sha256, policy_ref(decision))

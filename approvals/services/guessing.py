@@ -15,24 +15,24 @@ from audit.log import Actor, NewEntry, Subject, record_all
 from audit.models import ActorKind
 from audit.statements import query_prepared
 
-REST = "rest:{}"
+SHARED_KEY = "rest:{}"
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 10
 PER_ADDRESS = 100  # an office behind one address signs in together
 PER_NAME = 100  # from everywhere; what NIST SP 800-63B-3 5.2.2 allows an account
 STRANGERS = 20
-"""How many addresses have entries of their own in a window where no account was named; the rest share one. Else whoever
-has many addresses fills the log."""
+"""How many addresses without an account have an entry of their own in a window; the rest share one, so that a caller
+with many addresses cannot fill the log."""
 
 
 def sign_in(user: User | None, typed: str, address: str | None, *, now: datetime) -> None:
-    """Count one try to sign in before the password is looked at. Raise TooMany once the name at this address, the
-    address or the name everywhere has had its share.
+    """Count one attempt to sign in, before the password is checked. Raise TooMany once a limit is reached: of the name
+    at this address, of the address, or of the name from everywhere.
 
-    The name typed is counted, never the account behind it: that both names of one account are locked together would
-    tell that they are names. A name locked everywhere still signs in where its person has a session.
+    The typed name is counted, not its account: locking user name and e-mail address together would show that they
+    belong together. The limit from everywhere does not apply at an address where the account has a session.
     """
-    limits = {_at(typed, address): PER_ACCOUNT}
+    limits = {_key_at_address(typed, address): PER_ACCOUNT}
     if address:
         limits[f"address:{network(address)}"] = PER_ADDRESS
     if not (user and address and UserSession.objects.filter(user=user, ip=address).exists()):
@@ -41,85 +41,85 @@ def sign_in(user: User | None, typed: str, address: str | None, *, now: datetime
 
 
 def from_provider(address: str | None, *, now: datetime) -> None:
-    """Count one refused return from the single sign-on provider. Raise TooMany once the address has had its share."""
+    """Count one refused return from the single sign-on provider. Raise TooMany once the address is at its limit."""
     key = f"address:{network(address)}" if address else "address:"
     _count({key: PER_ADDRESS}, Lockout(kind=Lockout.Kind.SIGN_IN, address=address), now)
 
 
 def code(user: User, address: str | None, *, now: datetime) -> None:
-    """Count one code at sign-in, after the right password, wherever it is typed. Raise TooMany."""
+    """Count one code at sign-in, after the right password, from any address. Raise TooMany."""
     _count({f"code:{user.pk}": PER_ACCOUNT}, Lockout(kind=Lockout.Kind.CODE, user=user, address=address), now)
 
 
 def proof(user: User, address: str | None, *, now: datetime) -> None:
-    """Count one password or code of a signed-in person, apart from what strangers try. Raise TooMany."""
+    """Count one password or code of a signed-in person, apart from attempts to sign in. Raise TooMany."""
     _count({f"proof:{user.pk}": PER_ACCOUNT}, Lockout(kind=Lockout.Kind.PROOF, user=user, address=address), now)
 
 
 @transaction.atomic
 def refused(user: User | None, address: str | None, *, now: datetime) -> bool:
-    """Count one refused sign-in below the limits and return whether it is an entry of its own: the first of an account,
-    or of an address that named none. What follows in the window is summed up."""
+    """Count one refused sign-in below the limits and return whether it gets an entry of its own: the first of an
+    account, or of an address that named no account. Those that follow in the window are summed up."""
     key = f"refused:{user.pk}" if user else f"refused:{network(address) if address else '-'}"
     row = Lockout(key=key, kind=Lockout.Kind.REFUSED, user=user, address=address, tries=0, first_at=now, last_at=now)
-    return _added(row, first=0) and row.key != REST.format(row.kind)
+    return _add_try(row, first=0) and row.key != SHARED_KEY.format(row.kind)
 
 
 def signed_in(user: User, address: str | None) -> None:
-    """Forget the tries at an account's names from this address, and its codes: its person is there.
+    """Delete the attempts at an account's names from this address, and at its codes: the right person signed in.
 
-    Those from other addresses stay, or each sign-in would give strangers their tries back.
+    Attempts from other addresses stay, or each sign-in would give strangers new attempts.
     """
-    names = [_at(typed, address) for typed in (user.username, user.email) if typed]
+    names = [_key_at_address(typed, address) for typed in (user.username, user.email) if typed]
     Attempt.objects.filter(key__in=[*names, f"code:{user.pk}"]).delete()
 
 
 def proved(user: User) -> None:
-    """Forget the wrong proofs of a signed-in person, who gave a right one."""
+    """Delete the failed proofs of a signed-in person, who now gave a right one."""
     Attempt.objects.filter(key=f"proof:{user.pk}").delete()
 
 
 def forget_old(now: datetime) -> int:
-    """Remove tries that no limit counts any more; return how many."""
+    """Delete attempts that no limit counts any more; return how many."""
     return Attempt.objects.filter(at__lte=now - WINDOW).delete()[0]
 
 
 @transaction.atomic
 def sum_up(now: datetime, limit: int = 200) -> int:
-    """Write one entry for each row that began a window ago, with how many tries it counts, and return how many rows
+    """Write one entry, with the number of attempts, for each lock-out whose window is over; return how many lock-outs
     there were.
 
-    One each would let anybody without an account fill the log.
+    One entry for each attempt would let anybody without an account fill the log.
     """
     over = Lockout.objects.select_for_update(skip_locked=True, of=("self",)).select_related("user")
     rows = list(over.filter(first_at__lte=now - WINDOW).order_by("first_at")[:limit])
-    record_all([_summed(row) for row in rows if row.tries], at=now)
+    record_all([_summary_entry(row) for row in rows if row.tries], at=now)
     Lockout.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
 
 
 def network(address: str) -> str:
-    """Return the address as limits count it: of IPv6 the /64, of which one caller has every address (RFC 7421)."""
-    found = ipaddress.ip_address(address)
-    if found.version == 4:
-        return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    """Return the address as limits count it: for IPv6 its /64, because one caller has all its addresses (RFC 7421)."""
+    ip = ipaddress.ip_address(address)
+    if ip.version == 4:
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
-def _count(limits: Mapping[str, int], who: Lockout, now: datetime) -> None:
-    """Count one try under each key, or raise TooMany and add it to what the lock-out of that key turned away.
+def _count(limits: Mapping[str, int], lockout: Lockout, now: datetime) -> None:
+    """Count one attempt under each key, or raise TooMany and count it in the lock-out of the key that is at its limit.
 
-    Counting first, under a lock, leaves no gap in which many tries at once all pass. A name that nobody has is
-    counted like any other, so that being locked out tells nothing about who has an account.
+    Counting first, under a lock, leaves no gap in which many attempts at once all pass. A name without an account is
+    counted like any other, so that a lock-out does not show who has an account.
     """
     with transaction.atomic():
         for key in sorted(limits):
             _lock(key)
             recent = Attempt.objects.filter(key=key, at__gt=now - WINDOW).order_by("-at")
             if (spent := list(recent.values_list("at", flat=True)[: limits[key]])) and len(spent) >= limits[key]:
-                _turned_away(key, who, now)
+                _add_to_lockout(key, lockout, now)
                 break
         else:
             Attempt.objects.bulk_create([Attempt(key=key, at=now) for key in limits])
@@ -128,47 +128,47 @@ def _count(limits: Mapping[str, int], who: Lockout, now: datetime) -> None:
     raise TooMany(f"Too many attempts. Try again in {_minutes(wait)}.", retry_after=wait)
 
 
-def _turned_away(key: str, who: Lockout, now: datetime) -> None:
-    who.key, who.tries, who.first_at, who.last_at = key, 1, now, now
-    if key.startswith("address:"):  # many names; the first of them says nothing
-        who.user = None
-    _added(who, first=1)
+def _add_to_lockout(key: str, lockout: Lockout, now: datetime) -> None:
+    lockout.key, lockout.tries, lockout.first_at, lockout.last_at = key, 1, now, now
+    if key.startswith("address:"):  # attempts at many names: the first one means nothing
+        lockout.user = None
+    _add_try(lockout, first=1)
 
 
-def _added(row: Lockout, *, first: int) -> bool:
-    """Add one try to the row of this key, or begin one with `first` tries, and return whether it was begun; strangers
-    beyond the first few share a row."""
-    if _counted(row):
+def _add_try(row: Lockout, *, first: int) -> bool:
+    """Add one attempt to the row of this key, or start a row with `first` attempts; return whether it was started.
+    Addresses without an account share one row beyond the first STRANGERS."""
+    if _count_in_row(row):
         return False
     if row.user is None:
         _lock("strangers")
-        shared = REST.format(row.kind)
+        shared = SHARED_KEY.format(row.kind)
         if Lockout.objects.filter(user=None, kind=row.kind).exclude(key=shared).count() >= STRANGERS:
             row.key, row.address, first = shared, None, 1
     _lock(row.key)
-    if _counted(row):
+    if _count_in_row(row):
         return False
     row.tries = first
     row.save(force_insert=True)
     return True
 
 
-def _counted(row: Lockout) -> bool:
+def _count_in_row(row: Lockout) -> bool:
     same = Lockout.objects.filter(key=row.key)
     if not same.update(tries=F("tries") + 1, last_at=row.last_at):
         return False
-    if row.user is not None and row.kind == Lockout.Kind.REFUSED:  # from wherever: one address would be wrong
+    if row.user is not None and row.kind == Lockout.Kind.REFUSED:  # of several addresses none is named
         same.exclude(address=row.address).update(address=None)
     return True
 
 
-def _summed(row: Lockout) -> NewEntry:
+def _summary_entry(row: Lockout) -> NewEntry:
     user = row.user
-    inside = user is not None and row.kind in {Lockout.Kind.CODE, Lockout.Kind.PROOF}
+    identified = user is not None and row.kind in {Lockout.Kind.CODE, Lockout.Kind.PROOF}
     actor = Actor(
-        f"user:{user.pk}" if user and inside else "anonymous",
+        f"user:{user.pk}" if user and identified else "anonymous",
         ActorKind.HUMAN,
-        user.username if user and inside else "",
+        user.username if user and identified else "",
         "session" if row.kind == Lockout.Kind.PROOF else "",
         ip_address=row.address,
     )
@@ -184,13 +184,13 @@ def _summed(row: Lockout) -> NewEntry:
 
 
 def _counted_by(row: Lockout) -> str:
-    what = row.key.partition(":")[0]
-    return what if what != "refused" else "account" if row.user else "address"
+    kind = row.key.partition(":")[0]
+    return kind if kind != "refused" else "account" if row.user else "address"
 
 
-def _at(typed: str, address: str | None) -> str:
-    where = network(address) if address else "-"
-    return f"at:{_digest(f'{where} {typed.strip()}')}"
+def _key_at_address(typed: str, address: str | None) -> str:
+    origin = network(address) if address else "-"
+    return f"at:{_digest(f'{origin} {typed.strip()}')}"
 
 
 def _digest(typed: str) -> str:

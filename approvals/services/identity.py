@@ -1,4 +1,4 @@
-"""Who the provider's people are here: accounts, groups and addresses. The only writer of what allauth keeps of them."""
+"""People from the single sign-on provider: their accounts, groups and addresses; sessions, passwords, factors."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ FACTORS = {Authenticator.Type.TOTP: "authenticator app", Authenticator.Type.WEBA
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the provider says of one person. `email` is '' unless the provider has verified it."""
+    """What the provider says about one person. `email` is '' unless the provider has verified it."""
 
     provider: str
     subject: str
@@ -39,27 +39,31 @@ class Claims:
 
 
 def arrive(claims: Claims, mapping: Mapping[str, str], *, actor: Actor, now: datetime) -> User:
-    """Return the account of a person whom the provider sends, with the groups the provider gives them now.
+    """Return the account of a person who signs in at the provider, with the groups the provider says they have now.
 
-    The subject decides who it is; the first time a verified address ties it to the account that has it, and somebody
-    new gets an account when one of their groups is let in. `mapping` leads from a group of the provider to one of
-    ours; only groups it names are given and taken. Raise NotAllowed.
+    The provider's subject identifies the account. At the first sign-in a verified address links the subject to the
+    account that has it; a new person gets an account if one of their groups is in `mapping`, which maps a group of the
+    provider to one of the product. Only mapped groups are added or removed. Raise NotAllowed.
     """
     with transaction.atomic():
-        _one_at_a_time(claims)
-        user = _known(claims) or _tied(claims, actor, now) or _new(claims, mapping, actor, now)
-        _keep_address(user, claims)
+        _lock_subject(claims)
+        user = (
+            _linked_account(claims)
+            or _link_by_address(claims, actor, now)
+            or _create_account(claims, mapping, actor, now)
+        )
+        _save_address(user, claims)
         _set_groups(user, mapping, claims.groups, actor, now)
     return user
 
 
 def seen(session_key: str | None, now: datetime) -> None:
-    """Remember when a session was last used; not an entry, it decides nothing."""
+    """Save when a session was last used; no audit entry, because it decides nothing."""
     UserSession.objects.filter(session_key=session_key).update(last_seen_at=now)
 
 
 def sessions_of(user: User) -> list[UserSession]:
-    """Return the sessions in which a person is signed in, the last used first; those that are over are forgotten."""
+    """Return the sessions in which a person is signed in, the last used first; delete those that are over."""
     sessions: list[UserSession] = UserSession.objects.purge_and_list(user)
     return sorted(sessions, key=lambda session: session.last_seen_at, reverse=True)
 
@@ -77,14 +81,14 @@ def end_session(user: User, pk: int, *, actor: Actor, now: datetime) -> bool:
 
 @transaction.atomic
 def change_password(user: User, password: str, *, session_key: str | None, actor: Actor, now: datetime) -> None:
-    """Give a person who proved who they are another password; of their sessions only this one goes on.
+    """Set a new password for a person who just proved who they are, and end all their other sessions.
 
-    Raise Conflict when it was changed after they proved it.
+    Raise Conflict if the password was changed after they proved it.
     """
-    kept = User.objects.select_for_update().get(pk=user.pk)
-    if kept.password != user.password:
+    locked_user = User.objects.select_for_update().get(pk=user.pk)
+    if locked_user.password != user.password:
         raise Conflict("Your password was changed meanwhile. Nothing was changed now.")
-    old = user_facts(kept)
+    old = user_facts(locked_user)
     user.set_password(password)
     user.save(update_fields=["password"])
     UserSession.objects.filter(user=user).exclude(session_key=session_key).delete()
@@ -92,13 +96,13 @@ def change_password(user: User, password: str, *, session_key: str | None, actor
 
 
 def session_renamed(old_key: str | None, new_key: str | None) -> None:
-    """Remember a session under its new key; not an entry, it decides nothing."""
+    """Save the new key of a session; no audit entry, because it decides nothing."""
     UserSession.objects.filter(session_key=old_key).update(session_key=new_key)
 
 
 @transaction.atomic
 def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
-    """End every session of a person, also those that no list knows; their tokens stay."""
+    """End every session of a person, also those missing from the session list; their API tokens stay."""
     User.objects.filter(pk=user.pk).update(signed_out_everywhere=F("signed_out_everywhere") + 1)
     UserSession.objects.filter(user=user).delete()
     record_sign_out(user, "signed out everywhere", actor=actor, now=now)
@@ -106,16 +110,16 @@ def sign_out_everywhere(user: User, *, actor: Actor, now: datetime) -> None:
 
 @contextmanager
 def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[list[str]]:
-    """Write what becomes of a person's second factors inside, in the transaction that changes them; what was changed
-    is in the list afterwards.
+    """Record the changes that the block makes to a person's second factors, in the same transaction; afterwards the
+    yielded list describes them.
 
     Recovery codes that come or go with another factor have no entry of their own.
     """
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two tabs would write each other's change
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # or two tabs would record each other's change
         before, old = _factors(user), factor_facts(user)
-        told: list[str] = []
-        yield told
+        recorded: list[str] = []
+        yield recorded
         after = _factors(user)
         added = [kind for pk, kind in after.items() if pk not in before]
         removed = [kind for pk, kind in before.items() if pk not in after]
@@ -125,13 +129,13 @@ def changing_factors(user: User, *, actor: Actor, now: datetime) -> Iterator[lis
             changes = ["recovery codes made"]
         for change in changes:
             record_second_factor(user, change, old, actor=actor, now=now)
-        told += changes
+        recorded += changes
 
 
 @transaction.atomic
 def renew_secrets(renewed: Callable[[str], str]) -> int:
-    """Write every second factor's secret as `renewed` gives it back, and return how many; no entry: nothing changes
-    for anybody."""
+    """Replace every stored secret of a second factor by `renewed(secret)` and return how many factors there are. No
+    audit entry: nothing changes for anybody."""
     rows = Authenticator.objects.select_for_update().exclude(type=Authenticator.Type.WEBAUTHN)
     for row in rows:
         row.data |= {name: renewed(row.data[name]) for name in ("secret", "seed") if name in row.data}
@@ -143,18 +147,18 @@ def _factors(user: User) -> dict[int, str]:
     return dict(Authenticator.objects.filter(user=user).values_list("pk", "type"))
 
 
-def _one_at_a_time(claims: Claims) -> None:
-    """Two browsers of one person who arrives the first time must not make two accounts."""
+def _lock_subject(claims: Claims) -> None:
+    """Lock the subject: two browsers at a person's first sign-in must not create two accounts."""
     query_prepared("select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"])
 
 
-def _known(claims: Claims) -> User | None:
+def _linked_account(claims: Claims) -> User | None:
     rows = SocialAccount.objects.select_related("user").filter(provider=claims.provider, uid=claims.subject)
-    return next((found.user for found in rows), None)
+    return next((link.user for link in rows), None)
 
 
-def _tied(claims: Claims, actor: Actor, now: datetime) -> User | None:
-    """Tie the subject to the account that has its verified address, once for each account."""
+def _link_by_address(claims: Claims, actor: Actor, now: datetime) -> User | None:
+    """Link the subject to the account that has its verified address, once for each account. Raise NotAllowed."""
     owners = owners_of(claims.email) if claims.email else []
     if not owners:
         return None
@@ -162,12 +166,12 @@ def _tied(claims: Claims, actor: Actor, now: datetime) -> User | None:
         raise NotAllowed("Another identity already uses the account with your address. Ask an administrator.")
     user = User.objects.select_for_update().get(pk=owners[0].pk)
     facts = user_facts(user)
-    _tie(user, claims)
+    _link(user, claims)
     record_user_change(user, facts, actor=actor, now=now, fields=["single sign-on"])
     return user
 
 
-def _new(claims: Claims, mapping: Mapping[str, str], actor: Actor, now: datetime) -> User:
+def _create_account(claims: Claims, mapping: Mapping[str, str], actor: Actor, now: datetime) -> User:
     if not claims.groups & mapping.keys():
         raise NotAllowed("You have no account here, and none of your groups is let in. Ask an administrator.")
     if not claims.email:
@@ -175,43 +179,43 @@ def _new(claims: Claims, mapping: Mapping[str, str], actor: Actor, now: datetime
     user = User.objects.create_user(
         _free_name(claims), claims.email, first_name=claims.first_name[:150], last_name=claims.last_name[:150]
     )
-    _tie(user, claims)
+    _link(user, claims)
     record_user_change(user, None, actor=actor, now=now)
     return user
 
 
-def _tie(user: User, claims: Claims) -> None:
+def _link(user: User, claims: Claims) -> None:
     SocialAccount.objects.create(user=user, provider=claims.provider, uid=claims.subject)
 
 
 def _free_name(claims: Claims) -> str:
-    """Return a user name that nobody has and that looks like nobody's, as the provider writes it where that is free."""
+    """Return a user name that no account has and that looks like no other; the provider's spelling if it is free."""
     digest = hashlib.sha256(claims.subject.encode()).hexdigest()[:16]
     names = [claims.username, claims.email, f"sso-{digest}"]
-    *given, last = (name for name in names if name and len(name) <= 150 and account_of(name) is None)
-    return next((name for name in given if why_not_a_name(name) is None), last)
+    *preferred, fallback = (name for name in names if name and len(name) <= 150 and account_of(name) is None)
+    return next((name for name in preferred if why_not_a_name(name) is None), fallback)
 
 
-def _keep_address(user: User, claims: Claims) -> None:
-    """Remember the verified address: it tells that two accounts are one person."""
+def _save_address(user: User, claims: Claims) -> None:
+    """Save the verified address, which shows when two accounts belong to one person."""
     if not claims.email or EmailAddress.objects.filter(email=claims.email.lower(), verified=True).exists():
         return
-    before = EmailAddress.objects.filter(user=user)
-    if gone := [address.lower() for address in before.values_list("email", flat=True)]:
-        user.former_names = [*user.former_names, *gone]  # they still tell who submitted a patch
+    earlier = EmailAddress.objects.filter(user=user)
+    if replaced := [address.lower() for address in earlier.values_list("email", flat=True)]:
+        user.former_names = [*user.former_names, *replaced]  # patches may still name their submitter by them
         user.save(update_fields=["former_names"])
-    before.delete()
+    earlier.delete()
     EmailAddress.objects.create(user=user, email=claims.email.lower(), verified=True, primary=True)
 
 
-def _set_groups(user: User, mapping: Mapping[str, str], given: Iterable[str], actor: Actor, now: datetime) -> None:
-    """Give and take the groups that the mapping names; others are an administrator's."""
+def _set_groups(user: User, mapping: Mapping[str, str], sent: Iterable[str], actor: Actor, now: datetime) -> None:
+    """Add and remove the groups that the mapping names; an administrator manages the others."""
     User.objects.select_for_update().get(pk=user.pk)
-    managed, wanted = set(mapping.values()), {mapping[name] for name in given if name in mapping}
-    present = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
-    if present == wanted:
+    managed, wanted = set(mapping.values()), {mapping[name] for name in sent if name in mapping}
+    current = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
+    if current == wanted:
         return
     facts = user_facts(user)
-    user.groups.remove(*Group.objects.filter(name__in=present - wanted))
-    user.groups.add(*Group.objects.filter(name__in=wanted - present))
+    user.groups.remove(*Group.objects.filter(name__in=current - wanted))
+    user.groups.add(*Group.objects.filter(name__in=wanted - current))
     record_user_change(user, facts, actor=actor, now=now, fields=["groups"])

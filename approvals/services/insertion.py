@@ -1,4 +1,4 @@
-"""Insert rows in one go; for intake, where the ORM's work on every value costs more than the database's."""
+"""Insert rows with one statement; for intake, where the ORM spends more time on every value than the database."""
 
 import json
 from collections.abc import Sequence
@@ -15,10 +15,7 @@ Fields = tuple["models.Field[Any, Any]", ...]
 
 
 def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows of one model with one statement and set their keys, as `bulk_create` does.
-
-    Measured with real patches: 0.5 ms of processor time a row where `bulk_create` took 1.4.
-    """
+    """Insert new rows of one model with one statement and set their keys, as `bulk_create` does, in less time."""
     model = type(rows[0])
     fields, in_columns, statement = _statement(model)
     if in_columns:
@@ -35,9 +32,9 @@ LEFT_TO_THE_DATABASE = (models.AutoField, models.GeneratedField)  # BigAutoField
 
 @cache
 def _statement(model: type[models.Model]) -> tuple[Fields, bool, str]:
-    """Return the fields to be sent, whether each is sent as one array of its values, and the statement.
+    """Return the fields to send, whether each is sent as one array of its values, and the statement.
 
-    What has bytes goes in binary arrays; else all rows are one JSON document, which takes every type.
+    A model with binary fields is sent as binary arrays; any other as one JSON document of all rows.
     """
     table, key = model._meta.db_table, model._meta.pk
     assert key is not None
@@ -46,13 +43,15 @@ def _statement(model: type[models.Model]) -> tuple[Fields, bool, str]:
     in_columns = any(isinstance(field, models.BinaryField) for field in fields)
     rows = f'json_populate_recordset(null::"{table}", %s)'
     if in_columns:
-        rows = f"unnest({', '.join(['%b'] * len(fields))}) as row({columns})"  # a cast would cut what is too long
+        rows = (
+            f"unnest({', '.join(['%b'] * len(fields))}) as row({columns})"  # a cast would cut values that are too long
+        )
     returning = f'returning "{key.column}"'
     return fields, in_columns, f'insert into "{table}" ({columns}) select {columns} from {rows} {returning}'  # noqa: S608  names of our own models only
 
 
 def _as_text(value: Any) -> str:
-    """Return what JSON cannot hold as PostgreSQL reads it from text; unlike Django's encoder, to the microsecond."""
+    """Return a value that JSON has no type for as text for PostgreSQL; unlike Django's encoder, to the microsecond."""
     if isinstance(value, date):  # and so datetime
         return value.isoformat()
     if isinstance(value, UUID):

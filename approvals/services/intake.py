@@ -1,4 +1,4 @@
-"""Take in what producers push: revisions, replays, supersession. The only writer of patches."""
+"""Take in what producers push: revisions, replays, supersession. The only service that creates patches."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ from .automatic import approve_by_policy
 from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
 from .ending import policy_ref
-from .gates import Asked, as_row, tighten
+from .gates import GateTerms, as_row, tighten
 from .insertion import insert
 from .killswitch import stopped_by
 from .lifecycle import supersede
@@ -52,10 +52,10 @@ REVISIONS_A_DAY = 20
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One validated intake document: the patch's columns as sent, the diff's bytes, and what we read in them.
+    """One validated intake document: the patch's columns as sent, the diff's bytes, and what was read in them.
 
-    `document_sha256` covers the whole document and the diff; equal digests are replays. `change` tells the same change
-    in other patches. `gate` is what a workflow gate asks beyond its policy; it has no diff, and it comes alone.
+    `document_sha256` covers the whole document and the diff; equal digests are replays. `change` finds the same change
+    in other patches. `gate` holds the terms of a workflow gate, which has no diff and is submitted alone.
     """
 
     columns: dict[str, Any]
@@ -64,7 +64,7 @@ class Submission:
     change: SameLines
     document_sha256: str
     alias: str | None = None
-    gate: Asked | None = None
+    gate: GateTerms | None = None
 
     @property
     def patch_id(self) -> str:
@@ -73,7 +73,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """What became of a submission: the decision of the matching or new revision."""
+    """The result of a submission: the decision of the matching or new revision."""
 
     decision: Decision
     created: bool
@@ -82,7 +82,7 @@ class SubmissionResult:
 
 @dataclass(slots=True)
 class IntakeContext:
-    """What the database holds around a set of submissions, read once under their locks."""
+    """What intake needs from the database for a set of submissions, read once under their locks."""
 
     decisions: dict[str, list[Decision]]
     cves: dict[str, CveFacts]
@@ -101,7 +101,7 @@ def submit(
     clocks: bool = True,
     synthetic: bool = False,
 ) -> SubmissionResult:
-    """Take in one patch; raise what was wrong with it (Invalid, TooMany)."""
+    """Take in one patch. Raise Invalid or TooMany."""
     result = submit_all([submission], producer=producer, actor=actor, now=now, clocks=clocks, synthetic=synthetic)[0]
     if isinstance(result, Refusal):
         raise result
@@ -118,31 +118,31 @@ def submit_all(
     clocks: bool = True,
     synthetic: bool = False,
 ) -> list[SubmissionResult | Refusal]:
-    """Take in a set of patches with different `patch_id`s in one transaction; the answers keep their order.
+    """Take in a set of patches with different `patch_id`s in one transaction; the results keep their order.
 
-    A refused one writes nothing and harms no other. `clocks=False` gives no SLA, escalation or expiry.
+    A refused one writes nothing and does not affect the others. `clocks=False` sets no SLA, escalation or expiry.
     """
-    known = _lock_and_read(submissions, producer)
+    context = _lock_and_read(submissions, producer)
     results: list[SubmissionResult | Refusal] = []
     fresh: list[tuple[Submission, Patch, Decision]] = []
     for submission in submissions:
-        history = known.decisions.get(submission.patch_id, [])
+        history = context.decisions.get(submission.patch_id, [])
         replay = _replay_of(submission, history)
-        refused = None if replay else _refusal(submission, history, known, now)
+        refused = None if replay else _refusal(submission, history, context, now)
         if replay or refused:
             results.append(SubmissionResult(replay, False, history[-1].patch.revision) if replay else refused)  # type: ignore[arg-type]
             continue
-        waiting = _hold(history)
-        patch = _patch(submission, history, known, producer, now, synthetic)
-        decision = _decision(submission, patch, waiting, known, producer, now, clocks)
+        replaced = _lock_replaced(history)
+        patch = _patch(submission, history, context, producer, now, synthetic)
+        decision = _decision(submission, patch, replaced, context, producer, now, clocks)
         fresh.append((submission, patch, decision))
         results.append(SubmissionResult(decision, True, patch.revision))
-        _remember(submission, patch, waiting, known)
-    _write(fresh, known, actor, now)
+        _update_context(submission, patch, replaced, context)
+    _write(fresh, context, actor, now)
     return results
 
 
-LOCK = """
+LOCK_NAMES_SQL = """
 select pg_advisory_xact_lock(key) from (
     select distinct hashtextextended(name, owner) as key from unnest(%s::text[], %s::bigint[]) wanted (name, owner)
     order by key
@@ -151,75 +151,75 @@ select pg_advisory_xact_lock(key) from (
 
 
 def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> IntakeContext:
-    """Lock every (producer, patch_id) and alias in one order, then read: no two writers choose the same one."""
+    """Lock every (producer, patch_id) and alias in one order, then read: no two requests create the same revision."""
     ids = sorted({submission.patch_id for submission in submissions})
     if len(ids) != len(submissions):
         raise ValueError("a set of submissions must not repeat a patch_id")
     aliases = [submission.alias for submission in submissions if submission.alias]
-    query_prepared(LOCK, [[*ids, *aliases], [producer.pk] * (len(ids) + len(aliases))])
+    query_prepared(LOCK_NAMES_SQL, [[*ids, *aliases], [producer.pk] * (len(ids) + len(aliases))])
     cves = cve_facts({cve for submission in submissions for cve in submission.columns["vulnerability_ids"]})
-    return IntakeContext(_earlier(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases, producer))
+    return IntakeContext(_history(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases, producer))
 
 
-# Of any producer: naming ours too, PostgreSQL without statistics reads all of ours instead of one patch_id.
+# Of any producer: with the producer in the condition, PostgreSQL without statistics reads all of its patches.
 KNOWN_PATCH_IDS_SQL = "select patch_id from approvals_patch where patch_id = any(%s)"
 
 
-def _earlier(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
-    """Return the revisions of each patch_id, oldest first. Almost every one is new: ask for the ids before the rows."""
-    known = [patch_id for (patch_id,) in query(KNOWN_PATCH_IDS_SQL, [ids])]
+def _history(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
+    """Return the revisions of each patch_id, oldest first. Most ids are new: look for the ids before reading rows."""
+    existing = [patch_id for (patch_id,) in query(KNOWN_PATCH_IDS_SQL, [ids])]
     decisions: dict[str, list[Decision]] = {}
-    if known:
-        rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=known)
+    if existing:
+        rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=existing)
         for decision in rows.select_related("patch", "policy_version__policy").order_by("patch__revision"):
             decision.patch.producer = producer
             decisions.setdefault(decision.patch.patch_id, []).append(decision)
     return decisions
 
 
-def _hold(history: list[Decision]) -> Decision | None:
+def _lock_replaced(history: list[Decision]) -> Decision | None:
     """Lock and return the pending revision that a new one replaces; None when there is none.
 
-    Somebody may be deciding it this moment: then their decision stands, and the new revision inherits nothing.
+    If somebody is deciding it at this moment, their decision stands, and the new revision inherits nothing.
     """
     if not history or history[-1].status != Status.PENDING:
         return None
-    known = history[-1]
-    held = Decision.objects.select_for_update().get(pk=known.pk)
-    held.patch, held.policy_version = known.patch, known.policy_version
-    history[-1] = held
-    return held if held.status == Status.PENDING else None
+    newest = history[-1]
+    locked = Decision.objects.select_for_update().get(pk=newest.pk)
+    locked.patch, locked.policy_version = newest.patch, newest.policy_version
+    history[-1] = locked
+    return locked if locked.status == Status.PENDING else None
 
 
-def _remember(submission: Submission, patch: Patch, waiting: Decision | None, known: IntakeContext) -> None:
-    """Let the later submissions of the set see this one, as if each had come alone."""
+def _update_context(submission: Submission, patch: Patch, replaced: Decision | None, context: IntakeContext) -> None:
+    """Let later submissions of the set take this one into account, as if each were submitted alone."""
     if submission.alias:
-        known.aliases.add(submission.alias)
-    replaced = set(waiting.patch.vulnerability_ids) if waiting else set()
+        context.aliases.add(submission.alias)
+    replaced_ids = set(replaced.patch.vulnerability_ids) if replaced else set()
     for cve in patch.vulnerability_ids:
-        fact = known.cves[cve]
+        fact = context.cves[cve]
         severity = effective_severity(fact.severity, None, [Severity(patch.effective_severity)])
-        known.cves[cve] = replace(fact, severity=severity, pending=fact.pending + (cve not in replaced))
-    for cve in replaced - set(patch.vulnerability_ids):
-        if known_cve := known.cves.get(cve):
-            known.cves[cve] = replace(known_cve, pending=known_cve.pending - 1)
+        context.cves[cve] = replace(fact, severity=severity, pending=fact.pending + (cve not in replaced_ids))
+    for cve in replaced_ids - set(patch.vulnerability_ids):
+        if replaced_fact := context.cves.get(cve):
+            context.cves[cve] = replace(replaced_fact, pending=replaced_fact.pending - 1)
 
 
 def _replay_of(submission: Submission, history: list[Decision]) -> Decision | None:
-    """Return the revision with this very content; a newest one that expired or was cancelled may be sent again."""
+    """Return the revision with this exact content; the newest may be sent again if it expired or was cancelled."""
     for decision in reversed(history):
         if decision.patch.document_sha256 == submission.document_sha256:
             newest = decision is history[-1]
-            again = newest and decision.status in {Status.EXPIRED, Status.CANCELLED}
-            return None if again else decision
+            may_repeat = newest and decision.status in {Status.EXPIRED, Status.CANCELLED}
+            return None if may_repeat else decision
     return None
 
 
-def _refusal(submission: Submission, history: list[Decision], known: IntakeContext, now: datetime) -> Refusal | None:
+def _refusal(submission: Submission, history: list[Decision], context: IntakeContext, now: datetime) -> Refusal | None:
     if history and history[-1].patch.is_gate != (submission.gate is not None):
         named = "a workflow gate's" if history[-1].patch.is_gate else "a patch's"
         return Invalid("patch_id is already used.", field="patch_id", part="body", msg=f"is {named}")
-    if submission.alias and submission.alias in known.aliases:
+    if submission.alias and submission.alias in context.aliases:
         return Invalid("decision_id is already used.", field="decision_id", part="body", msg="already used")
     day_ago = now - timedelta(days=1)
     today = [decision for decision in history if decision.created_at > day_ago]
@@ -234,14 +234,14 @@ def _refusal(submission: Submission, history: list[Decision], known: IntakeConte
 def _patch(
     submission: Submission,
     history: list[Decision],
-    known: IntakeContext,
+    context: IntakeContext,
     producer: Producer,
     now: datetime,
     synthetic: bool,
 ) -> Patch:
     columns, facts = submission.columns, submission.facts
-    cves = [known.cves[cve] for cve in columns["vulnerability_ids"]]
-    earlier = [decision.patch for decision in history]  # sending again without the CVE makes nothing less urgent
+    cves = [context.cves[cve] for cve in columns["vulnerability_ids"]]
+    earlier = [decision.patch for decision in history]  # leaving out the CVE in a new revision lowers no severity
     severity = effective_severity(
         Severity(columns["severity"]),
         columns["cvss_counted"],
@@ -274,8 +274,8 @@ def _patch(
 def _decision(
     submission: Submission,
     patch: Patch,
-    waiting: Decision | None,
-    known: IntakeContext,
+    replaced: Decision | None,
+    context: IntakeContext,
     producer: Producer,
     now: datetime,
     clocks: bool,
@@ -285,22 +285,22 @@ def _decision(
         known_exploited=patch.known_exploited,
         requested=patch.requested_priority or None,
     )
-    version = covering(known.versions, condition_facts(patch, producer.name, urgency))
+    version = covering(context.versions, condition_facts(patch, producer.name, urgency))
     decision_id = UUID(str(uuid6.uuid7()))
     gate, facts = submission.gate, submission.facts
     situation = Situation(
         trusted_for_ml=producer.trusted_for_ml,
         trusted_for_wargaming=producer.trusted_for_wargaming,
-        other_candidates=_others(patch, known, waiting),
+        other_candidates=_other_candidates(patch, context, replaced),
         urgency=urgency,
         unusual=facts["unusual"],
         touched=tuple((tuple(touched["names"]), tuple(touched["lines"])) for touched in facts["touched"]),
-        stopped_by=known.stopped_by,
+        stopped_by=context.stopped_by,
         floor=settings.AUTO_APPROVE_THRESHOLD,
         drawn=drawn(patch.sha256, version.spot_check_percent),
         known_submitter=(known_submitter := is_known(version, patch)),
     )
-    judged = gate_approval(gate.outcomes, version, situation) if gate else auto_approval(patch, version, situation)
+    result = gate_approval(gate.outcomes, version, situation) if gate else auto_approval(patch, version, situation)
     decision = Decision(
         decision_id=decision_id,
         alias=submission.alias,
@@ -308,8 +308,8 @@ def _decision(
         priority=urgency,
         confidence=-1 if patch.ml_confidence is None else patch.ml_confidence,
         policy_version=version,
-        trace=as_rows(judged.trace),
-        would_auto_approve=judged.would,
+        trace=as_rows(result.trace),
+        would_auto_approve=result.would,
         required_approvals=version.required_approvals,
         required_groups=required_groups(version, known_submitter),
         created_at=now,
@@ -318,34 +318,34 @@ def _decision(
     )
     if gate:
         tighten(decision, gate, now)
-    if waiting:
-        _inherit(decision, waiting)
+    if replaced:
+        _inherit(decision, replaced)
     plan_reminders(decision, now)
-    if judged.does:
-        known.approved.add(decision_id)
+    if result.does:
+        context.approved.add(decision_id)
     return decision
 
 
-def _others(patch: Patch, known: IntakeContext, waiting: Decision | None) -> int:
-    """Count the other pending candidates under any of the vulnerability's names; a revision being replaced is none."""
-    replaced = set(waiting.patch.vulnerability_ids) if waiting else set()
-    return max((known.cves[cve].pending - (cve in replaced) for cve in patch.vulnerability_ids), default=0)
+def _other_candidates(patch: Patch, context: IntakeContext, replaced: Decision | None) -> int:
+    """Count the other pending candidates under any of the vulnerability's names, without the revision replaced."""
+    replaced_ids = set(replaced.patch.vulnerability_ids) if replaced else set()
+    return max((context.cves[cve].pending - (cve in replaced_ids) for cve in patch.vulnerability_ids), default=0)
 
 
-def _inherit(decision: Decision, waiting: Decision) -> None:
-    """Keep the clocks of the revision replaced: a producer cannot restart a clock by sending again."""
+def _inherit(decision: Decision, replaced: Decision) -> None:
+    """Keep the clocks of the revision replaced, so that a producer cannot restart a clock by sending again."""
     for clock in CLOCKS:
-        setattr(decision, clock, min(getattr(decision, clock), getattr(waiting, clock)))
-    decision.escalation_level, decision.asked = waiting.escalation_level, waiting.asked
-    decision.escalation_next = waiting.escalation_next
-    if waiting.expire_action == ExpireAction.EXPIRE:  # a period that was used up is not had again by sending again
+        setattr(decision, clock, min(getattr(decision, clock), getattr(replaced, clock)))
+    decision.escalation_level, decision.asked = replaced.escalation_level, replaced.asked
+    decision.escalation_next = replaced.escalation_next
+    if replaced.expire_action == ExpireAction.EXPIRE:  # sending again does not give another period
         decision.expire_action = ExpireAction.EXPIRE
     if decision.escalation_level:
-        decision.escalate_at = waiting.escalate_at  # that of the next level
+        decision.escalate_at = replaced.escalate_at  # when the next level is due
 
 
 def _write(
-    fresh: Iterable[tuple[Submission, Patch, Decision]], known: IntakeContext, actor: Actor, now: datetime
+    fresh: Iterable[tuple[Submission, Patch, Decision]], context: IntakeContext, actor: Actor, now: datetime
 ) -> None:
     rows = list(fresh)
     if not rows:
@@ -355,19 +355,19 @@ def _write(
         insert(contents)
     if gates := [as_row(sent.gate, patch) for sent, patch, _ in rows if sent.gate]:
         insert(gates)
-    lines = []
+    entries = []
     for _, patch, decision in rows:
         decision.patch = patch  # again, now that the patch has its key
-        history = known.decisions.get(patch.patch_id)
-        if history and history[-1].status == Status.PENDING:  # held since it was read
-            lines.append(supersede(history[-1], patch, actor=actor, now=now))
-    wake = bool(lines)  # an end wakes the sequencer; arrivals wait for it, else their commits queue behind each other
+        history = context.decisions.get(patch.patch_id)
+        if history and history[-1].status == Status.PENDING:  # locked by _lock_replaced
+            entries.append(supersede(history[-1], patch, actor=actor, now=now))
+    wake = bool(entries)  # not for new patches alone: their commits would wait for each other
     insert([decision for _, _, decision in rows])
     for submission, patch, decision in rows:
-        lines.append(_submitted(submission, patch, decision, actor))
-        if decision.decision_id in known.approved and (line := approve_by_policy(decision, now=now)):
-            lines.append(line)
-    record_all(lines, at=now, wake=wake)
+        entries.append(_submitted(submission, patch, decision, actor))
+        if decision.decision_id in context.approved and (entry := approve_by_policy(decision, now=now)):
+            entries.append(entry)
+    record_all(entries, at=now, wake=wake)
 
 
 def _submitted(submission: Submission, patch: Patch, decision: Decision, actor: Actor) -> NewEntry:

@@ -1,4 +1,4 @@
-"""Import the catalogue of known exploited vulnerabilities. The only writer of it."""
+"""Import CISA's catalogue of known exploited vulnerabilities (KEV). Its only writer."""
 
 import re
 from datetime import date, datetime
@@ -17,7 +17,7 @@ CVE = re.compile(r"CVE-\d{4}-\d{4,19}")
 
 
 def import_catalogue(document: dict[str, Any], *, actor: Actor, now: datetime) -> tuple[int, int]:
-    """Store CISA's JSON catalogue; return (CVEs that are new to us, pending decisions raised). Raise Invalid.
+    """Store CISA's JSON catalogue; return (new CVEs, pending decisions raised). Raise Invalid.
 
     A CVE that leaves the catalogue stays marked: priorities only ever rise.
     """
@@ -25,18 +25,18 @@ def import_catalogue(document: dict[str, Any], *, actor: Actor, now: datetime) -
         listed = [_row(item, now) for item in document["vulnerabilities"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Invalid(f"This is not a KEV catalogue: {error!r}.") from error
-    rows = {row.cve_id: row for row in listed}  # a catalogue that lists one twice means its last word
+    rows = {row.cve_id: row for row in listed}  # of a CVE that is listed twice the last row counts
     with transaction.atomic():
-        known = set(KnownExploited.objects.values_list("cve_id", flat=True))
+        existing = set(KnownExploited.objects.values_list("cve_id", flat=True))
         KnownExploited.objects.bulk_create(
             rows.values(),
             update_conflicts=True,
             unique_fields=["cve_id"],
             update_fields=["name", "added_on", "due_on", "ransomware", "imported_at"],
         )
-        new = rows.keys() - known
-        # All of them, not the new ones: a decision that somebody held locked, or a patch that came in while the last
-        # import had not committed, was missed then.
+        new = rows.keys() - existing
+        # All of them, not the new ones alone: a patch that was submitted while the last import had not committed was
+        # missed then.
         raised = raise_priorities(sorted(rows), actor=actor, now=now) if rows else 0
         record(
             "kev.imported",

@@ -16,7 +16,7 @@ SUBJECT = Subject("kill_switch", "1", "Automatic approval")
 
 
 def stopped_by() -> str:
-    """Return who stopped automatic approval: a name, 'setting', or '' while it runs. For what is shown."""
+    """Return who stopped automatic approval: a name, 'setting', or '' while it runs. To be shown, not decided by."""
     if not settings.AUTO_APPROVE_ENABLED:
         return "setting"
     rows = query_prepared("select changed_by from approvals_killswitch where stopped")
@@ -26,8 +26,8 @@ def stopped_by() -> str:
 def runs_now() -> bool:
     """Return whether automatic approval may happen in this transaction.
 
-    The row stays locked against the button until the transaction ends: once the button has answered, nothing that
-    read the switch before it can still be committed.
+    The row stays locked until the transaction ends, and whoever stops automatic approval waits for it: once they have
+    an answer, no approval that read the switch before can still be committed.
     """
     if not settings.AUTO_APPROVE_ENABLED:
         return False
@@ -35,14 +35,14 @@ def runs_now() -> bool:
 
 
 def keep_setting() -> None:
-    """Tell the database whether this install asks for a second person; only the owner of the tables may."""
+    """Copy SECOND_PERSON_REQUIRED to the database, whose triggers check it; only the owner of the tables may."""
     KillSwitch.objects.exclude(second_person_required=settings.SECOND_PERSON_REQUIRED).update(
         second_person_required=settings.SECOND_PERSON_REQUIRED
     )
 
 
 def demand_setting() -> None:
-    """Raise Conflict where the database still asks for the second person whom the setting does without."""
+    """Raise Conflict if the setting asks for no second person but the database still does (`migrate` copies it)."""
     if not settings.SECOND_PERSON_REQUIRED and query_prepared(
         "select second_person_required from approvals_killswitch"
     ) == [(True,)]:
@@ -51,9 +51,9 @@ def demand_setting() -> None:
 
 @transaction.atomic
 def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
-    """Set the switch with its entry and return whether it changed.
+    """Set the switch, with its audit entry, and return whether it changed.
 
-    Raise Conflict where the database still asks for the second person whom the setting does without.
+    Raise Conflict, when it is to run again, as `demand_setting` does.
     """
     switch = KillSwitch.objects.select_for_update().get()
     if switch.stopped == stopped:

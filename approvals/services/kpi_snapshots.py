@@ -1,4 +1,4 @@
-"""Count key figures ahead. The only writer of them; a page that finds none counts for itself."""
+"""Compute KPI snapshots ahead of time. Their only writer; a page that finds none computes the numbers itself."""
 
 from datetime import datetime
 
@@ -7,6 +7,6 @@ from approvals.queries.kpis import MONTH, count_course, count_month
 
 
 def keep_kpi_snapshot(now: datetime) -> None:
-    """Keep the queue's figures of the last 30 days and their course, so that its page reads neither."""
+    """Save the queue's KPIs of the last 30 days and their trends, so that the page computes neither."""
     value = count_month(now) | count_course(now)
     KeyFigures.objects.update_or_create(name=MONTH, defaults={"value": value, "counted_at": now})

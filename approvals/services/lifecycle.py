@@ -41,20 +41,20 @@ from .reviews import find_locked
 from .submitters import is_known, required_groups
 
 LONGEST = timedelta(days=30)
-"""How far from now an extended time may end."""
+"""The most that the time to decide may reach into the future after an extension."""
 
 
 def escalate(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
-    """Ask the security leads to look; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = reason_words(reason)
+    """Escalate a decision by one level; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, REVIEW_DECISION, "Only reviewers and leads escalate.")
         _demand_pending(decision)
-        text = Text.objects.create(body=words)
-        line = raise_level(
+        text = Text.objects.create(body=body)
+        entry = raise_level(
             decision,
             actor,
             at=now,
@@ -64,7 +64,7 @@ def escalate(
             data={"reason": commitment(text)},
         )
         decision.save(update_fields=RAISED)
-        record_all([line], at=now)
+        record_all([entry], at=now)
     return decision
 
 
@@ -78,8 +78,8 @@ def extend(
     now: datetime,
     channel: Channel = Channel.PAGE,
 ) -> Decision:
-    """Give people that many more seconds to decide; only leads do. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    words = reason_words(reason)
+    """Add that many seconds to the time to decide; only leads may. Raise NotFound, NotAllowed, Conflict or Invalid."""
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD_DECISION, "Only security leads give more time.")
@@ -88,8 +88,8 @@ def extend(
         if before == NO_DEADLINE:
             raise Conflict("It has no time limit to extend. Nothing was changed.", current=current(decision))
         if before <= now:
-            said = f"The time to decide ended at {moment(before)}. Nothing was changed."
-            raise Conflict(said, current=current(decision))
+            sentence = f"The time to decide ended at {moment(before)}. Nothing was changed."
+            raise Conflict(sentence, current=current(decision))
         longest = int((now + LONGEST - before).total_seconds())
         if not 1 <= seconds <= longest:
             sentence = (
@@ -112,7 +112,7 @@ def extend(
                 "from": before,
                 "to": decision.expire_at,
                 "seconds": seconds,
-                "reason": commitment(Text.objects.create(body=words)),
+                "reason": commitment(Text.objects.create(body=body)),
             },
         )
     return decision
@@ -129,13 +129,13 @@ def cancel(
     producer: Producer | None = None,
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
-    words = reason_words(reason)
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
             _demand(user, actor, LEAD_DECISION, "Only the patch's producer or a security lead cancels it.")
         _demand_pending(decision)
-        line = end(
+        entry = end(
             decision,
             Status.CANCELLED,
             actor=actor,
@@ -144,24 +144,26 @@ def cancel(
             channel=channel,
             cause="Cancelled by a lead" if user else "Cancelled by its producer",
             user=user,
-            text=Text.objects.create(body=words),
+            text=Text.objects.create(body=body),
         )
-        record_all([line], at=now, wake=True)
+        record_all([entry], at=now, wake=True)
     return decision
 
 
 def revoke(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
-    """Take an approval back. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
-    words = reason_words(reason)
+    """Revoke an approval; only leads may. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
+    body = reason_words(reason)
     with audit_decision_refusal(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD_DECISION, "Only security leads revoke an approval.")
         if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
-            said = outcome(decision) or "It is still pending."
-            raise Conflict(f"Only an approval can be revoked. {said} Nothing was changed.", current=current(decision))
-        text = Text.objects.create(body=words)
+            present_state = outcome(decision) or "It is still pending."
+            raise Conflict(
+                f"Only an approval can be revoked. {present_state} Nothing was changed.", current=current(decision)
+            )
+        text = Text.objects.create(body=body)
         Revocation.objects.create(
             decision=decision, revoked_by=actor.label, revoked_by_user=user, reason=text, revoked_at=now
         )
@@ -180,7 +182,7 @@ def revoke(
 
 
 def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> NewEntry:
-    """End a locked pending decision because its producer sent other content, its approvals with it, and return the
+    """End a locked pending decision, and with it its approvals, because its producer sent a new revision; return the
     entry to record."""
     return end(
         decision,
@@ -197,44 +199,44 @@ def supersede(decision: Decision, by: Patch, *, actor: Actor, now: datetime) -> 
 def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
     """Mark patches of newly known-exploited CVEs and raise their pending decisions; return how many were raised.
 
-    Waits for those that somebody is deciding right now.
+    Waits for rows that somebody has locked to decide.
     """
     raised = 0
     with transaction.atomic():
         Patch.objects.filter(vulnerability_ids__overlap=cve_ids, known_exploited=False).update(known_exploited=True)
         versions = current_versions()
-        waiting = (
-            Decision.objects.select_for_update(of=("self",))  # waits for locks: nobody looks here again
+        affected = (
+            Decision.objects.select_for_update(of=("self",))  # waits for locked rows instead of skipping them
             .select_related("patch__producer", "policy_version__policy")
             .filter(status=Status.PENDING, patch__vulnerability_ids__overlap=cve_ids)
             .order_by("id")
         )
-        for decision in waiting:
+        for decision in affected:
             patch = decision.patch
-            wanted = priority_of(
+            new_priority = priority_of(
                 Severity(patch.effective_severity), known_exploited=True, requested=patch.requested_priority or None
             )
-            if wanted > decision.priority:
-                _raise_priority(decision, wanted, versions, actor, now)
+            if new_priority > decision.priority:
+                _raise_priority(decision, new_priority, versions, actor, now)
                 raised += 1
     return raised
 
 
 def _raise_priority(
-    decision: Decision, wanted: Priority, versions: list[PolicyVersion], actor: Actor, now: datetime
+    decision: Decision, new_priority: Priority, versions: list[PolicyVersion], actor: Actor, now: datetime
 ) -> None:
-    """Put a decision under the policy of its new priority; that may ask for more people and less time, never for
-    fewer or longer. Imported decisions have no clocks and get none."""
+    """Put a decision under the policy of its new priority, which may ask for more people and less time, never for fewer
+    or more. Imported decisions have no clocks and get none."""
     before, patch = Priority(decision.priority), decision.patch
-    version = covering(versions, condition_facts(patch, patch.producer.name, wanted))
-    decision.priority, decision.policy_version, decision.would_auto_approve = wanted, version, False
+    version = covering(versions, condition_facts(patch, patch.producer.name, new_priority))
+    decision.priority, decision.policy_version, decision.would_auto_approve = new_priority, version, False
     decision.required_approvals = max(decision.required_approvals, version.required_approvals)
     decision.required_groups = sorted({*decision.required_groups, *required_groups(version, is_known(version, patch))})
     decision.trace = [
         {**row, **KNOWN_EXPLOITED} if row["text"] == KNOWN_EXPLOITED["text"] else row for row in decision.trace
     ]
     decision.escalation_next = 0
-    if ExpireAction.APPROVE in {decision.expire_action, version.expire_action}:  # never looser, and no period twice
+    if ExpireAction.APPROVE in {decision.expire_action, version.expire_action}:  # never looser, and no second period
         decision.expire_action = version.expire_action if version.expire_action != ExpireAction.APPROVE else "expire"
     if is_timed(decision):
         for clock, at in clocks(version, now).items():
@@ -264,7 +266,7 @@ def _raise_priority(
         policy=policy_ref(decision),
         data={
             "from": before.name.lower(),
-            "to": wanted.name.lower(),
+            "to": new_priority.name.lower(),
             "cause": "known exploited",
             "required_approvals": decision.required_approvals,
             "required_groups": decision.required_groups,
@@ -272,8 +274,8 @@ def _raise_priority(
     )
 
 
-def _demand(user: User | None, actor: Actor, wanted: str, sentence: str) -> None:
-    if user is None or wanted not in reviewer_from_db(user, actor.authn).permissions:
+def _demand(user: User | None, actor: Actor, permission: str, sentence: str) -> None:
+    if user is None or permission not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed(sentence)
     demand_own(user)
 

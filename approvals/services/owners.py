@@ -1,5 +1,5 @@
-"""Whether an account decides: held when an administrator changes how its owner signs in, until the owner and a second
-person agree. The only writer of that."""
+"""Held accounts: one whose sign-in an administrator changed decides nothing until its owner has confirmed the change
+and a second person agrees. The only writer of these columns."""
 
 from datetime import datetime
 from typing import Any
@@ -14,19 +14,19 @@ from audit.log import Actor, Subject, record
 
 NO_HOLD: dict[str, Any] = {"held_since": None, "held_for": [], "owner_confirmed_at": None, "lead_agreed_at": None}
 HOLD = list(NO_HOLD)
-"""The columns that say whether an account decides."""
+"""The columns that say whether an account is held."""
 
 
 def demand_own(user: User) -> None:
-    """Raise NotAllowed where an account decides nothing at present; one query."""
+    """Raise NotAllowed if an account is held; one query."""
     if sentence := held(User.objects.only("held_since", "held_for", "owner_confirmed_at").get(pk=user.pk)):
         raise NotAllowed(sentence)
 
 
 def hold(user: User, changes: list[str], *, needs_lead: bool, actor: Actor, now: datetime) -> None:
-    """Let a locked account decide nothing from now on, whatever was confirmed and agreed before.
+    """Hold an account from now on, whatever was confirmed and agreed before; the caller has locked its row.
 
-    Call in the transaction that makes the changes. Without `needs_lead` its owner's word is enough.
+    Call in the transaction that makes the changes. Without `needs_lead` the owner's confirmation is enough.
     """
     user.held_since, user.held_for = now, sorted({*user.held_for, *changes})
     user.owner_confirmed_at, user.lead_agreed_at = None, None if needs_lead else now
@@ -36,25 +36,26 @@ def hold(user: User, changes: list[str], *, needs_lead: bool, actor: Actor, now:
 
 @transaction.atomic
 def confirm(user: User, *, authenticated_at: datetime | None, actor: Actor, now: datetime) -> User:
-    """Keep the owner's word that what an administrator changed is theirs, given at a sign-in since then.
+    """Save the owner's confirmation of what an administrator changed, given after a sign-in since the change.
 
-    Raise NotAllowed (no fresh sign-in since) or Conflict (nothing waits for it).
+    Raise NotAllowed (no fresh sign-in since) or Conflict (nothing to confirm).
     """
-    kept = User.objects.select_for_update().get(pk=user.pk)
-    if kept.held_since is None or kept.owner_confirmed_at is not None:
+    account = User.objects.select_for_update().get(pk=user.pk)
+    if account.held_since is None or account.owner_confirmed_at is not None:
         raise Conflict("Nothing of your account waits for you. Nothing was changed.")
-    if authenticated_at is None or not max(kept.held_since, now - FRESH) <= authenticated_at <= now:
+    if authenticated_at is None or not max(account.held_since, now - FRESH) <= authenticated_at <= now:
         raise NotAllowed("Sign in again first: what you confirm is confirmed at a fresh sign-in.")
-    kept.owner_confirmed_at = now
-    kept.save(update_fields=["owner_confirmed_at"])
-    _record("account.confirmed", kept, actor, now, {"changes": kept.held_for})
-    if kept.lead_agreed_at is not None:
-        _release(kept, actor, now)
-    return kept
+    account.owner_confirmed_at = now
+    account.save(update_fields=["owner_confirmed_at"])
+    _record("account.confirmed", account, actor, now, {"changes": account.held_for})
+    if account.lead_agreed_at is not None:
+        _release(account, actor, now)
+    return account
 
 
 def agreed(user: User, *, actor: Actor, now: datetime) -> None:
-    """Let a locked account that its owner has confirmed decide again: a second person agreed. Raise Conflict."""
+    """Release an account that its owner has confirmed, because a second person agreed; the caller has locked its row.
+    Raise Conflict."""
     if user.owner_confirmed_at is None:
         raise Conflict(f"{user} has not confirmed it yet. Nothing was changed.")
     user.lead_agreed_at = now
@@ -63,7 +64,7 @@ def agreed(user: User, *, actor: Actor, now: datetime) -> None:
 
 
 def unconfirm(user: User) -> None:
-    """Take the owner's word back from a locked account that is held: how they sign in has changed since."""
+    """Remove the owner's confirmation from a held account, whose sign-in has changed since; its row is locked."""
     if user.held_since is not None and user.owner_confirmed_at is not None:
         user.owner_confirmed_at = None
         user.save(update_fields=["owner_confirmed_at"])
@@ -78,5 +79,5 @@ def _release(user: User, actor: Actor, now: datetime) -> None:
 
 
 def _record(type: str, user: User, actor: Actor, now: datetime, data: dict[str, object]) -> None:
-    about = Subject("user", f"user:{user.pk}", user.username)
-    record(type, actor=actor, at=now, subject=about, data=data)
+    subject = Subject("user", f"user:{user.pk}", user.username)
+    record(type, actor=actor, at=now, subject=subject, data=data)

@@ -1,5 +1,5 @@
-"""What an administrator does for the sign-in of somebody else: a one-time link, factors taken away, another address.
-Each holds the account (`owners`), and none lets them in: whose account it is sets the password."""
+"""What an administrator does about the sign-in of somebody else: a one-time link, second factors removed, another
+address. Each holds the account (`owners`), and none lets the administrator in: only the owner sets the password."""
 
 from datetime import datetime
 from typing import Any
@@ -18,11 +18,11 @@ from . import access, identity, owners, second_person
 
 LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
 SHAPE = "hitl_{pk:0>8}_{secret}"
-"""Like a token, so that logs leave it out (`hitl.logs`)."""
+"""Has the form of an API token, so that logs leave it out (`hitl.logs`)."""
 
 
 class Links(PasswordResetTokenGenerator):
-    """Django's, which a used password or a sign-in ends, and here every later change of the account by others too."""
+    """Django's links, which end at a new password or a sign-in; here also when the account is held or switched off."""
 
     key_salt = "approvals.services.recovery.Links"
 
@@ -40,66 +40,66 @@ def send_link(person: User, *, reason: str, user: User, actor: Actor, now: datet
     (one's own account, one of the provider, a held administrator) or Conflict (switched off).
     """
     with transaction.atomic():
-        kept = _another(person, user)
-        if not kept.is_active:
+        account = _locked_other(person, user)
+        if not account.is_active:
             raise Conflict("This account is switched off. Nothing was sent.")
-        if comes_from_provider(kept):
+        if comes_from_provider(account):
             raise NotAllowed("They sign in at the single sign-on provider, which has their password. Nothing was sent.")
-        touched(kept, [LINK], reason=reason, user=user, actor=actor, now=now)
-    return SHAPE.format(pk=int_to_base36(kept.pk), secret=links.make_token(kept))
+        touched(account, [LINK], reason=reason, user=user, actor=actor, now=now)
+    return SHAPE.format(pk=int_to_base36(account.pk), secret=links.make_token(account))
 
 
 def person_of_link(secret: str) -> User | None:
-    """Return whose password a link sets, None for one that is wrong, used or too old."""
+    """Return the account whose password a link sets; None for a link that is wrong, used or too old."""
     parts = secret.split("_", 2)
     if len(parts) != 3 or parts[0] != "hitl":
         return None
     try:
-        found = User.objects.filter(pk=base36_to_int(parts[1]), is_active=True).first()
+        owner = User.objects.filter(pk=base36_to_int(parts[1]), is_active=True).first()
     except ValueError:
         return None
-    return found if found and links.check_token(found, parts[2]) else None
+    return owner if owner and links.check_token(owner, parts[2]) else None
 
 
 @transaction.atomic
 def set_password(secret: str, password: str, *, actor: Actor, now: datetime) -> User:
-    """Set the password that a link is for; the link and every session are over. Raise Invalid for a link that is."""
-    wanted = person_of_link(secret)
-    kept = User.objects.select_for_update().get(pk=wanted.pk) if wanted else None
-    if kept is None or person_of_link(secret) is None:
+    """Set the password of the account a link is for; end the link and every session. Raise Invalid if it ended."""
+    owner = person_of_link(secret)
+    account = User.objects.select_for_update().get(pk=owner.pk) if owner else None
+    if account is None or person_of_link(secret) is None:
         raise Invalid("This link was used, replaced or is too old. Ask an administrator for another one.")
-    old = access.user_facts(kept)
-    kept.set_password(password)
-    kept.save(update_fields=["password"])
-    owners.unconfirm(kept)
-    access.record_user_change(kept, old, actor=actor, now=now, fields=["password"])
-    identity.sign_out_everywhere(kept, actor=actor, now=now)
-    return kept
+    old = access.user_facts(account)
+    account.set_password(password)
+    account.save(update_fields=["password"])
+    owners.unconfirm(account)
+    access.record_user_change(account, old, actor=actor, now=now, fields=["password"])
+    identity.sign_out_everywhere(account, actor=actor, now=now)
+    return account
 
 
 @transaction.atomic
 def remove_factors(person: User, *, user: User, actor: Actor, now: datetime) -> bool:
-    """Take all second factors from a person who lost them, hold the account, and return whether there were any.
+    """Remove all second factors of a person who lost them, hold the account, and return whether there were any.
 
     Raise NotAllowed.
     """
-    kept = _another(person, user)
-    old = access.factor_facts(kept)
-    if not Authenticator.objects.filter(user=kept).delete()[0]:
+    account = _locked_other(person, user)
+    old = access.factor_facts(account)
+    if not Authenticator.objects.filter(user=account).delete()[0]:
         return False
-    access.record_second_factor(kept, "all removed by an administrator", old, actor=actor, now=now)
-    touched(kept, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
+    access.record_second_factor(account, "all removed by an administrator", old, actor=actor, now=now)
+    touched(account, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
     return True
 
 
 def touched(person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime) -> None:
-    """Hold a locked account whose means of signing in `user` changed, and end its sessions. Raise NotAllowed."""
+    """Hold an account whose sign-in `user` changed, and end its sessions; its row is locked. Raise NotAllowed."""
     second_person.ask_for_account(person, changes, reason=reason, user=user, actor=actor, now=now)
     identity.sign_out_everywhere(person, actor=actor, now=now)
 
 
-def _another(person: User, user: User) -> User:
-    """Return the locked account of somebody else than who acts."""
+def _locked_other(person: User, user: User) -> User:
+    """Return the person's account with its row locked; raise NotAllowed if it is the user's own."""
     if person.pk == user.pk:
         raise NotAllowed("Your own means of signing in are changed on your account page.")
     return User.objects.select_for_update().get(pk=person.pk)

@@ -1,4 +1,4 @@
-"""Remember who tried what they were refused; a refusal nobody can see later protects nobody."""
+"""Audit entries of refused attempts: who tried what, and why it was refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ def audit_decision_refusal(
 ) -> Iterator[None]:
     """Write an entry when the attempt inside is refused by a rule (NotAllowed) or comes too late (Conflict).
 
-    Put it around the attempt's own transaction: that one is rolled back, and the entry stands by itself. It is no
-    link of the decision's chain, so that attempts take no lock from those who may decide.
+    Put it around the attempt's own transaction: that one is rolled back, and the entry is written in another. It is not
+    part of the decision's chain of entries, so that attempts do not lock the decision for those who may decide.
     """
     try:
         yield
     except (NotAllowed, Conflict) as error:
         if isinstance(error, StepUpRequired) and channel == Channel.PAGE:
-            raise  # the page asks for the password next: nobody was turned away
+            raise  # the page asks for the password next: nobody was refused
         decision = Decision.objects.select_related("patch").get(decision_id=decision_id)
         with transaction.atomic():
             record(
@@ -48,21 +48,21 @@ def audit_decision_refusal(
 def audit_refusal(
     attempt: str, about: Subject, *, actor: Actor, now: datetime, data: dict[str, Any] | None = None
 ) -> Iterator[None]:
-    """Write an entry when what somebody tries inside, with a bypass or a change of the rules, is refused to them
-    (NotAllowed), with `data`. Put it around the attempt's own transaction, as `remembered`, which does so for
-    decisions."""
+    """Write an entry with `data` when an attempt with a bypass or to change the rules is refused (NotAllowed). Put it
+    around the attempt's own transaction, as `audit_decision_refusal`, which is the same for decisions."""
     try:
         yield
     except NotAllowed as error:
         with transaction.atomic():
-            told = {"attempt": attempt, **(data or {})}
-            record("attempt.refused", actor=actor, at=now, subject=about, data=told, aside={"why": error.detail})
+            facts = {"attempt": attempt, **(data or {})}
+            record("attempt.refused", actor=actor, at=now, subject=about, data=facts, aside={"why": error.detail})
         raise
 
 
 @transaction.atomic
 def audit_refused_caller(route: str, path: str, why: str, *, actor: Actor, now: datetime) -> None:
-    """Write that a caller was turned away before anything was looked at; `path` is what they asked for of a `route`."""
+    """Write an entry when a caller is refused before any object was read; `path` is the requested path, `route` its
+    pattern."""
     record(
         "decision.refused",
         actor=actor,

@@ -41,7 +41,7 @@ from approvals.queries.verdict_context import verdict_context
 from audit.log import Actor, NewEntry, record, record_all
 
 from . import bypasses
-from .ending import JUDGED, commitment, end, locked, policy_ref, subject
+from .ending import DECISION_FOR_VERDICT, commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .owners import demand_own
 from .reasons import reason_words
@@ -50,9 +50,9 @@ from .refusals import audit_decision_refusal
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the reviewer had before them when they gave the verdict, when they last proved who they are (by anything and
-    by a second factor), the emergency bypass under which they chose to approve alone, and the patch as they named it
-    beside the decision."""
+    """What comes with a verdict: the digest that the reviewer saw and where, when they opened it, when they last proved
+    who they are (by any means, and by a second factor), the emergency bypass they chose to use, and the `patch_id` they
+    named beside the decision."""
 
     sha256: str
     displayed: Displayed = Displayed.PAGE
@@ -77,8 +77,8 @@ def review(
     in_name_of: int | str | None = None,
 ) -> Decision:
     """Record one person's verdict and, when the policy's quorum is reached, end the decision. With `in_name_of` (a key,
-    user name or e-mail address) it is given for that absent person, who asked for it; the record has both names. A
-    bypass takes the place of approvals that are missing; where none is, it is not used.
+    user name or e-mail address) it counts for that absent person, who delegated it; the review names both. A bypass
+    replaces missing approvals; if none is missing, it is not used.
 
     Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
     Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
@@ -89,7 +89,7 @@ def review(
 
 
 def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
-    """Raise Invalid unless the words fit the verdict; lengths in characters."""
+    """Raise Invalid unless text and category fit the verdict; lengths in characters."""
     if verdict == Verdict.APPROVE:
         if len(text) > MAX_COMMENT:
             raise Invalid(
@@ -114,14 +114,14 @@ def comment(
     line: int | None = None,
     side: Side = Side.NEW,
 ) -> Comment:
-    """Add words to a patch, in any state; `side` says which file's line is meant. Raise NotFound or Invalid, also for a
-    file or line that the diff of this revision has not."""
+    """Add a comment to a patch in any state; `side` says whether `line` counts in the old or the new file. Raise
+    NotFound, or Invalid, also for a file or line that is not in this revision's diff."""
     if not body.strip():
         raise Invalid("Write something first.", field="comment", part="body", msg="required")
     if len(body) > MAX_COMMENT:
         raise Invalid(f"A comment may have {MAX_COMMENT:,} characters.", field="comment", part="body", msg="too long")
     if file or line is not None:
-        _check_place(decision_id, file, line, side)
+        _check_position(decision_id, file, line, side)
     with transaction.atomic():
         decision = find_locked(decision_id)
         text = Text.objects.create(body=body)
@@ -146,20 +146,20 @@ def comment(
     return added
 
 
-def _check_place(decision_id: UUID, file: str, line: int | None, side: Side) -> None:
-    """Raise Invalid where the diff has no such place. Parsed before the lock: a large diff takes a while."""
+def _check_position(decision_id: UUID, file: str, line: int | None, side: Side) -> None:
+    """Raise Invalid if the diff has no such line. Parses before the row is locked: a large diff takes a while."""
     content = PatchContent.objects.filter(patch__decision__decision_id=decision_id).select_related("patch").first()
-    read = parse if content is None or content.patch.parsed else unread
-    diff = read(bytes(content.diff) if content else b"")
-    if wrong := wrong_place(diff, file, line, old=side == Side.OLD):
-        field, sentence = wrong
+    parser = parse if content is None or content.patch.parsed else unread
+    diff = parser(bytes(content.diff) if content else b"")
+    if problem := wrong_place(diff, file, line, old=side == Side.OLD):
+        field, sentence = problem
         raise Invalid(sentence, field=field, part="body")
 
 
 def withdraw(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
-    """Take one's own review back while the decision is pending. Raise NotFound, NotAllowed, Conflict or Invalid."""
+    """Withdraw one's own review while the decision is pending. Raise NotFound, NotAllowed, Conflict or Invalid."""
     check_text(Verdict.REQUEST_CHANGES, reason, "")
     with audit_decision_refusal(decision_id, "withdraw", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
@@ -167,16 +167,16 @@ def withdraw(
         if decision.status != Status.PENDING:
             raise Conflict(f"{outcome(decision)} Reviews of a decided patch stand.", current=current(decision))
         live = list(decision.reviews.filter(withdrawn_at=None))
-        mine = next((given for given in live if given.reviewer_id == user.pk), None)
-        if mine is None:
+        own_review = next((each for each in live if each.reviewer_id == user.pk), None)
+        if own_review is None:
             raise Conflict("You have no review here to withdraw.", current=current(decision))
-        mine.withdrawn_at = now
-        mine.save(update_fields=["withdrawn_at"])
-        left = approvers(
-            (given.reviewer_id for given in live if given.pk != mine.pk and given.verdict == Verdict.APPROVE),
+        own_review.withdrawn_at = now
+        own_review.save(update_fields=["withdrawn_at"])
+        remaining = approvers(
+            (each.reviewer_id for each in live if each.pk != own_review.pk and each.verdict == Verdict.APPROVE),
             deciders=decision.policy_version.decider_groups,
         )
-        decision.approvals = len(left)
+        decision.approvals = len(remaining)
         decision.save(update_fields=["approvals"])
         text = Text.objects.create(body=reason.strip())
         record(
@@ -185,13 +185,13 @@ def withdraw(
             at=now,
             subject=subject(decision),
             patch_sha256=decision.patch.sha256,
-            data={"verdict": mine.verdict, "reason": commitment(text)},
+            data={"verdict": own_review.verdict, "reason": commitment(text)},
         )
     return decision
 
 
 def open_page(patch: Patch, user: User, now: datetime) -> None:
-    """Remember that this person had this digest on its page; the first time stands."""
+    """Save that this person opened this patch's page; the first time is kept."""
     PatchView.objects.bulk_create([PatchView(patch=patch, user=user, opened_at=now)], ignore_conflicts=True)
 
 
@@ -204,7 +204,7 @@ def find_locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -
 
 
 def demand_same(decision: Decision, patch_id: str) -> None:
-    """Raise Invalid where a caller names a decision and another patch than its own: a mistake worth telling."""
+    """Raise Invalid if a caller names a decision together with the patch_id of another patch."""
     if decision.patch.patch_id != patch_id:
         raise Invalid(
             "The path's patch_id is not the one of this decision_id.",
@@ -225,7 +225,7 @@ def _review(
     category: Category | str,
     in_name_of: int | str | None,
 ) -> Decision:
-    decision = find_locked(decision_id, JUDGED)
+    decision = find_locked(decision_id, DECISION_FOR_VERDICT)
     if seen.patch_id is not None:
         demand_same(decision, seen.patch_id)
     context = verdict_context(decision, user, actor.authn, now)
@@ -243,14 +243,14 @@ def _review(
         alone=alone,
         read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not context.opened else (),
     )
-    held = grant(bypass, decision) if bypass else None
-    if sentence := refusal(decision_facts(decision, context.live, held), context.person, intent, now):
+    bypass_grant = grant(bypass, decision) if bypass else None
+    if sentence := refusal(decision_facts(decision, context.live, bypass_grant), context.person, intent, now):
         raise _as_error(sentence, decision)
     absent = absent_of(context.person, intent)
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None
-    given = Review(
+    new_review = Review(
         decision=decision,
         reviewer=user,
         delegated_from_id=absent.id if absent else None,
@@ -264,15 +264,15 @@ def _review(
         seconds_open=_seconds(seen.opened_at, now),
         created_at=now,
     )
-    insert([given])
-    given_alike = {user.pk, *(other.reviewer_id for other in context.live if other.verdict == verdict)}
-    standing = approvers(given_alike, context.memberships, decision.policy_version.decider_groups)
+    insert([new_review])
+    same_verdict = {user.pk, *(other.reviewer_id for other in context.live if other.verdict == verdict)}
+    agreeing = approvers(same_verdict, context.memberships, decision.policy_version.decider_groups)
     if verdict == Verdict.APPROVE:
-        ended = _count_approval(decision, standing, user, actor, seen, now, bypass)
+        ended = _count_approval(decision, agreeing, user, actor, seen, now, bypass)
     else:
-        ended = _count_refusal(decision, standing, given, user, actor, now)
-    recorded = _recorded(decision, given, actor)
-    record_all([recorded, *ended], at=now, wake=bool(ended), ends={recorded.subject.key: context.last_entry})
+        ended = _count_refusal(decision, agreeing, new_review, user, actor, now)
+    review_entry = _review_entry(decision, new_review, actor)
+    record_all([review_entry, *ended], at=now, wake=bool(ended), ends={review_entry.subject.key: context.last_entry})
     return decision
 
 
@@ -285,74 +285,74 @@ def _count_approval(
     now: datetime,
     bypass: Bypass | None,
 ) -> list[NewEntry]:
-    """End the decision when the approvals on this digest, by these people who may still decide, reach the quorum, or
-    a locked bypass stands for those that are missing. Return the entries of that to record, none while it waits."""
+    """End the decision if the approvals of this digest, by these people who may still decide, reach the quorum, or a
+    locked bypass replaces the missing ones. Return the entries to record; none while the decision stays pending."""
     decision.approvals = len(people)
     lacking = missing(people, decision.required_approvals, decision.required_groups)
     if lacking and bypass is None:
         Decision.objects.filter(pk=decision.pk).update(approvals=decision.approvals)
         return []
-    used = bypass if lacking else None
+    used_bypass = bypass if lacking else None
     counted = f"{len(people)} of {decision.required_approvals} approvals under {decision.policy_version}"
     approved_by: dict[str, Any] = {"approvers": [f"user:{approver.id}" for approver in people]}
-    line = end(
+    entry = end(
         decision,
         Status.APPROVED,
         actor=actor,
         now=now,
         kind=DeciderKind.HUMAN,
         channel=seen.channel,
-        cause=f"Alone, under {used}: {counted}" if used else counted,
+        cause=f"Alone, under {used_bypass}: {counted}" if used_bypass else counted,
         user=user,
-        data=approved_by | {"bypass": used.pk, "lacking": lacking} if used else approved_by,
-        bypass=used,
+        data=approved_by | {"bypass": used_bypass.pk, "lacking": lacking} if used_bypass else approved_by,
+        bypass=used_bypass,
     )
-    return [line, bypasses.use_of(used, decision, lacking, actor)] if used else [line]
+    return [entry, bypasses.use_of(used_bypass, decision, lacking, actor)] if used_bypass else [entry]
 
 
 def _count_refusal(
-    decision: Decision, people: list[Approver], given: Review, user: User, actor: Actor, now: datetime
+    decision: Decision, people: list[Approver], new_review: Review, user: User, actor: Actor, now: datetime
 ) -> list[NewEntry]:
-    """End the decision when another revision is asked for or the rejections, by these people who may still decide,
-    are as many as the policy asks for. Return the entry of that to record, none while it waits."""
-    asked = decision.policy_version.deny_threshold
-    if given.verdict == Verdict.REQUEST_CHANGES:
+    """End the decision if another revision is asked for, or if the rejections, by these people who may still decide,
+    are as many as the policy asks for. Return the entry to record; none while the decision stays pending."""
+    threshold = decision.policy_version.deny_threshold
+    if new_review.verdict == Verdict.REQUEST_CHANGES:
         status, cause = Status.CHANGES_REQUESTED, "A reviewer asked for another revision"
-    elif len(people) >= asked:
+    elif len(people) >= threshold:
         status = Status.REJECTED
-        cause = "One refusal ends it" if asked == 1 else f"{len(people)} of {asked} rejections"
+        cause = "One refusal ends it" if threshold == 1 else f"{len(people)} of {threshold} rejections"
     else:
         return []
-    line = end(
+    entry = end(
         decision,
         status,
         actor=actor,
         now=now,
         kind=DeciderKind.HUMAN,
-        channel=Channel(given.channel),
+        channel=Channel(new_review.channel),
         cause=cause,
         user=user,
-        text=given.text,
-        category=given.category,
+        text=new_review.text,
+        category=new_review.category,
     )
-    return [line]
+    return [entry]
 
 
-def _recorded(decision: Decision, given: Review, actor: Actor) -> NewEntry:
+def _review_entry(decision: Decision, new_review: Review, actor: Actor) -> NewEntry:
     return NewEntry(
         "review.recorded",
         actor,
         subject(decision),
-        patch_sha256=given.patch_sha256,
+        patch_sha256=new_review.patch_sha256,
         policy=policy_ref(decision),
         data={
-            "verdict": given.verdict,
-            "in_name_of": f"user:{given.delegated_from_id}" if given.delegated_from_id else None,
-            "category": given.category or None,
-            "text": commitment(given.text) if given.text else None,
-            "displayed": given.displayed,
-            "channel": given.channel,
-            "seconds_open": given.seconds_open,
+            "verdict": new_review.verdict,
+            "in_name_of": f"user:{new_review.delegated_from_id}" if new_review.delegated_from_id else None,
+            "category": new_review.category or None,
+            "text": commitment(new_review.text) if new_review.text else None,
+            "displayed": new_review.displayed,
+            "channel": new_review.channel,
+            "seconds_open": new_review.seconds_open,
         },
     )
 

@@ -1,4 +1,4 @@
-"""Take many approvals back at once, and remember which deployers have acted on what: after the decision."""
+"""After the decision: revoke many approvals at once, and record which deployers have acted on a feed entry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CHUNK = 200
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the lead had before them: the digest of the list, how many it had, and when it was shown."""
+    """The list of approvals that the lead saw: its digest, how many it had, and when it was shown."""
 
     digest: str
     count: int
@@ -35,7 +35,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """What came of it: the name of the whole, how many were revoked, and how many somebody else had revoked first."""
+    """The result: the id of this revocation of many, how many it revoked, and how many somebody had revoked before."""
 
     id: UUID
     revoked: int
@@ -45,52 +45,62 @@ class Revoked:
 def revoke_all(
     wanted: Approvals, reason: str, *, looked: Looked, criteria: dict[str, Any], user: User, actor: Actor, now: datetime
 ) -> Revoked:
-    """Take back every approval on the list that was looked at, in transactions of CHUNK, each with its entry.
+    """Revoke every approval on the list that the lead saw, in transactions of CHUNK, each with its audit entry.
 
-    `criteria` says in words what the list was narrowed to, for the record. Raise NotAllowed, Invalid (no reason,
-    nobody named, too many) or Conflict (the list is no longer what was looked at); then nothing is revoked.
+    `criteria` says in words what the list was narrowed to, for the log. Raise NotAllowed, Invalid (no reason, no
+    criterion, too many) or Conflict (the list has changed since it was shown); then nothing is revoked.
     """
     if LEAD_DECISION not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only security leads revoke approvals.")
     demand_own(user)
-    words = reason_words(reason)
+    body = reason_words(reason)
     if not wanted.named():
         raise Invalid("Name a model version, a policy version, a producer or a reviewer.")
-    found = listed(wanted)
-    if len(found.keys) > MOST:
+    approvals = listed(wanted)
+    if len(approvals.keys) > MOST:
         raise Invalid(f"At most {MOST:,} approvals are revoked at once; choose a shorter time.")
-    if found.digest != looked.digest:
-        raise Conflict(_changed(wanted, looked, len(found.keys)))
-    if not found.keys:
+    if approvals.digest != looked.digest:
+        raise Conflict(_changed(wanted, looked, len(approvals.keys)))
+    if not approvals.keys:
         raise Invalid("There is no approval to revoke.")
     batch, revoked = UUID(str(uuid6.uuid7())), 0
     with transaction.atomic():
-        text = Text.objects.create(body=words)
-        said = commitment(text)
+        text = Text.objects.create(body=body)
+        reason_ref = commitment(text)
         record(
             "revocation.ordered",
             actor=actor,
             at=now,
             subject=Subject("revocation", str(batch), "revocation"),
-            data={"approvals": len(found.keys), "list_sha256": found.digest, "criteria": criteria, "reason": said},
+            data={
+                "approvals": len(approvals.keys),
+                "list_sha256": approvals.digest,
+                "criteria": criteria,
+                "reason": reason_ref,
+            },
         )
-    for start in range(0, len(found.keys), CHUNK):
+    for start in range(0, len(approvals.keys), CHUNK):
         with transaction.atomic():
-            revoked += _revoke(found.keys[start : start + CHUNK], text, batch, user=user, actor=actor, now=now)
-    done = Revoked(batch, revoked, len(found.keys) - revoked)
+            revoked += _revoke(approvals.keys[start : start + CHUNK], text, batch, user=user, actor=actor, now=now)
+    result = Revoked(batch, revoked, len(approvals.keys) - revoked)
     with transaction.atomic():
         record(
             "revocation.made",
             actor=actor,
             at=now,
             subject=Subject("revocation", str(batch), "revocation"),
-            data={"revoked": done.revoked, "already_revoked": done.skipped, "criteria": criteria, "reason": said},
+            data={
+                "revoked": result.revoked,
+                "already_revoked": result.skipped,
+                "criteria": criteria,
+                "reason": reason_ref,
+            },
         )
-    return done
+    return result
 
 
 def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, actor: Actor, now: datetime) -> Decision:
-    """Keep a deployer's word that it has acted on one item of the feed; saying it again changes nothing.
+    """Record that a deployer has acted on one entry of the feed; a repeated call changes nothing.
 
     Raise NotFound, NotAllowed (no deployer) or Invalid (the position is not of this decision).
     """
@@ -102,10 +112,10 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
         if entry is None:
             sentence = f"Position {position} of the feed is not about this decision."
             raise Invalid(sentence, field="position", part="body")
-        _, new = Acknowledgement.objects.get_or_create(
+        _, created = Acknowledgement.objects.get_or_create(
             feed_entry=entry, deployer=token.name, defaults={"token": token, "acknowledged_at": now}
         )
-        if new:
+        if created:
             record(
                 "decision.acknowledged",
                 actor=actor,
@@ -118,7 +128,7 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
 
 
 def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: Actor, now: datetime) -> int:
-    """Revoke those of these approvals that still stand; waits for whoever holds one."""
+    """Revoke those of these approvals that are still in force; waits for locked rows."""
     rows = list(
         Decision.objects.select_for_update(of=("self",))
         .select_related("patch", "policy_version__policy")
@@ -141,10 +151,10 @@ def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: 
 
 
 def _changed(wanted: Approvals, looked: Looked, count: int) -> str:
-    """Return what is different from the list that was looked at, in words."""
-    came, gone = changed_since(wanted, looked.at)
+    """Return, in words, how the approvals differ from the list that was shown."""
+    added, revoked = changed_since(wanted, looked.at)
     parts = [f"You looked at {looked.count:,} approvals, now {count:,} match."]
-    for rows, what in ((came, "Approved since"), (gone, "Revoked since")):
+    for rows, change in ((added, "Approved since"), (revoked, "Revoked since")):
         if rows:
-            parts.append(f"{what}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")
+            parts.append(f"{change}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")
     return " ".join([*parts, "Nothing was revoked; look at the list as it is now."])

@@ -1,4 +1,4 @@
-"""Rights of people and groups: what of a change waits for a second person, and giving it once one has agreed."""
+"""Rights of people and groups: which part of a change needs a second person, and granting it once one has agreed."""
 
 import hashlib
 from collections.abc import Collection
@@ -23,62 +23,63 @@ FLAGS = {"active": "is_active", "staff": "is_staff", "superuser": "is_superuser"
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
-    """What of a change waits, as a proposal keeps it (`{"groups": [...], "active": true}`), and why; empty for none."""
+class PendingChange:
+    """The part of a change that needs a second person, as a proposal stores it (`{"groups": [...], "active": true}`),
+    and why it does; empty if there is none."""
 
     change: dict[str, Any]
     why: list[str]
 
 
-NOTHING = Waits({}, [])
+NO_PENDING_CHANGE = PendingChange({}, [])
 
 
-def split_person(person: User, asked: Rights) -> tuple[Rights, Waits]:
-    """Return which of these rights one person may give alone, and what waits.
+def split_person(person: User, requested: Rights) -> tuple[Rights, PendingChange]:
+    """Return which of the requested rights one person may grant alone, and the pending change.
 
-    Nothing waits in an install that does without a second person.
+    Nothing is pending in an install that needs no second person.
     """
     if not settings.SECOND_PERSON_REQUIRED:
-        return asked, NOTHING
+        return requested, NO_PENDING_CHANGE
     old = rights_of(person)
-    alone, why = given_alone(old, asked, teams(old.groups | asked.groups))
-    change: dict[str, Any] = {name: True for name in FLAGS if getattr(asked, name) and not getattr(alone, name)}
-    if joined := sorted(asked.groups - alone.groups):
+    alone, why = given_alone(old, requested, teams(old.groups | requested.groups))
+    change: dict[str, Any] = {name: True for name in FLAGS if getattr(requested, name) and not getattr(alone, name)}
+    if joined := sorted(requested.groups - alone.groups):
         change["groups"] = joined
-    return alone, Waits(change, why)
+    return alone, PendingChange(change, why)
 
 
-def split_group(group: Group, asked: Collection[str]) -> tuple[frozenset[str], Waits]:
-    """Return which of these permissions one person may grant to a group alone, and what waits, as for people."""
+def split_group(group: Group, requested: Collection[str]) -> tuple[frozenset[str], PendingChange]:
+    """Return which of the requested permissions one person may grant a group alone, and the pending change."""
     if not settings.SECOND_PERSON_REQUIRED:
-        return frozenset(asked), NOTHING
-    alone, why = granted_alone(permissions_of(group) if group.pk else (), asked)
-    return alone, Waits({"permissions": sorted(set(asked) - alone)} if why else {}, why)
+        return frozenset(requested), NO_PENDING_CHANGE
+    alone, why = granted_alone(permissions_of(group) if group.pk else (), requested)
+    return alone, PendingChange({"permissions": sorted(set(requested) - alone)} if why else {}, why)
 
 
 def person_now(person: User, change: dict[str, Any]) -> str:
-    """Return a digest of what a person may, and of what the groups they would join carry.
+    """Return a digest of a person's rights and of the permissions of the groups they would join.
 
-    Raise Conflict when one of these groups is gone. In a transaction, the groups stay as they are until its end.
+    Raise Conflict if one of these groups is gone. Locks the groups until the transaction ends.
     """
     names = change.get("groups", [])
     joined = list(Group.objects.select_for_update(no_key=True).filter(name__in=names).order_by("pk"))
     if lost := sorted(set(names) - {group.name for group in joined}):
         raise Conflict(f"There is no group {', '.join(lost)} any more. Nothing was changed.")
-    mine = rights_of(person)
-    facts = {name: getattr(mine, name) for name in FLAGS} | {"groups": sorted(mine.groups)}
+    present = rights_of(person)
+    facts = {name: getattr(present, name) for name in FLAGS} | {"groups": sorted(present.groups)}
     carried = {group.name: sorted(permissions_of(group)) for group in joined}
     return hashlib.sha256(rfc8785.dumps({**facts, "joins": carried})).hexdigest()
 
 
 def group_now(group: Group) -> str:
-    """Return a digest of what a group is called and what its members may."""
+    """Return a digest of a group's name and permissions."""
     facts = {"name": group.name, "permissions": sorted(permissions_of(group))}
     return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
 
 
 def give_person(person: User, change: dict[str, Any], *, actor: Actor, now: datetime) -> None:
-    """Give a locked account what was asked for it, with old and new in the log."""
+    """Grant a locked account the rights of a proposal, with old and new values in the log."""
     old = access.user_facts(person)
     columns = [column for name, column in FLAGS.items() if change.get(name)]
     for column in columns:
@@ -92,7 +93,8 @@ def give_person(person: User, change: dict[str, Any], *, actor: Actor, now: date
 
 
 def give_group(group: Group, change: dict[str, Any], *, actor: Actor, now: datetime) -> None:
-    """Grant a locked group what was asked for it, with old and new in the log. Raise Conflict for what is gone."""
+    """Grant a locked group the permissions of a proposal, with old and new values in the log. Raise Conflict if one of
+    them is gone."""
     old = access.group_facts(group)
     rows = permission_rows(change["permissions"])
     if len(rows) < len(change["permissions"]):

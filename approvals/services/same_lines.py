@@ -1,4 +1,4 @@
-"""What is read in a diff as columns of its patch: of new patches, and of those that came before the columns."""
+"""Columns of a patch that are read from its diff: for new patches, and for patches older than the columns."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ AT_ONCE = 50  # diffs of up to 5 MB each are read one by one; this bounds the ro
 
 
 def change_columns(change: SameLines) -> dict[str, Any]:
-    """Return the columns of a patch in which its digests are kept."""
+    """Return the columns of a patch that hold the digests of its change."""
     return {
         "change_sha256": change.exact,
         "change_spaceless_sha256": change.spaceless,
@@ -35,9 +35,9 @@ def reading_columns(facts: Summary) -> dict[str, Any]:
 
 @transaction.atomic
 def fill_some(after: int) -> tuple[int, int]:
-    """Fill the columns of the next patches that have none, by key after this one; return how many and the last key.
+    """Fill these columns for the next patches without them, with keys above `after`; return how many and the last key.
 
-    Each diff is read by itself, so memory is bounded by the largest. Safe to repeat, and beside intake.
+    Diffs are read one by one, so memory is bounded by the largest. Safe to repeat and to run during intake.
     """
     missing = Patch.objects.filter(pk__gt=after, kind=PatchKind.PATCH, mark_codes=None).order_by("pk")
     keys = list(missing.select_for_update(skip_locked=True).values_list("pk", flat=True)[:AT_ONCE])

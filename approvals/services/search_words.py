@@ -1,4 +1,4 @@
-"""The words full-text search finds a patch by, as they are kept beside it."""
+"""The words by which full-text search finds a patch, as stored with it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from approvals.models import Producer
 
 
 def search_text(columns: dict[str, Any], producer: Producer, more: Iterable[str] = ()) -> str:
-    """Return the words full-text search finds a patch by, letters and digits only, so that any part can be typed."""
+    """Return the words by which full-text search finds a patch: letters and digits only, so any part can be typed."""
     values = [
         columns["patch_id"],
         columns["apv_id"],
@@ -26,4 +26,5 @@ def search_text(columns: dict[str, Any], producer: Producer, more: Iterable[str]
 
 
 def words(text: str) -> str:
+    """Return a text's runs of letters and digits, in lower case, with one space between them."""
     return " ".join("".join(char if char.isalnum() else " " for char in text.lower()).split())

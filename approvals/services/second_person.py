@@ -1,4 +1,4 @@
-"""Changes that loosen the rules or add deciders: one asks, a second makes them so. The only writer of proposals."""
+"""Changes that loosen the rules or add deciders: one person proposes, a second applies. Only writer of proposals."""
 
 import hashlib
 from datetime import datetime
@@ -21,20 +21,20 @@ from . import access, killswitch, owners, policies, rights, trust
 from .ending import commitment
 from .reasons import reason_words
 from .refusals import audit_refusal
-from .rights import Waits
+from .rights import PendingChange
 
-HELD = {"policy_id": Policy, "person_id": User, "group_id": Group, "producer_id": Producer}
-ANOTHER_WAITS = "Another change of this waits for a second person. Nothing was changed."
+TARGET_MODELS = {"policy_id": Policy, "person_id": User, "group_id": Group, "producer_id": Producer}
+ANOTHER_IS_OPEN = "Another change of this waits for a second person. Nothing was changed."
 
 
 def change_policy(
     policy: Policy, terms: dict[str, Any], *, reason: str, user: User, actor: Actor, now: datetime
 ) -> Proposal | None:
-    """Publish these terms and save the policy's name, place and switch as set on the object.
+    """Publish these terms and save the policy's name, position and switch as set on the object.
 
-    What loosens the rules becomes a proposal, which is returned, unless the install does without a second person.
-    A new policy is made switched off first: it covers nothing until somebody agrees to switch it on.
-    Raise NotAllowed, Invalid (terms, place, no reason) or Conflict (another proposal waits).
+    A change that loosens the rules becomes a proposal, which is returned, unless the install needs no second person.
+    A new policy is first created switched off: it covers nothing until somebody agrees to switch it on.
+    Raise NotAllowed, Invalid (terms, position, no reason) or Conflict (another proposal is open).
     """
     if not user.has_perm(CHANGE_POLICY):
         raise NotAllowed("Only policy administrators and security leads change policies.")
@@ -43,58 +43,58 @@ def change_policy(
     policies.check_place(policy)
     with transaction.atomic():
         place = policies.place_of(policy)
-        Policy.objects.select_for_update().filter(pk=policy.pk).first()  # held: what is compared stays so
+        Policy.objects.select_for_update().filter(pk=policy.pk).first()  # locked: what is compared does not change
         why = check_change(policy, terms, reason)
         if policy._state.adding:
             policy.enabled = False
             policies.arrange(policy, actor=actor, now=now)
             policies.publish(policy, terms, actor=actor, now=now)
-        kept = Policy.objects.select_related("current").get(pk=policy.pk)
+        stored = Policy.objects.select_related("current").get(pk=policy.pk)
         if why and required():
             payload = {"terms": policies.canonical_terms(terms), "place": place}
-            asked = Proposal(kind=Proposal.Kind.POLICY, policy=kept, payload=payload)
-            return _propose(asked, why, reason, user, actor, now)
+            proposal = Proposal(kind=Proposal.Kind.POLICY, policy=stored, payload=payload)
+            return _propose(proposal, why, reason, user, actor, now)
         if why:
             killswitch.demand_setting()
-        _apply_policy(kept, terms, place, actor, now)
+        _apply_policy(stored, terms, place, actor, now)
     return None
 
 
 @transaction.atomic
 def change_rights(
-    about: User | Group, waits: Waits, *, reason: str, user: User, actor: Actor, now: datetime
+    target: User | Group, pending: PendingChange, *, reason: str, user: User, actor: Actor, now: datetime
 ) -> Proposal | None:
-    """Ask for the rights of a person or group that one person may not give; None where there are none.
+    """Propose the rights of a person or group that one person may not grant alone; None if there are none.
 
-    Call in the transaction that locked the row and gave the rest. Raise NotAllowed, Invalid (no reason) or Conflict.
+    Call in the transaction that locked the row and granted the rest. Raise NotAllowed, Invalid (no reason) or Conflict.
     """
-    if not waits.why:
+    if not pending.why:
         return None
-    needed = [CHANGE_USER] if isinstance(about, User) else [CHANGE_GROUP, ADD_GROUP]
+    needed = [CHANGE_USER] if isinstance(target, User) else [CHANGE_GROUP, ADD_GROUP]
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
     owners.demand_own(user)
     reason_words(reason)
-    return _propose(Proposal(payload=waits.change, **_target(about)), waits.why, reason, user, actor, now)
+    return _propose(Proposal(payload=pending.change, **_target(target)), pending.why, reason, user, actor, now)
 
 
 @transaction.atomic
 def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
-    """Save a producer as set on the object; evidence that would count from now on waits for a second person.
+    """Save a producer as set on the object; new trust in its evidence becomes a proposal, which is returned.
 
-    Raise NotAllowed, Invalid (no reason) or Conflict (another change waits).
+    Raise NotAllowed, Invalid (no reason) or Conflict (another change is open).
     """
     owners.demand_own(user)
-    kept = Producer.objects.select_for_update().get(pk=producer.pk) if producer.pk else Producer()
+    stored = Producer.objects.select_for_update().get(pk=producer.pk) if producer.pk else Producer()
     killswitch.demand_setting()
-    waits = trust.split(kept, producer)
-    for name in waits.change:
+    pending = trust.split(stored, producer)
+    for name in pending.change:
         setattr(producer, name, False)
     access.change_producer(producer, actor=actor, now=now)
-    if not waits.why:
+    if not pending.why:
         return None
     reason_words(reason)
-    return _propose(Proposal(payload=waits.change, **_target(producer)), waits.why, reason, user, actor, now)
+    return _propose(Proposal(payload=pending.change, **_target(producer)), pending.why, reason, user, actor, now)
 
 
 @transaction.atomic
@@ -107,82 +107,86 @@ def issue_token(
     now: datetime,
     producer: Producer | None = None,
     **more: Any,
-) -> tuple[ApiToken, str, Waits]:
-    """Issue a machine's token as `access.issue_token` does, and return with it what waits of its producer's trust.
+) -> tuple[ApiToken, str, PendingChange]:
+    """Issue a machine's token as `access.issue_token` does; return it, its secret, and the trust that is now pending.
 
-    Whoever holds the token sends evidence in the producer's name, so trust that was given before it ends with it until
-    a second person agrees; what waited for one already is asked for with that. Raise NotAllowed or Invalid.
+    The holder of a new token sends evidence in the producer's name. So trust in the producer ends until a second
+    person agrees to it again; an open proposal is replaced by one for both. Raise NotAllowed or Invalid.
     """
     owners.demand_own(user)
-    kept = Producer.objects.select_for_update().get(pk=producer.pk) if producer else None
-    token, secret = access.issue_token(name, kind, actor=actor, now=now, producer=kept, **more)
-    change = {column: True for column in trust.EVIDENCE if kept and getattr(kept, column)}
-    if kept is None or not change or not required():
-        return token, secret, rights.NOTHING
-    for before in Proposal.objects.select_for_update().filter(state=Proposal.State.OPEN, **_target(kept)):
-        change |= before.payload
-        _close(before, Proposal.State.WITHDRAWN, user, actor, now)
+    stored = Producer.objects.select_for_update().get(pk=producer.pk) if producer else None
+    token, secret = access.issue_token(name, kind, actor=actor, now=now, producer=stored, **more)
+    change = {column: True for column in trust.EVIDENCE if stored and getattr(stored, column)}
+    if stored is None or not change or not required():
+        return token, secret, rights.NO_PENDING_CHANGE
+    for earlier in Proposal.objects.select_for_update().filter(state=Proposal.State.OPEN, **_target(stored)):
+        change |= earlier.payload
+        _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
     for column in change:
-        setattr(kept, column, False)
-    access.change_producer(kept, actor=actor, now=now)
-    waits = Waits(change, [f"{user} issued the token {name} for it: ask who holds it.", *trust.reasons(change)])
-    _propose(Proposal(payload=change, **_target(kept)), waits.why, "It has a new token.", user, actor, now)
-    return token, secret, waits
+        setattr(stored, column, False)
+    access.change_producer(stored, actor=actor, now=now)
+    pending = PendingChange(
+        change, [f"{user} issued the token {name} for it: ask who holds it.", *trust.reasons(change)]
+    )
+    _propose(Proposal(payload=change, **_target(stored)), pending.why, "It has a new token.", user, actor, now)
+    return token, secret, pending
 
 
 def ask_for_account(
     person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime
 ) -> Proposal | None:
-    """Hold a locked account whose means of signing in `user` changed, and ask a second person to let it decide again.
+    """Hold an account whose sign-in `user` changed, and propose to a second person to release it; its row is locked.
 
-    Whoever changed it before and since it last decided agrees to nothing of it either. None in an install that does
-    without a second person: there its owner's word is enough. Call in the transaction that makes the changes; raise
-    NotAllowed or Conflict (the setting has not reached the database).
+    Nobody who has changed it since it was last released may agree. Return None in an install that needs no second
+    person: there the owner's confirmation is enough. Call in the transaction that makes the changes; raise NotAllowed
+    or Conflict (the setting has not reached the database).
     """
     owners.demand_own(user)
     killswitch.demand_setting()
     owners.hold(person, changes, needs_lead=required(), actor=actor, now=now)
-    hands = {user.pk}
-    for before in Proposal.objects.select_for_update().filter(
+    changers = {user.pk}
+    for earlier in Proposal.objects.select_for_update().filter(
         state=Proposal.State.OPEN, kind=Proposal.Kind.ACCOUNT, person=person
     ):
-        hands |= set(before.payload["by"])
-        _close(before, Proposal.State.WITHDRAWN, user, actor, now)
+        changers |= set(earlier.payload["by"])
+        _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
     if not required():
         return None
-    words = ", ".join(person.held_for)
-    why = [f"An administrator changed how they sign in: {words}. They confirm it themselves, at a fresh sign-in."]
-    payload = {"by": sorted(hands), "changes": person.held_for}
-    asked = Proposal(kind=Proposal.Kind.ACCOUNT, person=person, payload=payload)
-    return _propose(asked, why, reason or "No other reason was given.", user, actor, now)
+    changes_text = ", ".join(person.held_for)
+    why = [
+        f"An administrator changed how they sign in: {changes_text}. They confirm it themselves, at a fresh sign-in."
+    ]
+    payload = {"by": sorted(changers), "changes": person.held_for}
+    proposal = Proposal(kind=Proposal.Kind.ACCOUNT, person=person, payload=payload)
+    return _propose(proposal, why, reason or "No other reason was given.", user, actor, now)
 
 
-def check_rights(about: User | Group | Producer, waits: Waits, reason: str) -> None:
-    """Raise what asking for it would: Invalid without a reason, Conflict while another change waits."""
-    if not waits.why:
+def check_rights(target: User | Group | Producer, pending: PendingChange, reason: str) -> None:
+    """Raise what proposing it would: Invalid without a reason, Conflict while another change is open."""
+    if not pending.why:
         return
     reason_words(reason)
-    same = _target(about)
-    if about.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
-        raise Conflict(ANOTHER_WAITS)
+    same = _target(target)
+    if target.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
+        raise Conflict(ANOTHER_IS_OPEN)
 
 
-def _target(about: User | Group | Producer) -> dict[str, Any]:
-    """Return the columns of a proposal of more rights or trust that say what it is about."""
-    if isinstance(about, User):
-        return {"kind": Proposal.Kind.PERSON, "person": about}
-    if isinstance(about, Group):
-        return {"kind": Proposal.Kind.GROUP, "group": about}
-    return {"kind": Proposal.Kind.PRODUCER, "producer": about}
+def _target(target: User | Group | Producer) -> dict[str, Any]:
+    """Return the columns that name the target of a proposal for more rights or trust."""
+    if isinstance(target, User):
+        return {"kind": Proposal.Kind.PERSON, "person": target}
+    if isinstance(target, Group):
+        return {"kind": Proposal.Kind.GROUP, "group": target}
+    return {"kind": Proposal.Kind.PRODUCER, "producer": target}
 
 
 def required() -> bool:
-    """Return whether this install asks for a second person."""
+    """Return whether this install needs a second person."""
     return bool(settings.SECOND_PERSON_REQUIRED)
 
 
 def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str]:
-    """Return why these terms and this place loosen the policy; raise Invalid when they do and no reason is given."""
+    """Return why these terms and this position loosen the policy; raise Invalid if they do and no reason is given."""
     why = why_it_loosens(policy, terms)
     if why:
         reason_words(reason)
@@ -190,17 +194,17 @@ def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str
 
 
 def why_it_loosens(policy: Policy, terms: dict[str, Any]) -> list[str]:
-    """Return why these terms, at the place set on the object, let more through than what is kept."""
-    kept = Policy.objects.select_related("current").filter(pk=policy.pk).first() if policy.pk else None
-    if kept and kept.current:
-        before, old_place = policies.terms_of(kept.current), policies.place_of(kept)
+    """Return why these terms, at the position set on the object, let more through than what is stored."""
+    stored = Policy.objects.select_related("current").filter(pk=policy.pk).first() if policy.pk else None
+    if stored and stored.current:
+        before, old_place = policies.terms_of(stored.current), policies.place_of(stored)
     else:  # new: nothing is covered until it is switched on
         before, old_place = policies.canonical_terms(terms), {**policies.place_of(policy), "enabled": False}
     return loosens(before, policies.canonical_terms(terms), old_place, policies.place_of(policy))
 
 
 def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Proposal | None:
-    """Ask that automatic approval runs again; without a second person in this install it does at once."""
+    """Propose that automatic approval runs again; in an install that needs no second person it does at once."""
     with audit_refusal("start", killswitch.SUBJECT, actor=actor, now=now):
         if not is_lead(user):
             raise NotAllowed("Only security leads switch automatic approval on.")
@@ -225,19 +229,19 @@ def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
 
 
 def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
-    """Make a proposal so.
+    """Agree to a proposal and apply it.
 
-    Raise NotFound, NotAllowed (its author, who gains by it, no such right) or Conflict (decided, stale, no longer
-    possible).
+    Raise NotFound, NotAllowed (its author, the person who gains by it, no right to agree) or Conflict (decided, stale,
+    no longer possible).
     """
-    with audit_refusal("agree", _named(proposal_id), actor=actor, now=now), transaction.atomic():
-        _hold_target(proposal_id)
-        proposal = _open(proposal_id)
+    with audit_refusal("agree", _subject_of(proposal_id), actor=actor, now=now), transaction.atomic():
+        _lock_target(proposal_id)
+        proposal = _locked_open(proposal_id)
         if sentence := why_not_agree(proposal, second(user)):
             raise NotAllowed(sentence)
         if proposal.proposed_by.held_since is not None:
             raise NotAllowed(f"The account of {proposal.proposed_by}, who asked for this, decides nothing at present.")
-        if proposal.base != _base(proposal):
+        if proposal.base != _target_digest(proposal):
             raise Conflict(
                 f"{proposal.about} was changed after this was asked for. Nothing was changed; ask for it again."
             )
@@ -245,7 +249,7 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
         try:
             with transaction.atomic():
                 _apply(proposal, user, actor, now)
-        except Invalid as error:  # what it names was there when it was asked for
+        except Invalid as error:  # something that it names has gone since it was proposed
             raise Conflict(f"This cannot be made so any more: {error.detail} Nothing was changed.") from error
         except IntegrityError as error:
             raise Conflict("Another policy has this name or place by now. Nothing was changed.") from error
@@ -253,12 +257,12 @@ def agree(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Propo
 
 
 def refuse(proposal_id: int, *, user: User, actor: Actor, now: datetime) -> Proposal:
-    """Refuse somebody's proposal or take back one's own. Raise NotFound, NotAllowed or Conflict."""
-    with audit_refusal("refuse", _named(proposal_id), actor=actor, now=now), transaction.atomic():
-        proposal = _open(proposal_id)
-        who = second(user)
-        own = proposal.proposed_by_id in who.accounts
-        if not own and (sentence := lacks_right(proposal, who)):
+    """Refuse somebody's proposal or withdraw one's own. Raise NotFound, NotAllowed or Conflict."""
+    with audit_refusal("refuse", _subject_of(proposal_id), actor=actor, now=now), transaction.atomic():
+        proposal = _locked_open(proposal_id)
+        decider = second(user)
+        own = proposal.proposed_by_id in decider.accounts
+        if not own and (sentence := lacks_right(proposal, decider)):
             raise NotAllowed(sentence)
         _close(proposal, Proposal.State.WITHDRAWN if own else Proposal.State.REFUSED, user, actor, now)
         return proposal
@@ -281,21 +285,21 @@ def _apply(proposal: Proposal, user: User, actor: Actor, now: datetime) -> None:
 
 
 def _propose(proposal: Proposal, why: list[str], reason: str, user: User, actor: Actor, now: datetime) -> Proposal:
-    """Keep what somebody asks for; `proposal` says what it is about and the whole change."""
+    """Save a proposal, which already has its target and the whole change."""
     proposal.reason = text = Text.objects.create(body=reason.strip())
-    proposal.base, proposal.loosens = _base(proposal), why
+    proposal.base, proposal.loosens = _target_digest(proposal), why
     proposal.proposed_by, proposal.proposed_at = user, now
     try:
         with transaction.atomic():
             proposal.save(force_insert=True)
     except IntegrityError as error:
-        raise Conflict(ANOTHER_WAITS) from error
-    _record("proposal.made", proposal, actor, now, {"reason": commitment(text), "change": _written(proposal)})
+        raise Conflict(ANOTHER_IS_OPEN) from error
+    _record("proposal.made", proposal, actor, now, {"reason": commitment(text), "change": _change_for_log(proposal)})
     return proposal
 
 
-def _written(proposal: Proposal) -> dict[str, Any]:
-    """Return the change as entries hold it: people by their pseudonyms."""
+def _change_for_log(proposal: Proposal) -> dict[str, Any]:
+    """Return the change as entries have it, without names of people."""
     change: dict[str, Any] = proposal.payload
     if "terms" not in change:
         return change
@@ -312,25 +316,25 @@ def _apply_policy(policy: Policy, terms: dict[str, Any], place: dict[str, Any], 
 def _close(proposal: Proposal, state: Proposal.State, user: User, actor: Actor, now: datetime) -> None:
     proposal.state, proposal.decided_by, proposal.decided_at = state, user, now
     proposal.save(update_fields=["state", "decided_by", "decided_at"])
-    asked = f"user:{proposal.proposed_by_id}"
-    _record(f"proposal.{state}", proposal, actor, now, {"proposed_by": asked})
+    proposer = f"user:{proposal.proposed_by_id}"
+    _record(f"proposal.{state}", proposal, actor, now, {"proposed_by": proposer})
 
 
-def _hold_target(proposal_id: int) -> None:
-    """Lock what a proposal is about, before the proposal: whoever asks for one has its target locked first."""
-    for row in Proposal.objects.filter(pk=proposal_id).values(*HELD):
-        for model, pk in zip(HELD.values(), row.values(), strict=True):
+def _lock_target(proposal_id: int) -> None:
+    """Lock a proposal's target before the proposal itself, in the same order as those who propose."""
+    for row in Proposal.objects.filter(pk=proposal_id).values(*TARGET_MODELS):
+        for model, pk in zip(TARGET_MODELS.values(), row.values(), strict=True):
             model._default_manager.select_for_update().filter(pk=pk).first()
 
 
-def _open(proposal_id: int) -> Proposal:
+def _locked_open(proposal_id: int) -> Proposal:
     rows = Proposal.objects.select_for_update(of=("self",))
-    found = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason").filter(
+    matching = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason").filter(
         pk=proposal_id
     )
-    if not found:
+    if not matching:
         raise NotFound("There is no such proposal.")
-    proposal: Proposal = found[0]
+    proposal: Proposal = matching[0]
     if proposal.state != Proposal.State.OPEN:
         raise Conflict(
             f"This was {proposal.get_state_display().lower()} by {proposal.decided_by}. Nothing was changed."
@@ -338,12 +342,12 @@ def _open(proposal_id: int) -> Proposal:
     return proposal
 
 
-def _named(proposal_id: int) -> Subject:
+def _subject_of(proposal_id: int) -> Subject:
     return Subject("proposal", str(proposal_id), f"proposal {proposal_id}")
 
 
-def _base(proposal: Proposal) -> str:
-    """Return a digest of what would be changed as it is now; '' for the switch, which only has two states."""
+def _target_digest(proposal: Proposal) -> str:
+    """Return a digest of the present state of a proposal's target; '' for the switch, which only has two states."""
     if proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
         return str(proposal.person.held_since)  # nothing changes it but another hold
     if proposal.producer:
@@ -356,18 +360,18 @@ def _base(proposal: Proposal) -> str:
 
 
 def _policy_now(policy: Policy) -> str:
-    """Return a digest of a policy's version, name, place and switch."""
+    """Return a digest of a policy's version, name, position and switch."""
     assert policy.current is not None
     present = {**policies.place_of(policy), "version": policy.current.version}
     return hashlib.sha256(rfc8785.dumps(present)).hexdigest()
 
 
 def _record(type: str, proposal: Proposal, actor: Actor, now: datetime, data: dict[str, Any]) -> None:
-    about = Subject("proposal", str(proposal.pk), proposal.about)
-    whose = {"person": f"user:{proposal.person_id}"} if proposal.person_id else {}
-    whose |= {"group": proposal.group.name} if proposal.group else {}
-    whose |= {"producer": proposal.producer.name} if proposal.producer else {}
-    beside: dict[str, Any] = {"loosens": proposal.loosens}
+    subject = Subject("proposal", str(proposal.pk), proposal.about)
+    target = {"person": f"user:{proposal.person_id}"} if proposal.person_id else {}
+    target |= {"group": proposal.group.name} if proposal.group else {}
+    target |= {"producer": proposal.producer.name} if proposal.producer else {}
+    aside: dict[str, Any] = {"loosens": proposal.loosens}
     if "change" in data and data["change"] != proposal.payload:
-        beside["change"] = proposal.payload
-    record(type, actor=actor, at=now, subject=about, data={"kind": proposal.kind, **whose, **data}, aside=beside)
+        aside["change"] = proposal.payload
+    record(type, actor=actor, at=now, subject=subject, data={"kind": proposal.kind, **target, **data}, aside=aside)

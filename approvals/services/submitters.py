@@ -8,13 +8,13 @@ LEADS = "security-leads"
 
 
 def is_known(version: PolicyVersion, patch: Patch) -> bool:
-    """Return whether everybody named as having submitted or triggered a patch has an active account, and somebody is
-    named; one query, none under a version that does not ask."""
+    """Return whether somebody is named as having submitted or triggered a patch, and everybody named has an active
+    account; one query, none under a version that does not ask."""
     if not version.known_submitter:
         return True
-    given = [value for value in (patch.submitted_by, patch.triggered_by) if value]
-    found = frozenset[str]().union(*(one.names for one in accounts_named(given) if one.active))
-    return bool(given) and all(all_in(value) <= found for value in given)
+    names = [name for name in (patch.submitted_by, patch.triggered_by) if name]
+    known_names = frozenset[str]().union(*(account.names for account in accounts_named(names) if account.active))
+    return bool(names) and all(all_in(name) <= known_names for name in names)
 
 
 def required_groups(version: PolicyVersion, known: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""Trust in producers' evidence: what of a change waits for a second person, and giving it once one has agreed."""
+"""Trust in producers' evidence: which part of a change needs a second person, and giving it once one has agreed."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,37 +12,37 @@ from approvals.models import Producer
 from audit.log import Actor
 
 from . import access
-from .rights import NOTHING, Waits
+from .rights import NO_PENDING_CHANGE, PendingChange
 
 EVIDENCE = {"trusted_for_ml": "ML predictions", "trusted_for_wargaming": "wargaming results"}
-"""The columns that let evidence count, and what they let count."""
+"""The columns of trust, and the evidence that counts because of them."""
 
 
-def split(producer: Producer, asked: Producer) -> Waits:
-    """Return what of this trust waits, none in an install that does without a second person; `producer` is as kept.
+def split(producer: Producer, requested: Producer) -> PendingChange:
+    """Return the requested trust that needs a second person, none if the install needs none; `producer` is as stored.
 
-    Taking trust away never waits.
+    Removing trust never needs a second person.
     """
     if not settings.SECOND_PERSON_REQUIRED:
-        return NOTHING
-    more = [name for name in EVIDENCE if getattr(asked, name) and not getattr(producer, name)]
-    return Waits(dict.fromkeys(more, True), reasons(more))
+        return NO_PENDING_CHANGE
+    new_columns = [name for name in EVIDENCE if getattr(requested, name) and not getattr(producer, name)]
+    return PendingChange(dict.fromkeys(new_columns, True), reasons(new_columns))
 
 
 def reasons(columns: Iterable[str]) -> list[str]:
-    """Return what such trust lets count, one sentence each."""
+    """Return one sentence for each of these columns of trust."""
     return [f"Its {EVIDENCE[name]} count as evidence for automatic approval." for name in columns]
 
 
 def producer_now(producer: Producer) -> str:
-    """Return a digest of what a producer is called and trusted for, and of the tokens that speak for it."""
+    """Return a digest of a producer's name, trust and tokens."""
     facts: dict[str, Any] = {"name": producer.name} | {name: getattr(producer, name) for name in EVIDENCE}
     facts["tokens"] = sorted(producer.tokens.values_list("prefix", flat=True)) if producer.pk else []
     return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
 
 
 def give(producer: Producer, change: dict[str, Any], *, actor: Actor, now: datetime) -> None:
-    """Trust a locked producer for what was asked, with old and new in the log."""
+    """Give a locked producer the trust of a proposal, with old and new values in the log."""
     for name in EVIDENCE:
         if change.get(name):
             setattr(producer, name, True)

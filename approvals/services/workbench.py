@@ -1,4 +1,4 @@
-"""Save what the workbench remembers for each reviewer. Decides nothing, so it leaves no entries."""
+"""Save what the workbench stores for each reviewer. No audit entries, because it decides nothing."""
 
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
@@ -10,27 +10,27 @@ MOST_VIEWS = 50
 
 
 def save_view(user: User, name: str, query: str) -> SavedView:
-    """Keep the filters of a queue address under a name; the same name again replaces them. Raise Invalid."""
+    """Save the filters of a queue address under a name; the same name again replaces them. Raise Invalid."""
     wanted = name.strip()
     if not wanted or len(wanted) > 60:
         raise Invalid("Give the view a name of up to 60 characters.", field="name", msg="1 to 60")
     kept = urlencode([(key, value) for key, value in parse_qsl(query.lstrip("?")) if key != "cursor"])
     if len(kept) > 2000:
         raise Invalid("These filters are too long to save.")
-    mine = SavedView.objects.filter(user=user)
-    if mine.count() >= MOST_VIEWS and not mine.filter(name=wanted).exists():
+    own_views = SavedView.objects.filter(user=user)
+    if own_views.count() >= MOST_VIEWS and not own_views.filter(name=wanted).exists():
         raise Invalid(f"You may save {MOST_VIEWS} views; delete one first.")
     view, _ = SavedView.objects.update_or_create(user=user, name=wanted, defaults={"query": kept})
     return view
 
 
 def delete_view(user: User, view_id: int) -> None:
-    """Forget one of this person's views; another's is left alone."""
+    """Delete one of this person's views, never somebody else's."""
     SavedView.objects.filter(user=user, pk=view_id).delete()
 
 
 def tick(decision: Decision, user: User, file_sha256: str, viewed: bool) -> None:
-    """Remember or forget that this person viewed a file of this patch."""
+    """Save, or delete, that this person viewed a file of this patch."""
     patch = decision.patch
     key = {"user": user, "producer_id": patch.producer_id, "patch_id": patch.patch_id, "file_sha256": file_sha256}
     if viewed:
@@ -40,7 +40,7 @@ def tick(decision: Decision, user: User, file_sha256: str, viewed: bool) -> None
 
 
 def be_present(patch: Patch, user: User, now: datetime) -> None:
-    """Say that this person has the patch's page open."""
+    """Save that this person has the patch's page open now."""
     Presence.objects.bulk_create(
         [Presence(patch=patch, user=user, seen_at=now)],
         update_conflicts=True,

@@ -42,7 +42,7 @@ def recorded() -> Iterator[list[str]]:
     statements: list[str] = []
 
     def keep(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if sql == log.INSERT:
+        if sql == log.INSERT_SQL:
             for of_entry in json.loads(params[0]):
                 values = of_entry | {"at": params[1], "body": of_entry["body"].encode()}
                 statements.append(mogrify(ENTRY, values, connection))

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from approvals.models import Patch
 from approvals.policy.visible_fields import Reader
-from approvals.queries.differences import APART, LABELS, differences
+from approvals.queries.differences import COMPARED_APART, LABELS, differences
 from tests.cast import DIFF
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def compared(make_patch):
 def test_every_column_of_a_patch_is_compared_or_known_not_to_be():
     columns = {field.name for field in Patch._meta.concrete_fields}
     shown = {name for labels in LABELS.values() for name in labels}
-    assert columns - shown - APART == IDENTITY | OF_THE_DIFF | FOR_SEARCH
+    assert columns - shown - COMPARED_APART == IDENTITY | OF_THE_DIFF | FOR_SEARCH
 
 
 def test_revisions_that_say_the_same_differ_in_nothing(compared):

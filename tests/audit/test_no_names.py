@@ -162,10 +162,10 @@ def _rules(alice, lena, luis, carol, root):
     second_person.refuse(made.pk, **acting(lena))
     with pytest.raises(NotAllowed):
         second_person.stop(reason=WORDS, **acting(carol))
-    joins = rights.Waits({"groups": ["reviewer"]}, ["They join reviewer."])
+    joins = rights.PendingChange({"groups": ["reviewer"]}, ["They join reviewer."])
     second_person.agree(second_person.change_rights(carol, joins, reason=WORDS, **acting(root)).pk, **acting(lena))
     group = Group.objects.get(name="auditor")
-    grants = rights.Waits({"permissions": ["approvals.review_decision"]}, ["Its members may decide patches."])
+    grants = rights.PendingChange({"permissions": ["approvals.review_decision"]}, ["Its members may decide patches."])
     second_person.agree(second_person.change_rights(group, grants, reason=WORDS, **acting(root)).pk, **acting(lena))
 
 

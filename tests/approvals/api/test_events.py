@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.test import override_settings
 from django.utils import timezone
 
-from approvals.live import Subscriber, ear, places
+from approvals.live import Subscriber, listener, wait_slots
 from approvals.models import ApiToken, User
 from approvals.services import identity
 from approvals.services.dispatch import dispatch
@@ -21,7 +21,7 @@ from tests.cast import SYSTEM, Api
 @pytest.fixture(autouse=True)
 def quiet_ear():
     yield
-    ear.stop()
+    listener.stop()
 
 
 def frames(response, count):
@@ -88,7 +88,7 @@ def test_beyond_the_cap_a_page_is_told_to_poll(alice):
     second = api.get("/hitl/events")
     assert (second.status_code, second["Retry-After"]) == (429, "15")
     first.close()
-    assert not ear.streams
+    assert not listener.streams
 
 
 @pytest.mark.django_db(transaction=True)
@@ -109,7 +109,7 @@ def test_one_person_or_token_has_so_many_places_and_no_more(alice, bob, token_fo
         stream.close()
         stream.close()
     assert token.get(path, wait=0.1).status_code == 200
-    assert not places.taken
+    assert not wait_slots.in_use
 
 
 @pytest.mark.django_db(transaction=True)
@@ -120,8 +120,8 @@ def test_a_stream_that_could_not_begin_holds_no_place(alice, monkeypatch):
     monkeypatch.setattr("approvals.api.events.notices.since", away)
     answer = Api(user=alice).client.get("/hitl/events", headers={"Last-Event-ID": "1"})
     assert answer.status_code == 503
-    assert not places.taken
-    assert not ear.streams
+    assert not wait_slots.in_use
+    assert not listener.streams
 
 
 @pytest.mark.django_db
@@ -131,13 +131,13 @@ def test_signed_out_there_are_no_events(client):
 
 def test_a_page_that_does_not_read_is_let_go():
     stream = queue.Queue(1)
-    ear.streams[stream] = Subscriber()
+    listener.streams[stream] = Subscriber()
     try:
-        ear._tell({"event": "stats"})
-        ear._tell({"event": "stats"})
+        listener._broadcast({"event": "stats"})
+        listener._broadcast({"event": "stats"})
         assert stream.get_nowait() is None
     finally:
-        ear.streams.pop(stream)
+        listener.streams.pop(stream)
 
 
 def ends_within(response, seconds):
@@ -155,7 +155,7 @@ def ends_within(response, seconds):
 @pytest.mark.parametrize("how", ["switched off", "signed out everywhere", "signed out", "password", "token"])
 def test_a_stream_ends_within_ten_seconds_when_its_person_may_no_longer_hear(alice, token_for, how):
     api = Api(token_for("personal", "laptop", user=alice)) if how == "token" else Api(user=alice)
-    response, other = api.get("/hitl/events"), ear.subscribe(Subscriber())
+    response, other = api.get("/hitl/events"), listener.subscribe(Subscriber())
     if how == "switched off":
         User.objects.filter(pk=alice.pk).update(is_active=False)  # by whatever way
     elif how == "signed out everywhere":
@@ -168,4 +168,4 @@ def test_a_stream_ends_within_ten_seconds_when_its_person_may_no_longer_hear(ali
         ApiToken.objects.update(revoked_at=timezone.now())
     assert ends_within(response, 10)
     assert None not in list(other.queue), "nobody else's"
-    ear.unsubscribe(other)
+    listener.unsubscribe(other)

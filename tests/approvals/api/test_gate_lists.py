@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from approvals.live import ear
+from approvals.live import listener
 from approvals.models import Decision, Verdict
 from approvals.services import lifecycle, timers
 from approvals.services.dispatch import dispatch
@@ -177,7 +177,7 @@ class TestWaiting:
             time.sleep(0.05)
         assert taken_from_the_pool() == 1  # the test's own
         assert sessions_in_a_transaction() == 0
-        ear.stop()
+        listener.stop()
         assert [future.result(10)[0].json()["status"] for future in waiting] == ["pending"] * 3
 
     def test_waiting_ends_when_its_time_is_over(self, producer_api, make_gate):
@@ -186,4 +186,4 @@ class TestWaiting:
         assert 0.25 < took < 3
         assert producer_api.get(f"{PATH}/{Decision.objects.get().decision_id}", wait=61).status_code == 422
         assert Api().get(f"{PATH}/{Decision.objects.get().decision_id}", wait=1).status_code == 401
-        ear.stop()
+        listener.stop()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from approvals.live import ear
+from approvals.live import listener
 from approvals.services.dispatch import dispatch
 from tests.cast import Api
 
@@ -20,7 +20,7 @@ def waiters() -> Iterator[ThreadPoolExecutor]:
     """Return threads to wait in; at the end the listener stops, as it does when a worker ends."""
     with ThreadPoolExecutor(3) as threads:
         yield threads
-    ear.stop()
+    listener.stop()
 
 
 def ask(api: Api, path: str, **parameters):
@@ -48,7 +48,7 @@ def sessions_in_a_transaction() -> int:
 def settle(waiting: "Future[Any]") -> None:
     """Let the waiter reach its wait."""
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not (ear.thread and ear.thread.is_alive() and ear.count):
+    while time.monotonic() < deadline and not (listener.thread and listener.thread.is_alive() and listener.count):
         time.sleep(0.01)
     time.sleep(0.2)
     assert not waiting.done()
@@ -83,7 +83,7 @@ def test_waiting_ends_when_its_time_is_over(deployer_api, make_patch):
     assert 0.25 < took < 3
     answer, took = ask(deployer_api, "/hitl/decisions", wait=0.3)
     assert (answer.json(), took > 0.25) == ([], True)
-    ear.stop()
+    listener.stop()
 
 
 def test_a_decided_one_does_not_wait(deployer_api, make_patch, approve, alice):
@@ -103,5 +103,5 @@ def test_nobody_who_waits_holds_a_connection(waiters, deployer_api, make_patch):
     assert taken_from_the_pool() == 1  # the test's own
     assert sessions_in_a_transaction() == 0
     assert not any(future.done() for future in waiting)
-    ear.stop()
+    listener.stop()
     assert [future.result(10)[0].json()["status"] for future in waiting] == ["pending"] * 3

@@ -239,8 +239,8 @@ def test_an_install_that_does_without_gives_all_at_once(carol, viewers, settings
     settings.SECOND_PERSON_REQUIRED = False
     killswitch.keep_setting()
     wanted = replace(rights_of(carol), groups=frozenset({"security-leads"}), superuser=True)
-    assert rights.split_person(carol, wanted) == (wanted, rights.NOTHING)
-    assert rights.split_group(viewers, {"approvals.lead_decision"})[1] == rights.NOTHING
+    assert rights.split_person(carol, wanted) == (wanted, rights.NO_PENDING_CHANGE)
+    assert rights.split_group(viewers, {"approvals.lead_decision"})[1] == rights.NO_PENDING_CHANGE
 
 
 def test_the_database_refuses_the_author_who_gains_and_another_subject(carol, lena, root, viewers):
