@@ -38,7 +38,10 @@ lint: $(DEV) ## ruff, mypy, templates, migrations, Django's checks
 	check $(PY) -m ruff check .; \
 	check $(PY) -m ruff format --check .; \
 	check $(PY) -m mypy .; \
-	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then check $(PY) -m djlint templates --lint --quiet; fi; \
+	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then \
+		check $(PY) -m djlint templates --lint --quiet; \
+		check $(PY) -m djlint templates --check --quiet; \
+	fi; \
 	check $(PY) manage.py makemigrations --check --dry-run; \
 	check $(PY) manage.py check --fail-level WARNING; \
 	exit $$status

@@ -319,7 +319,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"  # the pool's connections too, else log times follow the machine
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "hitl.form_renderer.FormRenderer"
 INSTALLED_APPS.append("django.forms")
 
 # allauth remembers here which code of an authenticator app was used: in the database, so that it is used once in all

@@ -27,7 +27,7 @@ LAYERS = [
     {"policy", "diff"},
     {"queries"},
     {"services"},
-    {"forms", "actors", "backends", "sessions", "api.schemas", "templatetags"},
+    {"fields", "forms", "actors", "backends", "sessions", "api.schemas", "templatetags"},
     {"live", "jobs", "metrics", "sequencer", "adapters"},
     {"api", "admin"},
     {"views"},
