@@ -15,6 +15,7 @@ from approvals.services import absence, policies
 from audit.models import Entry
 from audit.queries import data_of
 from tests.cast import SYSTEM, actor_for
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -48,7 +49,7 @@ def test_a_review_in_somebodys_name_keeps_both_names(make_patch, approve, away, 
     assert (review.reviewer, review.delegated_from) == (bob, alice)
     assert kinds("review.recorded")[0]["in_name_of"] == f"user:{alice.pk}"
     assert Entry.objects.get(type="review.recorded").context.actor_label == "bob for alice"
-    page = sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    page = one_line(sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])))
     assert "<strong>Bob</strong> for <strong>Alice</strong>" in page
     assert "<strong>bob for alice</strong> approved this digest" in page
     [row] = api_of(bob).get(f"/hitl/decisions/{decision.decision_id}").json()["reviews"]
@@ -76,7 +77,7 @@ def test_a_card_asks_in_whose_name_and_keeps_the_choice(make_patch, away, sign_i
     decide = reverse("patch-decide", args=[decision.decision_id])
     answer = client.post(decide, form)
     assert answer.status_code == 422
-    assert f'<option value="{alice.pk}" selected>' in answer.content.decode()
+    assert f'<option value="{alice.pk}" selected>' in one_line(answer)
     answer = client.post(decide, form | {"in_name_of": "alice"})
     assert "Choose one of the names." in answer.content.decode()
     said = {"text": "It misses a call.", "category": "incomplete"}

@@ -12,6 +12,7 @@ from approvals.models import Channel, Decision, PatchView, Status, Verdict
 from approvals.queries.differences import GATE_LABELS
 from approvals.services import lifecycle
 from tests.cast import SYSTEM
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>\u202e"
@@ -19,7 +20,7 @@ HOSTILE = "<script>alert(1)</script>\u202e"
 
 def text_of(answer) -> str:
     assert answer.status_code == 200, answer.status_code
-    page = re.sub(r"\s+", " ", answer.content.decode())
+    page = one_line(answer)
     return page[page.index('<main id="main"') : page.index("</main>")]
 
 
@@ -30,7 +31,7 @@ def page_of(client, decision) -> str:
 def test_a_card_shows_what_a_gate_has_and_nothing_it_has_not(sign_in, alice, make_gate):
     decision = make_gate(context={"image": "shop:7", "replicas": 3, "canary": True, "steps": ["a", "b"]})
     card = text_of(sign_in(alice).get("/"))
-    for shown in ("Workflow gate", "Deploy to production", ">deploy<", ">approve<", "shop:7", ">true<", "and 1 more"):
+    for shown in ("Workflow gate", "Deploy to production", ">deploy<", ">approve<", "shop:7", "> true <", "and 1 more"):
         assert shown in card
     for absent in ("no CVE", "NOT SCORED", "NOT RUN", "Severity unknown", "No signal"):
         assert absent not in card
