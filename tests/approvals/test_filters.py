@@ -127,7 +127,7 @@ def test_viewers_are_offered_no_selecting(sign_in, carol, alice, make_patch):
 def test_the_headline_says_how_many_need_the_reader(sign_in, alice, carol, make_patch, approve):
     make_patch()
     make_patch(submitted_by="alice")
-    assert ">1 of them needs you.</a>" in page(sign_in(alice), "queue")
+    assert "1 of them needs you.</a>" in page(sign_in(alice), "queue")
     assert "of them need" not in page(sign_in(carol), "queue")
 
 

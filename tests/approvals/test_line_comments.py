@@ -104,11 +104,11 @@ def test_without_a_script_every_line_leads_to_a_form_below_it(sign_in, alice, ca
     assert re.findall(r'aria-label="(Comment on line \d)"', text) == ["Comment on line 1", "Comment on line 2"]
     assert text.count('id="' + deleted + '"') == 1
     asked = page(client, decision, view=view, at=deleted)
-    form = asked[asked.index(">Comment on deleted line 1<") - 1200 : asked.index(">Comment on deleted line 1<")]
+    form = asked[asked.index("> Comment on deleted line 1 <") - 1200 : asked.index("> Comment on deleted line 1 <")]
     for name, value in [("file", "app.py"), ("line", "1"), ("side", "old"), ("anchor", deleted)]:
         assert f'name="{name}" value="{value}"' in form
     assert "?at=" not in page(sign_in(carol), decision)
-    assert ">Comment on deleted line" not in page(sign_in(carol), decision, at=deleted)
+    assert "> Comment on deleted line" not in page(sign_in(carol), decision, at=deleted)
 
 
 def test_more_lines_of_a_long_file_lead_back_to_the_same_lines(sign_in, alice, make_patch):
@@ -118,7 +118,7 @@ def test_more_lines_of_a_long_file_lead_back_to_the_same_lines(sign_in, alice, m
     key = address.rpartition("/")[2]
     text = one_line(client.get(address, {"from": "800"}))
     assert f'href="?from=800&amp;at={key}-o900"' in text
-    assert ">Comment on deleted line 900<" in one_line(client.get(address, {"from": "800", "at": f"{key}-o900"}))
+    assert "> Comment on deleted line 900 <" in one_line(client.get(address, {"from": "800", "at": f"{key}-o900"}))
 
 
 def test_words_refused_keep_their_place(sign_in, alice, make_patch):

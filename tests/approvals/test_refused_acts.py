@@ -191,7 +191,7 @@ def test_the_name_of_a_stale_view_comes_back_with_its_filters(stale):
     assert answer["Location"] == f"{reverse('queue')}?priority=high"
     assert not SavedView.objects.exists()
     shown = one_line(stale.client.get(answer["Location"]))
-    assert 'value="My &quot;view&quot;" aria-invalid="true"' in shown
+    assert 'value="My &quot;view&quot;" autofocus aria-invalid="true"' in shown
     assert AGAIN in shown
 
 
@@ -201,7 +201,7 @@ def test_a_refused_name_of_a_view_stands_in_its_open_menu_once(sign_in, alice):
     assert answer["Location"] == f"{reverse('queue')}?priority=high"
     shown = one_line(client.get(answer["Location"]))
     assert 'id="menu-views" open>' in shown
-    assert f'value="{"x" * 61}" aria-invalid="true"' in shown
+    assert f'value="{"x" * 61}" autofocus aria-invalid="true"' in shown
     assert "Give the view a name of up to 60 characters." in shown
     assert "x" * 61 not in one_line(client.get(answer["Location"]))
 
