@@ -13,11 +13,11 @@ INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class Loader(filesystem.Loader):
-    """Leaves out what stands in a template for whoever reads it: indentation, and the ends of lines that show nothing.
+    """Leaves out what stands in a template for whoever reads it: indentation, and line breaks that show nothing.
 
-    They are a third of a page. A line break that separates words stays: only that after the end of a block goes, and that
-    of a line of control tags, and the line before such a line has one. Nothing may depend on a blank at the start of a line: `pre` and `textarea` hold
-    no line of a template's own.
+    They are a third of a page. A line break that separates words stays: only those in a tag's end, after the end of a
+    block and after a line of control tags go, and the line before such a line has one. Nothing may depend on a blank at
+    the start of a line: `pre` and `textarea` hold no line of a template's own.
     """
 
     def get_contents(self, origin: Origin) -> str:
