@@ -38,7 +38,10 @@ lint: $(DEV) ## ruff, mypy, templates, CSS, JavaScript, migrations, Django's che
 	check $(PY) -m ruff check .; \
 	check $(PY) -m ruff format --check .; \
 	check $(PY) -m mypy . .ci/sbom.py .ci/advisories.py; \
-	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then check $(PY) -m djlint templates --lint --quiet; fi; \
+	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then \
+		check $(PY) -m djlint templates --lint --quiet; \
+		check $(PY) -m djlint templates --check --quiet; \
+	fi; \
 	if [ -x $(VENV)/bin/biome ]; then check $(VENV)/bin/biome ci static; else \
 		echo "static/ was not checked: biome is not in $(VENV); its package has a program for Linux on x86-64 only." >&2; status=1; \
 	fi; \

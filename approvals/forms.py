@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 
+from approvals.fields import FieldGroups, PercentField, PresentPasswordField, TextField
 from approvals.models import (
     MAX_COMMENT,
     MAX_REASON,
@@ -36,22 +37,6 @@ SLA_STATES = [("ok", "On time"), ("warning", "Due soon"), ("breached", "Breached
 
 
 SHARES = {"confidence_min": "confidence_from", "confidence_max": "confidence_to"}
-PERCENT = "A number from 0 to 100. Until it is one, this filter is off."
-
-
-class PercentField(forms.FloatField):
-    """A share as people write it, in percent, as cards print it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            min_value=0,
-            max_value=100,
-            widget=forms.TextInput,  # a number input hands out '' for what it cannot read, and nobody learns why
-            error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), PERCENT),
-        )
-        for check in self.validators:
-            check.message = PERCENT  # type: ignore[attr-defined]
 
 
 class QueueForm(forms.Form):
@@ -127,13 +112,6 @@ class HistoryForm(forms.Form):
         )
 
 
-class TextField(forms.CharField):
-    """Words of several lines; a browser sends each line break as two characters and counts it as one, as we do."""
-
-    def to_python(self, value: Any) -> str | None:
-        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
-
-
 class WordsForm(forms.Form):
     """A verdict with its words: a refusal needs some, a rejection also what is wrong; each error at its field.
 
@@ -174,17 +152,33 @@ class VerdictForm(WordsForm):
     password = forms.CharField(required=False, max_length=4_096, strip=False)
 
 
-class TokenForm(forms.Form):
+class TokenForm(FieldGroups, forms.Form):
     """A personal token: what its person calls it, and after how many days it ends."""
 
-    name = forms.CharField(max_length=100, strip=True, error_messages={"required": "Say what the token is for."})
+    required_css_class = ""
+    announces_errors = True
+    name = forms.CharField(
+        max_length=100,
+        strip=True,
+        label="What it is for",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": "Say what the token is for."},
+    )
     days = forms.TypedChoiceField(
-        coerce=int, choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")], initial=30
+        coerce=int,
+        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")],
+        initial=30,
+        label="Ends after",
     )
 
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, auto_id="token-%s")
 
-class ConfirmForm(forms.Form):
-    password = forms.CharField(max_length=4_096, strip=False, error_messages={"required": "Enter your password."})
+
+class ConfirmForm(FieldGroups, forms.Form):
+    required_css_class = ""
+    announces_errors = True
+    password = PresentPasswordField("Password", autofocus=True)
 
 
 class BulkForm(WordsForm):
@@ -211,7 +205,7 @@ class ExtendForm(ReasonForm):
     seconds = forms.TypedChoiceField(coerce=int, choices=PERIODS, error_messages={"required": "Choose how long."})
 
 
-class RevokeForm(forms.Form):
+class RevokeForm(FieldGroups, forms.Form):
     """Whose approvals are taken back, and of which days in the reader's time zone."""
 
     model_version = forms.CharField(required=False, max_length=255, label="Model version")
@@ -222,9 +216,9 @@ class RevokeForm(forms.Form):
         label="Policy version",
     )
     producer = forms.ModelChoiceField(Producer.objects.order_by("name"), required=False, empty_label="Any")
-    reviewer = forms.CharField(required=False, max_length=254)
-    since = DayField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = DayField(label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    reviewer = forms.CharField(required=False, max_length=254, widget=forms.TextInput(attrs={"list": "reviewers"}))
+    since = DayField(label="Decided from", widget=forms.DateInput(attrs={"type": "date"}))
+    until = DayField(label="to", widget=forms.DateInput(attrs={"type": "date"}))
 
     def clean_reviewer(self) -> User | None:
         text = self.cleaned_data["reviewer"]
@@ -262,14 +256,30 @@ class LookedForm(ReasonForm):
     shown_at = forms.DateTimeField()
 
 
-class AbsenceForm(ReasonForm):
+class AbsenceForm(FieldGroups, ReasonForm):
     """Who stands in, on which days in the reader's time zone, and why."""
 
     delegate = forms.ModelChoiceField(
-        User.objects.none(), empty_label="Choose a reviewer", error_messages={"required": "Choose who stands in."}
+        User.objects.none(),
+        label="Who",
+        empty_label="Choose a reviewer",
+        help_text="They must be allowed to review themselves. A group that a policy asks for is not handed over: for "
+        "those patches they must be in it too. They cannot approve what you submitted.",
+        error_messages={"required": "Choose who stands in."},
     )
-    starts = DayField(required=True, label="From", error_messages={"required": "Choose the first day."})
-    ends = DayField(required=True, label="To, this day too", error_messages={"required": "Choose the last day."})
+    starts = DayField(
+        required=True,
+        label="From",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"required": "Choose the first day."},
+    )
+    ends = DayField(
+        required=True,
+        label="Until, this day included",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"required": "Choose the last day."},
+    )
+    reason = TextField(max_length=MAX_REASON, strip=True, label="Why", error_messages={"required": "Say why."})
     field_order = ("delegate", "starts", "ends", "reason")
 
     def __init__(self, data: QueryDict | None, people: QuerySet[User]) -> None:
@@ -287,9 +297,11 @@ class AbsenceForm(ReasonForm):
 TERMS = [(3600, "1 hour"), (2 * 3600, "2 hours"), (4 * 3600, "4 hours"), (8 * 3600, "8 hours")]
 
 
-class BypassForm(ReasonForm):
+class BypassForm(FieldGroups, ReasonForm):
     """Who may approve alone, what, for how long once it is granted, and why."""
 
+    use_required_attribute = True
+    required_css_class = ""
     holder = forms.ModelChoiceField(
         User.objects.none(),
         label="Who approves alone",
@@ -309,18 +321,18 @@ class BypassForm(ReasonForm):
     seconds = forms.TypedChoiceField(
         coerce=int, choices=TERMS, label="For how long", help_text="From the moment somebody else grants it."
     )
-    reason = TextField(max_length=MAX_REASON, strip=True, label="Why", error_messages={"required": "Say why."})
+    reason = TextField(
+        max_length=MAX_REASON,
+        strip=True,
+        label="Why",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say why."},
+    )
     field_order = ("holder", "target", "decision", "ecosystem", "package", "seconds", "reason")
 
     def __init__(self, data: QueryDict | None, people: QuerySet[User], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
         self.fields["holder"].queryset = people  # type: ignore[attr-defined]
-        self.fields["reason"].widget = forms.Textarea(attrs={"rows": 3, "maxlength": MAX_REASON})
-        for field in self.fields.values():
-            if isinstance(field.widget, forms.Select):
-                field.widget.attrs["class"] = "select"
-            else:
-                field.widget.attrs["class"] = "textarea" if isinstance(field.widget, forms.Textarea) else "input"
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

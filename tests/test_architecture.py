@@ -29,7 +29,7 @@ LAYERS = [
     {"policy", "diff"},
     {"queries"},
     {"services"},
-    {"forms", "actors", "backends", "sessions", "openid", "api.schemas", "templatetags"},
+    {"fields", "forms", "actors", "backends", "sessions", "openid", "api.schemas", "templatetags"},
     {"live", "jobs", "metrics", "sequencer", "adapters"},
     {"api", "admin"},
     {"views"},

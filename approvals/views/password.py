@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from approvals.actors import nobody, person_actor
 from approvals.errors import Conflict, Invalid, TooMany
-from approvals.forms import ConfirmForm
+from approvals.fields import FieldGroups, PresentPasswordField
 from approvals.models import User
 from approvals.services import access, identity, recovery
 from approvals.sessions import keep_session
@@ -23,10 +23,13 @@ from approvals.sessions import keep_session
 from .access import user_of
 
 
-class NewPasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
+class NewPasswordForm(SetPasswordMixin, FieldGroups, forms.Form):  # type: ignore[type-arg]
     """A new password, twice."""
 
-    new_password1, new_password2 = SetPasswordMixin.create_password_fields()
+    required_css_class = ""
+    announces_errors = True
+    new_password1, new_password2 = SetPasswordMixin.create_password_fields("New password", "New password again")
+    new_password1.help_text = new_password2.help_text = ""
     error_messages = {"password_mismatch": "The two new passwords are not the same."}
 
     def clean(self) -> None:
@@ -39,8 +42,10 @@ class NewPasswordForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
         return not self.errors
 
 
-class PasswordForm(NewPasswordForm, ConfirmForm):
+class PasswordForm(NewPasswordForm):
     """The present password with it; the new one is looked at first, so that a slip is no guess."""
+
+    password = PresentPasswordField("Present password")
 
 
 @sensitive_post_parameters()

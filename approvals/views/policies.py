@@ -4,9 +4,8 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, Select, Textarea
+from django.forms import BoundField
 from django.forms.utils import ErrorDict
-from django.forms.widgets import Input
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from approvals.actors import person_actor
 from approvals.admin.policies import AUTOMATIC, CLOCKS, PEOPLE, SWITCHES, PolicyForm
 from approvals.errors import Refusal
+from approvals.fields import FieldGroups
 from approvals.forms import ConditionForm
 from approvals.models import Policy, PolicyVersion
 from approvals.permissions import CHANGE_POLICY
@@ -29,21 +29,16 @@ from .links import with_parameters
 from .proposals import proposals_shown
 
 
-class PageForm(PolicyForm):
+class PageForm(FieldGroups, PolicyForm):
     """The admin's form in the page's dress: sections of fields, with our classes on the widgets. While a condition is
     added nothing else is judged, and what is only tried needs no reason."""
+
+    use_required_attribute = True
+    required_css_class = ""
 
     def __init__(self, *args: Any, act: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.act = act
-        for field in self.fields.values():
-            field.many = isinstance(field.widget, CheckboxSelectMultiple)  # type: ignore[attr-defined]
-            if isinstance(field.widget, Textarea):
-                field.widget.attrs["class"] = "textarea"
-            elif isinstance(field.widget, Select):
-                field.widget.attrs["class"] = "select"
-            elif isinstance(field.widget, Input) and not isinstance(field.widget, CheckboxInput):
-                field.widget.attrs["class"] = "input"
 
     def full_clean(self) -> None:
         if self.act == "add":

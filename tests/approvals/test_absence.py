@@ -15,6 +15,7 @@ from approvals.services import absence, policies
 from audit.models import Entry
 from audit.queries import data_of
 from tests.cast import SYSTEM, actor_for
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -48,7 +49,7 @@ def test_a_review_in_somebodys_name_keeps_both_names(make_patch, approve, away, 
     assert (review.reviewer, review.delegated_from) == (bob, alice)
     assert kinds("review.recorded")[0]["in_name_of"] == f"user:{alice.pk}"
     assert Entry.objects.get(type="review.recorded").context.actor_label == "bob for alice"
-    page = sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    page = one_line(sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])))
     assert "<strong>Bob</strong> for <strong>Alice</strong>" in page
     assert "<strong>bob for alice</strong> approved this digest" in page
     [row] = api_of(bob).get(f"/hitl/decisions/{decision.decision_id}").json()["reviews"]
@@ -58,9 +59,9 @@ def test_a_review_in_somebodys_name_keeps_both_names(make_patch, approve, away, 
 def test_the_page_asks_in_whose_name(make_patch, away, sign_in, alice, bob, carol):
     decision = make_patch()
     client, address = sign_in(bob), reverse("patch-detail", args=[decision.decision_id])
-    assert "In whose name" not in client.get(address).content.decode()
+    assert "In whose name" not in one_line(client.get(address))
     away(alice, bob)
-    assert "Alice, who is away" in client.get(address).content.decode()
+    assert "Alice, who is away" in one_line(client.get(address))
     form = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page", "in_name_of": alice.pk}
     assert client.post(reverse("patch-decide", args=[decision.decision_id]), form).status_code == 302
     assert Review.objects.get().delegated_from == alice
@@ -69,16 +70,16 @@ def test_the_page_asks_in_whose_name(make_patch, away, sign_in, alice, bob, caro
 def test_a_card_asks_in_whose_name_and_keeps_the_choice(make_patch, away, sign_in, alice, bob):
     decision = make_patch()
     client, address = sign_in(bob), reverse("card-action", args=[decision.decision_id, "reject"])
-    assert "In whose name" not in client.get(address).content.decode()
+    assert "In whose name" not in one_line(client.get(address))
     away(alice, bob)
-    assert "Alice, who is away" in client.get(address).content.decode()
+    assert "Alice, who is away" in one_line(client.get(address))
     form = {"verdict": "reject", "patch_sha256": decision.patch.sha256, "displayed": "card", "in_name_of": alice.pk}
     decide = reverse("patch-decide", args=[decision.decision_id])
     answer = client.post(decide, form)
     assert answer.status_code == 422
-    assert f'<option value="{alice.pk}" selected>' in answer.content.decode()
+    assert f'<option value="{alice.pk}" selected>' in one_line(answer)
     answer = client.post(decide, form | {"in_name_of": "alice"})
-    assert "Choose one of the names." in answer.content.decode()
+    assert "Choose one of the names." in one_line(answer)
     said = {"text": "It misses a call.", "category": "incomplete"}
     assert client.post(decide, form | said).status_code == 302
     assert Review.objects.get().delegated_from == alice
@@ -89,28 +90,28 @@ def test_one_name_for_a_whole_bulk(make_patch, away, sign_in, alice, bob, lena):
     client = sign_in(bob)
     for decision in (first, second, hers):
         client.get(reverse("patch-detail", args=[decision.decision_id]))
-    assert "In whose name" not in client.get(reverse("queue")).content.decode()
+    assert "In whose name" not in one_line(client.get(reverse("queue")))
     made = away(alice, bob)
-    assert ">For Alice</option>" in client.get(reverse("queue")).content.decode()
+    assert ">For Alice</option>" in one_line(client.get(reverse("queue")))
     Review.objects.create(
         decision=hers, reviewer=alice, verdict="approve", patch_sha256=hers.patch.sha256, created_at=timezone.now()
     )
     items = [f"{each.decision_id}:{each.patch.sha256}" for each in (first, second, hers)]
     asked = {"verdict": "approve", "items": items, "in_name_of": alice.pk}
-    page = client.get(reverse("bulk"), asked).content.decode()
+    page = one_line(client.get(reverse("bulk"), asked))
     assert "In the name of Alice, who is away." in page
     assert "Approve 2 patches, skip 1" in page
     assert "A review by Alice or in their name is already recorded" in page
     assert f'name="in_name_of" value="{alice.pk}"' in page
-    results = client.post(reverse("bulk"), asked | {"confirmed": "1"}).content.decode()
+    results = one_line(client.post(reverse("bulk"), asked | {"confirmed": "1"}))
     assert "2 approved, 1 not" in results
     assert set(Review.objects.filter(reviewer=bob).values_list("delegated_from", flat=True)) == {alice.pk}
     absence.end(made.pk, user=alice, actor=actor_for(alice), now=timezone.now())
-    page = client.get(reverse("bulk"), asked | {"items": items[2:]}).content.decode()
+    page = one_line(client.get(reverse("bulk"), asked | {"items": items[2:]}))
     assert "You do not stand in for this person at present" in page
     answer = client.post(reverse("bulk"), asked | {"items": items[2:], "confirmed": "1", "in_name_of": "alice"})
     assert answer.status_code == 422
-    assert "Choose one of the names." in answer.content.decode()
+    assert "Choose one of the names." in one_line(answer)
     assert Review.objects.filter(decision=hers).count() == 1
 
 
@@ -195,7 +196,7 @@ def test_whoever_stands_in_inherits_the_conflicts(make_patch, approve, away, sig
     decision = make_patch(**{role: "ALICE+ci@example.org"})
     with pytest.raises(NotAllowed, match="You stand in for Alice, who .*, so another person must approve it"):
         approve(decision, bob, in_name_of=None if own_name else alice.pk)
-    page = sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    page = one_line(sign_in(bob).get(reverse("patch-detail", args=[decision.decision_id])))
     assert "Can approve: Lena." in page
     assert "You stand in for Alice" in sign_in(bob).get(reverse("queue")).content.decode()
     assert who_can(decision, timezone.now()) == [lena]
@@ -255,16 +256,16 @@ def test_who_does_not_review_neither_asks_nor_is_asked(away, alice, carol):
 
 def test_the_page_asks_shows_and_ends(sign_in, alice, bob, carol):
     client, address, today = sign_in(alice), reverse("absence"), timezone.localdate()
-    assert address in client.get(reverse("queue")).content.decode()
+    assert address in one_line(client.get(reverse("queue")))
     form = {"delegate": bob.pk, "starts": today, "ends": today + DAY, "reason": "On <b>leave</b>"}
-    body = client.post(address, form, follow=True).content.decode()
+    body = one_line(client.post(address, form, follow=True))
     assert "Bob reviews in your name." in body
     assert "On &lt;b&gt;leave&lt;/b&gt;" in body
     made = Delegation.objects.get()
     assert made.ends_at - made.starts_at > DAY  # the last day counts
     assert "You stand in for" in sign_in(bob).get(address).content.decode()
     assert sign_in(bob).post(reverse("absence-end", args=[made.pk])).status_code == 404
-    body = client.post(reverse("absence-end", args=[made.pk]), follow=True).content.decode()
+    body = one_line(client.post(reverse("absence-end", args=[made.pk]), follow=True))
     assert "Bob no longer reviews in your name." in body
     assert client.get(reverse("absence-end", args=[made.pk])).status_code == 405
 
@@ -272,18 +273,18 @@ def test_the_page_asks_shows_and_ends(sign_in, alice, bob, carol):
 def test_a_form_that_is_wrong_says_so_and_changes_nothing(sign_in, alice, bob, carol):
     client, today = sign_in(alice), timezone.localdate()
     answer = client.post(reverse("absence"), {"delegate": carol.pk, "starts": today, "ends": "", "reason": ""})
-    body = answer.content.decode()
+    body = one_line(answer)
     assert answer.status_code == 422
     assert "Choose the last day." in body
     assert "Say why." in body
     past = {"delegate": bob.pk, "starts": today - 9 * DAY, "ends": today - 8 * DAY, "reason": "Late"}
     answer = client.post(reverse("absence"), past)
     assert answer.status_code == 422
-    assert "not in the past" in answer.content.decode()
+    assert "not in the past" in one_line(answer)
     assert not Delegation.objects.exists()
 
 
 def test_a_viewer_has_nothing_to_hand_over(sign_in, carol):
-    body = sign_in(carol).get(reverse("absence")).content.decode()
+    body = one_line(sign_in(carol).get(reverse("absence")))
     assert "nothing to hand over" in body
     assert "<select" not in body

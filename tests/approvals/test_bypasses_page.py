@@ -13,6 +13,7 @@ from approvals.services import bypasses
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from tests.cast import PASSWORD, Api, actor_for, proved, republish
+from tests.html import one_line
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("critical_anywhere")]
 WHY = "Exploited <b>now</b>, the other lead is on a plane."
@@ -44,7 +45,7 @@ def granted(lena, luis, alice):
 
 
 def text(response):
-    return " ".join(response.content.decode().split())
+    return one_line(response)
 
 
 def page(client, decision):

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group
 from approvals.errors import NotAllowed
 from approvals.models import Policy, Status, Verdict
 from tests.cast import republish
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ def test_only_members_of_the_policys_groups_decide(policy, make_patch, approve, 
     for verdict in Verdict:
         with pytest.raises(NotAllowed, match="Only members of security-leads decide"):
             approve(decision, alice, verdict)
-    page = sign_in(alice).get(f"/patches/{decision.decision_id}").content.decode()
+    page = one_line(sign_in(alice).get(f"/patches/{decision.decision_id}"))
     assert "Only members of security-leads decide under this policy." in page
     assert "Can approve: Lena." in page
     assert approve(decision, lena).status == Status.APPROVED
@@ -36,7 +37,7 @@ def test_needs_my_approval_leaves_out_what_only_others_decide(policy, make_patch
     make_patch(title="Before the change")
     policy(decider_groups=["security-leads"])
     make_patch(title="Only for leads")
-    mine = sign_in(alice).get("/?mine=on").content.decode()
+    mine = one_line(sign_in(alice).get("/?mine=on"))
     assert "Before the change" in mine
     assert "Only for leads" not in mine
     assert "Only for leads" in sign_in(lena).get("/?mine=on").content.decode()

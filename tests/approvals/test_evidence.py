@@ -7,6 +7,7 @@ from django.utils import timezone
 from approvals.models import Verdict
 from approvals.queries import evidence
 from approvals.queries.queue import who_can
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -50,10 +51,10 @@ def test_bands_meet_without_a_gap(make_patch, past, confidence, band):
 def test_the_page_says_the_record_or_that_there_is_none_yet(sign_in, alice, make_patch, past):
     decision, client = make_patch(ml_prediction=scored(0.92)), sign_in(alice)
     address = reverse("patch-detail", args=[decision.decision_id])
-    assert "Not enough cases yet" in client.get(address).content.decode()
+    assert "Not enough cases yet" in one_line(client.get(address))
     past(9, 0.93)
     past(1, 0.93, Verdict.REJECT)
-    text = client.get(address).content.decode()
+    text = one_line(client.get(address))
     assert "10 earlier patches" in text
     assert "people approved <strong>90&thinsp;%" in text
 
@@ -74,13 +75,13 @@ def test_a_lead_who_approved_leaves_the_rest_to_anybody(make_patch, approve, ali
 def test_one_approval_that_does_both_is_asked_for_once(sign_in, make_patch, approve, alice):
     decision = make_patch(severity="critical")
     approve(decision, alice)
-    text = sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    text = one_line(sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])))
     assert "Still needed: 1 more approval, from security-leads." in text
 
 
 def test_huge_contributions_break_no_page(sign_in, alice, make_patch):
     huge = {"confidence": 0.9, "prediction": True, "base_value": 1e308, "shap_values": {"a": 1e308, "b": -1.5e300}}
     decision = make_patch(ml_prediction=huge)
-    page = sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    page = one_line(sign_in(alice).get(reverse("patch-detail", args=[decision.decision_id])))
     assert "+1 × 10^308" in page
     assert "0" * 30 not in page

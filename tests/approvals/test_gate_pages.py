@@ -12,6 +12,7 @@ from approvals.models import Channel, Decision, PatchView, Status, Verdict
 from approvals.queries.differences import GATE_LABELS
 from approvals.services import lifecycle
 from tests.cast import SYSTEM
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>\u202e"
@@ -19,7 +20,7 @@ HOSTILE = "<script>alert(1)</script>\u202e"
 
 def text_of(answer) -> str:
     assert answer.status_code == 200, answer.status_code
-    page = re.sub(r"\s+", " ", answer.content.decode())
+    page = one_line(answer)
     return page[page.index('<main id="main"') : page.index("</main>")]
 
 

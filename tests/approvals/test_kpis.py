@@ -11,6 +11,7 @@ from django.utils import timezone
 from approvals import jobs
 from approvals.models import KeyFigures
 from approvals.queries.kpis import FRESH, queue_kpis
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -77,10 +78,10 @@ def test_the_page_draws_them_and_asks_no_more_than_without(make_patch, approve, 
     client = sign_in(alice)
     approve(make_patch(), alice)
     make_patch()
-    plain = client.get(reverse("queue")).content.decode()
+    plain = one_line(client.get(reverse("queue")))
     assert "Over the last" not in plain
     jobs.count_ahead(0)
     with CaptureQueriesContext(connection) as captured:
-        drawn = client.get(reverse("queue")).content.decode()
+        drawn = one_line(client.get(reverse("queue")))
     assert drawn.count('class="spark ') == drawn.count("Over the last") >= 2
     assert not [query for query in captured.captured_queries if "generate_series" in query["sql"]]

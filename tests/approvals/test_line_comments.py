@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import Comment, Text
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ def send(client, decision, text):
 def test_the_thread_comes_back_with_what_else_shows_it(sign_in, alice, make_patch):
     decision = make_patch()
     answer = send(sign_in(alice), decision, "Why <b>this</b>?")
-    body = answer.content.decode()
+    body = one_line(answer)
     assert answer.status_code == 200
     assert body.count("Why &lt;b&gt;this&lt;/b&gt;?") == 2  # at the line and in the discussion
     assert "1 comment<" in body
@@ -33,7 +34,7 @@ def test_the_thread_comes_back_with_what_else_shows_it(sign_in, alice, make_patc
 def test_an_empty_one_brings_the_composer_back_at_its_line(sign_in, alice, make_patch):
     decision = make_patch()
     answer = send(sign_in(alice), decision, "  ")
-    body = answer.content.decode()
+    body = one_line(answer)
     assert answer.status_code == 422
     assert "Write something first." in body
     assert 'value="f1-n1"' in body
@@ -45,8 +46,8 @@ def test_who_may_not_comment_reads_so_in_the_panel(sign_in, carol, make_patch):
     answer = send(sign_in(carol), decision, "Let me in")
     assert answer.status_code == 403
     assert answer["HX-Retarget"] == "#decision"
-    assert "Your groups do not include commenting." in answer.content.decode()
-    assert "Let me in" in answer.content.decode()
+    assert "Your groups do not include commenting." in one_line(answer)
+    assert "Let me in" in one_line(answer)
     assert not Comment.objects.exists()
 
 
@@ -61,7 +62,7 @@ def say(client, decision, text, line, side):
 
 
 def page(client, decision, **query):
-    return client.get(reverse("patch-detail", args=[decision.decision_id]), query).content.decode()
+    return one_line(client.get(reverse("patch-detail", args=[decision.decision_id]), query))
 
 
 @pytest.mark.parametrize("view", ["unified", "split"])
@@ -103,11 +104,11 @@ def test_without_a_script_every_line_leads_to_a_form_below_it(sign_in, alice, ca
     assert re.findall(r'aria-label="(Comment on line \d)"', text) == ["Comment on line 1", "Comment on line 2"]
     assert text.count('id="' + deleted + '"') == 1
     asked = page(client, decision, view=view, at=deleted)
-    form = asked[asked.index(">Comment on deleted line 1<") - 1200 : asked.index(">Comment on deleted line 1<")]
+    form = asked[asked.index("> Comment on deleted line 1 <") - 1200 : asked.index("> Comment on deleted line 1 <")]
     for name, value in [("file", "app.py"), ("line", "1"), ("side", "old"), ("anchor", deleted)]:
         assert f'name="{name}" value="{value}"' in form
     assert "?at=" not in page(sign_in(carol), decision)
-    assert ">Comment on deleted line" not in page(sign_in(carol), decision, at=deleted)
+    assert "> Comment on deleted line" not in page(sign_in(carol), decision, at=deleted)
 
 
 def test_more_lines_of_a_long_file_lead_back_to_the_same_lines(sign_in, alice, make_patch):
@@ -115,14 +116,14 @@ def test_more_lines_of_a_long_file_lead_back_to_the_same_lines(sign_in, alice, m
     decision, client = make_patch(diff=f"--- a/long.py\n+++ /dev/null\n@@ -1,900 +0,0 @@\n{lines}"), sign_in(alice)
     [address] = set(re.findall(r'href="(/patches/\S+/files/[^"?]+)"', page(client, decision)))
     key = address.rpartition("/")[2]
-    text = client.get(address, {"from": "800"}).content.decode()
+    text = one_line(client.get(address, {"from": "800"}))
     assert f'href="?from=800&amp;at={key}-o900"' in text
-    assert ">Comment on deleted line 900<" in client.get(address, {"from": "800", "at": f"{key}-o900"}).content.decode()
+    assert "> Comment on deleted line 900 <" in one_line(client.get(address, {"from": "800", "at": f"{key}-o900"}))
 
 
 def test_words_refused_keep_their_place(sign_in, alice, make_patch):
     decision, client = make_patch(), sign_in(alice)
-    answer = say(client, decision, " ", 1, "old").content.decode()
+    answer = one_line(say(client, decision, " ", 1, "old"))
     assert "<option selected>app.py</option>" in answer
     assert 'name="line" min="1" inputmode="numeric" value="1"' in answer
     assert '<option value="old" selected>' in answer

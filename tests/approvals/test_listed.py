@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from approvals.models import Status
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ def four(make_patch):
 
 def led_to(client, decision, **filters):
     """Return the address by which the queue under these filters leads to a patch."""
-    shown = client.get(reverse("queue"), filters).content.decode()
+    shown = one_line(client.get(reverse("queue"), filters))
     [address] = re.findall(rf'card__title" id="[^"]+"><a href="({page_of(decision)}[^"]*)"', shown)
     return unescape(address)
 
@@ -48,20 +49,19 @@ def test_next_and_previous_stay_in_the_list_and_its_order(sign_in, alice, four):
 def test_a_page_says_its_place_in_the_list(sign_in, alice, four):
     _, flask, high, _ = four
     client = sign_in(alice)
-    assert (
-        '<small class="muted">2 of 3</small>'
-        in client.get(led_to(client, high, package="django", sort="age")).content.decode()
+    assert '<small class="muted">2 of 3</small>' in one_line(
+        client.get(led_to(client, high, package="django", sort="age"))
     )
-    assert '<small class="muted">1 of 4</small>' in client.get(page_of(flask)).content.decode()
+    assert '<small class="muted">1 of 4</small>' in one_line(client.get(page_of(flask)))
     outside = client.get(f"{page_of(flask)}?list=package%3Ddjango")
     assert outside.context["place"].place is None
-    assert " of 3</small>" not in outside.content.decode()
+    assert " of 3</small>" not in one_line(outside)
 
 
 def test_the_page_of_a_gate_stays_in_its_list_too(sign_in, alice, make_gate, four):
     first, second = make_gate(title="Deploy A"), make_gate(title="Deploy B")
     client = sign_in(alice)
-    page = unescape(client.get(f"{page_of(first)}?list=kind%3Dgate").content.decode())
+    page = unescape(one_line(client.get(f"{page_of(first)}?list=kind%3Dgate")))
     assert f'href="{page_of(second)}?list=kind%3Dgate"' in page
     assert "1 of 2</small>" in page
 
@@ -81,7 +81,7 @@ def test_every_way_on_from_a_patch_stays_in_its_list(sign_in, alice, four):
     _, _, high, medium = four
     client = sign_in(alice)
     address = led_to(client, high, package="django", sort="age")
-    page = unescape(client.get(address).content.decode())
+    page = unescape(one_line(client.get(address)))
     named = address.partition("?")[2]
     for link in (f"?view=split&{named}#diff", f"{page_of(medium)}?{named}", f"{page_of(high)}/panel?{named}"):
         assert f'"{link}"' in page
@@ -89,7 +89,7 @@ def test_every_way_on_from_a_patch_stays_in_its_list(sign_in, alice, four):
     headers = {"Referer": f"http://testserver{address}"}
     said = client.post(reverse("patch-comment", args=[high.decision_id]), {"text": "Hm."}, headers=headers)
     assert said["Location"] == f"{address}#discussion"
-    card = unescape(client.get(f"{reverse('queue-cards')}?{named}&id={high.decision_id}").content.decode())
+    card = unescape(one_line(client.get(f"{reverse('queue-cards')}?{named}&id={high.decision_id}")))
     assert f'href="{address}"' in card
 
 
@@ -98,7 +98,7 @@ def test_a_verdict_goes_on_in_the_list_and_ends_at_it(sign_in, alice, four):
     client = sign_in(alice)
     address, onward = led_to(client, high, package="django", sort="age"), []
     for decision in (high, medium):
-        page = client.get(address).content.decode()
+        page = one_line(client.get(address))
         [kept] = re.findall('name="list" value="([^"]+)"', page)
         words = {"verdict": "reject", "category": "incomplete", "text": "No.", "list": unescape(kept)}
         answer = client.post(

@@ -12,6 +12,7 @@ from approvals.models import Decision, PatchView, Status, Verdict
 from approvals.services import lifecycle, timers
 from audit.models import Entry
 from tests.cast import PASSWORD, actor_for
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +41,7 @@ def test_the_queue_shows_critical_first_then_by_sla(sign_in, alice, make_patch):
     make_patch(severity="low", title="Low one")
     make_patch(severity="critical", title="Critical one")
     make_patch(severity="high", title="High one")
-    text = sign_in(alice).get(reverse("queue")).content.decode()
+    text = one_line(sign_in(alice).get(reverse("queue")))
     assert text.index("Critical one") < text.index("High one") < text.index("Low one")
 
 
@@ -74,7 +75,7 @@ def test_filters_narrow_the_queue(sign_in, alice, make_patch, query, shown):
         submitted_by="alice",
     )
     make_patch(severity="low", title="Patch B", package_name="lodash", ecosystem="npm", cwe_ids=["CWE-79"])
-    text = sign_in(alice).get(f"{reverse('queue')}?{query}").content.decode()
+    text = one_line(sign_in(alice).get(f"{reverse('queue')}?{query}"))
     assert {name for name in ("A", "B") if f"Patch {name}" in text} == shown
 
 
@@ -101,7 +102,7 @@ def test_opening_a_patch_is_remembered(sign_in, alice, make_patch):
     decision = make_patch()
     answer = sign_in(alice).get(url("patch-detail", decision))
     assert answer.status_code == 200
-    assert decision.patch.sha256[:8] in answer.content.decode()
+    assert decision.patch.sha256[:8] in one_line(answer)
     assert PatchView.objects.filter(user=alice, patch=decision.patch).exists()
 
 
@@ -124,7 +125,7 @@ def test_a_rejection_without_words_keeps_the_form_and_says_what_is_missing(sign_
     decision = make_patch()
     answer = decide(sign_in(alice), decision, "reject", headers=HTMX, text="")
     assert answer.status_code == 422
-    text = answer.content.decode()
+    text = one_line(answer)
     assert "<html" not in text
     assert "nothing was sent" in text
     assert Decision.objects.get(pk=decision.pk).status == Status.PENDING
@@ -134,7 +135,7 @@ def test_the_loser_of_a_race_reads_who_decided_and_keeps_their_words(sign_in, al
     decision = make_patch()
     approve(decision, bob, Verdict.REJECT)
     answer = decide(sign_in(alice), decision, headers=HTMX, text="I had checked this.")
-    text = answer.content.decode()
+    text = one_line(answer)
     assert answer.status_code == 409
     assert "Already rejected by Bob" in text
     assert "I had checked this." in text
@@ -145,24 +146,24 @@ def test_a_new_revision_meanwhile_is_told(sign_in, alice, make_patch):
     make_patch(patch_id="PATCH-X", title="Second try")
     answer = decide(sign_in(alice), old)
     assert answer.status_code == 409
-    assert "Superseded" in answer.content.decode()
+    assert "Superseded" in one_line(answer)
 
 
 def test_the_submitter_reads_why_not_and_who_can(sign_in, alice, bob, make_patch):
     decision = make_patch(submitted_by="alice@example.org")
-    text = sign_in(alice).get(url("patch-detail", decision)).content.decode()
+    text = one_line(sign_in(alice).get(url("patch-detail", decision)))
     assert "You submitted this patch, so another person must approve it." in text
     assert "Bob" in text
     answer = decide(sign_in(alice), decision)
     assert answer.status_code == 403
-    assert "another person must approve it" in answer.content.decode()
+    assert "another person must approve it" in one_line(answer)
 
 
 def test_a_card_approves_only_what_its_page_showed(sign_in, alice, make_patch):
     decision, client = make_patch(severity="medium"), sign_in(alice)
     refused = decide(client, decision, displayed="card")
     assert refused.status_code == 403
-    assert "Open the patch first" in refused.content.decode()
+    assert "Open the patch first" in one_line(refused)
     client.get(url("patch-detail", decision))
     assert decide(client, decision, displayed="card").status_code == 302
     assert Decision.objects.get(pk=decision.pk).channel == "card"
@@ -178,7 +179,7 @@ def test_each_card_action_has_a_page(sign_in, alice, make_patch, action):
     decision = make_patch(severity="low")
     answer = sign_in(alice).get(url("card-action", decision, action))
     assert answer.status_code == 200
-    assert decision.patch.sha256[:8] in answer.content.decode()
+    assert decision.patch.sha256[:8] in one_line(answer)
 
 
 def test_an_unknown_card_action_is_not_found(sign_in, alice, make_patch):
@@ -187,7 +188,7 @@ def test_an_unknown_card_action_is_not_found(sign_in, alice, make_patch):
 
 def test_a_viewer_sees_but_cannot_act(sign_in, carol, make_patch):
     decision, client = make_patch(), sign_in(carol)
-    text = client.get(url("patch-detail", decision)).content.decode()
+    text = one_line(client.get(url("patch-detail", decision)))
     assert "Only reviewers and security leads decide" in text
     assert "Approve revision" not in text
     assert decide(client, decision).status_code == 403
@@ -199,7 +200,7 @@ def test_a_viewer_sees_but_cannot_act(sign_in, carol, make_patch):
 def test_a_comment_is_shown_escaped(sign_in, alice, make_patch):
     decision, client = make_patch(), sign_in(alice)
     client.post(url("patch-comment", decision), {"text": "<script>alert(1)</script> see https://example.org/x"})
-    text = client.get(url("patch-detail", decision)).content.decode()
+    text = one_line(client.get(url("patch-detail", decision)))
     assert "<script>alert(1)" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert 'href="https://example.org/x"' in text
@@ -237,7 +238,7 @@ def test_escalation_is_counted_and_shown(sign_in, alice, make_patch):
     decision, client = make_patch(), sign_in(alice)
     assert client.post(url("patch-escalate", decision), {"reason": "I do not know this code."}).status_code == 302
     assert Decision.objects.get(pk=decision.pk).escalation_level == 1
-    assert "Escalated" in client.get(url("patch-detail", decision)).content.decode()
+    assert "Escalated" in one_line(client.get(url("patch-detail", decision)))
 
 
 @pytest.mark.parametrize("name", ["patch-decide", "patch-comment", "patch-escalate", "patch-cancel", "patch-revoke"])
@@ -253,7 +254,7 @@ def test_a_post_without_the_csrf_token_changes_nothing(alice, make_patch):
     decision = make_patch()
     answer = decide(client, decision)
     assert answer.status_code == 403
-    assert "nothing was changed" in answer.content.decode()
+    assert "nothing was changed" in one_line(answer)
     assert Decision.objects.get(pk=decision.pk).status == Status.PENDING
 
 
@@ -261,13 +262,13 @@ def test_history_shows_who_decided_and_filters_by_status(sign_in, alice, bob, ma
     approve(make_patch(title="Good one"), alice)
     approve(make_patch(title="Bad one"), bob, Verdict.REJECT)
     client = sign_in(alice)
-    text = client.get(reverse("history")).content.decode()
+    text = one_line(client.get(reverse("history")))
     assert "Good one" in text
     assert "Bad one" in text
-    only = client.get(reverse("history") + "?status=rejected").content.decode()
+    only = one_line(client.get(reverse("history") + "?status=rejected"))
     assert "Bad one" in only
     assert "Good one" not in only
-    by_bob = client.get(reverse("history") + "?reviewer=bob").content.decode()
+    by_bob = one_line(client.get(reverse("history") + "?reviewer=bob"))
     assert "Bad one" in by_bob
     assert "Good one" not in by_bob
 
@@ -279,7 +280,7 @@ def test_analytics_counts_what_was_decided(sign_in, alice, make_patch, approve):
     answer = sign_in(alice).get(reverse("analytics") + "?days=7")
     tiles = {tile["label"]: tile["value"] for tile in answer.context["kpis"]}
     assert (tiles["Patches"], tiles["Approved by people"], tiles["Rejected"]) == ("3", "1", "1")
-    assert "Show as table" in answer.content.decode()
+    assert "Show as table" in one_line(answer)
 
 
 def test_the_audit_list_filters_and_opens_an_entry(sign_in, audrey, alice, make_patch, approve):
@@ -289,7 +290,7 @@ def test_the_audit_list_filters_and_opens_an_entry(sign_in, audrey, alice, make_
     page = client.get(reverse("audit:entries") + "?action=decision.approved")
     (entry,) = page.context["entries"]
     assert entry["actor_label"] == "alice"
-    detail = client.get(reverse("audit:entry", args=[entry["uuid"]])).content.decode()
+    detail = one_line(client.get(reverse("audit:entry", args=[entry["uuid"]])))
     assert str(decision.decision_id) in detail
     assert entry["leaf_hash"][:8] in detail
 
@@ -308,7 +309,7 @@ def test_the_theme_is_kept_and_never_leads_elsewhere(sign_in, alice):
     client = sign_in(alice)
     answer = client.post(reverse("theme"), {"theme": "light", "next": "https://evil.example/"})
     assert answer["Location"] == reverse("queue")
-    assert 'data-theme="light"' in client.get(reverse("queue")).content.decode()
+    assert 'data-theme="light"' in one_line(client.get(reverse("queue")))
 
 
 def test_an_expired_patch_cannot_be_approved_before_the_worker_wrote_it(sign_in, alice, make_patch):
@@ -316,7 +317,7 @@ def test_an_expired_patch_cannot_be_approved_before_the_worker_wrote_it(sign_in,
     decision = make_patch(severity="low", now=long_ago)
     answer = decide(sign_in(alice), decision)
     assert answer.status_code == 409
-    assert "time to decide ended" in answer.content.decode()
+    assert "time to decide ended" in one_line(answer)
     assert timers.expire_due(timezone.now()) == 1
     assert Decision.objects.get(pk=decision.pk).status == Status.EXPIRED
 
@@ -325,7 +326,7 @@ def test_every_page_has_one_heading_and_no_inline_code(sign_in, lena, make_patch
     decision, client = make_patch(), sign_in(lena)
     pages = [reverse(name) for name in ("queue", "history", "analytics", "audit:entries")]
     for page in [*pages, url("patch-detail", decision), url("card-action", decision, "reject")]:
-        text = client.get(page).content.decode()
+        text = one_line(client.get(page))
         assert len(re.findall(r"<h1[ >]", text)) == 1, page
         assert not re.search(r"\sstyle=|<style|\son[a-z]+=\"|<script(?![^>]*\bsrc=)[^>]*>", text), page
 
@@ -341,11 +342,11 @@ def test_cancelling_needs_the_lead_at_this_moment(lena, make_patch):
 
 def test_single_keys_can_be_switched_off_and_on(sign_in, alice):
     client = sign_in(alice)
-    assert "data-no-single-keys" not in client.get(reverse("queue")).content.decode()
+    assert "data-no-single-keys" not in one_line(client.get(reverse("queue")))
     client.post(reverse("keys"), {"single_keys": "", "next": "/history"})
-    assert "data-no-single-keys" in client.get(reverse("queue")).content.decode()
+    assert "data-no-single-keys" in one_line(client.get(reverse("queue")))
     client.post(reverse("keys"), {"single_keys": "on"})
-    assert "data-no-single-keys" not in client.get(reverse("queue")).content.decode()
+    assert "data-no-single-keys" not in one_line(client.get(reverse("queue")))
 
 
 @pytest.mark.parametrize("files", [60, 150, 1_200])

@@ -11,6 +11,7 @@ from approvals.queries.backtest import backtest
 from approvals.services import killswitch, policies
 from approvals.views import policies as views
 from tests.cast import EVIDENCE, one_person_enough, trust
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +36,7 @@ def sent(policy, **changes):
 
 
 def text(response):
-    return " ".join(response.content.decode().split())
+    return one_line(response)
 
 
 def test_who_reads_policies_and_who_changes_them(sign_in, alice, audrey, lena, low):

@@ -3,12 +3,14 @@
 import pytest
 from django.urls import reverse
 
+from tests.html import one_line
+
 pytestmark = pytest.mark.django_db
 CHANGED = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-a\n+b\n"
 
 
 def shown(client, decision, **query):
-    return client.get(reverse("patch-detail", args=[decision.decision_id]), query).content.decode()
+    return one_line(client.get(reverse("patch-detail", args=[decision.decision_id]), query))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from audit.queries import body_of
 from tests.cast import actor_for
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -53,13 +54,13 @@ def test_what_was_shown_is_what_is_revoked(approved, sign_in, lena):
     mine, other = approved(3), approved(1, model="rf_v2")[0]
     client = sign_in(lena)
     page, seen = look(client, model_version="rf_v1")
-    body = page.content.decode()
+    body = one_line(page)
     assert "3 approvals are revoked if you confirm" in body
     assert mine[0].patch.cve_id in body
     assert other.patch.cve_id not in body
     answer = send(client, seen, model_version="rf_v1")
     assert answer.status_code == 302
-    assert "3 approvals are revoked" in client.get(answer.url).content.decode()
+    assert "3 approvals are revoked" in one_line(client.get(answer.url))
     rows = Decision.objects.in_bulk([decision.pk for decision in mine])
     assert {row.status for row in rows.values()} == {Status.REVOKED}
     assert Decision.objects.get(pk=other.pk).status == Status.APPROVED
@@ -94,7 +95,7 @@ def test_a_list_that_changed_is_refused_with_what_changed(approved, sign_in, len
     [third] = approved(1)
     lifecycle.revoke(second.decision_id, "Off.", user=lena, actor=actor_for(lena), now=timezone.now())
     answer = send(client, seen, model_version="rf_v1")
-    body = unescape(answer.content.decode())
+    body = unescape(one_line(answer))
     assert answer.status_code == 409
     assert "You looked at 2 approvals, now 2 match." in body
     assert f"Approved since: {third.patch.cve_id}." in body
@@ -112,7 +113,7 @@ def test_without_a_reason_nothing_is_revoked(approved, sign_in, lena):
     _, seen = look(client, model_version="rf_v1")
     answer = send(client, seen, reason=" ", model_version="rf_v1")
     assert answer.status_code == 422
-    assert "Say why." in answer.content.decode()
+    assert "Say why." in one_line(answer)
     assert statuses() == {Status.APPROVED}
 
 
@@ -133,7 +134,7 @@ def test_only_leads_come_here(approved, sign_in, alice, lena):
     client = sign_in(alice)
     assert client.get(reverse("revoke")).status_code == 403
     assert send(client, {}, model_version="rf_v1").status_code == 403
-    assert reverse("revoke") not in client.get(reverse("history")).content.decode()
+    assert reverse("revoke") not in one_line(client.get(reverse("history")))
     assert reverse("revoke") in sign_in(lena).get(reverse("history")).content.decode()
     assert statuses() == {Status.APPROVED}
 
@@ -144,7 +145,7 @@ def test_a_long_list_is_shown_in_part_and_revoked_whole(approved, sign_in, lena,
     approved(5)
     client = sign_in(lena)
     page, seen = look(client, model_version="rf_v1")
-    assert "The newest 2 are shown, and 3 more." in page.content.decode()
+    assert "The newest 2 are shown, and 3 more." in one_line(page)
     assert send(client, seen, model_version="rf_v1").status_code == 302
     assert Entry.objects.filter(type="decision.revoked").count() == 5
     assert Entry.objects.filter(type="revocation.made").count() == 1

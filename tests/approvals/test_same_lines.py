@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from approvals.models import Decision, Review, User
 from tests.cast import DIFF, Api
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -157,7 +158,8 @@ def test_once_one_was_read_the_others_are_one_step_with_their_own_digests(
     spaced = make_patch(diff=SPACED)
     client = sign_in(alice)
     assert "Approve those with the same lines" in words_of(client, page(one))
-    asked = client.get("/bulk", {"verdict": "approve", "same_lines": str(one.decision_id)}).content.decode()
+    asked = client.get("/bulk", {"verdict": "approve", "same_lines": str(one.decision_id)})
+    asked = one_line(asked)
     items = re.findall(r'name="items" value="([^"]+)"', asked)
     assert items == [f"{other.decision_id}:{other.patch.sha256}" for other in (two, three)]
     assert "on its page" in asked  # the critical one

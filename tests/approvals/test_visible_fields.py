@@ -27,6 +27,7 @@ from approvals.services.dispatch import dispatch
 from approvals.views.export import COLUMNS, FIELDS
 from tests.approvals.api.test_intake import FULL
 from tests.cast import Api, document, gate_request
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -291,7 +292,7 @@ def test_another_producer_that_is_refused_learns_of_nobody_either(items, token_f
     assert (refused.status_code, refused.json()["current"]["decided_by"]) == (409, None)
     refused = api.post("/hitl/patches/P-2/cancel", {**body, "reason": "Mine."})
     assert refused.status_code == 403
-    assert "alice" not in refused.content.decode()
+    assert "alice" not in one_line(refused)
 
 
 def test_a_stream_says_only_what_everybody_sees():
@@ -303,7 +304,7 @@ def test_a_stream_says_only_what_everybody_sees():
 
 def test_a_page_says_in_words_what_it_does_not_show(items, sign_in, carol):
     client = sign_in(carol)
-    page = client.get(reverse("patch-detail", args=[items["waiting"].decision_id])).content.decode()
+    page = one_line(client.get(reverse("patch-detail", args=[items["waiting"].decision_id])))
     for field in ("diff", "manual_review_reason", "wargaming_result.log", "comments.text"):
         assert why_hidden(field) in page, field
     assert "1 file</b> changed" in page
@@ -311,7 +312,7 @@ def test_a_page_says_in_words_what_it_does_not_show(items, sign_in, carol):
     assert reverse("patch-text", args=[items["waiting"].decision_id, "whole"]) not in page
     assert reverse("patch-raw", args=[items["waiting"].decision_id]) not in page
     assert why_hidden("reason") in said(client, reverse("patch-detail", args=[items["rejected"].decision_id]))
-    gate = client.get(reverse("patch-detail", args=[items["gate"].decision_id])).content.decode()
+    gate = one_line(client.get(reverse("patch-detail", args=[items["gate"].decision_id])))
     assert why_hidden("request") in gate
     assert "The workflow sent no context" not in gate
     assert why_hidden("diff") in said(client, reverse("patch-compare", args=[items["newer"].decision_id, 1]))
@@ -321,7 +322,7 @@ def test_a_page_says_in_words_what_it_does_not_show(items, sign_in, carol):
 def test_the_address_of_a_part_answers_403_with_the_sentence(items, sign_in, carol, part):
     answer = sign_in(carol).get(reverse("patch-text", args=[items["waiting"].decision_id, part]))
     assert answer.status_code == 403
-    assert "Your groups do not include reading" in answer.content.decode()
+    assert "Your groups do not include reading" in one_line(answer)
 
 
 def test_who_does_not_see_the_diff_has_not_read_it(make_patch, sign_in, carol, alice):

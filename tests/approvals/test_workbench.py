@@ -11,6 +11,7 @@ from django.utils import timezone
 from approvals.models import Comment, Decision, SavedView, Status, Verdict, ViewedFile
 from approvals.services import workbench
 from tests.cast import DIFF
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ def url(name, decision, *more):
 
 
 def text_of(answer):
-    return answer.content.decode()
+    return one_line(answer)
 
 
 def item(decision):

@@ -11,6 +11,7 @@ from approvals.models import ApiToken
 from approvals.sessions import BEGAN, SEEN
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, proved
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def ended(alice):
 
 
 def account(client):
-    return client.get(reverse("account")).content.decode()
+    return one_line(client.get(reverse("account")))
 
 
 def test_a_session_nobody_used_is_over(alice, settings):
@@ -119,7 +120,7 @@ def test_signing_out_everywhere_ends_also_what_no_list_knows(alice, bob, sign_in
 
 def test_a_personal_token_is_made_shown_once_and_revoked(alice):
     client = sign_in_by_form()
-    made = client.post(reverse("token-issue"), {"name": "my laptop", "days": "30"}).content.decode()
+    made = one_line(client.post(reverse("token-issue"), {"name": "my laptop", "days": "30"}))
     secret = re.search(r'<code id="secret">(hitl_\w+_[\w-]+)</code>', made)[1]
     api = Api(secret)
     assert api.get("/hitl/patches/pending").status_code == 200

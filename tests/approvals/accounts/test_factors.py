@@ -14,6 +14,7 @@ from approvals.policy.loosening import loosens
 from approvals.services import access
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, actor_for, proved, republish
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -53,19 +54,19 @@ def give_code(client, app, back="/"):
 
 def test_a_password_is_not_enough_and_a_code_is(sign_in, alice, app, asking):
     client = proved(sign_in(alice))
-    shown = client.get(page(asking)).content.decode()
+    shown = one_line(client.get(page(asking)))
     assert "It takes a code of your app or your security key" in shown
     assert 'name="password"' not in shown
     assert "Use an app or recovery code" in shown
     asked = decide(client, asking, password=PASSWORD)
     assert asked["Location"].startswith(reverse("confirm"))
-    form = client.get(asked["Location"]).content.decode()
+    form = one_line(client.get(asked["Location"]))
     assert 'name="password"' not in form
     assert "Your password alone is not enough here." in form
     assert status_of(asking) == Status.PENDING
     back = f"{page(asking)}#decision"
     assert give_code(client, app, back)["Location"] == back
-    shown = client.get(page(asking)).content.decode()
+    shown = one_line(client.get(page(asking)))
     assert ">Read.</textarea>" in shown, "what was typed is kept"
     decide(client, asking)
     assert status_of(asking) == Status.APPROVED
@@ -84,9 +85,9 @@ def test_an_old_code_is_asked_again(sign_in, alice, app, asking):
 
 def test_who_has_no_factor_is_led_to_adding_one(sign_in, bob, asking):
     client = proved(sign_in(bob))
-    shown = client.get(page(asking)).content.decode()
+    shown = one_line(client.get(page(asking)))
     assert f'href="{reverse("mfa_index")}">add one first</a>' in shown
-    form = client.get(decide(client, asking)["Location"]).content.decode()
+    form = one_line(client.get(decide(client, asking)["Location"]))
     assert f'href="{reverse("mfa_index")}"' in form
     assert "You have no second factor yet" in form
     assert status_of(asking) == Status.PENDING
@@ -135,7 +136,7 @@ def test_a_token_is_made_with_a_code_where_the_setting_says_so(sign_in, alice, a
     asked = client.post(reverse("token-issue"), {"name": "laptop", "days": 30})
     assert asked["Location"].startswith(reverse("confirm"))
     assert not ApiToken.objects.filter(user=alice).exists()
-    assert 'name="password"' not in client.get(asked["Location"]).content.decode()
+    assert 'name="password"' not in one_line(client.get(asked["Location"]))
     give_code(client, app)
     assert client.post(reverse("token-issue"), {"name": "laptop", "days": 30}).status_code == 200
     assert ApiToken.objects.filter(user=alice).count() == 1
@@ -196,7 +197,7 @@ def test_signing_out_still_takes_the_cookie_away(alice, sign_in):
 def test_signing_out_everywhere_offers_the_tokens(alice, sign_in, ticked):
     secret = access.issue_token("laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice)[1]
     client = proved(sign_in(alice))
-    assert "Revoke my 1 personal token too" in client.get(reverse("account")).content.decode()
+    assert "Revoke my 1 personal token too" in one_line(client.get(reverse("account")))
     client.post(reverse("sign-out-everywhere"), {"tokens": "on"} if ticked else {})
     assert client.get(reverse("queue")).status_code == 302
     assert Api(secret).get("/hitl/patches/pending").status_code == (401 if ticked else 200)

@@ -16,6 +16,7 @@ from audit.log import Actor
 from audit.models import ActorKind, Entry
 from audit.types import summary
 from tests.cast import PASSWORD
+from tests.html import one_line
 from tests.races.together import at_once
 
 NOW = timezone.now()
@@ -35,7 +36,7 @@ def test_the_eleventh_try_is_refused_even_with_the_right_password(alice):
         assert sign_in("wrong", username="ALICE@example.org").status_code == 422
     locked = sign_in(PASSWORD, username="alice@example.org")
     assert locked.status_code == 429
-    assert "Too many attempts. Try again in 15 minutes." in locked.content.decode()
+    assert "Too many attempts. Try again in 15 minutes." in one_line(locked)
     assert "_auth_user_id" not in locked.wsgi_request.session
     assert Entry.objects.filter(type="login.failed", object_id=f"user:{alice.pk}").count() == 1
     Attempt.objects.update(at=NOW - guessing.WINDOW)
@@ -49,7 +50,7 @@ def test_a_locked_name_tells_no_other_name_of_its_account(alice, name, other):
         sign_in("wrong", username=name)
     locked, free = sign_in("wrong", username=name), sign_in("wrong", username=other)
     assert (locked.status_code, free.status_code) == (429, 422)
-    assert "Email or password is wrong." in free.content.decode()
+    assert "Email or password is wrong." in one_line(free)
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from approvals.models import User
 from approvals.services import guessing
 from audit.models import Entry
 from tests.cast import PASSWORD
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -39,10 +40,10 @@ def has(alice, password):
 def test_the_new_password_holds_other_sessions_end_and_this_one_goes_on(alice):
     here, there = sign_in_by_form(), sign_in_by_form()
     key = here.session.session_key
-    assert f'href="{reverse("password")}"' in here.get(reverse("account")).content.decode()
-    assert 'autocomplete="current-password"' in here.get(reverse("password")).content.decode()
+    assert f'href="{reverse("password")}"' in one_line(here.get(reverse("account")))
+    assert 'autocomplete="current-password"' in one_line(here.get(reverse("password")))
     assert change(here)["Location"] == reverse("account")
-    page = here.get(reverse("account")).content.decode()
+    page = one_line(here.get(reverse("account")))
     assert "Your password is changed." in page
     assert "this one" in page
     assert not signed_in(there)
@@ -72,7 +73,7 @@ def test_what_is_refused_says_why_and_changes_nothing(alice, fields, sentence):
     client, other = sign_in_by_form(), sign_in_by_form()
     answer = change(client, **fields)
     assert answer.status_code == 422
-    assert sentence in answer.content.decode()
+    assert sentence in one_line(answer)
     assert has(alice, PASSWORD)
     assert signed_in(other)
     assert not Entry.objects.filter(type="user.changed").exists()
@@ -86,7 +87,7 @@ def test_a_slip_in_the_new_password_is_no_guess_and_ten_wrong_ones_are_the_last(
         assert change(client, password="wrong").status_code == 422
     locked = change(client)
     assert locked.status_code == 429
-    assert "Too many attempts" in locked.content.decode()
+    assert "Too many attempts" in one_line(locked)
     assert int(locked["Retry-After"]) > 0
     assert has(alice, PASSWORD)
     assert Entry.objects.filter(type="login.failed", object_id=f"user:{alice.pk}").count() == guessing.PER_ACCOUNT
@@ -96,9 +97,9 @@ def test_who_has_no_password_here_changes_none(alice, sign_in):
     alice.set_unusable_password()
     alice.save()
     client = sign_in(alice)
-    assert reverse("password") not in client.get(reverse("account")).content.decode()
+    assert reverse("password") not in one_line(client.get(reverse("account")))
     for answer in (client.get(reverse("password"), follow=True), client.post(reverse("password"), follow=True)):
-        assert "you sign in at your provider" in answer.content.decode()
+        assert "you sign in at your provider" in one_line(answer)
     assert not User.objects.get(pk=alice.pk).has_usable_password()
 
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from approvals.services import guessing, identity
 from audit.models import Entry
 from tests.cast import PASSWORD
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +37,7 @@ def enrolled(alice, django_capture_on_commit_callbacks):
     asked = client.get(page)
     assert asked["Location"] == f"{reverse('confirm')}?{urlencode({'next': page})}"  # a sign-in alone changes no factor
     client.post(reverse("confirm"), {"password": PASSWORD, "next": page})
-    text = client.get(page).content.decode()
+    text = one_line(client.get(page))
     secret = re.search(r'id="authenticator_secret" type="text" value="([A-Z2-7]+)"', text)[1]
     assert "<svg" in text
     assert "data:image" not in text
@@ -56,7 +57,7 @@ def test_a_password_alone_no_longer_signs_in(enrolled):
     assert answer["Location"] == reverse("mfa_authenticate")
     assert client.get(reverse("queue")).status_code == 302
     assert entries("login.succeeded") == before
-    form = client.get(answer["Location"]).content.decode()
+    form = one_line(client.get(answer["Location"]))
     assert 'name="code"' in form
     signed_in = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
     assert signed_in["Location"] == reverse("queue")
@@ -80,9 +81,9 @@ def test_a_code_is_good_once(enrolled):
 def test_wrong_codes_are_entries_and_end_after_ten_tries(enrolled, alice):
     client, _ = password()
     for _ in range(guessing.PER_ACCOUNT):
-        assert "Incorrect code" in client.post(reverse("mfa_authenticate"), {"code": "000000"}).content.decode()
+        assert "Incorrect code" in one_line(client.post(reverse("mfa_authenticate"), {"code": "000000"}))
     locked = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
-    assert "Too many attempts" in locked.content.decode()
+    assert "Too many attempts" in one_line(locked)
     assert client.get(reverse("queue")).status_code == 302
     assert Entry.objects.filter(type="login.failed", object_id=f"user:{alice.pk}").count() == guessing.PER_ACCOUNT
 
@@ -141,7 +142,7 @@ def test_no_factor_changes_without_its_entry(alice, monkeypatch, name, kinds):
         session.save()
     body = {}
     if name == "mfa_activate_totp":
-        text = client.get(reverse(name)).content.decode()
+        text = one_line(client.get(reverse(name)))
         body = {"code": code_of(re.search(r'id="authenticator_secret" type="text" value="([A-Z2-7]+)"', text)[1])}
     address = reverse(name, args=[before[0][0]] if name == "mfa_remove_webauthn" else [])
     with monkeypatch.context() as patched:
@@ -158,7 +159,7 @@ def test_no_factor_changes_without_its_entry(alice, monkeypatch, name, kinds):
 def test_a_code_is_enough_to_confirm_who_one_is(enrolled, alice):
     client = Client()
     client.force_login(alice)
-    text = client.get(f"{reverse('confirm')}?next=/history").content.decode()
+    text = one_line(client.get(f"{reverse('confirm')}?next=/history"))
     assert f'href="{reverse("mfa_reauthenticate")}?next=%2Fhistory"' in text
     back = client.post(reverse("mfa_reauthenticate"), {"code": code_of(enrolled), "next": "/history"})
     assert back["Location"] == "/history"
@@ -168,8 +169,8 @@ def test_a_code_is_enough_to_confirm_who_one_is(enrolled, alice):
 
 def test_nobody_signs_up(client):
     answer = client.get(reverse("account_signup"))
-    assert "login__card" in answer.content.decode()
-    assert "password1" not in answer.content.decode()
+    assert "login__card" in one_line(answer)
+    assert "password1" not in one_line(answer)
     client.post(reverse("account_signup"), {"email": "e@example.org", "username": "eve", "password1": PASSWORD})
     assert client.post(reverse("login"), {"username": "eve", "password": PASSWORD}).status_code == 422
 
@@ -179,7 +180,7 @@ def test_the_pages_about_factors_are_ours_in_looks(enrolled, name):
     client, _ = password()
     client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
     client.post(reverse("confirm"), {"password": PASSWORD})
-    text = client.get(reverse(name)).content.decode()
+    text = one_line(client.get(reverse(name)))
     assert "css/hitl.css" in text
     assert 'id="main"' in text
     assert 'class="btn' in text
@@ -188,7 +189,7 @@ def test_the_pages_about_factors_are_ours_in_looks(enrolled, name):
 def test_the_admin_has_no_second_door_to_factors_and_sessions(client, django_user_model):
     root = django_user_model.objects.create_superuser("root", "root@example.org", PASSWORD)
     client.force_login(root)
-    assert "/admin/mfa/" not in client.get("/admin/").content.decode()
+    assert "/admin/mfa/" not in one_line(client.get("/admin/"))
     assert client.get("/admin/mfa/authenticator/").status_code == 404
     assert client.get("/admin/socialaccount/socialapp/").status_code == 404
 
@@ -196,7 +197,7 @@ def test_the_admin_has_no_second_door_to_factors_and_sessions(client, django_use
 def test_the_audit_log_says_by_what_somebody_signed_in(enrolled, sign_in, audrey):
     client, _ = password()
     client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
-    text = sign_in(audrey).get(reverse("audit:entries")).content.decode()
+    text = one_line(sign_in(audrey).get(reverse("audit:entries")))
     assert "password, second factor" in text
     assert "authenticator app added" in text
 

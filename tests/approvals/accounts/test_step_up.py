@@ -16,6 +16,7 @@ from approvals.policy.rules import FRESH
 from approvals.services import absence
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, actor_for, proved, republish
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +55,7 @@ def again(decision):
 @pytest.mark.parametrize("headers", [None, HTMX])
 def test_the_panel_asks_for_the_password_and_keeps_the_words(sign_in, alice, asking, headers):
     client, words = sign_in(alice), "Read every line & agree."
-    shown = client.get(page(asking)).content.decode()
+    shown = one_line(client.get(page(asking)))
     assert "Approving asks for your password again" in shown
     assert 'id="decide-password" name="password" type="password"' in shown
     assert "aria-invalid" not in shown
@@ -63,7 +64,7 @@ def test_the_panel_asks_for_the_password_and_keeps_the_words(sign_in, alice, ask
     assert asked.status_code == 403
     assert "more than five minutes have passed" in asked.content.decode()
     assert "Read every line &amp; agree." in asked.content.decode()
-    assert 'aria-describedby="decide-password-error" aria-invalid="true" autofocus' in asked.content.decode()
+    assert 'aria-describedby="decide-password-error" aria-invalid="true" autofocus' in one_line(asked)
 
     wrong = decide(client, asking, text=words, password="not it", headers=headers)
     assert wrong.status_code == 422
@@ -128,7 +129,7 @@ def test_words_are_given_back_once_and_only_on_their_own_patch(sign_in, alice, a
 def test_somebody_with_an_app_gives_a_code_and_comes_back_to_the_words(sign_in, alice, asking):
     client, secret = sign_in(alice), generate_totp_secret()
     TOTP.activate(alice, secret)
-    shown = client.get(page(asking)).content.decode()
+    shown = one_line(client.get(page(asking)))
     assert 'name="by" value="code"' in shown
     assert "Use an app or recovery code" in shown
     assert 'value="key"' not in shown
@@ -138,7 +139,7 @@ def test_somebody_with_an_app_gives_a_code_and_comes_back_to_the_words(sign_in, 
     form = client.get(left["Location"]).content.decode()
     assert f'value="{page(asking)}#decision"' in form
     assert "Confirm it is you" in form
-    assert 'autocomplete="one-time-code" autofocus' in form
+    assert 'autocomplete="one-time-code" autofocus' in one_line(form)
     wrong = client.post(left["Location"], {"code": "000000", "next": page(asking) + "#decision"}).content.decode()
     assert "Incorrect code" in wrong
     assert f'value="{page(asking)}#decision"' in wrong
@@ -178,9 +179,9 @@ def test_in_whose_name_one_decides_is_kept_too(sign_in, alice, bob, asking):
     now = timezone.now()
     absence.delegate(bob, alice, now, now + timedelta(days=1), "Leave.", actor=actor_for(bob), now=now)
     client, chosen = sign_in(alice), f'<option value="{bob.pk}" selected>Bob, who is away</option>'
-    assert chosen in decide(client, asking, in_name_of=bob.pk).content.decode()
+    assert chosen in one_line(decide(client, asking, in_name_of=bob.pk))
     client.post(reverse("patch-confirm", args=[asking.decision_id]), {"text": "", "in_name_of": bob.pk})
-    assert chosen in client.get(page(asking)).content.decode()
+    assert chosen in one_line(client.get(page(asking)))
     decide(client, asking, in_name_of=bob.pk, password=PASSWORD)
     assert Decision.objects.get(pk=asking.pk).decided_by == "alice for bob"
 
@@ -241,13 +242,13 @@ def test_a_card_and_a_bulk_tick_lead_to_the_page(sign_in, alice, asking):
     refused = decide(client, asking, displayed="card")
     assert refused.status_code == 403
     assert "approve this patch on its page" in refused.content.decode()
-    assert f'href="{page(asking)}">Open the patch' in refused.content.decode()
+    assert f'href="{page(asking)}">Open the patch' in one_line(refused)
     item = f"{asking.decision_id}:{asking.patch.sha256}"
     shown = client.post(reverse("bulk"), {"verdict": "approve", "items": [item]}).content.decode()
     assert "approve this patch on its page" in shown
     assert f'href="{page(asking)}"' in shown
     queue = client.get(reverse("queue")).content.decode()
-    assert f'{page(asking)}#decision" title="Its policy asks for your password' in queue
+    assert f'{page(asking)}#decision" title="Its policy asks for your password' in one_line(queue)
     assert reverse("card-action", args=[asking.decision_id, "approve"]) not in queue
 
 

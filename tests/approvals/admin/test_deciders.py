@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from approvals.models import Policy, Proposal, User
 from audit.models import Entry
 from tests.cast import republish
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +37,7 @@ def groups_of(user):
 
 
 def said(client, path="/admin/"):
-    return " ".join(client.get(path).content.decode().split())
+    return one_line(client.get(path))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.queries.kpis import count_tile, rate_tile
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -28,5 +29,5 @@ def test_a_change_is_said_once():
 
 def test_a_late_patch_that_waits_is_named_beside_the_share(sign_in, lena, make_patch):
     make_patch(severity="critical", now=timezone.now() - timedelta(minutes=9))
-    text = sign_in(lena).get(reverse("analytics")).content.decode()
+    text = one_line(sign_in(lena).get(reverse("analytics")))
     assert re.search(r"0 of 1</small><br><small>1 still waits</small>", text)

@@ -5,6 +5,7 @@ from django import forms
 from django.template import Context, Template
 
 from approvals.templatetags.form_tags import choices_of, range_words
+from tests.html import one_line
 
 
 class Filters(forms.Form):
@@ -21,7 +22,7 @@ class Filters(forms.Form):
 def rendered(source: str, **data: object) -> str:
     form = Filters(data)
     form.is_valid()
-    return Template("{% load form_tags %}" + source).render(Context({"form": form}))
+    return one_line(Template("{% load form_tags %}" + source).render(Context({"form": form})))
 
 
 def test_a_filter_that_is_not_set_looks_quiet() -> None:

@@ -16,6 +16,11 @@ def named(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=named)
+def test_no_line_is_longer_than_one_reads_at_a_glance(path: Path) -> None:
+    assert [line for line in path.read_text().splitlines() if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=named)
 def test_nothing_inline_that_a_strict_csp_would_block(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"\sstyle=|<style|\son[a-z]+=|javascript:", text)
