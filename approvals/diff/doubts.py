@@ -34,6 +34,7 @@ _STAMP = re.compile(
 )
 """The whole stamps of GNU diff, POSIX diff and Subversion, from 1980 on: GNU patch reckons with words behind them."""
 _MODE_LINES: Final = (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
+_MODES: Final = frozenset((b"100644", b"100755", b"120000", b"160000"))
 _INDEX = re.compile(rb"index [0-9a-f,]+\.\.[0-9a-f]+(?: [0-7]{6})?$")
 _MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
 _PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
@@ -109,6 +110,8 @@ def _about_modes(draft: Draft) -> str:
         return "The mode lines of this file contradict each other or lack one half"
     if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
         return "A mode is not written with six digits"
+    if any(mode not in _MODES for mode in modes):
+        return "A mode is none that git keeps"
     if draft.git and draft.target == b"/dev/null" and not deleted:
         return "The new side is /dev/null and no line says that the file is deleted"
     if draft.git and draft.source == b"/dev/null" and not added:

@@ -12,7 +12,8 @@ from approvals.diff.paths import is_epoch, split_pair, split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
 
-_FRAGMENT = re.compile(rb"@@ -\d{1,18}(?:,(\d{1,18}))? \+\d{1,18}(?:,(\d{1,18}))? @@")
+_COUNTED: Final = rb"\d++(?:,(?:0(?=\d))*+(\d{1,18}))?"
+_FRAGMENT = re.compile(rb"@@ -" + _COUNTED + rb" \+" + _COUNTED + rb" @@")
 _EXTENDED: Final = (
     b"--- ",
     b"+++ ",
