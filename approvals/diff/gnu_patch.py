@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from approvals.diff.context_hunks import is_context_header, read_context
-from approvals.diff.paths import is_epoch, split_stamp
+from approvals.diff.paths import split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
 
@@ -188,8 +188,8 @@ def _opens(header: _Header, text: bytes, stars: bool, command: bool) -> SectionK
 def _section(kind: SectionKind, start: int, header: _Header, indent: int) -> Section:
     first = start if header.first is None else min(header.first, start)
     names = dict(header.names)
-    if header.pair and not names.keys() & {"old", "new"}:
-        names["old"], names["new"] = header.pair
+    for side, name in zip(("old", "new"), header.pair, strict=True) if header.pair else ():
+        names.setdefault(side, name)
     return Section(kind, start, first, names, indent, header.nested if kind == "unified" else 0)
 
 
@@ -218,9 +218,9 @@ def _name(rest: bytes) -> bytes:
     rest = without_ending(rest).lstrip()
     if rest.startswith(b'"'):
         return split_stamp(rest)[0]
-    name, tab, stamp = rest.partition(b"\t")
+    name, tab, _ = rest.partition(b"\t")
     if tab:
-        return b"/dev/null" if is_epoch(stamp) else name.rstrip()
+        return name.rstrip()
     return name.split()[0] if name.split() else b""
 
 

@@ -67,7 +67,8 @@ def _indented(source: Source, section: Section, begin: int, lines: list[bytes], 
     reading = (read_unified if section.kind == "unified" else read_context)(part, 0)
     hunk, head = reading.hunk, reading.hunk.header.count(b"\n")
     codes = hunk.codes + bytes([CONTEXT]) * (len(lines) - head - len(hunk.codes))
-    width = hunk.sign_width + len(lines[0]) - len(bare[0])
+    # Patch takes off as many columns as stand before the header, or less where a line has less.
+    width = hunk.sign_width + min(len(line) - len(rest) for line, rest in zip(lines, bare, strict=True))
     return replace(
         hunk,
         line=begin + 1,

@@ -11,7 +11,7 @@ from approvals.diff.interdiff import compare
 from approvals.diff.parse import parse
 from approvals.diff.structure import ADD
 from approvals.diff.summary import summary
-from tests.approvals.diff.tools import applied, patched
+from tests.approvals.diff.tools import applied, patched, run, write
 from tests.approvals.diff.test_agreement import CONTEXT, FIRST, NAMES, NORMAL, OLD, SECOND, TREE
 from tests.approvals.diff.test_mail import read
 
@@ -50,6 +50,10 @@ ONLY_BY_PATCH = {
     "zeros in a normal diff": (b"Index: a/x\n" + NORMAL.replace(b"c3", b"c%b3" % ZEROS), "x"),
     "a normal diff behind the header of git": (GIT + NORMAL, "x"),
     "a name before the header of git": (b"*** a/y\n" + GIT + FIRST, "x"),
+    "half of a pair before the header of git": (GIT + b"*** a/y\nwords\n" + FIRST, "x"),
+    "a name of the time zero before a comment": (b"--- a/x\t1970-01-01 00:00:00 +0000\n# words\n" + FIRST, "x"),
+    "an indented header before lines that are not": (b"Index: a/x\nXXXX@@ -3 +3 @@\n-a\n+b\n", "x"),
+    "a tab before a header": (b"Index: a/x\n\t@@ -3 +3 @@\n        -a\n    +b\n", "x"),
     "a hunk behind a binary file": (GIT + MODE + b"Binary files a/x and b/x differ\n" + FIRST, "x"),
 }
 """What GNU patch applies and git does not, and the file it changes."""
@@ -64,7 +68,7 @@ def test_what_patch_applies_alone_is_shown_at_its_file_and_doubted(case: str, tm
     diff = parse(data)
     assert diff.to_bytes() == data
     added = [
-        raw[hunk.sign_width :]
+        raw[hunk.sign_width :].strip(b" +") or raw
         for file in diff.files
         for hunk in file.hunks
         for raw, code in hunk.coded_lines
@@ -85,6 +89,15 @@ def test_zeros_before_a_number_are_no_error_of_any_tool(tmp_path: Path) -> None:
 def test_a_changed_mode_is_said_where_only_the_lines_are_a_normal_diff() -> None:
     [file] = parse(GIT + MODE + NORMAL).files
     assert (file.path, file.old_mode, file.new_mode) == ("x", "100644", "100755")
+
+
+def test_git_keeps_the_name_of_a_header_that_nothing_follows(tmp_path: Path) -> None:
+    data = b"diff --git a/y b/y\nwords\n" + GIT + MODE
+    write(tmp_path, TREE)
+    run("git", "apply", "-", folder=tmp_path, data=data)
+    assert [bool((tmp_path / name).stat().st_mode & 0o100) for name in ("x", "y")] == [False, True]
+    [warning] = [warning for warning in parse(data).warnings if warning.code == "name-mismatch"]
+    assert warning.line == 3
 
 
 @pytest.mark.parametrize(
