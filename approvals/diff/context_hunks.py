@@ -7,12 +7,14 @@ import re
 
 from approvals.diff.hunks import HunkReading
 from approvals.diff.source import Source
-from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, EATEN, NOTE, STRAY, Hunk, Line, decoded
+from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, EATEN, NOTE, OTHER, STRAY, Hunk, Line, decoded
 
-_STARS = b"***************"
-_RANGE = rb"(?:0(?=\d))*+(\d{1,15})(?:,(?:0(?=\d))*+(\d{1,15}))?"
-_OLD_RANGE = re.compile(rb"\*\*\* " + _RANGE + rb"(?: \*{4})?[ \t\r]*+$")
-_NEW_RANGE = re.compile(rb"--- " + _RANGE + rb"(?: -{4})?[ \t\r]*+$")
+# GNU patch wants eight stars, and takes the first digits of a line for its range whatever stands around them.
+_STARS = b"********"
+_NUMBER = rb"[^\d\n]*+(?:0(?=\d))*+(\d{1,15})"
+_RANGE = _NUMBER + rb"(?:,%b)?" % _NUMBER
+_OLD_RANGE = re.compile(rb"\*\*\*" + _RANGE)
+_NEW_RANGE = re.compile(rb"--" + _RANGE)
 
 
 def is_context_header(source: Source, position: int) -> bool:
@@ -41,7 +43,7 @@ def read_context(source: Source, position: int) -> HunkReading:
         "context",
         position + 1,
         b"".join(lines[position : first + 1]),
-        decoded(lines[position][len(_STARS) :][:400].strip()),
+        decoded(lines[position].lstrip(b"*")[:400].strip()),
         old_start,
         old_count,
         new_start,
@@ -142,6 +144,8 @@ def _code(line: bytes, changed: int, inside: bool) -> int | None:
         return changed
     if sign == b" " and gap in b" \r\n":
         return CONTEXT
+    if sign in (b" ", b"!", b"-" if changed == DELETE else b"+") and not line.startswith(b"--"):
+        return OTHER  # GNU patch takes it for a line of the hunk; only a blank is its own to take off
     return EATEN if inside and sign in b"\t\r\n" else None
 
 

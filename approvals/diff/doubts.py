@@ -142,7 +142,7 @@ def _about_moves(draft: Draft) -> str:
 def _is_unprefixed(draft: Draft, file: File) -> bool:
     """Tell whether no prefix was taken off a name in a folder, so that it depends on -p0 or -p1 what is changed."""
     names = [name for name in (draft.source, draft.target) if name and name != b"/dev/null"]
-    names = names or list(draft.pair or ())
+    names = names or list(draft.pair or (draft.index_name or b"",))
     return "/" in file.path and bool(names) and any(shown(name) == file.path for name in names)
 
 

@@ -22,7 +22,7 @@ _MAY_COMMENT: Final = frozenset((b"#", b" ", b"\t", b"X", b"-"))
 _COMMENT: Final = ord("#")  # patch passes over lines that begin so, in hunks too
 _RANGE: Final = rb"(?:0(?=\d))*+(\d{1,18})(?:,(?:0(?=\d))*+(\d{1,18}))?"
 _UNIFIED = re.compile(rb"@@ -" + _RANGE + rb" ?\+" + _RANGE + rb" ?@")
-_NORMAL = re.compile(_RANGE + rb"([acd])" + _RANGE + rb"[ \t]*\r?\n")
+_NORMAL = re.compile(_RANGE + rb"([acd])" + _RANGE)  # what stands behind it counts in the first command only
 _LOOKS_NORMAL = re.compile(rb"\d[\d,]*[acd][\d,]*[ \t]*\r?\n")
 _BEGINS_NORMAL = re.compile(rb"\d[\d,]*[acd]")
 _ED = re.compile(rb"(?:\d+(?:,\d+)?)?([cd])[ \t]*\r?\n|(?:\d+)?([ai])[ \t]*\r?\n|(?:\d+(?:,\d+)?)?(s)/\.//[ \t]*\r?\n")
@@ -200,7 +200,7 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
     elif text.startswith(b"+++ "):
         header.say(at, "new", _name(text[4:]))
     elif text.startswith(b"Index:"):
-        header.say(at, "index", _name(text[6:]))
+        header.say(at, "index", _name(text[6:], to_end=True))
     elif text.startswith(b"diff --git "):
         header.first = at if header.first is None else header.first
         header.git = True
@@ -213,13 +213,14 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
             header.nested = (nested.end() - 4) // 2
 
 
-def _name(rest: bytes) -> bytes:
-    """Return the file name after `--- ` and the like: it ends at a blank unless a tab comes later."""
+def _name(rest: bytes, *, to_end: bool = False) -> bytes:
+    """Return the file name after `--- ` and the like: it ends at a blank unless a tab comes later; after `Index:` it
+    goes on to the end of the line."""
     rest = without_ending(rest).lstrip()
     if rest.startswith(b'"'):
         return split_stamp(rest)[0]
     name, tab, _ = rest.partition(b"\t")
-    if tab:
+    if tab or to_end:
         return name.rstrip()
     return name.split()[0] if name.split() else b""
 

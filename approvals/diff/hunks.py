@@ -13,7 +13,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, H
 
 # Longer ones are no line numbers, and int() has a limit; zeros before a number are passed over as tools do.
 _RANGE = rb"(?:0(?=\d))*+(\d{1,15})(?:,(?:0(?=\d))*+(\d{1,15}))?"
-_UNIFIED = re.compile(rb"@@ ++-" + _RANGE + rb" ++\+" + _RANGE + rb"(?: *+@@(.{0,1000}))?", re.DOTALL)
+_UNIFIED = re.compile(rb"@@ ++-" + _RANGE + rb" *+\+" + _RANGE + rb"(?: *+@@(.{0,1000}))?", re.DOTALL)
 _SIGNATURE: Final = re.compile(rb"(?:git version |[A-Za-z-]+ )?v?\d+\.\d[\w.()+ :-]*$|GitLab$|cgit\b.*$")
 _STARTS: Final = (b"diff --git ", b"diff --cc ", b"diff --combined ", b"diff -", b"Index: ", b"From ", b"Only in ") + (
     b"Binary files ",

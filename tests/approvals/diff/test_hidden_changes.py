@@ -9,7 +9,7 @@ import pytest
 from approvals.diff.canonical import canonical
 from approvals.diff.interdiff import compare
 from approvals.diff.parse import parse
-from approvals.diff.structure import ADD
+from approvals.diff.structure import ADD, OTHER
 from approvals.diff.summary import summary
 from tests.approvals.diff.tools import applied, patched, run, write
 from tests.approvals.diff.test_agreement import CONTEXT, FIRST, NAMES, NORMAL, OLD, SECOND, TREE
@@ -40,11 +40,38 @@ ONLY_BY_PATCH = {
         f"comments in a context diff, {at}": (b"*** a/x\n--- b/x\n" + commented(CONTEXT, at), "x") for at in range(1, 9)
     },
     **{
+        f"a context diff with {new!r}": (b"*** a/x\n--- b/x\n" + CONTEXT.replace(old, new, 1), "x")
+        for old, new in (
+            (b"*** 2,4", b"*** so 2,4"),
+            (b"2,4 ****", b"2,4 so"),
+            (b"*** 2,4", b"*** 2,x4"),
+            (b"--- 2,4", b"--- so-2,4"),
+            (b"--- 2,4", b"---2,4"),
+            (b"--- 2,4", b"-- 2,4"),
+            (b"2,4 ----", b"2,4 so"),
+            (b"*" * 15, b"*" * 8 + b" so"),
+            (b"! b", b"!b"),
+            (b"! b", b"!\tb"),
+            (b"  4\n--- ", b" 4\n--- "),
+        )
+    },
+    **{
         f"comments in a normal diff, {at}": (b"Index: a/setup.py\n" + commented(NORMAL, at) + b"\n", "setup.py")
         for at in range(1, 4)
     },
     "comments in an indented diff": (b" --- a/x\n +++ b/x\n @@ -2,3 +2,3 @@\n  2\n#foo\n -a\n # c\n +b\n  4\n", "x"),
     "comments between hunks": (NAMES + FIRST + COMMENTS + SECOND, "x"),
+    "words behind a command of a normal diff": (
+        b"Index: a/x\n1c1\n< 1\n---\n> one\n" + NORMAL.replace(b"3c3", b"3c3 words"),
+        "x",
+    ),
+    "no blank between the numbers, behind words": (NAMES + b"words\n" + FIRST.replace(b" +", b"+"), "x"),
+    "a second hunk of a context diff without a blank": (
+        b"*** a/x\n--- b/x\n"
+        + b"***************\n*** 1 ****\n! 1\n--- 1 ----\n! one\n"
+        + CONTEXT.replace(b"*** 2", b"***2"),
+        "x",
+    ),
     "zeros before a number, behind words": (NAMES + b"words\n" + FIRST.replace(b"-2", b"-%b2" % ZEROS), "x"),
     "zeros in a context diff": (b"*** a/x\n--- b/x\n" + CONTEXT.replace(b" 2,4", b" 2,%b4" % ZEROS), "x"),
     "zeros in a normal diff": (b"Index: a/x\n" + NORMAL.replace(b"c3", b"c%b3" % ZEROS), "x"),
@@ -63,19 +90,30 @@ ONLY_BY_PATCH = {
 def test_what_patch_applies_alone_is_shown_at_its_file_and_doubted(case: str, tmp_path: Path) -> None:
     data, name = ONLY_BY_PATCH[case]
     tree = patched(tmp_path / "patch", TREE, data)
-    assert b"b\n" in tree[name].replace(b"five\n", b"")
+    assert b"b\n" in tree[name]
     assert {other for other in TREE if tree[other] != TREE[other]} == {name}
     diff = parse(data)
     assert diff.to_bytes() == data
     added = [
-        raw[hunk.sign_width :].strip(b" +") or raw
+        raw if code == OTHER else raw[hunk.sign_width :].strip(b" +")
         for file in diff.files
         for hunk in file.hunks
         for raw, code in hunk.coded_lines
-        if file.path == name and code == ADD
+        if file.path == name and code in (ADD, OTHER)
     ]
-    assert b"b\n" in added
+    assert {b"b\n", b"!b\n", b"!\tb\n"}.intersection(added)
     assert summary(diff)["ambiguous"]
+
+
+@pytest.mark.parametrize("change", [FIRST, NORMAL])
+def test_a_name_after_index_goes_on_to_the_end_of_its_line(change: bytes, tmp_path: Path) -> None:
+    data = b"Index: a/x y\n" + change
+    tree = {**TREE, "x y": OLD}
+    after = patched(tmp_path, tree, data)
+    assert [name for name in tree if after[name] != tree[name]] == ["x y"]
+    diff = parse(data)
+    assert [file.path for file in diff.files] == ["x y"]
+    assert "names-differ" not in diff.codes
 
 
 def test_zeros_before_a_number_are_no_error_of_any_tool(tmp_path: Path) -> None:
