@@ -69,7 +69,9 @@ def _number(value: int | None) -> str:
 
 
 def _mode(file: File) -> str:
-    if file.old_mode == file.new_mode or (file.old_mode is None and file.new_mode == "100644"):
+    if file.old_mode == file.new_mode and not (file.symlink or file.submodule):
+        return "as usual"
+    if file.old_mode is None and file.new_mode == "100644":
         return "as usual"
     return f"{file.old_mode or 'none'} to {file.new_mode or 'none'}"
 

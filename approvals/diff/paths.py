@@ -97,7 +97,8 @@ def shown(raw: bytes) -> str:
 def in_other_bytes(lines: Iterable[bytes]) -> list[bytes]:
     """Return the lines of a header whose names, quotes undone, are not UTF-8: a page shows them as another name."""
     found = []
-    for line in lines:
+    for whole in lines:
+        line = whole[: 2 * _LONGEST_QUOTED]
         if not line.isascii() or b"\\" in line:
             plain = unquoted(line) if b'"' in line else line
             try:

@@ -214,6 +214,11 @@ def test_a_revision_whose_name_has_other_bytes_is_another_change() -> None:
     assert same(b'--- /dev/null\n+++ "b/\\303\\251"\n' + NEW, name % "é".encode() + NEW)
 
 
+@pytest.mark.parametrize("mode", [b"120000", b"160000"])
+def test_a_revision_that_changes_a_link_is_another_change(mode: bytes) -> None:
+    assert not same(GIT + INDEX + NAMES + FIRST, GIT + INDEX.replace(b"100644", mode) + NAMES + FIRST)
+
+
 def test_revisions_that_decode_alike_but_were_sent_otherwise_need_not_be_the_same() -> None:
     mail = b"From: A <a@b.example>\nContent-Transfer-Encoding: quoted-printable\n\nm\n---\n" + NAMES
     first = mail + FIRST.replace(b"+b", b"+b=3D")
