@@ -20,6 +20,7 @@ _STAMP = re.compile(
 _EPOCH = re.compile(rb"\s*(?:19(?:70-01-01|69-12-31)[ T]|Thu,? (?:0?1 )?Jan +0?1 .*1970|Wed Dec 31 .*1969)")
 # git's own prefixes (git-config, `diff.mnemonicPrefix`), and what people call the two trees.
 _PREFIXES = frozenset((b"a", b"b", b"c", b"i", b"o", b"w", b"1", b"2", b"old", b"new"))
+_NULL_DEVICE = b"/dev/null "  # and words: every tool takes it for the null device
 _DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
 
 
@@ -41,6 +42,8 @@ def split_stamp(rest: bytes) -> tuple[bytes, bytes]:
     name = name[: 2 * LONGEST]
     if found := _STAMP.search(name):
         return name[: found.start()].rstrip(), name[found.start() + 1 :] + stamp
+    if not stamp and name.startswith(_NULL_DEVICE):
+        return b"/dev/null", stamp
     return name.rstrip(b" "), stamp
 
 

@@ -11,9 +11,9 @@ from approvals.diff.interdiff import compare
 from approvals.diff.parse import parse
 from approvals.diff.structure import ADD, OTHER
 from approvals.diff.summary import summary
-from tests.approvals.diff.tools import applied, patched, run, write
 from tests.approvals.diff.test_agreement import CONTEXT, FIRST, NAMES, NORMAL, OLD, SECOND, TREE
 from tests.approvals.diff.test_mail import read
+from tests.approvals.diff.tools import applied, patched, run, write
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("git") or not shutil.which("patch"), reason="git or patch is not installed"
@@ -127,6 +127,17 @@ def test_zeros_before_a_number_are_no_error_of_any_tool(tmp_path: Path) -> None:
 def test_a_changed_mode_is_said_where_only_the_lines_are_a_normal_diff() -> None:
     [file] = parse(GIT + MODE + NORMAL).files
     assert (file.path, file.old_mode, file.new_mode) == ("x", "100644", "100755")
+
+
+@pytest.mark.parametrize("words", [b" so", b" so on", b" "])
+def test_a_null_device_with_words_behind_it_is_one(words: bytes, tmp_path: Path) -> None:
+    gone = b"--- a/x\n+++ /dev/null" + words + b"\n" + GONE
+    new = b"--- /dev/null" + words + b"\n+++ b/n\n" + NEW
+    for tool in (patched, applied):
+        after = tool(tmp_path / tool.__name__, TREE, gone + new)
+        assert (after.keys() - TREE.keys(), TREE.keys() - after.keys()) == ({"n"}, {"x"})
+    files = parse(gone + new).files
+    assert [(file.path, file.change) for file in files] == [("x", "deleted"), ("n", "added")]
 
 
 def test_git_keeps_the_name_of_a_header_that_nothing_follows(tmp_path: Path) -> None:
