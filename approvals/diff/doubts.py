@@ -36,6 +36,7 @@ _STAMP = re.compile(
 _MODE_LINES: Final = (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
 _MODES: Final = frozenset((b"100644", b"100755", b"120000", b"160000"))
 _INDEX = re.compile(rb"index [0-9a-f,]+\.\.[0-9a-f]+(?: [0-7]{6})?$")
+_ABSENT = re.compile(rb"index (0+(?=\.))?[0-9a-f]*\.\.(0+(?=\s|$))?")
 _MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
 _PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
 _ORIGINALS: Final = (".orig",)
@@ -110,6 +111,9 @@ def _about_modes(draft: Draft) -> str:
         return "The mode lines of this file contradict each other or lack one half"
     if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
         return "A mode is not written with six digits"
+    absent = [match.groups() for line in lines if draft.git and (match := _ABSENT.match(line))]
+    if any((old and not added) or (new and not deleted) for old, new in absent):
+        return "The index line says that the file is absent on one side, and no line about modes does"
     if any(mode not in _MODES for mode in modes):
         return "A mode is none that git keeps"
     if draft.git and draft.target == b"/dev/null" and not deleted:

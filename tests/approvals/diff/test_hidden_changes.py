@@ -195,6 +195,13 @@ def test_a_mode_that_git_does_not_keep_is_doubted(mode: bytes) -> None:
         assert canonical(parse(data)).data is None
 
 
+@pytest.mark.parametrize("index", [b"0000000..1234567", b"1234567..0000000", b"0000000..0000000", b"0000000..e69de29"])
+def test_an_index_line_by_which_a_file_is_absent_is_doubted(index: bytes) -> None:
+    data = GIT + b"index " + index + b" 100644\n" + NAMES
+    assert "mode-lines" in parse(data + FIRST).codes
+    assert not same(data + FIRST, GIT + INDEX + NAMES + FIRST)
+
+
 HEAD = b"Content-Transfer-Encoding: base64\nFrom: A <a@b.example>\nSubject: s\n\n"
 ENCODED = base64.encodebytes(b"m\n---\n" + NAMES + FIRST)
 
