@@ -235,6 +235,11 @@ def _about_names(file: File, names: Mapping[str, frozenset[bytes]], section: Sec
 
 def _more_by_git(heads: Mapping[int, File], ours: Mapping[int, object], git: GitReading) -> Iterator[Finding]:
     for read in git.files:
+        if read.other is not None and (file := heads.get(read.start)):
+            words = (
+                f"git apply takes the name in line {read.other + 1:,} for this file, or refuses; GNU patch does not."
+            )
+            yield "name-mismatch", words, file.path, read.start + 1
         if any(begin not in ours for begin, _ in read.hunks) or read.start not in heads:
             yield "git-reads-more", "git apply reads a change here that is not shown as one.", None, read.start + 1
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from approvals.diff.excerpts import is_stray
+from approvals.diff.paths import in_other_bytes
 from approvals.diff.structure import STRAY, Diff, File, Hunk, Text
 
 _MOST_MOVED: Final = 20  # sentences about hunks of one file
@@ -24,6 +25,8 @@ def notes_of(old: File, new: File) -> Iterator[str]:
     for side, before, after in (("old", old.old_path, new.old_path), ("new", old.new_path, new.new_path)):
         if before != after and None not in (before, after):
             yield f"The {side} name of the file is {before} in the old revision and {after} in the new one."
+    if in_other_bytes(old.header_lines) != in_other_bytes(new.header_lines):
+        yield "A name in the header is written in bytes that are not UTF-8, and in others in the other revision."
     if _mode(old) != _mode(new):
         yield f"The mode is {_mode(old)} in the old revision and {_mode(new)} in the new one."
     if old.trailer != new.trailer or old.binary != new.binary:
@@ -66,7 +69,9 @@ def _number(value: int | None) -> str:
 
 
 def _mode(file: File) -> str:
-    if file.old_mode == file.new_mode or (file.old_mode is None and file.new_mode == "100644"):
+    if file.old_mode == file.new_mode and not (file.symlink or file.submodule):
+        return "as usual"
+    if file.old_mode is None and file.new_mode == "100644":
         return "as usual"
     return f"{file.old_mode or 'none'} to {file.new_mode or 'none'}"
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from approvals.diff.context_hunks import merged
+from approvals.diff.paths import in_other_bytes
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, Diff, File, Hunk
 
 UNSAFE: Final = frozenset(
@@ -64,9 +65,7 @@ def canonical(diff: Diff) -> Canonical:
 
 def _is_exact(file: File) -> bool:
     """Tell whether the names that are shown are the names in the patch, byte for byte."""
-    try:
-        b"".join(file.header_lines).decode()
-    except UnicodeDecodeError:
+    if in_other_bytes(file.header_lines):
         return False
     if (file.old_path is None) != (file.change == "added") or (file.new_path is None) != (file.change == "deleted"):
         return file.change in ("added", "deleted") and bool(file.old_path or file.new_path)

@@ -7,43 +7,61 @@ import re
 
 from approvals.diff.hunks import HunkReading
 from approvals.diff.source import Source
-from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, EATEN, NOTE, STRAY, Hunk, Line, decoded
+from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, EATEN, NOTE, OTHER, STRAY, Hunk, Line, decoded
 
-_STARS = b"***************"
-_OLD_RANGE = re.compile(rb"\*\*\* (\d{1,15})(?:,(\d{1,15}))?(?: \*{4})?[ \t\r]*$")
-_NEW_RANGE = re.compile(rb"--- (\d{1,15})(?:,(\d{1,15}))?(?: -{4})?[ \t\r]*$")
+# GNU patch wants eight stars, and takes the first digits of a line for its range whatever stands around them.
+_STARS = b"********"
+_NUMBER = rb"[^\d\n]*+(?:0(?=\d))*+(\d{1,15})"
+_RANGE = _NUMBER + rb"(?:,%b)?" % _NUMBER
+_OLD_RANGE = re.compile(rb"\*\*\*" + _RANGE)
+_NEW_RANGE = re.compile(rb"--" + _RANGE)
 
 
 def is_context_header(source: Source, position: int) -> bool:
     """Tell whether a context hunk opens here: a row of stars, then the old range."""
-    return source.lines[position].startswith(_STARS) and _OLD_RANGE.match(source.at(position + 1)[:200]) is not None
+    if not source.at(position).startswith(_STARS):
+        return False
+    return _OLD_RANGE.match(source.at(_after_comments(source, position + 1))) is not None
 
 
 def read_context(source: Source, position: int) -> HunkReading:
     """Read the context hunk whose row of stars stands at `position`. A half without changes may be missing."""
     lines = source.lines
-    old_start, old_count = _range(_OLD_RANGE.match(source.at(position + 1)[:200]))
+    first = _after_comments(source, position + 1)
+    old_start, old_count = _range(_OLD_RANGE.match(source.at(first)))
     codes = bytearray()
-    place = _read_half(source, position + 2, old_count, DELETE, codes)
-    divider = _NEW_RANGE.match(source.at(place)[:200])
+    place = _read_half(source, first + 1, old_count, DELETE, codes)
+    after = _after_comments(source, place)
+    divider = _NEW_RANGE.match(source.at(after))
     new_start, new_count = _range(divider)
     if divider:
+        codes.extend(bytes([STRAY]) * (after - place))
+        place = after
         codes.append(DIVIDER)
         place = _read_half(source, place + 1, new_count, ADD, codes)
     hunk = Hunk(
         "context",
         position + 1,
-        lines[position] + lines[position + 1],
-        decoded(lines[position][len(_STARS) :][:400].strip()),
+        b"".join(lines[position : first + 1]),
+        decoded(lines[position].lstrip(b"*")[:400].strip()),
         old_start,
         old_count,
         new_start,
         new_count,
         2,
-        tuple(lines[position + 2 : place]),
+        tuple(lines[first + 1 : place]),
         bytes(codes),
     )
     return HunkReading(hunk, place, 0)
+
+
+def _after_comments(source: Source, position: int) -> int:
+    """Return where the next line stands that GNU patch does not pass over."""
+    while source.at(position).startswith(b"#"):
+        position += 1
+        if not position & 0xFFF:
+            source.check_budget()
+    return position
 
 
 def announced_wrongly(hunk: Hunk) -> bool:
@@ -101,6 +119,8 @@ def _read_half(source: Source, position: int, count: int | None, changed: int, c
         line = source.lines[position]
         if line.startswith(b"\\ ") and len(codes) > start:
             codes.append(NOTE)
+        elif line.startswith(b"#") and owed > 0:
+            codes.append(STRAY)
         elif owed <= 0 or (code := _code(line, changed, first_may_be_eaten or len(codes) > start)) is None:
             break
         else:
@@ -109,6 +129,9 @@ def _read_half(source: Source, position: int, count: int | None, changed: int, c
         position += 1
         if not position & 0xFFF:
             source.check_budget()
+    if codes.count(STRAY, start) == len(codes) - start:  # comments alone are no half
+        position -= len(codes) - start
+        del codes[start:]
     while owed > 0 and len(codes) > start and codes[-1] == EATEN and not source.lines[position - 1].strip():
         codes.pop()
         position -= 1
@@ -121,6 +144,8 @@ def _code(line: bytes, changed: int, inside: bool) -> int | None:
         return changed
     if sign == b" " and gap in b" \r\n":
         return CONTEXT
+    if sign in (b" ", b"!", b"-" if changed == DELETE else b"+") and not line.startswith(b"--"):
+        return OTHER  # GNU patch takes it for a line of the hunk; only a blank is its own to take off
     return EATEN if inside and sign in b"\t\r\n" else None
 
 

@@ -34,7 +34,9 @@ _STAMP = re.compile(
 )
 """The whole stamps of GNU diff, POSIX diff and Subversion, from 1980 on: GNU patch reckons with words behind them."""
 _MODE_LINES: Final = (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")
+_MODES: Final = frozenset((b"100644", b"100755", b"120000", b"160000"))
 _INDEX = re.compile(rb"index [0-9a-f,]+\.\.[0-9a-f]+(?: [0-7]{6})?$")
+_ABSENT = re.compile(rb"index (0+(?=\.))?[0-9a-f]*\.\.(0+(?=\s|$))?")
 _MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
 _PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
 _ORIGINALS: Final = (".orig",)
@@ -109,6 +111,11 @@ def _about_modes(draft: Draft) -> str:
         return "The mode lines of this file contradict each other or lack one half"
     if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
         return "A mode is not written with six digits"
+    absent = [match.groups() for line in lines if draft.git and (match := _ABSENT.match(line))]
+    if any((old and not added) or (new and not deleted) for old, new in absent):
+        return "The index line says that the file is absent on one side, and no line about modes does"
+    if any(mode not in _MODES for mode in modes):
+        return "A mode is none that git keeps"
     if draft.git and draft.target == b"/dev/null" and not deleted:
         return "The new side is /dev/null and no line says that the file is deleted"
     if draft.git and draft.source == b"/dev/null" and not added:
@@ -139,7 +146,7 @@ def _about_moves(draft: Draft) -> str:
 def _is_unprefixed(draft: Draft, file: File) -> bool:
     """Tell whether no prefix was taken off a name in a folder, so that it depends on -p0 or -p1 what is changed."""
     names = [name for name in (draft.source, draft.target) if name and name != b"/dev/null"]
-    names = names or list(draft.pair or ())
+    names = names or list(draft.pair or (draft.index_name or b"",))
     return "/" in file.path and bool(names) and any(shown(name) == file.path for name in names)
 
 

@@ -9,7 +9,7 @@ from approvals.diff.doubts import doubts
 from approvals.diff.headers import SUBMODULE, SYMLINK, Draft
 from approvals.diff.invisible import has_invisible
 from approvals.diff.notices import Notices, counted, shortened
-from approvals.diff.paths import leaves_tree, shown
+from approvals.diff.paths import in_other_bytes, leaves_tree, shown
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, File, Hunk
 
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
@@ -150,6 +150,8 @@ def _about_bytes(file: File, draft: Draft, section: bytes, body: bytes) -> Itera
         except UnicodeDecodeError as error:
             at = file.line + section.count(b"\n", 0, error.start)
             yield "encoding", f"{name} is not all UTF-8; lines that are not are shown as Latin-1.", at
+    elif in_other_bytes(draft.header):
+        yield "encoding", f"The name of {name} is not UTF-8: it is shown as Latin-1, and is another one.", file.line
     if any(raw.endswith(b"\r\n") for raw in draft.header if raw.startswith(_NAMING)):
         words = f"The header of {name} ends in CRLF: GNU patch takes the CR off every line of the change, git keeps it."
         yield "crlf-headers", words, file.line

@@ -12,7 +12,8 @@ from approvals.diff.paths import is_epoch, split_pair, split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
 
-_FRAGMENT = re.compile(rb"@@ -\d{1,18}(?:,(\d{1,18}))? \+\d{1,18}(?:,(\d{1,18}))? @@")
+_COUNTED: Final = rb"\d++(?:,(?:0(?=\d))*+(\d{1,18}))?"
+_FRAGMENT = re.compile(rb"@@ -" + _COUNTED + rb" \+" + _COUNTED + rb" @@")
 _EXTENDED: Final = (
     b"--- ",
     b"+++ ",
@@ -36,7 +37,8 @@ _EXTENDED: Final = (
 class GitFile:
     """One file as git reads it: where its header stands, and its hunks as (first line, line after the last).
 
-    `absent` is the side that does not exist by the header: `old` for a new file, `new` for a deleted one.
+    `absent` is the side that does not exist by the header: `old` for a new file, `new` for a deleted one. `other` is
+    where a `diff --git` line stands that nothing follows: git keeps its name for the next header of its own.
     """
 
     start: int
@@ -44,6 +46,7 @@ class GitFile:
     end: int = 0
     absent: str = ""
     hunks: list[tuple[int, int]] = field(default_factory=list)
+    other: int | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ def read_as_git(source: Source) -> GitReading:
 def _find(source: Source, position: int) -> GitFile | None:
     """Return the next file header; a hunk on the way that belongs to none is an error."""
     lines = source.lines
+    other: int | None = None
     for at in range(position, len(lines)):
         if not at & 0xFFF:
             source.check_budget()
@@ -84,7 +88,9 @@ def _find(source: Source, position: int) -> GitFile | None:
                 raise _Refused(at, "a hunk stands here without a file header")
         elif line.startswith(b"diff --git "):
             if file := _git_header(source, at):
+                file.other = other
                 return file
+            other = at if other is None else other
         elif _is_plain_header(source, at):
             return GitFile(at, False, at + 2, _absent(line, source.at(at + 1)))
     return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from approvals.diff.context_hunks import is_context_header, read_context
-from approvals.diff.paths import is_epoch, split_stamp
+from approvals.diff.paths import split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
 
@@ -18,12 +18,16 @@ SectionKind = Literal["unified", "context", "normal", "ed", "header", "binary"]
 
 _FIRST: Final = frozenset(b"*+Ipd-@<>.0123456789acisorncG")
 _BLANKS: Final = b" \tX"
-_UNIFIED = re.compile(rb"@@ -(\d{1,18})(?:,(\d{1,18}))? ?\+(\d{1,18})(?:,(\d{1,18}))? ?@")
-_NORMAL = re.compile(rb"(\d{1,18})(?:,(\d{1,18}))?([acd])(\d{1,18})(?:,(\d{1,18}))?[ \t]*\r?\n")
+_MAY_COMMENT: Final = frozenset((b"#", b" ", b"\t", b"X", b"-"))
+_COMMENT: Final = ord("#")  # patch passes over lines that begin so, in hunks too
+_RANGE: Final = rb"(?:0(?=\d))*+(\d{1,18})(?:,(?:0(?=\d))*+(\d{1,18}))?"
+_UNIFIED = re.compile(rb"@@ -" + _RANGE + rb" ?\+" + _RANGE + rb" ?@")
+_NORMAL = re.compile(_RANGE + rb"([acd])" + _RANGE)  # what stands behind it counts in the first command only
 _LOOKS_NORMAL = re.compile(rb"\d[\d,]*[acd][\d,]*[ \t]*\r?\n")
 _BEGINS_NORMAL = re.compile(rb"\d[\d,]*[acd]")
 _ED = re.compile(rb"(?:\d+(?:,\d+)?)?([cd])[ \t]*\r?\n|(?:\d+)?([ai])[ \t]*\r?\n|(?:\d+(?:,\d+)?)?(s)/\.//[ \t]*\r?\n")
 _NESTED = re.compile(rb"(?:- )*--- ")
+_PAIR = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s"]\S*)\s+("(?:[^"\\]|\\.)*"|[^\s"]\S*)\s*$')
 GIT_LINES: Final = (
     b"index ",
     b"old mode ",
@@ -105,6 +109,7 @@ class _Header:
     first: int | None = None
     names: dict[str, bytes] = field(default_factory=dict)
     git: bool = False
+    pair: tuple[bytes, bytes] | None = None
     extended: bool = False
     nested: int = 0
     command: int | None = None  # where the first line stands that ed would obey
@@ -120,15 +125,27 @@ class _Header:
         elif side in self.names:  # /dev/null takes no earlier name away
             self.names[f"{side} before"] = self.names.pop(side)
 
+    def take_pair(self, rest: bytes) -> None:
+        """Take the names of a `diff --git` line, which replace earlier ones: none where they are not two words."""
+        for side in ("old", "new"):
+            self.names.pop(side, None)
+            self.names.pop(f"{side} before", None)
+        if (words := _PAIR.match(rest)) is not None:
+            self.pair = (_name(words[1]), _name(words[2]))
+
 
 def _find(source: Source, position: int) -> Section | None:
     """Return the next change from a position on; a name must have been given since the last one."""
     header, lines = _Header(), source.lines
     stars, stars_indent, command = False, 0, False
+    before = last = position  # the line before this one and this one, as patch counts: a comment is none
     for at in range(position, len(lines)):
         if not at & 0xFFF:
             source.check_budget()
         line = lines[at]
+        if line[0] == _COMMENT:
+            continue
+        before, last = last, at
         text = line.lstrip(_BLANKS)
         indent = _columns(line[: len(line) - len(text)]) if len(text) < len(line) else 0
         command_before = command
@@ -148,7 +165,7 @@ def _find(source: Source, position: int) -> Section | None:
         if kind == "ed":
             return _section(kind, header.command or 0, header, header.command_indent)
         if kind:
-            return _section(kind, at - (kind in ("context", "normal")), header, indent)
+            return _section(kind, before if kind in ("context", "normal") else at, header, indent)
         stars, stars_indent = text.startswith(b"********"), indent
     if header.command is not None and header.ed and header.first is not None:
         return _section("ed", header.command, header, header.command_indent)  # commands that only delete
@@ -170,7 +187,10 @@ def _opens(header: _Header, text: bytes, stars: bool, command: bool) -> SectionK
 
 def _section(kind: SectionKind, start: int, header: _Header, indent: int) -> Section:
     first = start if header.first is None else min(header.first, start)
-    return Section(kind, start, first, dict(header.names), indent, header.nested if kind == "unified" else 0)
+    names = dict(header.names)
+    for side, name in zip(("old", "new"), header.pair, strict=True) if header.pair else ():
+        names.setdefault(side, name)
+    return Section(kind, start, first, names, indent, header.nested if kind == "unified" else 0)
 
 
 def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
@@ -180,10 +200,11 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
     elif text.startswith(b"+++ "):
         header.say(at, "new", _name(text[4:]))
     elif text.startswith(b"Index:"):
-        header.say(at, "index", _name(text[6:]))
+        header.say(at, "index", _name(text[6:], to_end=True))
     elif text.startswith(b"diff --git "):
         header.first = at if header.first is None else header.first
         header.git = True
+        header.take_pair(text[11:])
     elif header.git and text.startswith(GIT_LINES):
         header.extended = True
     elif nested := _NESTED.match(text):
@@ -192,14 +213,15 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
             header.nested = (nested.end() - 4) // 2
 
 
-def _name(rest: bytes) -> bytes:
-    """Return the file name after `--- ` and the like: it ends at a blank unless a tab comes later."""
+def _name(rest: bytes, *, to_end: bool = False) -> bytes:
+    """Return the file name after `--- ` and the like: it ends at a blank unless a tab comes later; after `Index:` it
+    goes on to the end of the line."""
     rest = without_ending(rest).lstrip()
     if rest.startswith(b'"'):
         return split_stamp(rest)[0]
-    name, tab, stamp = rest.partition(b"\t")
-    if tab:
-        return b"/dev/null" if is_epoch(stamp) else name.rstrip()
+    name, tab, _ = rest.partition(b"\t")
+    if tab or to_end:
+        return name.rstrip()
     return name.split()[0] if name.split() else b""
 
 
@@ -229,10 +251,19 @@ def _line(source: Source, section: Section, at: int) -> bytes:
     return unindented(line, section.indent, section.nested) if section.indent or section.nested else line
 
 
+def _after_comments(source: Source, section: Section, at: int) -> int:
+    """Return where the next line stands that is no comment."""
+    while source.at(at)[:1] in _MAY_COMMENT and _line(source, section, at)[:1] == b"#":
+        at += 1
+        if not at & 0xFFF:
+            source.check_budget()
+    return at
+
+
 def _unified(source: Source, section: Section) -> None:
     """Read hunks as long as each follows the one before at once."""
     at = section.start
-    while (line := _line(source, section, at)).startswith(b"@@ -"):
+    while (line := _line(source, section, at := _after_comments(source, section, at))).startswith(b"@@ -"):
         match = _UNIFIED.match(line)
         if match is None:
             raise _Stop(at, at)
@@ -241,6 +272,9 @@ def _unified(source: Source, section: Section) -> None:
         while old > 0 or new > 0:
             line = _line(source, section, at)
             sign = line[:1]
+            if sign == b"#":
+                at += 1
+                continue
             if not line:
                 if old + new > 4:
                     raise _Stop(at, begin)
@@ -268,7 +302,7 @@ def _context(source: Source, section: Section) -> None:
     at = section.start
     lines = [_line(source, section, place) for place in range(at, len(source.lines))] if section.indent else None
     reader, base = (Source.of(lines, source), at) if lines else (source, 0)
-    while at - base < len(reader.lines) and is_context_header(reader, at - base):
+    while is_context_header(reader, (at := _after_comments(source, section, at)) - base):
         reading = read_context(reader, at - base)
         section.hunks.append((at, reading.next + base))
         at = section.end = reading.next + base
@@ -278,12 +312,13 @@ def _context(source: Source, section: Section) -> None:
 
 def _normal(source: Source, section: Section) -> None:
     at = section.start
-    while match := _NORMAL.match(_line(source, section, at)):
+    while match := _NORMAL.match(_line(source, section, at := _after_comments(source, section, at))):
         begin, at = at, at + 1
         old = _count(match[1], match[2]) if match[3] != b"a" else 0
         new = _count(match[4], match[5]) if match[3] != b"d" else 0
         at = _prefixed(source, section, at, old, b"<")
         if match[3] == b"c":
+            at = _after_comments(source, section, at)
             if not _line(source, section, at).startswith(b"-"):
                 raise _Stop(at, section.end)
             at += 1
@@ -300,7 +335,7 @@ def _count(first: bytes, last: bytes | None) -> int:
 
 def _prefixed(source: Source, section: Section, at: int, count: int, sign: bytes) -> int:
     for _ in range(count):
-        line = _line(source, section, at)
+        line = _line(source, section, at := _after_comments(source, section, at))
         if line[:1] != sign or line[1:2] not in b" \t":
             raise _Stop(at, section.end)
         at += 1
@@ -312,7 +347,7 @@ def _prefixed(source: Source, section: Section, at: int, count: int, sign: bytes
 def _ed(source: Source, section: Section) -> None:
     """Read commands; text that one inserts ends at a line with a dot alone."""
     at = section.start
-    while match := _ED.match(_line(source, section, at)):
+    while match := _ED.match(_line(source, section, at := _after_comments(source, section, at))):
         begin, at = at, at + 1
         if (match[1] or match[2] or match[3]) in (b"a", b"i", b"c"):
             while at < len(source.lines) and _line(source, section, at) != b".\n":

@@ -162,6 +162,16 @@ def read_git_header(source: Source, position: int, draft: Draft) -> int:
     return position
 
 
+def take_header(lines: list[bytes], draft: Draft) -> None:
+    """Take the lines of git's own header wherever they stand among these, as GNU patch does."""
+    draft.header = lines
+    for line in map(without_ending, lines):
+        if line.startswith(b"diff --git "):
+            draft.git, draft.pair = True, split_pair(line[len(b"diff --git ") :])
+        elif draft.git and (match := _EXTENDED.match(line)):
+            _take_extended(draft, match[1], match[2])
+
+
 def read_names(source: Source, position: int, draft: Draft) -> int:
     """Read a `---`/`+++` (or `***`/`---`) pair, or the one half that is there; return the next position."""
     first, second = (b"*** ", b"--- ") if source.lines[position].startswith(b"*** ") else (b"--- ", b"+++ ")

@@ -11,8 +11,9 @@ from typing import Final
 from approvals.diff.source import Source
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, Hunk, decoded
 
-_RANGE = rb"(\d{1,15})(?:,(\d{1,15}))?"  # longer ones are no line numbers, and int() has a limit
-_UNIFIED = re.compile(rb"@@ +-" + _RANGE + rb" +\+" + _RANGE + rb"(?: *@@(.*))?", re.DOTALL)
+# Longer ones are no line numbers, and int() has a limit; zeros before a number are passed over as tools do.
+_RANGE = rb"(?:0(?=\d))*+(\d{1,15})(?:,(?:0(?=\d))*+(\d{1,15}))?"
+_UNIFIED = re.compile(rb"@@ ++-" + _RANGE + rb" *+\+" + _RANGE + rb"(?: *+@@(.{0,1000}))?", re.DOTALL)
 _SIGNATURE: Final = re.compile(rb"(?:git version |[A-Za-z-]+ )?v?\d+\.\d[\w.()+ :-]*$|GitLab$|cgit\b.*$")
 _STARTS: Final = (b"diff --git ", b"diff --cc ", b"diff --combined ", b"diff -", b"Index: ", b"From ", b"Only in ") + (
     b"Binary files ",
@@ -21,6 +22,7 @@ _STARTS: Final = (b"diff --git ", b"diff --cc ", b"diff --combined ", b"diff -",
 )
 _HEADING_LIMIT = 400
 _UNKNOWN = 1 << 60  # the count of a hunk without numbers: only what follows ends it
+_COMMENT: Final = ord("#")
 _NOISE_LIMIT = 3  # foreign lines in a row that are taken for wrapped lines; more end the hunk
 
 
@@ -45,7 +47,7 @@ class _Body:
 
 def is_hunk_header(line: bytes) -> bool:
     """Tell whether a line opens a unified hunk and has its numbers."""
-    return line.startswith(b"@@") and _UNIFIED.match(line[:200]) is not None
+    return line.startswith(b"@@") and _UNIFIED.match(line) is not None
 
 
 def is_footer(source: Source, position: int) -> bool:
@@ -73,7 +75,7 @@ def is_file_header(source: Source, position: int) -> bool:
 def read_unified(source: Source, position: int) -> HunkReading:
     """Read the hunk whose `@@` line stands at `position`; numbers may be missing there."""
     header = source.lines[position]
-    match = _UNIFIED.match(header[:1000])
+    match = _UNIFIED.match(header)
     old_start, old_count, new_start, new_count = _numbers(match)
     body = _Body(bytearray(), position + 1, _UNKNOWN, _UNKNOWN)
     if old_count is not None and new_count is not None:
@@ -82,7 +84,7 @@ def read_unified(source: Source, position: int) -> HunkReading:
     reached = body.old <= 0 and body.new <= 0
     _give_back(source, body, reached)
     excess = _read_excess(source, body) if reached else 0
-    heading = match[5] if match else header.strip(b"@\r\n ")
+    heading = match[5] if match else header[:1000].strip(b"@\r\n ")
     hunk = Hunk(
         "unified",
         position + 1,
@@ -129,7 +131,8 @@ def _read_announced(source: Source, body: _Body) -> None:
             break
         else:
             sign = OTHER
-        noise = noise + 1 if sign == OTHER else 0
+        if line[0] != _COMMENT:  # GNU patch passes over it and reads on
+            noise = noise + 1 if sign == OTHER else 0
         codes.append(sign)
         position += 1
         if not position & 0xFFF:

@@ -116,11 +116,16 @@ def _read_otherwise(old: Diff, new: Diff) -> bool:
     marks = [diff.codes & AMBIGUOUS for diff in (old, new)]
     if not any(marks):
         return False
-    return marks[0] != marks[1] or _headers(old) != _headers(new)
+    return marks[0] != marks[1] or _headers(old) != _headers(new) or _sent_body(old) != _sent_body(new)
 
 
 def _headers(diff: Diff) -> list[list[bytes]]:
     return [[line for line in file.header_lines if not line.startswith(b"index ")] for file in diff.files]
+
+
+def _sent_body(diff: Diff) -> bytes:
+    """Return what follows the header lines of an encoded mail as it came, b"" of other patches."""
+    return diff.sent.to_bytes().partition(b"\n\n")[2] if diff.sent else b""
 
 
 def comparison_rows(item: FileComparison, *, first: int = 0, count: int | None = None) -> tuple[HunkRows, ...]:

@@ -21,6 +21,8 @@ _HEADER = re.compile(rb"(?:>?From [^\n]*|[!-9;-~]*:[^\n]*)(?:\n|\Z)(?:[ \t][^\n]
 _PLAIN = re.compile(rb"utf-?8|us-ascii|ascii", re.IGNORECASE)
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---\s*\n)", re.MULTILINE)
 _WORD = re.compile(rb"=\?[^?\s]+\?([bq])\?(.*?)\?=", re.IGNORECASE)
+_MERCURIAL = re.compile(rb"# HG changeset patch\r?\n(?:# [^\n]*\n)*+")
+_MERCURIAL_HEAD = re.compile(rb"^# (?:User|Date) ", re.MULTILINE)
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _SIGNATURE = re.compile(rb"(?m)(^-- \r?\n)")
 _EVEN = re.compile(
@@ -80,7 +82,12 @@ def decoded_mail(data: bytes) -> DecodedMail | None:
     if b"content-t" not in data.lower():  # Content-Type, Content-Transfer-Encoding
         return None
     used: dict[str, None] = {}
-    whole = b"".join(_decoded(mail, used) for mail in _mails(data))
+    if mercurial := _MERCURIAL.match(data):  # git am makes a mail of it
+        if _MERCURIAL_HEAD.search(mercurial[0]):
+            return None
+        whole = mercurial[0] + _decoded(data[mercurial.end() :], used)
+    else:
+        whole = b"".join(_decoded(mail, used) for mail in _mails(data))
     return DecodedMail(whole, tuple(used)) if used and whole != data else None
 
 

@@ -10,7 +10,15 @@ from approvals.diff.doubts import STRAY_HEADERS
 from approvals.diff.files import finish
 from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import Section, read_as_patch
-from approvals.diff.headers import Draft, is_binary_note, read_binary, read_git_header, read_names, starts_names
+from approvals.diff.headers import (
+    Draft,
+    is_binary_note,
+    read_binary,
+    read_git_header,
+    read_names,
+    starts_names,
+    take_header,
+)
 from approvals.diff.hunks import HunkReading, is_footer, is_hunk_header, read_unified
 from approvals.diff.mail import decoded_mail
 from approvals.diff.notices import Notices, counted, shortened
@@ -136,7 +144,7 @@ class _Reader:
         """Show as a file what only GNU patch takes for a change: a normal or ed diff, or an indented one."""
         self.header_from = None
         draft = self._open(section.header)
-        draft.header = self.source.lines[section.header : section.start]
+        take_header(self.source.lines[section.header : section.start], draft)
         draft.hunks = read_plain(self.source, section)
         draft.excess = [0] * len(draft.hunks)
         self._name(draft, section)

@@ -1,10 +1,12 @@
 """File names as diff headers write them: quotes, prefixes, time stamps. What a header means is in `headers`."""
 
 import re
+from collections.abc import Iterable
 
 from approvals.diff.structure import decoded
 
 LONGEST = 4096  # PATH_MAX on Linux; a longer name is cut for display
+_LONGEST_QUOTED = 5 * LONGEST  # each byte may be written as four
 
 QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
@@ -18,6 +20,7 @@ _STAMP = re.compile(
 _EPOCH = re.compile(rb"\s*(?:19(?:70-01-01|69-12-31)[ T]|Thu,? (?:0?1 )?Jan +0?1 .*1970|Wed Dec 31 .*1969)")
 # git's own prefixes (git-config, `diff.mnemonicPrefix`), and what people call the two trees.
 _PREFIXES = frozenset((b"a", b"b", b"c", b"i", b"o", b"w", b"1", b"2", b"old", b"new"))
+_NULL_DEVICE = b"/dev/null "  # and words: every tool takes it for the null device
 _DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
 
 
@@ -33,12 +36,14 @@ def unquoted(raw: bytes) -> bytes:
 
 def split_stamp(rest: bytes) -> tuple[bytes, bytes]:
     """Split what follows `--- ` into the name, unquoted, and the time stamp or revision after it."""
-    rest = rest[: 2 * LONGEST]
-    if quoted := QUOTED.match(rest):
+    if rest.startswith(b'"') and (quoted := QUOTED.match(rest[:_LONGEST_QUOTED])):
         return unquoted(quoted[1]), rest[quoted.end() :]
     name, _, stamp = rest.partition(b"\t")
+    name = name[: 2 * LONGEST]
     if found := _STAMP.search(name):
         return name[: found.start()].rstrip(), name[found.start() + 1 :] + stamp
+    if not stamp and name.startswith(_NULL_DEVICE):
+        return b"/dev/null", stamp
     return name.rstrip(b" "), stamp
 
 
@@ -47,7 +52,7 @@ def split_pair(rest: bytes) -> tuple[bytes, bytes] | None:
 
     Names with blanks are not quoted, so the rule of git's own reader holds: both sides are the same but for the prefix.
     """
-    rest = rest[: 4 * LONGEST]
+    rest = rest[: 2 * _LONGEST_QUOTED]
     if quoted := QUOTED.match(rest):
         return unquoted(quoted[1]), split_stamp(rest[quoted.end() :].lstrip(b" "))[0]
     if rest.endswith(b'"') and b' "' in rest:
@@ -64,7 +69,7 @@ def split_pair(rest: bytes) -> tuple[bytes, bytes] | None:
 
 def is_epoch(stamp: bytes) -> bool:
     """Tell whether a time stamp says that the file does not exist on this side (GNU diff -N)."""
-    return _EPOCH.match(stamp[:80]) is not None
+    return _EPOCH.match(stamp.lstrip()[:80]) is not None
 
 
 def stripped(
@@ -90,6 +95,20 @@ def shown(raw: bytes) -> str:
     """Return a path as text: never a NUL (PostgreSQL stores none), never longer than a path can be."""
     text = decoded(raw[:LONGEST]).replace("\0", "\ufffd")
     return f"{text}…" if len(raw) > LONGEST else text
+
+
+def in_other_bytes(lines: Iterable[bytes]) -> list[bytes]:
+    """Return the lines of a header whose names, quotes undone, are not UTF-8: a page shows them as another name."""
+    found = []
+    for whole in lines:
+        line = whole[: 2 * _LONGEST_QUOTED]
+        if not line.isascii() or b"\\" in line:
+            plain = unquoted(line) if b'"' in line else line
+            try:
+                plain.decode()
+            except UnicodeDecodeError:
+                found.append(plain)
+    return found
 
 
 def leaves_tree(raw: bytes) -> bool:

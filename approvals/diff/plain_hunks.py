@@ -12,7 +12,8 @@ from approvals.diff.hunks import read_unified
 from approvals.diff.source import Source
 from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, NOTE, OTHER, Hunk
 
-_COMMAND = re.compile(rb"(\d{1,18})?(?:,(\d{1,18}))?([acdis])(\d{1,18})?(?:,(\d{1,18}))?")
+_NUMBER = rb"(?:0(?=\d))*+(\d{1,18})"
+_COMMAND = re.compile(rb"(?:%b)?(?:,%b)?([acdis])(?:%b)?(?:,%b)?" % ((_NUMBER,) * 4))
 
 
 def read_plain(source: Source, section: Section) -> list[Hunk]:
@@ -64,9 +65,10 @@ def _indented(source: Source, section: Section, begin: int, lines: list[bytes], 
     """Read the hunk as if it were not indented, and keep its lines as they stand."""
     part = Source.of(bare, source)
     reading = (read_unified if section.kind == "unified" else read_context)(part, 0)
-    hunk, head = reading.hunk, 1 if section.kind == "unified" else 2
+    hunk, head = reading.hunk, reading.hunk.header.count(b"\n")
     codes = hunk.codes + bytes([CONTEXT]) * (len(lines) - head - len(hunk.codes))
-    width = hunk.sign_width + len(lines[0]) - len(bare[0])
+    # Patch takes off as many columns as stand before the header, or less where a line has less.
+    width = hunk.sign_width + min(len(line) - len(rest) for line, rest in zip(lines, bare, strict=True))
     return replace(
         hunk,
         line=begin + 1,
