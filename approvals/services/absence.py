@@ -13,7 +13,7 @@ from audit.log import Actor, Subject, record
 
 from .ending import commitment
 from .owners import demand_own
-from .reasons import reason_words
+from .reasons import check_reason
 
 LONGEST = timedelta(days=90)
 
@@ -26,7 +26,7 @@ def delegate(
     Raise NotAllowed (one of the two does not review), Invalid (the period, the reason) or Conflict (another delegation
     overlaps).
     """
-    body, starts_at = reason_words(reason), max(starts_at, now)
+    body, starts_at = check_reason(reason), max(starts_at, now)
     _check_time(starts_at, ends_at)
     if to.pk == user.pk:
         raise Invalid("Choose somebody else.", field="delegate", msg="is yourself")

@@ -19,7 +19,7 @@ from audit.log import Actor, NewEntry, Subject, record_all
 
 from .ending import commitment, locked
 from .owners import demand_own
-from .reasons import reason_words
+from .reasons import check_reason
 from .refusals import audit_refusal
 
 GRANTED = Bypass.State.GRANTED
@@ -43,7 +43,7 @@ def ask(holder: User, target: Target, seconds: int, reason: str, *, user: User, 
     terms = _terms(holder.pk, target, seconds, user.pk)
     with audit_refusal("ask for a bypass", Subject("caller", actor.id, actor.label), actor=actor, now=now, data=terms):
         _demand_lead(user, "Only security leads ask for an emergency bypass.")
-    reason_words(reason)
+    check_reason(reason)
     if not 1 <= seconds <= LONGEST_BYPASS:
         raise Invalid("An emergency bypass runs for 8 hours at most.", field="seconds")
     if REVIEW_DECISION not in reviewer_from_db(holder).permissions:
@@ -143,7 +143,7 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
 
     Raise NotFound (no such use), NotAllowed, Invalid (no note) or Conflict (judged already).
     """
-    reason_words(note)
+    check_reason(note)
     bypass_keys = Decision.objects.filter(decision_id=decision_id).values_list("bypass", flat=True)
     if not bypass_keys:
         raise NotFound("There is no such decision.")

@@ -35,7 +35,7 @@ from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level
 from .owners import demand_own
-from .reasons import reason_words
+from .reasons import check_reason
 from .refusals import audit_decision_refusal
 from .reviews import find_locked
 from .submitters import is_known, required_groups
@@ -48,7 +48,7 @@ def escalate(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Escalate a decision by one level; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    body = reason_words(reason)
+    body = check_reason(reason)
     with audit_decision_refusal(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, REVIEW_DECISION, "Only reviewers and leads escalate.")
@@ -79,7 +79,7 @@ def extend(
     channel: Channel = Channel.PAGE,
 ) -> Decision:
     """Add that many seconds to the time to decide; only leads may. Raise NotFound, NotAllowed, Conflict or Invalid."""
-    body = reason_words(reason)
+    body = check_reason(reason)
     with audit_decision_refusal(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD_DECISION, "Only security leads give more time.")
@@ -129,7 +129,7 @@ def cancel(
     producer: Producer | None = None,
 ) -> Decision:
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
-    body = reason_words(reason)
+    body = check_reason(reason)
     with audit_decision_refusal(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
@@ -154,7 +154,7 @@ def revoke(
     decision_id: UUID, reason: str, *, user: User, actor: Actor, now: datetime, channel: Channel = Channel.PAGE
 ) -> Decision:
     """Revoke an approval; only leads may. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
-    body = reason_words(reason)
+    body = check_reason(reason)
     with audit_decision_refusal(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
         decision = find_locked(decision_id)
         _demand(user, actor, LEAD_DECISION, "Only security leads revoke an approval.")

@@ -4,7 +4,7 @@ from approvals.errors import Invalid
 from approvals.models import MAX_REASON
 
 
-def reason_words(text: str) -> str:
+def check_reason(text: str) -> str:
     """Return a reason without the space around it. Raise Invalid where it says nothing or too much."""
     if not text.strip():
         raise Invalid("Say why: a reason is required.", field="reason", part="body", msg="required")

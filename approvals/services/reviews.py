@@ -44,7 +44,7 @@ from . import bypasses
 from .ending import DECISION_FOR_VERDICT, commitment, end, locked, policy_ref, subject
 from .insertion import insert
 from .owners import demand_own
-from .reasons import reason_words
+from .reasons import check_reason
 from .refusals import audit_decision_refusal
 
 
@@ -96,7 +96,7 @@ def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
                 f"A comment may have {MAX_COMMENT:,} characters.", field="comment", part="body", msg="too long"
             )
         return
-    reason_words(text)
+    check_reason(text)
     if verdict == Verdict.REJECT and category not in Category.values:
         raise Invalid(
             "Choose what is wrong with the patch.", field="category", part="body", msg="not one of the categories"

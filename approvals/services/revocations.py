@@ -18,7 +18,7 @@ from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
 from .owners import demand_own
-from .reasons import reason_words
+from .reasons import check_reason
 from .reviews import find_locked
 
 CHUNK = 200
@@ -53,7 +53,7 @@ def revoke_all(
     if LEAD_DECISION not in reviewer_from_db(user, actor.authn).permissions:
         raise NotAllowed("Only security leads revoke approvals.")
     demand_own(user)
-    body = reason_words(reason)
+    body = check_reason(reason)
     if not wanted.named():
         raise Invalid("Name a model version, a policy version, a producer or a reviewer.")
     approvals = listed(wanted)

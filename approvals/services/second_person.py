@@ -19,7 +19,7 @@ from audit.log import Actor, Subject, record
 
 from . import access, killswitch, owners, policies, rights, trust
 from .ending import commitment
-from .reasons import reason_words
+from .reasons import check_reason
 from .refusals import audit_refusal
 from .rights import PendingChange
 
@@ -74,7 +74,7 @@ def change_rights(
     if not any(user.has_perm(permission) for permission in needed):
         raise NotAllowed("Only administrators change people and groups.")
     owners.demand_own(user)
-    reason_words(reason)
+    check_reason(reason)
     return _propose(Proposal(payload=pending.change, **_target(target)), pending.why, reason, user, actor, now)
 
 
@@ -93,7 +93,7 @@ def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, n
     access.change_producer(producer, actor=actor, now=now)
     if not pending.why:
         return None
-    reason_words(reason)
+    check_reason(reason)
     return _propose(Proposal(payload=pending.change, **_target(producer)), pending.why, reason, user, actor, now)
 
 
@@ -165,7 +165,7 @@ def check_rights(target: User | Group | Producer, pending: PendingChange, reason
     """Raise what proposing it would: Invalid without a reason, Conflict while another change is open."""
     if not pending.why:
         return
-    reason_words(reason)
+    check_reason(reason)
     same = _target(target)
     if target.pk and Proposal.objects.filter(state=Proposal.State.OPEN, **same).exists():
         raise Conflict(ANOTHER_IS_OPEN)
@@ -189,7 +189,7 @@ def check_change(policy: Policy, terms: dict[str, Any], reason: str) -> list[str
     """Return why these terms and this position loosen the policy; raise Invalid if they do and no reason is given."""
     why = why_it_loosens(policy, terms)
     if why:
-        reason_words(reason)
+        check_reason(reason)
     return why
 
 
@@ -209,7 +209,7 @@ def start_again(*, reason: str, user: User, actor: Actor, now: datetime) -> Prop
         if not is_lead(user):
             raise NotAllowed("Only security leads switch automatic approval on.")
         owners.demand_own(user)
-    reason_words(reason)
+    check_reason(reason)
     if not required():
         killswitch.turn(False, reason.strip(), user=user, actor=actor, now=now)
         return None
@@ -224,7 +224,7 @@ def stop(*, reason: str, user: User, actor: Actor, now: datetime) -> bool:
         if not is_lead(user):
             raise NotAllowed("Only security leads stop automatic approval.")
         owners.demand_own(user)
-    reason_words(reason)
+    check_reason(reason)
     return killswitch.turn(True, reason.strip(), user=user, actor=actor, now=now)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from approvals.errors import Invalid
 from approvals.models import MAX_REASON
-from approvals.services.reasons import reason_words
+from approvals.services.reasons import check_reason
 
 
 def test_a_field_is_named_where_it_came_in_and_says_the_sentence_unless_told_otherwise():
@@ -23,10 +23,10 @@ def test_a_field_is_named_where_it_came_in_and_says_the_sentence_unless_told_oth
 )
 def test_a_reason_says_something_and_not_too_much(text, sentence, msg):
     with pytest.raises(Invalid) as refused:
-        reason_words(text)
+        check_reason(text)
     assert refused.value.detail == sentence
     assert refused.value.errors == [{"loc": ["body", "reason"], "msg": msg}]
 
 
 def test_a_reason_is_kept_without_the_space_around_it():
-    assert reason_words(f" {'x' * (MAX_REASON - 2)}\n") == "x" * (MAX_REASON - 2)
+    assert check_reason(f" {'x' * (MAX_REASON - 2)}\n") == "x" * (MAX_REASON - 2)
