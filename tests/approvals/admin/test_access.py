@@ -12,7 +12,7 @@ from approvals.errors import Invalid, NotAllowed
 from approvals.models import ApiToken, Producer, Proposal, TokenKind
 from approvals.services import access, owners, second_person
 from audit.models import Entry
-from tests.cast import EVIDENCE, SYSTEM, Api, actor_for, document, trust
+from tests.cast import EVIDENCE, SYSTEM, Api, actor_for, document, one_person_enough, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -156,7 +156,8 @@ def test_a_token_for_a_trusted_producer_takes_its_trust_until_a_second_person_ag
     admin_page, producer, lena, sign_in, make_patch, enforce_everywhere, entries
 ):
     """Else whoever issues tokens could have a patch of their own approved without anybody."""
-    Producer.objects.update(trusted_for_ml=True, trusted_for_wargaming=True)
+    with one_person_enough():
+        Producer.objects.update(trusted_for_ml=True, trusted_for_wargaming=True)
     said = admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
     assert "waits on the Policies page for a second person" in said.content.decode()
     producer.refresh_from_db()
@@ -185,7 +186,8 @@ def test_a_token_issued_while_trust_waits_makes_it_asked_for_again(admin_page, p
 def test_what_waits_already_is_asked_for_with_the_trust_that_a_token_takes(
     admin_page, producer, lena, sign_in, resend, entries
 ):
-    Producer.objects.update(trusted_for_wargaming=True)
+    with one_person_enough():
+        Producer.objects.update(trusted_for_wargaming=True)
     resend(admin_page, f"{PRODUCERS}{producer.pk}/change/", trusted_for_ml="on", reason="Its model was measured.")
     admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
     assert len(entries("proposal.withdrawn")) == 1
@@ -196,7 +198,8 @@ def test_what_waits_already_is_asked_for_with_the_trust_that_a_token_takes(
 
 def test_without_a_second_person_in_the_install_a_token_leaves_the_trust(admin_page, producer, settings):
     settings.SECOND_PERSON_REQUIRED = False
-    Producer.objects.update(trusted_for_ml=True)
+    with one_person_enough():
+        Producer.objects.update(trusted_for_ml=True)
     admin_page.post(f"{TOKENS}add/", new_token(name="ci", kind="producer", producer=producer.pk))
     producer.refresh_from_db()
     assert producer.trusted_for_ml
