@@ -336,8 +336,7 @@ TIME_ZONE = "UTC"  # the pool's connections too, else log times follow the machi
 FORM_RENDERER = "hitl.form_renderer.FormRenderer"
 INSTALLED_APPS.append("django.forms")
 
-# allauth remembers here which code of an authenticator app was used: in the database, so that it is used once in all
-# processes.
+# allauth remembers here which codes of authenticator apps were used: in the database, so once in all processes.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "approvals_cache"}}
 
 # --- Static files: hashed names once collectstatic has run (the image), straight from static/ before that ---------

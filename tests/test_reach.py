@@ -203,7 +203,7 @@ class House:
             "tokens/<int:pk>": f"tokens/{token.pk}",
             "sessions/<int:pk>": f"sessions/{signed_in.pk}",
             "keys/<int:pk>": f"keys/{key.pk}",
-            "^(?P<provider_id>[^/]+)": "sso",
+            "<str:provider_id>": "sso",
             "(?P<url>.*)$": "x",
             "^(?P<app_label>approvals|auth|procrastinate|audit)/$": "approvals/",
         }

@@ -9,6 +9,7 @@ from approvals.services import lifecycle
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import Api, actor_for
+from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,7 @@ def test_a_deployer_says_once_what_it_acted_on(approved, deployer_api, sign_in, 
     assert Acknowledgement.objects.count() == Entry.objects.filter(type="decision.acknowledged").count() == 1
     [row] = deployer_api.get(f"/hitl/decisions/{approved.decision_id}").json()["acknowledgements"]
     assert (row["deployer"], row["position"], row["status"]) == ("argo", 1, "approved")
-    page = sign_in(lena).get(reverse("patch-detail", args=[approved.decision_id])).content.decode()
+    page = one_line(sign_in(lena).get(reverse("patch-detail", args=[approved.decision_id])))
     assert "<strong>argo</strong> acted on position 1, approved" in page
     assert "acted on position 1 of the feed: approved" in page
 
