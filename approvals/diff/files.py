@@ -26,7 +26,7 @@ _UNENDED = {
 
 
 def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
-    """Make the file of a draft; `keys` remembers the paths seen in this patch, so that keys stay unique."""
+    """Make the file of a draft; `keys` counts the paths and digests seen in this patch, so that keys stay unique."""
     old, new = draft.names()
     path = shown(new if new is not None else old if old is not None else draft.index_name or b"") or _UNNAMED
     body = b"".join([b"".join(hunk.raw_lines) for hunk in draft.hunks])
@@ -65,8 +65,12 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
 
 
 def _key(path: str, keys: dict[str, int]) -> str:
-    keys[path] = seen = keys.get(path, 0) + 1
+    """Count the path and return a key that no other file has: two names with one beginning of a digest are soon found,
+    and the page would show one of the files twice and the other never."""
+    keys[path] = keys.get(path, 0) + 1
     digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    counted_as = f"\0{digest}"  # no path that is shown has a NUL
+    keys[counted_as] = seen = keys.get(counted_as, 0) + 1
     return f"f{digest}" if seen == 1 else f"f{digest}-{seen}"
 
 
