@@ -191,6 +191,10 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
     elif hunk.form == "unified" and _ZERO.match(hunk.header):
         yield "hunk-numbers", "A number of this hunk begins with a zero, which tools read in different ways.", hunk.line
+    elif hunk.form == "unified" and any(
+        start == 0 and count for start, count in ((hunk.old_start, hunk.old_count), (hunk.new_start, hunk.new_count))
+    ):
+        yield "hunk-numbers", "This hunk has lines from line 0 on, where no file has one: tools put it at 1.", hunk.line
     elif hunk.form == "unified" and ADD not in hunk.codes and DELETE not in hunk.codes:
         yield "no-hunks", "This hunk changes nothing: GNU patch and git stop with an error.", hunk.line
     elif wrong := _wrong_counts(hunk, excess):
