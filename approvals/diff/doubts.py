@@ -40,6 +40,7 @@ _ABSENT = re.compile(rb"index (0+(?=\.))?[0-9a-f]*\.\.(0+(?=\s|$))?")
 _MOVE = re.compile(rb"(?:rename|copy) (?:from|to|old|new) ")
 _PAIRS: Final = ([b"rename from ", b"rename to "], [b"copy from ", b"copy to "])
 _ORIGINALS: Final = (".orig",)
+_EMPTY_LINES: Final = frozenset((b"\n", b" \n", b"+\n", b"-\n"))  # without a newline they are no line of a file
 STRAY_HEADERS: Final = GIT_LINES[1:]  # `index` alone changes nothing
 
 
@@ -156,16 +157,16 @@ def _about_markers(file: File) -> Iterator[Doubt]:
         if NOTE not in hunk.codes or hunk.form == "combined":
             continue
         ended: set[int] = set()
-        before = CONTEXT
+        before, line = CONTEXT, b""
         for place, (raw, code) in enumerate(hunk.coded_lines):
             sides = {DELETE: {0}, ADD: {1}, CONTEXT: {0, 1}, EATEN: {0, 1}}
-            odd = code == NOTE and (not raw.startswith(b"\\ ") or len(raw) < 12)
+            odd = code == NOTE and (not raw.startswith(b"\\ ") or len(raw) < 12 or line in _EMPTY_LINES)
             if odd or (hunk.form == "unified" and ended & sides.get(code, set())):
                 yield "note-place", "A line about a missing newline stands where no file ends.", hunk.first_line + place
                 return
             if code == NOTE:
                 ended |= sides.get(before, set())
-            before = code
+            before, line = code, raw
         if ended and number < len(file.hunks) - 1:
             yield "note-place", "A line about a missing newline stands before another hunk.", hunk.line
             return

@@ -26,7 +26,7 @@ _UNENDED = {
 
 
 def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
-    """Make the file of a draft; `keys` remembers the paths seen in this patch, so that keys stay unique."""
+    """Make the file of a draft; `keys` counts the paths and digests seen in this patch, so that keys stay unique."""
     old, new = draft.names()
     path = shown(new if new is not None else old if old is not None else draft.index_name or b"") or _UNNAMED
     body = b"".join([b"".join(hunk.raw_lines) for hunk in draft.hunks])
@@ -65,8 +65,12 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
 
 
 def _key(path: str, keys: dict[str, int]) -> str:
-    keys[path] = seen = keys.get(path, 0) + 1
+    """Count the path and return a key that no other file has: two names with one beginning of a digest are soon found,
+    and the page would show one of the files twice and the other never."""
+    keys[path] = keys.get(path, 0) + 1
     digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    counted_as = f"\0{digest}"  # no path that is shown has a NUL
+    keys[counted_as] = seen = keys.get(counted_as, 0) + 1
     return f"f{digest}" if seen == 1 else f"f{digest}-{seen}"
 
 
@@ -187,6 +191,10 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "hunk-numbers", "A hunk has no line numbers: where it applies is not said.", hunk.line
     elif hunk.form == "unified" and _ZERO.match(hunk.header):
         yield "hunk-numbers", "A number of this hunk begins with a zero, which tools read in different ways.", hunk.line
+    elif hunk.form == "unified" and any(
+        start == 0 and count for start, count in ((hunk.old_start, hunk.old_count), (hunk.new_start, hunk.new_count))
+    ):
+        yield "hunk-numbers", "This hunk has lines from line 0 on, where no file has one: tools put it at 1.", hunk.line
     elif hunk.form == "unified" and ADD not in hunk.codes and DELETE not in hunk.codes:
         yield "no-hunks", "This hunk changes nothing: GNU patch and git stop with an error.", hunk.line
     elif wrong := _wrong_counts(hunk, excess):

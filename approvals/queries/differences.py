@@ -191,7 +191,7 @@ def _location(location: Mapping[str, Any]) -> str:
 
 
 def _log(log: str) -> str:
-    return f"{len(log):,} characters in all, sha256 {sha256(log.encode()).hexdigest()[:12]}" if log else ""
+    return f"{len(log):,} characters in all, sha256 {sha256(log.encode()).hexdigest()}" if log else ""
 
 
 def grouped(found: Sequence[Difference]) -> list[tuple[str, list[Difference]]]:

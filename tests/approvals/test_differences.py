@@ -92,6 +92,12 @@ def test_evidence_that_changed_is_old_and_new(compared):
     assert found["Wargaming, Log"][0] != found["Wargaming, Log"][1]
 
 
+def test_logs_whose_digests_only_begin_alike_differ(compared):
+    old, new = "tests/fixtures/case-04715c0.json", "tests/fixtures/case-0a4bc9a.json"  # c991b5b0dc27 both
+    found = compared({"wargaming_result": WAR | {"log": old}}, {"wargaming_result": WAR | {"log": new}})
+    assert set(found) == {"Wargaming, Log"}
+
+
 def test_evidence_that_came_first_now_stands_beside_nothing(compared):
     found = compared({}, {"ml_prediction": ML, "submitted_by": "ada", "requires_manual_review": True})
     assert found["ML, Model"] == ("", "rf_v2")

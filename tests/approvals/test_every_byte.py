@@ -73,6 +73,19 @@ def test_what_is_odd_about_a_line_is_said_at_it(sign_in, alice, make_patch):
     assert "announces 5 old and 5 new" in html[at : at + 600]
 
 
+def test_files_whose_names_begin_with_one_digest_are_each_on_the_page(sign_in, alice, make_patch):
+    names = ["tests/fixtures/case-04715c0.json", "tests/fixtures/case-0a4bc9a.json"]  # c991b5b0dc27 both
+    change = "--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-true\n+{1}\n"
+    decision = make_patch(diff=change.format(names[0], "7357135711") + change.format(names[1], "9246924622"))
+    client = sign_in(alice)
+    answer = page(client, decision)
+    html = answer.content.decode()
+    assert [html.count(f'aria-label="Changes in {name}"') for name in names] == [1, 1]
+    assert (html.count("7357135711"), html.count("9246924622")) == (1, 1)
+    for file, text in zip(answer.context["diff"]["files"], (b"+7357135711\n", b"+9246924622\n"), strict=True):
+        assert text in page(client, decision, "patch-text", file["key"]).context["excerpt"].raw
+
+
 def test_an_address_of_nothing_is_not_there(sign_in, alice, make_patch):
     decision, client = make_patch(), sign_in(alice)
     assert page(client, decision, "patch-text", "words-99").status_code == 404

@@ -103,6 +103,16 @@ def test_several_mails_in_one_file_are_told() -> None:
     assert diff.files[0].key != diff.files[1].key
 
 
+def test_names_with_one_beginning_of_a_digest_have_keys_of_their_own() -> None:
+    """Both names begin with c991b5b0dc27 in SHA-256."""
+    change = b"--- a/%b\n+++ b/%b\n@@ -1 +1 @@\n-a\n+b\n"
+    names = [b"tests/fixtures/case-04715c0.json", b"tests/fixtures/case-0a4bc9a.json"]
+    diff = exact(b"".join(change % (name, name) for name in [*names, *names]))
+    assert len({file.key for file in diff.files}) == 4
+    [alone] = exact(change % (names[0], names[0])).files
+    assert diff.files[0].key == alone.key
+
+
 def test_git_diff_takes_the_prefix_off_and_keeps_modes() -> None:
     file = only_file(b"diff --git a/d/x b/d/x\nold mode 100644\nnew mode 100755\n")
     assert (file.path, file.change, file.old_mode, file.new_mode) == ("d/x", "mode", "100644", "100755")

@@ -187,6 +187,29 @@ def test_a_name_that_is_not_utf_8_once_its_quotes_are_undone_is_doubted(case: st
     assert summary(diff)["ambiguous"]
 
 
+@pytest.mark.parametrize("numbers", [b"-0,3 +0,3", b"-0,3 +1,3", b"-1,3 +0,3"])
+def test_lines_from_line_0_on_are_not_where_they_are_shown(numbers: bytes, tmp_path: Path) -> None:
+    hunk = b"@@ %b @@\n 1\n-2\n+b\n a\n"
+    right = patched(tmp_path / "right", TREE, NAMES + hunk % b"-1,3 +1,3")
+    assert patched(tmp_path / "odd", TREE, NAMES + hunk % numbers) == right != TREE
+    diff = parse(NAMES + hunk % numbers)
+    assert "hunk-numbers" in diff.codes
+    assert canonical(diff).data is None
+
+
+@pytest.mark.parametrize("blank", [b" \n", b"\n", b"-\n", b"+\n"])
+def test_an_empty_line_without_a_newline_is_none_and_doubted(blank: bytes, tmp_path: Path) -> None:
+    """Git takes such a line of the old side for any last line of blanks, and drops that one."""
+    tree = {"x": b"1\n2\na\n\t"}
+    data = NAMES + b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n \n\\ No newline at end of file\n"
+    assert applied(tmp_path, tree, data) == {"x": b"1\n2\nb\n"}
+    old, new = 2 + (blank != b"+\n"), 2 + (blank != b"-\n")
+    data = NAMES + b"@@ -2,%d +2,%d @@\n 2\n-a\n+b\n%b\\ No newline at end of file\n" % (old, new, blank)
+    diff = parse(data)
+    assert "note-place" in diff.codes
+    assert canonical(diff).data is None
+
+
 @pytest.mark.parametrize("mode", [b"100664", b"100666", b"100400", b"000000", b"040000", b"104755"])
 def test_a_mode_that_git_does_not_keep_is_doubted(mode: bytes) -> None:
     new = b"diff --git a/n b/n\nnew file mode %b\nindex 0000000..1234567\n--- /dev/null\n+++ b/n\n" % mode + NEW
