@@ -65,6 +65,7 @@ def test_the_right_one_signs_in(fake):
     assert fake.authorisation["code_challenge_method"] == "S256"
     assert fake.authorisation["response_type"] == "code"
     assert len(fake.authorisation["nonce"]) > 40
+    assert len(fake.authorisation["state"]) > 40
 
 
 @pytest.mark.parametrize(
