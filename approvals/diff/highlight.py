@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_all_lexers, get_lexer_for_filename
@@ -144,12 +145,9 @@ def _css(kind: _TokenType) -> str:
 def _lines(tokens: Iterable[Piece]) -> list[list[Piece]]:
     """Cut tokens at line ends and join neighbours of one class."""
     lines: list[list[Piece]] = [[]]
-    for css, value in tokens:
-        for number, part in enumerate(value.split("\n")):
-            if number:
-                lines.append([])
-            if part and lines[-1] and lines[-1][-1][0] == css:
-                lines[-1][-1] = (css, lines[-1][-1][1] + part)
-            elif part:
-                lines[-1].append((css, part))
+    for css, run in groupby(tokens, key=itemgetter(0)):
+        first, *more = "".join(value for _, value in run).split("\n")
+        if first:
+            lines[-1].append((css, first))
+        lines.extend([(css, part)] if part else [] for part in more)
     return lines
