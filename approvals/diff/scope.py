@@ -83,14 +83,6 @@ _UNSEARCHED: Final = (
 )
 
 
-def same_file(changed: str, declared: str) -> bool:
-    """Tell whether a path of a patch is the declared one, which may begin with `a/` or `b/`.
-
-    Either may begin with `./` and with a folder of a package and its version, as `diff -u` of unpacked sources writes.
-    """
-    return bool(_names(changed) & _declared_names(declared))
-
-
 def _whole(diff: Diff, declared_files: Sequence[str]) -> Iterator[ScopeMark]:
     declared = {path: _declared_names(path) for path in declared_files}
     wanted: frozenset[str] = frozenset().union(*declared.values())
@@ -127,10 +119,12 @@ def unversioned(path: str) -> str:
 
 
 def _names(path: str) -> frozenset[str]:
+    """Return a path as it is and without a folder of a package and its version, as unpacked sources have it."""
     return frozenset((path, unversioned(path)))
 
 
 def _declared_names(path: str) -> frozenset[str]:
+    """Return what a patch may call a declared path, which may begin with `a/` or `b/`."""
     return _names(path) | _names(path[2:]) if path[:2] in ("a/", "b/") else _names(path)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from approvals.diff.hostile import MOST_OF_A_CODE
 from approvals.diff.invisible import has_invisible
 from approvals.diff.parse import parse
-from approvals.diff.scope import ScopeMark, same_file, scope_marks, unversioned
+from approvals.diff.scope import ScopeMark, scope_marks, unversioned
 from tests.approvals.diff.test_properties import patches
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,7 +85,7 @@ def test_nothing_declared_is_not_marked() -> None:
     ],
 )
 def test_paths_of_one_file_are_the_same(changed: str, declared: str) -> None:
-    assert same_file(changed, declared)
+    assert scope_marks(parse(change(changed, "+x")), [declared]) == ()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,8 @@ def test_paths_of_one_file_are_the_same(changed: str, declared: str) -> None:
     [("lib/parser.c", "parser.c"), ("b/parser.c", "parser.c"), ("Parser.c", "parser.c"), ("x-1/lib/a.c", "x-1/a.c")],
 )
 def test_paths_of_other_files_are_not(changed: str, declared: str) -> None:
-    assert not same_file(changed, declared)
+    found = {mark.code for mark in scope_marks(parse(change(changed, "+x")), [declared])}
+    assert found == {"outside", "declared-untouched"}
 
 
 def test_a_version_folder_alone_is_a_file_name() -> None:
