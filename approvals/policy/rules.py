@@ -155,7 +155,7 @@ def not_a_reviewer(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now
 
 
 def not_its_owners_yet(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
-    """Whoever sends somebody a new way to sign in could use it first: the account says nothing until both agree."""
+    """Whoever sends somebody a new way to sign in could use it first: the account decides nothing until both agree."""
     return reviewer.held or None
 
 
