@@ -101,6 +101,12 @@ def test_who_asked_does_not_agree_under_another_name_either(carol, root, rita):
     assert groups_of(carol) == {"viewer"}
 
 
+def test_who_asked_does_not_agree_under_their_address_with_a_tag(carol, root):
+    other = User.objects.create_user("root2", "Root+lead@example.org", is_staff=True, is_superuser=True)
+    with pytest.raises(NotAllowed, match="second person"):
+        agree(ask(carol, root, "reviewer"), other)
+
+
 def test_who_gains_does_not_agree_under_another_name_either(root, lena, rita):
     proposal = ask(lena, root, superuser=True)
     with pytest.raises(NotAllowed, match="would gain"):
