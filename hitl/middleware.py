@@ -320,13 +320,10 @@ class IdempotencyMiddleware:
         except (AuthenticationError, NotAllowed):
             return self.get_response(request)  # which says so, in the order of all refusals
         try:
-            body = request.body
+            caller.count(request, asking)  # before a row is written for it
+            kept = idempotency.claim(asking.actor.id, request.path, key, request.body, timezone.now())
         except UnreadablePostError:
             return problem(400, BROKEN_OFF)
-        try:
-            kept = idempotency.claim(asking.actor.id, request.path, key, body, timezone.now())
-            if kept.status is not None:
-                caller.requests.take(asking.actor.id)
         except Refusal as error:
             return refused(error)
         if kept.status is not None:

@@ -244,7 +244,7 @@ def unopened(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: date
         return None
     if intent.bulk and facts.priority != Priority.CRITICAL and read_elsewhere(facts.change, intent.read):
         return None
-    if intent.displayed == "card" or intent.bulk:
+    if intent.displayed in {"card", "page"} or intent.bulk:  # a form made by hand may name a page nobody opened
         return "Open the patch first: you have not seen this digest on its page."
     return None
 
