@@ -100,8 +100,8 @@ def _about_modes(draft: Draft) -> str:
     lines = [without_ending(line) for line in draft.header]
     modes = {line[-6:] for line in lines if line.startswith(_MODE_LINES)}
     for line in lines:
-        if line.startswith(b"index ") and modes and line.rpartition(b" ")[2].isdigit() and line[-6:] not in modes:
-            return "The index line names another mode than the lines about modes"
+        if line.startswith(b"index ") and modes and line.rpartition(b" ")[2].isdigit():
+            return "The index line names a mode beside the lines about modes"
     if draft.git and any(line.startswith(b"index ") and not _INDEX.match(line) for line in lines):
         return "The index line is not written as git writes it"
     old, new, added, deleted = (

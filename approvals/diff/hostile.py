@@ -27,7 +27,7 @@ from approvals.diff.confusables import (
     readable,
 )
 from approvals.diff.invisible import INVISIBLE
-from approvals.diff.paths import leaves_tree
+from approvals.diff.paths import in_own_folder, leaves_tree
 from approvals.diff.structure import (
     ADD,
     CONTEXT,
@@ -388,7 +388,7 @@ def _about_path(path: str) -> Iterator[str]:
     parts = INVISIBLE.sub("", path).replace("\\", "/").split("/")  # HFS+ ignores invisible characters in names
     if leaves_tree(path.encode()):
         yield "The path is absolute or contains '..': it may lead out of the folder of the patch."
-    if any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts):
+    if in_own_folder(path):
         yield "The path leads into the version control's own folder (CVE-2014-9390)."
     if any(part != part.strip() or (part.endswith(".") and part.strip(".")) for part in parts):
         yield "A part of the path begins or ends with a blank or ends with a dot, which some systems drop."

@@ -43,7 +43,12 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
     sent = Source(data, budget_seconds)
     try:
         mail = decoded_mail(data)
-        if mail is None:
+        if mail is not None and mail.unsure:
+            words = (
+                f"git am converts the words of this mail ({shortened(shown(mail.unsure.encode()))}): other lines may"
+            )
+            notices.add("encoded-differs", f"{words} begin the patch then.", None, 1)
+        if mail is None or mail.data == data:
             return _Reader(sent, notices).read()
         decoded = sent.within(mail.data)
         return as_sent(_Reader(decoded, notices).read(), sent, decoded, mail.encodings, notices)
@@ -203,9 +208,7 @@ class _Reader:
         position = read_git_header(self.source, position, draft)
         if self.source.at(position).startswith((b"--- ", b"+++ ")):
             position = read_names(self.source, position, draft)
-        else:
-            position = read_binary(self.source, position, draft)
-        self.text_from = position
+        self.text_from = position = read_binary(self.source, position, draft)
         return position
 
     def _named_file(self, position: int) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from approvals.diff.invisible import INVISIBLE
 from approvals.diff.structure import decoded
 
 LONGEST = 4096  # PATH_MAX on Linux; a longer name is cut for display
@@ -114,6 +115,13 @@ def in_other_bytes(lines: Iterable[bytes]) -> list[bytes]:
 def leaves_tree(raw: bytes) -> bool:
     """Tell whether a path is absolute or climbs with '..', on any system."""
     return raw.startswith((b"/", b"\\")) or _DRIVE.match(raw) is not None or b".." in re.split(rb"[/\\]", raw)
+
+
+def in_own_folder(path: str) -> bool:
+    """Tell whether a path leads into the folder a version control keeps for itself, whatever a file system makes of
+    capitals, of dots at the end and of characters that cannot be seen (CVE-2014-9390)."""
+    parts = re.split(r"[/\\]", INVISIBLE.sub("", path))
+    return any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts)
 
 
 def shown_prefix(old: bytes, new: bytes) -> tuple[bytes, bytes] | None:

@@ -16,6 +16,11 @@ GONE = b"@@ -1,2 +0,0 @@\n-1\n-2\n"
 ADDED = b"diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n--- /dev/null\n+++ b/n\n" + NEW
 REMOVED = b"diff --git a/n b/n\ndeleted file mode 100644\n--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n"
 MAIL = b"From: A <a@b.example>\nSubject: s\n"
+FROM = b"From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+SET = b"Content-Type: text/plain; charset=%b\n"
+MODES = b"old mode 100644\nnew mode 100755\n"
+BINARY = b"GIT binary patch\nliteral 2\nJcmezWFPedf0RRC00ssI2\n\n"
+ATTRIBUTES = b"--- a/d/.gitattributes\n+++ b/d/.gitattributes\n" + F
 ENCODED = b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y=3Db\n"
 
 DOUBTFUL = {
@@ -102,6 +107,30 @@ DOUBTFUL = {
     "CRLF in a mail with other headers first": b"X-A: 1\nX-B: 2\nX-C: 3\n"
     + MAIL
     + b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y\r\n",
+    "an index line with a mode beside a change of mode": D
+    + b"old mode 100644\nnew mode 100755\nindex 1234567..89abcde 100644\n"
+    + N
+    + F,
+    "attributes of git and a file they are about": ATTRIBUTES + b"--- /dev/null\n+++ b/d/n\n" + NEW,
+    "attributes that move, and a file in their folder": b"diff --git a/d/.gitattributes b/d/q\nsimilarity index 100%\n"
+    b"rename from d/.gitattributes\nrename to d/q\n--- a/d/e/x\n+++ b/d/e/x\n" + F,
+    "git's own folder": b"--- /dev/null\n+++ b/.git/hooks/post-merge\n" + NEW,
+    "git's own folder further down": b"--- /dev/null\n+++ b/d/.GIT/config\n" + NEW,
+    "binary content behind a change of mode and names": D + b"old mode 100644\nnew mode 100755\n" + INDEX + N + BINARY,
+    "words in UTF-7": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES + D + INDEX + N + F,
+    "words in ISO-2022-JP": MAIL + SET % b'"ISO-2022-JP"' + b"\n\x1b(Bdiff --git a/k b/k\n" + MODES + D + INDEX + N + F,
+    "words in EBCDIC": MAIL + SET % b"IBM037" + b"\n\x84\x89\x86\x86\x40\x60\n" + N + F,
+    "words in a set that is not known here": MAIL + SET % b"x-other" + b"\n" + N + F,
+    "words in UTF-7 and no other change": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES,
+    "words in UTF-7 in a later mail": FROM + MAIL + b"\n" + N + F + FROM + MAIL + SET % b"utf-7" + ENCODED,
+    "words in UTF-7 in a part": MAIL
+    + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n'
+    + SET % b"utf-7"
+    + b"\n+AGQ-iff --git a/k b/k\n"
+    + MODES
+    + b"--q--\n"
+    + N
+    + F,
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -115,6 +144,18 @@ ENCODINGS = [
 ]
 
 
+PLAIN = [
+    ATTRIBUTES,
+    ATTRIBUTES + b"--- /dev/null\n+++ b/e/n\n" + NEW,
+    ATTRIBUTES.replace(b".gitattributes", b"my.gitattributes") + b"--- /dev/null\n+++ b/d/n\n" + NEW,
+    b"--- /dev/null\n+++ b/.github/n\n" + NEW,
+    *(
+        MAIL + SET % name + b"\nW\xf6rter.\n---\n" + D + INDEX + N + F
+        for name in (b"iso-8859-1", b"Windows-1252", b'"koi8-r"', b"GB2312", b"big5", b"us-ascii", b"utf-8", b"EUC-JP")
+    ),
+]
+
+
 def doubted(data: bytes) -> bool:
     diff = parse(data)
     assert diff.to_bytes() == data
@@ -125,6 +166,20 @@ def doubted(data: bytes) -> bool:
 @pytest.mark.parametrize("case", DOUBTFUL)
 def test_what_tools_do_differently_is_never_plain(case: str) -> None:
     assert doubted(DOUBTFUL[case])
+
+
+@pytest.mark.parametrize("data", PLAIN)
+def test_what_tools_do_alike_is_plain(data: bytes) -> None:
+    assert not doubted(data)
+
+
+def test_binary_content_behind_names_is_no_word_between_files() -> None:
+    data = D + MODES + INDEX + N + BINARY
+    diff = parse(data)
+    [file] = diff.files
+    assert file.binary
+    assert b"".join(file.trailer) == BINARY
+    assert canonical(diff).data is None
 
 
 @pytest.mark.parametrize("header", ENCODINGS)
@@ -170,6 +225,10 @@ def test_flowed_text_is_unstuffed_and_joined(sent: bytes, read: bytes) -> None:
         b"--- a/x\r\n+++ b/x\r\n" + F.replace(b"\n", b"\r\n"),
         b"*** a/x\n--- b/x\n***************\n*** 0 ****\n--- 1 ----\n! q\n",
         D + INDEX + N + F + b"@@@@ -9,3 +9,3 @@\n 9\n-10\n+ten\n 11\n",
+        ATTRIBUTES + b"--- /dev/null\n+++ b/d/n\n" + NEW,
+        b"--- /dev/null\n+++ b/.git/hooks/post-merge\n" + NEW,
+        D + MODES + b"index 1234567..89abcde 100644\n" + N + F,
+        REMOVED + ADDED + b"diff --git a/n b/m\nsimilarity index 90%\ncopy from n\ncopy to m\n",
     ],
 )
 def test_where_tools_may_differ_there_is_no_canonical_form(data: bytes) -> None:
