@@ -47,7 +47,7 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
             words = (
                 f"git am converts the words of this mail ({shortened(shown(mail.unsure.encode()))}): other lines may"
             )
-            notices.add("encoded-differs", f"{words} begin the patch then.", None, 1)
+            notices.add("character-set", f"{words} begin the patch then.", None, 1)
         if mail is None or mail.data == data:
             return _Reader(sent, notices).read()
         decoded = sent.within(mail.data)
