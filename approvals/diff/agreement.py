@@ -44,7 +44,7 @@ AMBIGUOUS: Final = frozenset(
         *("patch-reads-more", "patch-stops", "property", "submodule-log", "text-in-file", "utf-16", "word-diff"),
         *(
             "attributes",
-            "character-set",
+            "odd-mail",
             "copy-order",
             "epoch-stamp",
             "mode-lines",

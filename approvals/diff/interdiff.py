@@ -23,7 +23,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, D
 Status = Literal["unchanged", "changed", "only_old", "only_new"]
 Entry = tuple[int, bytes]  # what a line does, as a code of `structure`, and the line as a unified patch writes it
 
-_READ_IN_WORDS: Final = frozenset(("character-set", "indented-header", "stray-header", "version-word"))
+_READ_IN_WORDS: Final = frozenset(("odd-mail", "indented-header", "stray-header", "version-word"))
 SURROUNDINGS: Final = 3  # equal lines shown before and after a difference
 _WORK: Final = 3_000_000  # table cells one comparison may cost; about half a second
 

@@ -44,7 +44,7 @@ _MOST_BOUNDARIES = 5
 class DecodedMail:
     """The text `git am` works on, each mail with its own head, and what was undone to get it.
 
-    `unsure` names a character set in which other lines than those seen here may begin the patch, '' where none does.
+    `unsure` names what git may read otherwise than it is read here, a character set or the like; '' where nothing is.
     """
 
     data: bytes
@@ -71,7 +71,11 @@ class _State:
             name, _, value = line.partition(b":")
             if name.lower() not in (b"content-type", b"content-transfer-encoding"):
                 continue
-            value = _WORD.sub(_word, b" ".join(part.strip() for part in value.split(b"\n")).strip())
+            first, *more = value.split(b"\n")
+            value = b" ".join([first.rstrip(), *(part[1:].rstrip() for part in more)]).strip()
+            if b"=?" in value:  # git converts such words, and joins two of them
+                self.unsure["encoded words in its header"] = None
+            value = _WORD.sub(_word, value)
             if name.lower() == b"content-type":
                 self._take_type(value)
             else:
@@ -127,6 +131,8 @@ def _decoded(mail: bytes, used: dict[str, None], unsure: dict[str, None]) -> byt
     state.take(head)
     if not (state.boundaries or state.transfer or state.flowed or state.charset):
         return mail
+    if b"\0" in mail:  # git ends some lines there, and joins them to the next
+        unsure["NUL bytes"] = None
     gap = b"\n" if state.boundaries else b""
     return mail[:end] + gap + b"".join(_body(mail, end, state))
 
@@ -234,9 +240,9 @@ def _converted(text: bytes, state: _State) -> bytes:
     if state.in_patch:
         return text
     plain = not state.charset or _PLAIN.fullmatch(state.charset)
-    name = state.charset.decode("latin-1")[:40]
+    name = state.charset.decode("latin-1").replace("\0", "\ufffd")[:40]
     if not plain and not _LIKE_ASCII.fullmatch(state.charset):
-        state.unsure[name] = None
+        state.unsure[f"character set {name}"] = None
     found = _BREAK.search(text)
     if found is None:
         return text
@@ -250,7 +256,7 @@ def _converted(text: bytes, state: _State) -> bytes:
     try:
         converted = line.decode(state.charset.decode("ascii", "replace")).encode()
     except (LookupError, ValueError):  # git refuses the mail, or knows a set that is not known here
-        state.unsure[name] = None
+        state.unsure[f"character set {name}"] = None
         return text
     if converted == line:
         return text

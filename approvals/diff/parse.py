@@ -44,10 +44,8 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
     try:
         mail = decoded_mail(data)
         if mail is not None and mail.unsure:
-            words = (
-                f"git am converts the words of this mail ({shortened(shown(mail.unsure.encode()))}): other lines may"
-            )
-            notices.add("character-set", f"{words} begin the patch then.", None, 1)
+            words = f"git am may read another patch in this mail than is shown here, for its {mail.unsure}."
+            notices.add("odd-mail", words, None, 1)
         if mail is None or mail.data == data:
             return _Reader(sent, notices).read()
         decoded = sent.within(mail.data)

@@ -131,6 +131,13 @@ DOUBTFUL = {
     + b"--q--\n"
     + N
     + F,
+    "a NUL byte in an encoded line": MAIL
+    + b"Content-Transfer-Encoding: quoted-printable\n\ndi\0\nff --git a/k b/k\n"
+    + MODES
+    + D
+    + INDEX
+    + N
+    + F,
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -141,6 +148,9 @@ ENCODINGS = [
     b'Content-Transfer-Encoding: "quoted-printable"\n',
     b"Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: quoted-printable\n",
     b"Content-Transfer-Encoding: quoted-printable\n>From x\n",
+    b"Content-Transfer-Encoding: =?utf-8?q?quoted-?= =?utf-8?q?printable?=\n",
+    b"Content-Transfer-Encoding: =?utf-7?q?quoted+AC0-printable?=\n",
+    b"Content-Transfer-Encoding: =?utf-8 ?q?quoted=2Dprintable?=\n",
 ]
 
 
