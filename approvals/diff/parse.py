@@ -9,7 +9,7 @@ from approvals.diff.context_hunks import is_context_header, read_context
 from approvals.diff.doubts import STRAY_HEADERS
 from approvals.diff.files import finish
 from approvals.diff.git_apply import read_as_git
-from approvals.diff.gnu_patch import Section, read_as_patch
+from approvals.diff.gnu_patch import GIT_LINES, Section, read_as_patch
 from approvals.diff.headers import (
     Draft,
     is_binary_note,
@@ -174,9 +174,7 @@ class _Reader:
         self.header_from = None
         if line[0] in b"F-" and (_MAIL_START.match(line[:80]) or is_footer(self.source, position)):
             self._close_file()
-        elif line.startswith(STRAY_HEADERS) and any(file.hunks or file.header_lines for file in self.files[-1:]) | bool(
-            self.draft
-        ):
+        elif line.startswith(self._stray_headers()):
             words = "A line of a git header stands apart from its file: GNU patch may take it for the next change."
             self.notices.add("stray-header", words, None, position + 1)
         elif line.startswith(b"\\"):
@@ -189,6 +187,14 @@ class _Reader:
             words = f"Subversion properties of {name} change (mode, link or others)."
             self.notices.add("property", words, None, position + 1)
         return position + 1
+
+    def _stray_headers(self) -> tuple[bytes, ...]:
+        """Return how lines begin that GNU patch would take for the header of the file before them; `index` changes
+        nothing behind a hunk."""
+        before = self.draft or next((file for file in self.files[-1:] if file.hunks or file.header_lines), None)
+        if before is None:
+            return ()
+        return STRAY_HEADERS if before.hunks else GIT_LINES
 
     def _open(self, position: int) -> Draft:
         """Begin a file whose own header stands at `position`, taking the lines that introduce it."""

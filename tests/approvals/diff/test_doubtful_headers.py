@@ -138,6 +138,10 @@ DOUBTFUL = {
     + INDEX
     + N
     + F,
+    "an index line in words behind an empty file": b"diff --git a/e b/e\ndeleted file mode 100644\n"
+    b"index e69de29..0000000\nWords\nindex 0000000..1234567\n",
+    "an index line in words behind a new empty file": b"diff --git a/n b/n\nnew file mode 100644\n"
+    b"index 0000000..e69de29\n-- \n2.39\n\nindex 1234567..0000000\n" + D + INDEX + N + F,
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -155,6 +159,8 @@ ENCODINGS = [
 
 
 PLAIN = [
+    D + INDEX + N + F + b"\nindex 1234567..0000000\n",
+    b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n\nindexed words\n",
     ATTRIBUTES,
     ATTRIBUTES + b"--- /dev/null\n+++ b/e/n\n" + NEW,
     ATTRIBUTES.replace(b".gitattributes", b"my.gitattributes") + b"--- /dev/null\n+++ b/d/n\n" + NEW,
