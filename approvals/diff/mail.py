@@ -30,7 +30,9 @@ _WORD = re.compile(rb"=\?[^?\s]+\?([bq])\?(.*?)\?=", re.IGNORECASE)
 _MERCURIAL = re.compile(rb"# HG changeset patch\r?\n(?:# [^\n]*\n)*+")
 _MERCURIAL_HEAD = re.compile(rb"^# (?:User|Date) ", re.MULTILINE)
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-_SIGNATURE = re.compile(rb"(?m)(^-- \r?\n)")
+_SIGNATURE = re.compile(rb"(?m)(^-- (?:\r?\n|\Z))")
+_STUFFED = re.compile(rb"(?m)^ ")
+_FLOWED = re.compile(rb" (?:\r?\n|\Z)")
 _EVEN = re.compile(
     rb"(?:(?:[A-Za-z0-9+/]{4})*\r?\n)*(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?[\r\n]*"
 )
@@ -266,17 +268,12 @@ def _converted(text: bytes, state: _State) -> bytes:
 
 def _joined(body: bytes, drops_blank: bool) -> bytes:
     """Return flowed text as git am reads it: a blank before a line was put there, and a line that ends with one goes on
-    in the next, but for the line before a signature."""
-    unstuffed = re.sub(rb"(?m)^ ", b"", body)
-    return b"".join(_run_on(part, b"" if drops_blank else b" ") for part in _SIGNATURE.split(unstuffed))
-
-
-def _run_on(part: bytes, blank: bytes) -> bytes:
-    """Join the lines of a part without a signature line; its last line stays as it is."""
-    if _SIGNATURE.fullmatch(part):
-        return part
-    last = len(part) - (2 if part.endswith(b"\r\n") else part.endswith(b"\n"))
-    return part[:last].replace(b" \r\n", blank).replace(b" \n", blank) + part[last:]
+    in the next, in the line of a signature too, which itself stays as it is."""
+    blank = b"" if drops_blank else b" "
+    return b"".join(
+        part if _SIGNATURE.fullmatch(part) else _FLOWED.sub(blank, _STUFFED.sub(b"", part))
+        for part in _SIGNATURE.split(body)
+    )
 
 
 def _joined_encoded(pieces: Iterator[bytes], drops_blank: bool) -> Iterator[bytes]:
