@@ -19,10 +19,11 @@ _FROM = re.compile(rb"^From [^\n]{14,}\n", re.MULTILINE)
 _CLOCK = re.compile(rb"\d.\d\d:\d\d(\s*[+-]?\d+)?[^:]*", re.DOTALL)
 _HEADER = re.compile(rb"(?:>?From [^\n]*|[!-9;-~]*:[^\n]*)(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
 _PLAIN = re.compile(rb"utf-?8|us-ascii|ascii", re.IGNORECASE)
-# Sets in which a byte below 128 that begins a character is always itself: a line begins a patch before and after.
+# Sets in which a byte below 128 that begins a character is always itself: a line begins a patch before and after. In
+# Shift-JIS the C library of GNU has no backslash and no tilde.
 _LIKE_ASCII = re.compile(
     rb"iso-?8859-?\d+(?:-[ei])?|(?:windows-|cp)(?:125\d|874|93[26]|949|950)|koi8-[ru]|latin-?\d|tis-?620|gb-?2312|gbk"
-    rb"|gb18030|big5(?:-hkscs)?|euc-?(?:jp|kr|tw|cn)|shift[-_]jis|ks_c_5601-1987|macintosh",
+    rb"|gb18030|big5(?:-hkscs)?|euc-?(?:jp|kr|tw|cn)|ks_c_5601-1987|macintosh",
     re.IGNORECASE,
 )
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---\s*\n)", re.MULTILINE)

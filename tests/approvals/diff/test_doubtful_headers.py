@@ -120,6 +120,10 @@ DOUBTFUL = {
     "words in UTF-7": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES + D + INDEX + N + F,
     "words in ISO-2022-JP": MAIL + SET % b'"ISO-2022-JP"' + b"\n\x1b(Bdiff --git a/k b/k\n" + MODES + D + INDEX + N + F,
     "words in EBCDIC": MAIL + SET % b"IBM037" + b"\n\x84\x89\x86\x86\x40\x60\n" + N + F,
+    "a tilde in Shift-JIS": MAIL + SET % b"Shift_JIS" + b"\ndiff --git a/k~ b/k~\n" + MODES,
+    "an empty file of such a name that goes": MAIL
+    + SET % b"shift-jis"
+    + b"\ndiff --git a/k~ b/k~\ndeleted file mode 100644\nindex e69de29..0000000\n",
     "words in a set that is not known here": MAIL + SET % b"x-other" + b"\n" + N + F,
     "words in UTF-7 and no other change": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES,
     "words in UTF-7 in a later mail": FROM + MAIL + b"\n" + N + F + FROM + MAIL + SET % b"utf-7" + ENCODED,
