@@ -112,6 +112,10 @@ def _about_modes(draft: Draft) -> str:
         return "The mode lines of this file contradict each other or lack one half"
     if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
         return "A mode is not written with six digits"
+    if old and len({line[-6:] for line in lines if line.startswith((b"old mode ", b"new mode "))}) < 2:
+        return "The mode lines name one mode, which git sets and GNU patch does not"
+    if draft.git and sum(line.startswith(b"index ") for line in lines) > 1:
+        return "The index line stands twice"
     absent = [match.groups() for line in lines if draft.git and (match := _ABSENT.match(line))]
     if any((old and not added) or (new and not deleted) for old, new in absent):
         return "The index line says that the file is absent on one side, and no line about modes does"

@@ -120,6 +120,9 @@ DOUBTFUL = {
     "words in UTF-7": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES + D + INDEX + N + F,
     "words in ISO-2022-JP": MAIL + SET % b'"ISO-2022-JP"' + b"\n\x1b(Bdiff --git a/k b/k\n" + MODES + D + INDEX + N + F,
     "words in EBCDIC": MAIL + SET % b"IBM037" + b"\n\x84\x89\x86\x86\x40\x60\n" + N + F,
+    "one mode before and after": D + b"old mode 100755\nnew mode 100755\n" + N + F,
+    "two index lines": b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\nindex e69de29..e69de29\n",
+    "two index lines with a change": D + INDEX + INDEX + N + F,
     "a tilde in Shift-JIS": MAIL + SET % b"Shift_JIS" + b"\ndiff --git a/k~ b/k~\n" + MODES,
     "an empty file of such a name that goes": MAIL
     + SET % b"shift-jis"
