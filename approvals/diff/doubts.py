@@ -112,6 +112,8 @@ def _about_modes(draft: Draft) -> str:
         return "The mode lines of this file contradict each other or lack one half"
     if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
         return "A mode is not written with six digits"
+    if draft.moved and (added or deleted):
+        return "The file is moved or copied, and said to be new or deleted"
     if old and len({line[-6:] for line in lines if line.startswith((b"old mode ", b"new mode "))}) < 2:
         return "The mode lines name one mode, which git sets and GNU patch does not"
     if draft.git and sum(line.startswith(b"index ") for line in lines) > 1:

@@ -121,7 +121,10 @@ DOUBTFUL = {
     "words in ISO-2022-JP": MAIL + SET % b'"ISO-2022-JP"' + b"\n\x1b(Bdiff --git a/k b/k\n" + MODES + D + INDEX + N + F,
     "words in EBCDIC": MAIL + SET % b"IBM037" + b"\n\x84\x89\x86\x86\x40\x60\n" + N + F,
     "one mode before and after": D + b"old mode 100755\nnew mode 100755\n" + N + F,
-    "two index lines": b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\nindex e69de29..e69de29\n",
+    "a copy that is a new file": b"diff --git a/x b/n\nnew file mode 100755\ncopy from x\ncopy to n\n",
+    "a move of a file that goes": b"diff --git a/x b/n\ndeleted file mode 100644\nrename from x\nrename to n\n",
+    "two index lines": b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n"
+    b"index e69de29..e69de29\n",
     "two index lines with a change": D + INDEX + INDEX + N + F,
     "a tilde in Shift-JIS": MAIL + SET % b"Shift_JIS" + b"\ndiff --git a/k~ b/k~\n" + MODES,
     "an empty file of such a name that goes": MAIL
