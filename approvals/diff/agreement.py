@@ -1,5 +1,6 @@
 """Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings, reads no patch."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -29,9 +30,21 @@ AMBIGUOUS: Final = frozenset(
             "git-refuses",
         ),
         *("half-header", "hunk-counts", "hunk-left-out", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail"),
-        *("name-blank", "name-mismatch", "names-differ", "no-files", "no-hunks", "no-name", "only-in", "only-patch"),
+        *(
+            "name-blank",
+            "name-mismatch",
+            "names-differ",
+            "no-files",
+            "no-hunks",
+            "no-name",
+            "only-in",
+            "only-patch",
+            "own-folder",
+        ),
         *("patch-reads-more", "patch-stops", "property", "submodule-log", "text-in-file", "utf-16", "word-diff"),
         *(
+            "attributes",
+            "odd-mail",
             "copy-order",
             "epoch-stamp",
             "mode-lines",
@@ -84,6 +97,7 @@ def disagreements(
         yield from _about_places(file)
     yield from _about_depth(files)
     yield from _about_folders(files)
+    yield from _about_attributes(files)
     yield from _about_order(files)
 
 
@@ -149,6 +163,21 @@ def _about_folders(files: Sequence[File]) -> Iterator[Finding]:
             file = names[inside]
             words = f"{shortened(name)} is a file and a folder here: GNU patch refuses one of them, git does not."
             yield "order-counts", words, file.path, file.line
+
+
+def _about_attributes(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where a patch changes what git is told of its other files: line endings, character sets, filters."""
+    names = {name: file for file in files for name in (file.old_path, file.new_path) if name}
+    ordered = sorted(names)
+    for path, file in names.items():
+        folder, slash, last = path.rpartition("/")
+        if last.lower() != ".gitattributes":
+            continue
+        first = bisect_left(ordered, folder + slash)
+        there = ordered[first : first + 2]  # one is its own name
+        if len(there) > 1 and there[1].startswith(folder + slash):
+            words = f"{shortened(path)} tells git how to write other files: git apply and git am may write them with"
+            yield "attributes", f"{words} other line ends or in another form, GNU patch does not.", file.path, file.line
 
 
 def _by_folder(name: str) -> str:

@@ -13,12 +13,14 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, D
 UNSAFE: Final = frozenset(
     (
         *(
+            "attributes",
             "binary",
             "binary-absent",
             "budget",
             "colours",
             "combined-diff",
             "context-diff",
+            "copy-order",
             "empty",
             "foreign-line",
             "git-reads-more",
@@ -26,7 +28,17 @@ UNSAFE: Final = frozenset(
         *("hunk-counts", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail", "name-mismatch", "names-differ"),
         *("crlf-headers", "half-header", "no-hunks"),
         *("mode-lines", "note-place", "odd-name", "order-counts", "stray-header"),
-        *("no-files", "no-name", "nul", "only-in", "only-patch", "patch-reads-more", "path-outside", "property"),
+        *(
+            "no-files",
+            "no-name",
+            "nul",
+            "only-in",
+            "only-patch",
+            "own-folder",
+            "patch-reads-more",
+            "path-outside",
+            "property",
+        ),
         *("submodule", "submodule-log", "utf-16", "word-diff", "zero-context"),
     )
 )

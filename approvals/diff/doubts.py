@@ -100,8 +100,8 @@ def _about_modes(draft: Draft) -> str:
     lines = [without_ending(line) for line in draft.header]
     modes = {line[-6:] for line in lines if line.startswith(_MODE_LINES)}
     for line in lines:
-        if line.startswith(b"index ") and modes and line.rpartition(b" ")[2].isdigit() and line[-6:] not in modes:
-            return "The index line names another mode than the lines about modes"
+        if line.startswith(b"index ") and modes and line.rpartition(b" ")[2].isdigit():
+            return "The index line names a mode beside the lines about modes"
     if draft.git and any(line.startswith(b"index ") and not _INDEX.match(line) for line in lines):
         return "The index line is not written as git writes it"
     old, new, added, deleted = (
@@ -112,6 +112,12 @@ def _about_modes(draft: Draft) -> str:
         return "The mode lines of this file contradict each other or lack one half"
     if any(b" mode " in line and not re.search(rb" mode [0-7]{6}$", line) for line in lines):
         return "A mode is not written with six digits"
+    if draft.moved and (added or deleted):
+        return "The file is moved or copied, and said to be new or deleted"
+    if old and len({line[-6:] for line in lines if line.startswith((b"old mode ", b"new mode "))}) < 2:
+        return "The mode lines name one mode, which git sets and GNU patch does not"
+    if draft.git and sum(line.startswith(b"index ") for line in lines) > 1:
+        return "The index line stands twice"
     absent = [match.groups() for line in lines if draft.git and (match := _ABSENT.match(line))]
     if any((old and not added) or (new and not deleted) for old, new in absent):
         return "The index line says that the file is absent on one side, and no line about modes does"

@@ -9,7 +9,7 @@ from approvals.diff.doubts import doubts
 from approvals.diff.headers import SUBMODULE, SYMLINK, Draft
 from approvals.diff.invisible import has_invisible
 from approvals.diff.notices import Notices, counted, shortened
-from approvals.diff.paths import in_other_bytes, leaves_tree, shown
+from approvals.diff.paths import in_other_bytes, in_own_folder, leaves_tree, shown
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, File, Hunk
 
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
@@ -81,6 +81,10 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
     for raw in draft.raw_names():
         if leaves_tree(raw):
             yield "path-outside", f"The path {shortened(shown(raw))} is absolute or contains '..'.", line
+            break
+        if in_own_folder(shown(raw)):
+            words = f"The path {shortened(shown(raw))} leads into the folder of a version control: git refuses its own,"
+            yield "own-folder", f"{words} GNU patch writes there.", line
             break
     if any(has_invisible(shown(raw)) for raw in draft.raw_names()):
         yield "path-invisible", "The file name contains characters that cannot be seen.", line

@@ -23,6 +23,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, D
 Status = Literal["unchanged", "changed", "only_old", "only_new"]
 Entry = tuple[int, bytes]  # what a line does, as a code of `structure`, and the line as a unified patch writes it
 
+_READ_IN_WORDS: Final = frozenset(("odd-mail", "indented-header", "stray-header", "version-word"))
 SURROUNDINGS: Final = 3  # equal lines shown before and after a difference
 _WORK: Final = 3_000_000  # table cells one comparison may cost; about half a second
 
@@ -108,14 +109,18 @@ def compare(old: Diff, new: Diff) -> Comparison:
     compared = {i: _compared(*pairs[i], aligner) for i in order}
     message = _compared(words_of(old), words_of(new), aligner)
     applied = applied_in_words(old) or applied_in_words(new)
-    return Comparison(tuple(compared[i] for i in range(len(pairs))), message, applied, _read_otherwise(old, new))
+    otherwise = _read_otherwise(old, new, message.status != "unchanged")
+    return Comparison(tuple(compared[i] for i in range(len(pairs))), message, applied, otherwise)
 
 
-def _read_otherwise(old: Diff, new: Diff) -> bool:
-    """Tell whether tools disagree about a revision, and the marks, the headers or the order of the files differ."""
+def _read_otherwise(old: Diff, new: Diff, words_differ: bool) -> bool:
+    """Tell whether tools disagree about a revision, and the marks, the headers or the order of the files differ, or the
+    words where these are what tools disagree about."""
     marks = [diff.codes & AMBIGUOUS for diff in (old, new)]
     if not any(marks):
         return False
+    if words_differ and any(codes & _READ_IN_WORDS for codes in marks):
+        return True
     return marks[0] != marks[1] or _headers(old) != _headers(new) or _sent_body(old) != _sent_body(new)
 
 

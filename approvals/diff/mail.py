@@ -19,12 +19,21 @@ _FROM = re.compile(rb"^From [^\n]{14,}\n", re.MULTILINE)
 _CLOCK = re.compile(rb"\d.\d\d:\d\d(\s*[+-]?\d+)?[^:]*", re.DOTALL)
 _HEADER = re.compile(rb"(?:>?From [^\n]*|[!-9;-~]*:[^\n]*)(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
 _PLAIN = re.compile(rb"utf-?8|us-ascii|ascii", re.IGNORECASE)
+# Sets in which a byte below 128 that begins a character is always itself: a line begins a patch before and after. In
+# Shift-JIS the C library of GNU has no backslash and no tilde.
+_LIKE_ASCII = re.compile(
+    rb"iso-?8859-?\d+(?:-[ei])?|(?:windows-|cp)(?:125\d|874|93[26]|949|950)|koi8-[ru]|latin-?\d|tis-?620|gb-?2312|gbk"
+    rb"|gb18030|big5(?:-hkscs)?|euc-?(?:jp|kr|tw|cn)|ks_c_5601-1987|macintosh",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---\s*\n)", re.MULTILINE)
 _WORD = re.compile(rb"=\?[^?\s]+\?([bq])\?(.*?)\?=", re.IGNORECASE)
 _MERCURIAL = re.compile(rb"# HG changeset patch\r?\n(?:# [^\n]*\n)*+")
 _MERCURIAL_HEAD = re.compile(rb"^# (?:User|Date) ", re.MULTILINE)
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-_SIGNATURE = re.compile(rb"(?m)(^-- \r?\n)")
+_SIGNATURE = re.compile(rb"(?m)(^-- (?:\r?\n|\Z))")
+_STUFFED = re.compile(rb"(?m)^ ")
+_FLOWED = re.compile(rb" (?:\r?\n|\Z)")
 _EVEN = re.compile(
     rb"(?:(?:[A-Za-z0-9+/]{4})*\r?\n)*(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?[\r\n]*"
 )
@@ -36,10 +45,14 @@ _MOST_BOUNDARIES = 5
 
 @dataclass(frozen=True, slots=True)
 class DecodedMail:
-    """The text `git am` works on, each mail with its own head, and what was undone to get it."""
+    """The text `git am` works on, each mail with its own head, and what was undone to get it.
+
+    `unsure` names what git may read otherwise than it is read here, a character set or the like; '' where nothing is.
+    """
 
     data: bytes
     encodings: tuple[str, ...]
+    unsure: str = ""
 
 
 @dataclass(slots=True)
@@ -47,6 +60,7 @@ class _State:
     """What the header lines of a mail and of its parts have said so far."""
 
     used: dict[str, None]
+    unsure: dict[str, None]
     boundaries: list[bytes] = field(default_factory=list)
     transfer: str = ""
     flowed: bool = False
@@ -60,7 +74,11 @@ class _State:
             name, _, value = line.partition(b":")
             if name.lower() not in (b"content-type", b"content-transfer-encoding"):
                 continue
-            value = _WORD.sub(_word, b" ".join(part.strip() for part in value.split(b"\n")).strip())
+            first, *more = value.split(b"\n")
+            value = b" ".join([first.rstrip(), *(part[1:].rstrip() for part in more)]).strip()
+            if b"=?" in value:  # git converts such words, and joins two of them
+                self.unsure["encoded words in its header"] = None
+            value = _WORD.sub(_word, value)
             if name.lower() == b"content-type":
                 self._take_type(value)
             else:
@@ -82,13 +100,15 @@ def decoded_mail(data: bytes) -> DecodedMail | None:
     if b"content-t" not in data.lower():  # Content-Type, Content-Transfer-Encoding
         return None
     used: dict[str, None] = {}
+    unsure: dict[str, None] = {}
     if mercurial := _MERCURIAL.match(data):  # git am makes a mail of it
         if _MERCURIAL_HEAD.search(mercurial[0]):
             return None
-        whole = mercurial[0] + _decoded(data[mercurial.end() :], used)
+        whole = mercurial[0] + _decoded(data[mercurial.end() :], used, unsure)
     else:
-        whole = b"".join(_decoded(mail, used) for mail in _mails(data))
-    return DecodedMail(whole, tuple(used)) if used and whole != data else None
+        whole = b"".join(_decoded(mail, used, unsure) for mail in _mails(data))
+    decoded = bool(used) and whole != data
+    return DecodedMail(whole, tuple(used), ", ".join(unsure)) if decoded or unsure else None
 
 
 def _mails(data: bytes) -> list[bytes]:
@@ -106,14 +126,16 @@ def _is_from(line: bytes) -> bool:
     return clock is not None and int(clock[1] or 0) > 90
 
 
-def _decoded(mail: bytes, used: dict[str, None]) -> bytes:
+def _decoded(mail: bytes, used: dict[str, None], unsure: dict[str, None]) -> bytes:
     start = len(mail) - len(mail.lstrip())
     end = _after_head(mail, start)
     head = mail[start:end]
-    state = _State(used)
+    state = _State(used, unsure)
     state.take(head)
     if not (state.boundaries or state.transfer or state.flowed or state.charset):
         return mail
+    if b"\0" in mail:  # git ends some lines there, and joins them to the next
+        unsure["NUL bytes"] = None
     gap = b"\n" if state.boundaries else b""
     return mail[:end] + gap + b"".join(_body(mail, end, state))
 
@@ -218,11 +240,17 @@ def _attribute(value: bytes, name: bytes) -> bytes | None:
 
 def _converted(text: bytes, state: _State) -> bytes:
     """Return a part with its line that begins the patch in UTF-8: git converts the message, and that line with it."""
-    found = None if state.in_patch else _BREAK.search(text)
+    if state.in_patch:
+        return text
+    plain = not state.charset or _PLAIN.fullmatch(state.charset)
+    name = state.charset.decode("latin-1").replace("\0", "\ufffd")[:40]
+    if not plain and not _LIKE_ASCII.fullmatch(state.charset):
+        state.unsure[f"character set {name}"] = None
+    found = _BREAK.search(text)
     if found is None:
         return text
     state.in_patch = True
-    if not state.charset or _PLAIN.fullmatch(state.charset):
+    if plain:
         return text
     end = _next_line(text, found.start())
     line = text[found.start() : end]
@@ -230,27 +258,23 @@ def _converted(text: bytes, state: _State) -> bytes:
         raise BudgetSpent
     try:
         converted = line.decode(state.charset.decode("ascii", "replace")).encode()
-    except (LookupError, ValueError):  # git knows no such set either, or refuses the mail
+    except (LookupError, ValueError):  # git refuses the mail, or knows a set that is not known here
+        state.unsure[f"character set {name}"] = None
         return text
     if converted == line:
         return text
-    state.used[f"character set {state.charset.decode('latin-1')[:40]}"] = None
+    state.used[f"character set {name}"] = None
     return text[: found.start()] + converted + text[end:]
 
 
 def _joined(body: bytes, drops_blank: bool) -> bytes:
     """Return flowed text as git am reads it: a blank before a line was put there, and a line that ends with one goes on
-    in the next, but for the line before a signature."""
-    unstuffed = re.sub(rb"(?m)^ ", b"", body)
-    return b"".join(_run_on(part, b"" if drops_blank else b" ") for part in _SIGNATURE.split(unstuffed))
-
-
-def _run_on(part: bytes, blank: bytes) -> bytes:
-    """Join the lines of a part without a signature line; its last line stays as it is."""
-    if _SIGNATURE.fullmatch(part):
-        return part
-    last = len(part) - (2 if part.endswith(b"\r\n") else part.endswith(b"\n"))
-    return part[:last].replace(b" \r\n", blank).replace(b" \n", blank) + part[last:]
+    in the next, in the line of a signature too, which itself stays as it is."""
+    blank = b"" if drops_blank else b" "
+    return b"".join(
+        part if _SIGNATURE.fullmatch(part) else _FLOWED.sub(blank, _STUFFED.sub(b"", part))
+        for part in _SIGNATURE.split(body)
+    )
 
 
 def _joined_encoded(pieces: Iterator[bytes], drops_blank: bool) -> Iterator[bytes]:

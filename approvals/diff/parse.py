@@ -9,7 +9,7 @@ from approvals.diff.context_hunks import is_context_header, read_context
 from approvals.diff.doubts import STRAY_HEADERS
 from approvals.diff.files import finish
 from approvals.diff.git_apply import read_as_git
-from approvals.diff.gnu_patch import Section, read_as_patch
+from approvals.diff.gnu_patch import GIT_LINES, Section, read_as_patch
 from approvals.diff.headers import (
     Draft,
     is_binary_note,
@@ -43,7 +43,10 @@ def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
     sent = Source(data, budget_seconds)
     try:
         mail = decoded_mail(data)
-        if mail is None:
+        if mail is not None and mail.unsure:
+            words = f"git am may read another patch in this mail than is shown here, for its {mail.unsure}."
+            notices.add("odd-mail", words, None, 1)
+        if mail is None or mail.data == data:
             return _Reader(sent, notices).read()
         decoded = sent.within(mail.data)
         return as_sent(_Reader(decoded, notices).read(), sent, decoded, mail.encodings, notices)
@@ -171,9 +174,7 @@ class _Reader:
         self.header_from = None
         if line[0] in b"F-" and (_MAIL_START.match(line[:80]) or is_footer(self.source, position)):
             self._close_file()
-        elif line.startswith(STRAY_HEADERS) and any(file.hunks or file.header_lines for file in self.files[-1:]) | bool(
-            self.draft
-        ):
+        elif line.startswith(self._stray_headers()):
             words = "A line of a git header stands apart from its file: GNU patch may take it for the next change."
             self.notices.add("stray-header", words, None, position + 1)
         elif line.startswith(b"\\"):
@@ -186,6 +187,14 @@ class _Reader:
             words = f"Subversion properties of {name} change (mode, link or others)."
             self.notices.add("property", words, None, position + 1)
         return position + 1
+
+    def _stray_headers(self) -> tuple[bytes, ...]:
+        """Return how lines begin that GNU patch would take for the header of the file before them; `index` changes
+        nothing behind a hunk."""
+        before = self.draft or next((file for file in self.files[-1:] if file.hunks or file.header_lines), None)
+        if before is None:
+            return ()
+        return STRAY_HEADERS if before.hunks else GIT_LINES
 
     def _open(self, position: int) -> Draft:
         """Begin a file whose own header stands at `position`, taking the lines that introduce it."""
@@ -203,9 +212,7 @@ class _Reader:
         position = read_git_header(self.source, position, draft)
         if self.source.at(position).startswith((b"--- ", b"+++ ")):
             position = read_names(self.source, position, draft)
-        else:
-            position = read_binary(self.source, position, draft)
-        self.text_from = position
+        self.text_from = position = read_binary(self.source, position, draft)
         return position
 
     def _named_file(self, position: int) -> int:

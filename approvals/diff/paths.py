@@ -118,6 +118,13 @@ def leaves_tree(raw: bytes) -> bool:
     return raw.startswith((b"/", b"\\")) or _DRIVE.match(raw) is not None or b".." in re.split(rb"[/\\]", raw)
 
 
+def in_own_folder(path: str) -> bool:
+    """Tell whether a path leads into the folder a version control keeps for itself, whatever a file system makes of
+    capitals, of dots at the end and of characters that cannot be seen (CVE-2014-9390)."""
+    parts = re.split(r"[/\\]", INVISIBLE.sub("", path))
+    return any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts)
+
+
 def shown_prefix(old: bytes, new: bytes) -> tuple[bytes, bytes] | None:
     """Return the first folders of two names that differ in nothing else."""
     (first, _, old_rest), (second, _, new_rest) = old.partition(b"/"), new.partition(b"/")
@@ -141,7 +148,7 @@ def unusual(path: str) -> Iterator[str]:
     parts = INVISIBLE.sub("", path).replace("\\", "/").split("/")  # HFS+ ignores invisible characters in names
     if leaves_tree(path.encode()):
         yield "The path is absolute or contains '..': it may lead out of the folder of the patch."
-    if any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts):
+    if in_own_folder(path):
         yield "The path leads into the version control's own folder (CVE-2014-9390)."
     if any(part != part.strip() or (part.endswith(".") and part.strip(".")) for part in parts):
         yield "A part of the path begins or ends with a blank or ends with a dot, which some systems drop."

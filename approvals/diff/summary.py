@@ -16,6 +16,7 @@ MARK_TITLES: Final = {**HOSTILE_TITLES, **SCOPE_TITLES}
 
 UNUSUAL: Final = {
     "path-outside": "a path that leaves the tree",
+    "own-folder": "a path into the folder of a version control",
     "symlink": "a symbolic link",
     "submodule": "a submodule",
     "submodule-log": "a submodule",

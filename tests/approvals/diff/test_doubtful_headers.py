@@ -16,6 +16,11 @@ GONE = b"@@ -1,2 +0,0 @@\n-1\n-2\n"
 ADDED = b"diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n--- /dev/null\n+++ b/n\n" + NEW
 REMOVED = b"diff --git a/n b/n\ndeleted file mode 100644\n--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n"
 MAIL = b"From: A <a@b.example>\nSubject: s\n"
+FROM = b"From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+SET = b"Content-Type: text/plain; charset=%b\n"
+MODES = b"old mode 100644\nnew mode 100755\n"
+BINARY = b"GIT binary patch\nliteral 2\nJcmezWFPedf0RRC00ssI2\n\n"
+ATTRIBUTES = b"--- a/d/.gitattributes\n+++ b/d/.gitattributes\n" + F
 ENCODED = b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y=3Db\n"
 
 DOUBTFUL = {
@@ -102,6 +107,51 @@ DOUBTFUL = {
     "CRLF in a mail with other headers first": b"X-A: 1\nX-B: 2\nX-C: 3\n"
     + MAIL
     + b"\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+y\r\n",
+    "an index line with a mode beside a change of mode": D
+    + b"old mode 100644\nnew mode 100755\nindex 1234567..89abcde 100644\n"
+    + N
+    + F,
+    "attributes of git and a file they are about": ATTRIBUTES + b"--- /dev/null\n+++ b/d/n\n" + NEW,
+    "attributes that move, and a file in their folder": b"diff --git a/d/.gitattributes b/d/q\nsimilarity index 100%\n"
+    b"rename from d/.gitattributes\nrename to d/q\n--- a/d/e/x\n+++ b/d/e/x\n" + F,
+    "git's own folder": b"--- /dev/null\n+++ b/.git/hooks/post-merge\n" + NEW,
+    "git's own folder further down": b"--- /dev/null\n+++ b/d/.GIT/config\n" + NEW,
+    "binary content behind a change of mode and names": D + b"old mode 100644\nnew mode 100755\n" + INDEX + N + BINARY,
+    "words in UTF-7": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES + D + INDEX + N + F,
+    "words in ISO-2022-JP": MAIL + SET % b'"ISO-2022-JP"' + b"\n\x1b(Bdiff --git a/k b/k\n" + MODES + D + INDEX + N + F,
+    "words in EBCDIC": MAIL + SET % b"IBM037" + b"\n\x84\x89\x86\x86\x40\x60\n" + N + F,
+    "one mode before and after": D + b"old mode 100755\nnew mode 100755\n" + N + F,
+    "a copy that is a new file": b"diff --git a/x b/n\nnew file mode 100755\ncopy from x\ncopy to n\n",
+    "a move of a file that goes": b"diff --git a/x b/n\ndeleted file mode 100644\nrename from x\nrename to n\n",
+    "two index lines": b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n"
+    b"index e69de29..e69de29\n",
+    "two index lines with a change": D + INDEX + INDEX + N + F,
+    "a tilde in Shift-JIS": MAIL + SET % b"Shift_JIS" + b"\ndiff --git a/k~ b/k~\n" + MODES,
+    "an empty file of such a name that goes": MAIL
+    + SET % b"shift-jis"
+    + b"\ndiff --git a/k~ b/k~\ndeleted file mode 100644\nindex e69de29..0000000\n",
+    "words in a set that is not known here": MAIL + SET % b"x-other" + b"\n" + N + F,
+    "words in UTF-7 and no other change": MAIL + SET % b"utf-7" + b"\n+AGQ-iff --git a/k b/k\n" + MODES,
+    "words in UTF-7 in a later mail": FROM + MAIL + b"\n" + N + F + FROM + MAIL + SET % b"utf-7" + ENCODED,
+    "words in UTF-7 in a part": MAIL
+    + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n'
+    + SET % b"utf-7"
+    + b"\n+AGQ-iff --git a/k b/k\n"
+    + MODES
+    + b"--q--\n"
+    + N
+    + F,
+    "a NUL byte in an encoded line": MAIL
+    + b"Content-Transfer-Encoding: quoted-printable\n\ndi\0\nff --git a/k b/k\n"
+    + MODES
+    + D
+    + INDEX
+    + N
+    + F,
+    "an index line in words behind an empty file": b"diff --git a/e b/e\ndeleted file mode 100644\n"
+    b"index e69de29..0000000\nWords\nindex 0000000..1234567\n",
+    "an index line in words behind a new empty file": b"diff --git a/n b/n\nnew file mode 100644\n"
+    b"index 0000000..e69de29\n-- \n2.39\n\nindex 1234567..0000000\n" + D + INDEX + N + F,
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -112,6 +162,23 @@ ENCODINGS = [
     b'Content-Transfer-Encoding: "quoted-printable"\n',
     b"Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: quoted-printable\n",
     b"Content-Transfer-Encoding: quoted-printable\n>From x\n",
+    b"Content-Transfer-Encoding: =?utf-8?q?quoted-?= =?utf-8?q?printable?=\n",
+    b"Content-Transfer-Encoding: =?utf-7?q?quoted+AC0-printable?=\n",
+    b"Content-Transfer-Encoding: =?utf-8 ?q?quoted=2Dprintable?=\n",
+]
+
+
+PLAIN = [
+    D + INDEX + N + F + b"\nindex 1234567..0000000\n",
+    b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n\nindexed words\n",
+    ATTRIBUTES,
+    ATTRIBUTES + b"--- /dev/null\n+++ b/e/n\n" + NEW,
+    ATTRIBUTES.replace(b".gitattributes", b"my.gitattributes") + b"--- /dev/null\n+++ b/d/n\n" + NEW,
+    b"--- /dev/null\n+++ b/.github/n\n" + NEW,
+    *(
+        MAIL + SET % name + b"\nW\xf6rter.\n---\n" + D + INDEX + N + F
+        for name in (b"iso-8859-1", b"Windows-1252", b'"koi8-r"', b"GB2312", b"big5", b"us-ascii", b"utf-8", b"EUC-JP")
+    ),
 ]
 
 
@@ -125,6 +192,20 @@ def doubted(data: bytes) -> bool:
 @pytest.mark.parametrize("case", DOUBTFUL)
 def test_what_tools_do_differently_is_never_plain(case: str) -> None:
     assert doubted(DOUBTFUL[case])
+
+
+@pytest.mark.parametrize("data", PLAIN)
+def test_what_tools_do_alike_is_plain(data: bytes) -> None:
+    assert not doubted(data)
+
+
+def test_binary_content_behind_names_is_no_word_between_files() -> None:
+    data = D + MODES + INDEX + N + BINARY
+    diff = parse(data)
+    [file] = diff.files
+    assert file.binary
+    assert b"".join(file.trailer) == BINARY
+    assert canonical(diff).data is None
 
 
 @pytest.mark.parametrize("header", ENCODINGS)
@@ -150,7 +231,13 @@ def test_flowed_lines_are_joined_as_git_am_joins_them() -> None:
         (b"a \nb \nc\n", b"a b c\n"),
         (b" a\n  b\n", b"a\n b\n"),
         (b"a \r\nb\r\n", b"a b\r\n"),
-        (b"a \n-- \nb\n", b"a \n-- \nb\n"),
+        (b"a \n-- \nb\n", b"a -- \nb\n"),
+        (b" -- \nb\n", b"-- b\n"),
+        (b"a \n -- \nb\n", b"a -- b\n"),
+        (b"a\n-- \n b\n", b"a\n-- \nb\n"),
+        (b"a \r\n\nb\n", b"a \nb\n"),
+        (b"a \n", b"a "),
+        (b"-- ", b"-- "),
         (b"-- \nb\n", b"-- \nb\n"),
         (b" \nb\n", b"\nb\n"),
         (b"a \n b\n", b"a b\n"),
@@ -170,6 +257,10 @@ def test_flowed_text_is_unstuffed_and_joined(sent: bytes, read: bytes) -> None:
         b"--- a/x\r\n+++ b/x\r\n" + F.replace(b"\n", b"\r\n"),
         b"*** a/x\n--- b/x\n***************\n*** 0 ****\n--- 1 ----\n! q\n",
         D + INDEX + N + F + b"@@@@ -9,3 +9,3 @@\n 9\n-10\n+ten\n 11\n",
+        ATTRIBUTES + b"--- /dev/null\n+++ b/d/n\n" + NEW,
+        b"--- /dev/null\n+++ b/.git/hooks/post-merge\n" + NEW,
+        D + MODES + b"index 1234567..89abcde 100644\n" + N + F,
+        REMOVED + ADDED + b"diff --git a/n b/m\nsimilarity index 90%\ncopy from n\ncopy to m\n",
     ],
 )
 def test_where_tools_may_differ_there_is_no_canonical_form(data: bytes) -> None:

@@ -38,6 +38,7 @@ diff --git a/x.c b/x.c
 """
 OTHER = b"--- a/y.c\n+++ b/y.c\n@@ -1 +1 @@\n-a\n+b\n"
 HEADED = b"diff --git a/y.c b/y.c\n" + OTHER
+UTF7 = b"From: a@b.example\nContent-Type: text/plain; charset=utf-7\n\n%b\n---\n"
 COPY = b"diff --git a/y.c b/z.c\nsimilarity index 100%\ncopy from y.c\ncopy to z.c\n"
 
 
@@ -326,6 +327,8 @@ def test_real_patches_renumbered_are_unchanged_and_edited_show_the_edit(name: st
         (b"--- a/d/x\n+++ b/d/x\n@@ -1 +1 @@\n-a\n+b\n", b"--- d/x\n+++ d/x\n@@ -1 +1 @@\n-a\n+b\n"),
         (OTHER, OTHER.replace(b"/y.c\n", b"/y.c\r\n")),
         (COPY + HEADED, HEADED + COPY),
+        (UTF7 % b"+AGQ-iff --git a/k b/k\nnew mode 100755" + HEADED, UTF7 % b"Words" + HEADED),
+        (HEADED + b"\nnew file mode 100644\n" + OTHER, HEADED + b"\ndeleted file mode 100644\n" + OTHER),
     ],
 )
 def test_revisions_whose_headers_tools_read_otherwise_are_not_said_to_be_the_same(old: bytes, new: bytes) -> None:

@@ -33,6 +33,11 @@ MAILS = {
     + b"--o--\n"
     + CHANGE,
     "a part without an empty line": HEAD + b"Content-Type: multipart/mixed; boundary=q\n\n--q\nwords\n" + CHANGE,
+    "a folded boundary with two blanks": HEAD
+    + b'Content-Type: multipart/mixed; boundary="q\n  z"\n\n--q z\n\nm\n--q  z\n'
+    + b"Content-Transfer-Encoding: base64\n\n"
+    + ENCODED
+    + b"--q  z--\n",
     "an encoded word for an encoding": HEAD + b"Content-Transfer-Encoding: =?utf-8?q?base64?=\n\n" + ENCODED,
     "an equals sign before an escape": HEAD
     + b"Content-Transfer-Encoding: quoted-printable\n\nm\n"
