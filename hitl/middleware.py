@@ -23,14 +23,15 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from ninja.errors import AuthenticationError
 
-from approvals import sessions
+from approvals.accounts import sessions
+from approvals.accounts.services import access
 from approvals.actors import person_actor
 from approvals.api import caller
 from approvals.api.problems import invalid, problem, refused
 from approvals.errors import NotAllowed, Refusal
 from approvals.models import User
 from approvals.queries.people import second_factors
-from approvals.services import access, idempotency
+from approvals.services import idempotency
 from approvals.views.errors import database_away
 from hitl import ops
 from hitl.bodies import BROKEN_OFF, MACHINE_PATHS
@@ -279,7 +280,7 @@ class SecondFactorMiddleware:
     """With SECOND_FACTOR_REQUIRED, let people who have no second factor reach nothing but their account, to add one.
 
     Of who comes from the provider its word counts, where it says that it asked for two. Tokens are made with a factor
-    at hand (`views.mine.issue_token`).
+    at hand (`accounts.views.account_page`).
     """
 
     def __init__(self, get_response: Handler) -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from approvals.accounts.services import access
 from approvals.api import gate_documents
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
@@ -26,7 +27,7 @@ from approvals.models import (
     User,
     Verdict,
 )
-from approvals.services import access, bypasses, policies, reviews
+from approvals.services import bypasses, policies, reviews
 from approvals.services.bypasses import Target
 from approvals.services.intake import submit
 from audit.log import Actor

@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from approvals.accounts.services import access
 from approvals.errors import Invalid
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
 from approvals.permissions import CHANGE_APITOKEN
-from approvals.services import access, second_person, trust
+from approvals.services import second_person, trust
 
 from .asking import check, reason_field, say_it_waits
 from .kinds import Kept, acting, signed_in

@@ -8,8 +8,9 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from approvals.accounts.services import access, rights
 from approvals.queries.deciders import is_asked_for, permission_rows, permissions_of, spelled
-from approvals.services import access, rights, second_person
+from approvals.services import second_person
 from approvals.services.defaults import GROUPS
 
 from .asking import WAITS, ask, changed, check, reason_field

@@ -1,7 +1,7 @@
 """Users in the admin: every change with its entry, nobody their own rights, nobody's password, nothing deleted.
 
 What adds deciders waits on the Policies page for a second person; the rest of the form is saved at once. What changes
-how somebody signs in holds their account (`services.recovery`).
+how somebody signs in holds their account (`accounts.services.recovery`).
 """
 
 from functools import partial
@@ -15,11 +15,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 
+from approvals.accounts.services import access, identity, owners, recovery, rights
 from approvals.models import User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import rights_of
 from approvals.queries.people import why_not_a_name
-from approvals.services import access, identity, owners, recovery, rights, second_person
+from approvals.services import second_person
 
 from . import links
 from .asking import WAITS, ask, changed, check, reason_field

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from approvals.services import access
+from approvals.accounts.services import access
 
 from .kinds import acting, signed_in
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals.accounts.services.owners import demand_own
 from approvals.diff.parse import parse, unread
 from approvals.diff.positions import wrong_place
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
@@ -43,7 +44,6 @@ from audit.log import Actor, NewEntry, record, record_all
 from . import bypasses
 from .ending import DECISION_FOR_VERDICT, commitment, end, locked, policy_ref, subject
 from .insertion import insert
-from .owners import demand_own
 from .reasons import check_reason
 from .refusals import audit_decision_refusal
 

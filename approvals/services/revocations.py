@@ -9,6 +9,7 @@ from uuid import UUID
 import uuid6
 from django.db import transaction
 
+from approvals.accounts.services.owners import demand_own
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import Acknowledgement, ApiToken, Decision, Revocation, Status, Text, TokenKind, User
 from approvals.permissions import LEAD_DECISION
@@ -17,7 +18,6 @@ from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since
 from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
-from .owners import demand_own
 from .reasons import check_reason
 from .reviews import find_locked
 

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
+from approvals.accounts.services import access, owners, rights
+from approvals.accounts.services.rights import PendingChange
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
 from approvals.models import ApiToken, Policy, Producer, Proposal, Text, TokenKind, User
 from approvals.permissions import ADD_GROUP, CHANGE_GROUP, CHANGE_POLICY, CHANGE_USER
@@ -17,11 +19,10 @@ from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
 from audit.log import Actor, Subject, record
 
-from . import access, killswitch, owners, policies, rights, trust
+from . import killswitch, policies, trust
 from .ending import commitment
 from .reasons import check_reason
 from .refusals import audit_refusal
-from .rights import PendingChange
 
 TARGET_MODELS = {"policy_id": Policy, "person_id": User, "group_id": Group, "producer_id": Producer}
 ANOTHER_IS_OPEN = "Another change of this waits for a second person. Nothing was changed."

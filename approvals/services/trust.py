@@ -8,11 +8,10 @@ from typing import Any
 import rfc8785
 from django.conf import settings
 
+from approvals.accounts.services import access
+from approvals.accounts.services.rights import NO_PENDING_CHANGE, PendingChange
 from approvals.models import Producer
 from audit.log import Actor
-
-from . import access
-from .rights import NO_PENDING_CHANGE, PendingChange
 
 EVIDENCE = {"trusted_for_ml": "ML predictions", "trusted_for_wargaming": "wargaming results"}
 """The columns of trust, and the evidence that counts because of them."""

@@ -8,6 +8,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.sessions import proof_times
+from approvals.accounts.views import confirm
 from approvals.errors import Conflict, NotFound
 from approvals.forms import PERIODS
 from approvals.models import Category, Comment, Decision, PatchView, Status, User
@@ -18,10 +20,9 @@ from approvals.queries import evidence, revocable, same_lines
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.queue import COUNT_LIMIT, shown_count
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
-from approvals.sessions import proof_times
 
-from . import confirm, gate, list_navigation
 from . import diff as diffs
+from . import gate, list_navigation
 from .access import reader_of, user_of
 from .panel import panel
 

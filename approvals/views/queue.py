@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from approvals.accounts.sessions import pop_view_name
 from approvals.forms import PRIORITIES, QueueForm
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import Reviewer
@@ -17,7 +18,6 @@ from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
 from approvals.queries.same_lines import with_alike
 from approvals.queries.workbench import saved_views
-from approvals.sessions import pop_view_name
 
 from .access import user_of, varies, viewers
 from .links import page_urls, queue_address, with_parameters

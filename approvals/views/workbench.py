@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from approvals.accounts.sessions import save_view_name
 from approvals.errors import Conflict, NotFound, Refusal
 from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
 from approvals.services import workbench
-from approvals.sessions import save_view_name
 
 from . import list_navigation
 from .access import user_of, viewers

@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
+from approvals.accounts.services.access import ensure_producer
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Policy, Producer
 from approvals.services import policies
-from approvals.services.access import ensure_producer
 from approvals.services.intake import submit
 
 from . import documents

@@ -11,22 +11,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import access, guessing, identity, owners, rights
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import ApiToken, Channel, Decision, FeedEntry, PatchView, Policy, Priority, User, Verdict
 from approvals.queries import revocable
 from approvals.services import (
     absence,
-    access,
     bypasses,
-    guessing,
-    identity,
     killswitch,
     lifecycle,
-    owners,
     policies,
     reviews,
     revocations,
-    rights,
     second_person,
     timers,
 )

@@ -9,9 +9,10 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
+from approvals.accounts.services import access, owners, recovery
 from approvals.errors import Conflict
 from approvals.models import Producer, Proposal, Text, User
-from approvals.services import access, owners, recovery, second_person
+from approvals.services import second_person
 from audit.models import Entry
 from tests.cast import PASSWORD, SYSTEM, actor_for
 from tests.plain_sql import as_the_role, execute, refused

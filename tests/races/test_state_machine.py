@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from approvals.accounts.services import access
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Policy, Review, Status, User, Verdict
-from approvals.services import access, killswitch, lifecycle, policies, reviews, timers
+from approvals.services import killswitch, lifecycle, policies, reviews, timers
 from approvals.services.dispatch import dispatch
 from approvals.services.intake import submit
 from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document, one_person_enough, trust

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from approvals.accounts.services import access
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
@@ -26,7 +27,7 @@ from approvals.demo.steps import Act, Arrival, Asking, Cancellation, Escalation,
 from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Patch, PatchKind, Producer, Status, User
 from approvals.models import Verdict as Word
-from approvals.services import access, lifecycle, reviews, second_person, timers
+from approvals.services import lifecycle, reviews, second_person, timers
 from approvals.services.intake import Submission, SubmissionResult, submit_all
 from audit.log import Actor
 from audit.models import ActorKind

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import access
 from approvals.models import ApiToken, Decision, Policy, Status
 from approvals.policy.loosening import loosens
-from approvals.services import access
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, actor_for, proved, republish
 from tests.html import one_line

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import access, guessing
 from approvals.errors import TooMany
 from approvals.models import Attempt
-from approvals.services import access, guessing
 from audit.log import Actor
 from audit.models import ActorKind, Entry
 from audit.types import summary

@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from approvals.accounts.services import access, owners
 from approvals.errors import Invalid, NotAllowed
 from approvals.models import ApiToken, Producer, Proposal, TokenKind
-from approvals.services import access, owners, second_person
+from approvals.services import second_person
 from audit.models import Entry
 from tests.cast import EVIDENCE, SYSTEM, Api, actor_for, document, one_person_enough, trust
 

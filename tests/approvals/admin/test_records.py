@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from approvals.accounts.services import access
 from approvals.admin.kinds import Kept, Record
 from approvals.models import (
     Acknowledgement,
@@ -29,7 +30,7 @@ from approvals.models import (
     User,
 )
 from approvals.policy.term_table import TERMS
-from approvals.services import absence, access, bypasses, lifecycle, policies, reviews, revocations
+from approvals.services import absence, bypasses, lifecycle, policies, reviews, revocations
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry

@@ -16,19 +16,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import access, identity, owners, recovery
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import Bypass, Decision, Delegation, Proposal, Review, Status, Text, TokenKind, User
-from approvals.services import (
-    absence,
-    access,
-    bypasses,
-    identity,
-    killswitch,
-    lifecycle,
-    owners,
-    recovery,
-    second_person,
-)
+from approvals.services import absence, bypasses, killswitch, lifecycle, second_person
 from audit.models import Entry
 from hitl.logs import JsonFormatter, TextFormatter
 from tests.cast import PASSWORD, actor_for, proved

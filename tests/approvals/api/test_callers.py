@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from approvals.accounts.services import access
 from approvals.api import caller
 from approvals.api.caller import BURST, Bucket
 from approvals.errors import TooMany
 from approvals.models import Decision
-from approvals.services import access
 from tests.cast import SYSTEM, Api, document
 
 PENDING = "/hitl/patches/pending"

@@ -23,11 +23,12 @@ from django.utils import timezone
 
 from approvals.actors import nobody, person_actor, provider
 from approvals.errors import NotAllowed
-from approvals.openid import fetching, id_token
-from approvals.openid.faults import ProviderFault
-from approvals.openid.provider import SingleSignOn
-from approvals.services import access, identity
-from approvals.sessions import carry_drafts, methods, remember_provider, restore_drafts
+
+from .openid import fetching, id_token
+from .openid.faults import ProviderFault
+from .openid.provider import SingleSignOn
+from .services import access, identity
+from .sessions import carry_drafts, methods, remember_provider, restore_drafts
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ from django.utils.http import base36_to_int, int_to_base36
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import User
 from approvals.queries.people import comes_from_provider
+from approvals.services import second_person
 from audit.log import Actor
 
-from . import access, identity, owners, second_person
+from . import access, identity, owners
 
 LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
 SHAPE = "hitl_{pk:0>8}_{secret}"
@@ -24,7 +25,7 @@ SHAPE = "hitl_{pk:0>8}_{secret}"
 class Links(PasswordResetTokenGenerator):
     """Django's links, which end at a new password or a sign-in; here also when the account is held or switched off."""
 
-    key_salt = "approvals.services.recovery.Links"
+    key_salt = "approvals.services.recovery.Links"  # as it was when links were sent that still hold
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         return f"{super()._make_hash_value(user, timestamp)}{user.held_since}{user.is_active}"

@@ -14,13 +14,12 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from approvals.accounts.services import access, guessing
 from approvals.actors import nobody, person_actor
 from approvals.errors import TooMany
 from approvals.models import Theme, User
 from approvals.queries.people import account_of
-from approvals.services import access, guessing
-
-from .access import way_back
+from approvals.views.access import way_back
 
 YEAR = 365 * 24 * 3600
 

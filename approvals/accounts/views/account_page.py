@@ -13,15 +13,15 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from approvals.accounts.services import access, identity, owners
+from approvals.accounts.sessions import authenticated_at, is_factor_fresh, is_fresh
 from approvals.actors import person_actor
 from approvals.errors import Invalid, NotAllowed, Refusal
 from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
-from approvals.services import access, identity, owners
-from approvals.sessions import authenticated_at, is_factor_fresh, is_fresh
+from approvals.views.access import user_of
 
-from .access import user_of
 from .confirm import by_factor
 from .sign_in import signed_out
 

@@ -17,12 +17,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import access, guessing, identity
+from approvals.accounts.sessions import factor_at, is_factor_fresh, is_fresh, remember_factor, renew_key
 from approvals.actors import person_actor
 from approvals.errors import TooMany
 from approvals.models import User
 from approvals.queries.people import second_factors
-from approvals.services import access, guessing, identity
-from approvals.sessions import factor_at, is_factor_fresh, is_fresh, remember_factor, renew_key
 
 from .confirm import by_factor
 
