@@ -181,7 +181,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
             access.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
         if ways and user.pk != signed_in(request).pk:
             why = form.cleaned_data.get("reason", "")
-            recovery.touched(user, ways, reason=why, user=signed_in(request), **acting(request))
+            recovery.hold_and_sign_out(user, ways, reason=why, user=signed_in(request), **acting(request))
         ask(self, request, form, waits)
 
     def get_urls(self) -> list[Any]:

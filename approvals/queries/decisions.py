@@ -120,7 +120,7 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     return decision  # type: ignore[no-any-return]
 
 
-def ours_of(decision_id: str, asker: Producer | None = None) -> UUID:
+def decision_id_of(decision_id: str, asker: Producer | None = None) -> UUID:
     """Return our id of a decision, by our id or by a producer's alias. Raise as `by_id` does."""
     own_id = as_uuid(decision_id)
     if own_id and query_prepared("select from approvals_decision where decision_id = %s", [own_id]):

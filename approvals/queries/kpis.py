@@ -39,7 +39,7 @@ def queue_kpis(now: datetime) -> list[Tile]:
     """
     queue = Waiting.objects.all()
     late = counted(queue.filter(sla_due_at__lte=now))
-    month = kept_month(now) or count_month(now)
+    month = month_snapshot(now) or count_month(now)
     before, course = month.get("before", {}), month.get("course", {})
 
     def month_tile(make: Callable[..., Tile], label: str, name: str, kind: str) -> Tile:
@@ -57,7 +57,7 @@ def queue_kpis(now: datetime) -> list[Tile]:
     ]
 
 
-def kept_month(now: datetime) -> dict[str, Any] | None:
+def month_snapshot(now: datetime) -> dict[str, Any] | None:
     """Return the worker's snapshot of the last 30 days, or None if there is no recent one."""
     snapshot = KeyFigures.objects.filter(name=MONTH, counted_at__gte=now - FRESH).first()
     return snapshot.value if snapshot else None
@@ -68,7 +68,7 @@ def count_month(now: datetime) -> dict[str, Any]:
     return _month_kpis(now - DAYS, now, now)
 
 
-def count_course(now: datetime) -> dict[str, Any]:
+def count_trends(now: datetime) -> dict[str, Any]:
     """Compute the tiles' trends (the 30 days before, the last 30 and the last day in steps); for the worker."""
     step = DAYS / STEPS
     parts = [_month_kpis(now - DAYS + step * part, now - DAYS + step * (part + 1), now) for part in range(STEPS)]

@@ -244,9 +244,9 @@ def _review(
         read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not context.opened else (),
     )
     bypass_grant = grant(bypass, decision) if bypass else None
-    if sentence := refusal(decision_facts(decision, context.live, bypass_grant), context.person, intent, now):
+    if sentence := refusal(decision_facts(decision, context.live, bypass_grant), context.reviewer, intent, now):
         raise _as_error(sentence, decision)
-    absent = absent_of(context.person, intent)
+    absent = absent_of(context.reviewer, intent)
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None

@@ -127,8 +127,8 @@ def _after(alice, lena, make_patch, approve, token_for):
     revocations.acknowledge(approved.decision_id, position, token=token, actor=SYSTEM, now=timezone.now())
     wanted = revocable.Approvals(reviewer=alice.pk)
     found = revocable.listed(wanted)
-    looked = revocations.Looked(found.digest, len(found.keys), timezone.now())
-    revocations.revoke_all(wanted, WORDS, looked=looked, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
+    shown = revocations.ShownApprovals(found.digest, len(found.keys), timezone.now())
+    revocations.revoke_all(wanted, WORDS, shown=shown, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
 
 
 def _machines(producer, make_patch, make_gate, alice, lena, luis, root):

@@ -18,7 +18,7 @@ from audit.log import Actor
 from . import access, identity, owners
 
 LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
-SHAPE = "hitl_{pk:0>8}_{secret}"
+LINK_FORMAT = "hitl_{pk:0>8}_{secret}"
 """Has the form of an API token, so that logs leave it out (`hitl.logs`)."""
 
 
@@ -46,8 +46,8 @@ def send_link(person: User, *, reason: str, user: User, actor: Actor, now: datet
             raise Conflict("This account is switched off. Nothing was sent.")
         if comes_from_provider(account):
             raise NotAllowed("They sign in at the single sign-on provider, which has their password. Nothing was sent.")
-        touched(account, [LINK], reason=reason, user=user, actor=actor, now=now)
-    return SHAPE.format(pk=int_to_base36(account.pk), secret=links.make_token(account))
+        hold_and_sign_out(account, [LINK], reason=reason, user=user, actor=actor, now=now)
+    return LINK_FORMAT.format(pk=int_to_base36(account.pk), secret=links.make_token(account))
 
 
 def person_of_link(secret: str) -> User | None:
@@ -89,11 +89,13 @@ def remove_factors(person: User, *, user: User, actor: Actor, now: datetime) -> 
     if not Authenticator.objects.filter(user=account).delete()[0]:
         return False
     access.record_second_factor(account, "all removed by an administrator", old, actor=actor, now=now)
-    touched(account, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
+    hold_and_sign_out(account, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
     return True
 
 
-def touched(person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime) -> None:
+def hold_and_sign_out(
+    person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime
+) -> None:
     """Hold an account whose sign-in `user` changed, and end its sessions; its row is locked. Raise NotAllowed."""
     second_person.ask_for_account(person, changes, reason=reason, user=user, actor=actor, now=now)
     identity.sign_out_everywhere(person, actor=actor, now=now)

@@ -149,10 +149,10 @@ def test_strangers_with_many_names_and_addresses_leave_few_entries(alice):
         address = str(ipaddress.ip_address("2001:db8::") + (number % 700 << 64))
         access.record_failed_sign_in(None, actor=nobody_at(address), now=NOW)
     sign_in("wrong", REMOTE_ADDR="203.0.113.9")
-    assert len(entries()) == guessing.STRANGERS + 1
+    assert len(entries()) == guessing.MOST_UNKNOWN_ADDRESSES + 1
     assert entries()[-1][1] == f"user:{alice.pk}", "the first of an account is never lost among them"
     guessing.sum_up(timezone.now() + guessing.WINDOW)
-    assert len(entries()) <= 2 * guessing.STRANGERS + 2
+    assert len(entries()) <= 2 * guessing.MOST_UNKNOWN_ADDRESSES + 2
     assert tries_of(entries()) == 2001
     rest = [data for _, _, data in entries() if data.get("counted_by") == "rest"]
     assert summary("login.failed", rest[0]).startswith("1,940 further tries from many addresses")
@@ -167,7 +167,7 @@ def test_locked_strangers_leave_few_entries(db):
             with pytest.raises(TooMany):
                 guessing.sign_in(None, f"name{number}", f"203.0.113.{number}", now=NOW)
     guessing.sum_up(NOW + guessing.WINDOW)
-    assert len(entries()) == guessing.STRANGERS + 1
+    assert len(entries()) == guessing.MOST_UNKNOWN_ADDRESSES + 1
     assert tries_of(entries()) == 120
     assert [data["counted_by"] for _, _, data in entries("login.locked")].count("rest") == 1
 
