@@ -319,6 +319,9 @@ class TimeZoneMiddleware:
         return self.get_response(request)
 
 
+NOT_KEPT = {401, 403, 404, 422, 429}  # nothing was changed, and a retry may get another answer
+
+
 class IdempotencyMiddleware:
     """Answer a retried POST under the same `Idempotency-Key` as the first time, for a day.
 
@@ -357,8 +360,16 @@ class IdempotencyMiddleware:
         try:
             response = self.get_response(request)
         finally:
-            idempotency.settle(kept, response if isinstance(response, HttpResponse) else None)
+            idempotency.settle(kept, _to_keep(response), timezone.now())
         return response
+
+
+def _to_keep(response: HttpResponseBase | None) -> idempotency.Answer | None:
+    """Return what a retry is to get again; None where nothing was changed and a retry may get another answer."""
+    if not isinstance(response, HttpResponse) or response.status_code >= 500 or response.status_code in NOT_KEPT:
+        return None
+    content_type, location = response.get("Content-Type", ""), response.get("Location", "")
+    return idempotency.Answer(response.status_code, content_type, location, response.content)
 
 
 def _too_big(request: HttpRequest) -> bool:

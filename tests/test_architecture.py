@@ -29,7 +29,7 @@ LAYERS = [
     {"policy", "diff"},
     {"queries"},
     {"services", "accounts.services"},
-    {"fields", "forms", "actors", "api.schemas", "templatetags"},
+    {"fields", "forms", "actors", "api.schemas", "templatetags", "kpi_tiles"},
     {"accounts.backends", "accounts.sessions", "accounts.openid"},
     {"live", "jobs", "metrics", "sequencer", "accounts.adapters"},
     {"api", "admin"},
@@ -39,7 +39,7 @@ LAYERS = [
     {"demo"},
     {"management", "migrations"},
 ]
-ANALYTICS_READS = {"queries", "policy", "models", "permissions", "analytics"}
+ANALYTICS_READS = {"queries", "policy", "models", "permissions", "kpi_tiles", "analytics"}
 WRITES = {
     "save",
     "create",

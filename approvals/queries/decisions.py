@@ -149,8 +149,10 @@ def _by_alias(alias: str, asker: Producer | None) -> UUID:
 def ambiguous(name: str, decisions: Sequence[tuple[UUID, str]]) -> Conflict:
     """Return the 409 for a name that several producers use, listing the decisions with their producers."""
     listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in decisions)
-    sentence = f"{len(decisions)} producers use this {name}. Decisions: {listed}."
-    return Conflict(sentence, decision_ids=[decision_id for decision_id, _ in decisions])
+    return Conflict(
+        f"{len(decisions)} producers use this {name}. Decisions: {listed}.",
+        decision_ids=[decision_id for decision_id, _ in decisions],
+    )
 
 
 def used_names(aliases: Collection[str], producer: Producer) -> set[str]:

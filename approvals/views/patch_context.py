@@ -16,13 +16,15 @@ from approvals.models import Category, Comment, Decision, PatchView, Status, Use
 from approvals.permissions import COMMENT_DECISION
 from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
-from approvals.queries import evidence, revocable, same_lines
+from approvals.queries import revocable, same_lines
 from approvals.queries.delegations import reviewer_with_delegations
-from approvals.queries.queue import COUNT_LIMIT, shown_count
+from approvals.queries.evidence import usual_sizes
+from approvals.queries.queue import COUNT_LIMIT
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
+from approvals.templatetags.number_tags import shown_count
 
 from . import diff as diffs
-from . import gate, list_navigation
+from . import evidence, gate, list_navigation
 from .access import reader_of, user_of
 from .panel import panel
 
@@ -124,7 +126,7 @@ def discussion_of(decision: Decision) -> list[Comment]:
 def diff_reading(
     request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
 ) -> diffs.Reading:
-    viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
+    viewed, usual = viewed_files(decision, user), usual_sizes(decision.patch)
     start = f"&from={first_line}" if first_line else ""
     ask = f"?{list_navigation.parameter(request)['more']}{start}&at=".replace("?&", "?")
     ask = ask if user.has_perm(COMMENT_DECISION) else ""

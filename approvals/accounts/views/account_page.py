@@ -25,6 +25,9 @@ from approvals.views.access import user_of
 from .confirm import by_factor
 from .sign_in import signed_out
 
+FACTORS = {"totp": "an authenticator app", "webauthn": "a security key", "recovery_codes": "recovery codes"}
+"""What the page calls each kind of second factor, in its order."""
+
 
 @never_cache
 @require_safe
@@ -134,10 +137,11 @@ def _page(
     request: HttpRequest, form: TokenForm, *, status: int = 200, issued: ApiToken | None = None, secret: str = ""
 ) -> HttpResponse:
     user, now = user_of(request), timezone.now()
+    had = second_factors(user)
     context = {
         "sessions": identity.sessions_of(user),
         "session_key": request.session.session_key,
-        "factors": second_factors(user),
+        "factors": [words for kind, words in FACTORS.items() if kind in had],
         "from_provider": comes_from_provider(user),
         "tokens": [token for token in tokens_of(user) if token.expires_at is None or token.expires_at > now],
         "form": form,
