@@ -24,7 +24,7 @@ from django.utils.cache import patch_vary_headers
 from ninja.errors import AuthenticationError
 
 from approvals.accounts import sessions
-from approvals.accounts.services import access
+from approvals.accounts.services import sign_ins
 from approvals.actors import person_actor
 from approvals.api import caller
 from approvals.api.problems import invalid, problem, refused
@@ -271,7 +271,7 @@ class SessionLimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.user.is_authenticated and (why := sessions.over_limit(request, timezone.now())):
             actor = person_actor(request, request.user)
-            access.record_sign_out(request.user, why, actor=actor, now=timezone.now())
+            sign_ins.record_sign_out(request.user, why, actor=actor, now=timezone.now())
             logout(request)
         return self.get_response(request)
 

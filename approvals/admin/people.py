@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 
-from approvals.accounts.services import access, identity, owners, recovery, rights
+from approvals.accounts.services import account_changes, identity, owners, recovery, rights
 from approvals.models import User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import rights_of
@@ -166,7 +166,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         old, waits, ways = None, rights.NO_PENDING_CHANGE, [recovery.NEW]
         if change:
             kept = User.objects.select_for_update().get(pk=user.pk)
-            old = access.user_facts(kept)
+            old = account_changes.user_facts(kept)
             alone, waits = rights.split_person(kept, form.asked())
             form.keep(alone)
             ways = ways_in(kept, user)
@@ -176,9 +176,9 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
             user.set_unusable_password()
         super().save_model(request, user, form, change)
         super().save_related(request, form, formsets, change)
-        form.changed_data = changed(form, old, access.user_facts(user))
+        form.changed_data = changed(form, old, account_changes.user_facts(user))
         if form.changed_data or not change:
-            access.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
+            account_changes.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
         if ways and user.pk != signed_in(request).pk:
             why = form.cleaned_data.get("reason", "")
             recovery.hold_and_sign_out(user, ways, reason=why, user=signed_in(request), **acting(request))

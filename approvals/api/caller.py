@@ -15,7 +15,7 @@ from ninja.errors import AuthenticationError
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from approvals.accounts.services.access import digest_of, touch_token
+from approvals.accounts.services.tokens import digest_of, touch_token
 from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User

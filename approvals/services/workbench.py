@@ -1,9 +1,9 @@
-"""Save what the workbench stores for each reviewer. No audit entries, because it decides nothing."""
+"""Save what the product stores for each person's convenience. No audit entries, because it decides nothing."""
 
 from datetime import datetime
 
 from approvals.errors import Invalid
-from approvals.models import Decision, Patch, Presence, SavedView, User, ViewedFile
+from approvals.models import Decision, Patch, Presence, SavedView, Theme, User, ViewedFile
 
 MOST_VIEWS = 50
 
@@ -46,3 +46,13 @@ def be_present(patch: Patch, user: User, now: datetime) -> None:
         unique_fields=["patch", "user"],
         update_fields=["seen_at"],
     )
+
+
+def set_theme(user: User, theme: Theme) -> None:
+    """Save a person's colour theme."""
+    User.objects.filter(pk=user.pk).update(theme=theme)
+
+
+def set_single_keys(user: User, on: bool) -> None:
+    """Save whether single-key shortcuts are on."""
+    User.objects.filter(pk=user.pk).update(single_keys=on)

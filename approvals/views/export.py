@@ -13,12 +13,12 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from approvals.accounts.services.access import record_export
 from approvals.actors import person_actor
 from approvals.forms import HistoryForm
 from approvals.models import Decision, Priority
 from approvals.policy.visible_fields import Reader, sees, why_hidden
 from approvals.queries import history as queries
+from approvals.services.exports import record_export
 
 from .access import reader_of, user_of, viewers
 

@@ -6,12 +6,12 @@ from unittest.mock import patch
 from django.db import connection
 from django.utils import timezone
 
-from approvals.accounts.services.access import ensure_producer
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Producer
 from approvals.services.intake import submit
+from approvals.services.producers import ensure_producer
 
 from . import documents, pgbench
 

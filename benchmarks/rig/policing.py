@@ -8,13 +8,13 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
-from approvals.accounts.services.access import ensure_producer
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Policy, Producer
 from approvals.services import policies
 from approvals.services.intake import submit
+from approvals.services.producers import ensure_producer
 
 from . import documents
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.accounts.services import access, guessing, identity, owners, rights
+from approvals.accounts.services import account_changes, guessing, identity, owners, rights, tokens
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import ApiToken, Channel, Decision, FeedEntry, PatchView, Policy, Priority, User, Verdict
 from approvals.queries import revocable
@@ -185,10 +185,10 @@ def _bypasses(alice, lena, luis, carol, make_patch, approve):
 
 
 def _account(alice, carol, root, sign_in):
-    token, _ = access.issue_token(
+    token, _ = tokens.issue_token(
         f"{SURNAME}'s laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice
     )
-    access.revoke_token(token, actor=actor_for(alice), now=timezone.now())
+    tokens.revoke_token(token, actor=actor_for(alice), now=timezone.now())
     browser = Client()
     for _ in range(guessing.PER_ACCOUNT + 2):
         browser.post(reverse("login"), {"username": alice.username, "password": f"my {SURNAME}"})
@@ -201,7 +201,9 @@ def _account(alice, carol, root, sign_in):
     sign_in(carol).post(
         f"/hitl/patches/{SURNAME}/approve", {"decision_id": str(Decision.objects.latest("pk").decision_id)}
     )
-    access.record_second_factor(alice, "authenticator app added", [], actor=actor_for(alice), now=timezone.now())
+    account_changes.record_second_factor(
+        alice, "authenticator app added", [], actor=actor_for(alice), now=timezone.now()
+    )
     with one_person_enough(), transaction.atomic():  # held by an administrator, and the owner's word is enough
         owners.hold(carol, ["e-mail address"], needs_lead=False, actor=actor_for(root), now=timezone.now())
     owners.confirm(carol, authenticated_at=timezone.now(), actor=actor_for(carol), now=timezone.now())

@@ -15,7 +15,7 @@ from approvals.queries.people import comes_from_provider
 from approvals.services import second_person
 from audit.log import Actor
 
-from . import access, identity, owners
+from . import account_changes, identity, owners
 
 LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
 LINK_FORMAT = "hitl_{pk:0>8}_{secret}"
@@ -69,11 +69,11 @@ def set_password(secret: str, password: str, *, actor: Actor, now: datetime) -> 
     account = User.objects.select_for_update().get(pk=owner.pk) if owner else None
     if account is None or person_of_link(secret) is None:
         raise Invalid("This link was used, replaced or is too old. Ask an administrator for another one.")
-    old = access.user_facts(account)
+    old = account_changes.user_facts(account)
     account.set_password(password)
     account.save(update_fields=["password"])
     owners.unconfirm(account)
-    access.record_user_change(account, old, actor=actor, now=now, fields=["password"])
+    account_changes.record_user_change(account, old, actor=actor, now=now, fields=["password"])
     identity.sign_out_everywhere(account, actor=actor, now=now)
     return account
 
@@ -85,10 +85,10 @@ def remove_factors(person: User, *, user: User, actor: Actor, now: datetime) -> 
     Raise NotAllowed.
     """
     account = _locked_other(person, user)
-    old = access.factor_facts(account)
+    old = account_changes.factor_facts(account)
     if not Authenticator.objects.filter(user=account).delete()[0]:
         return False
-    access.record_second_factor(account, "all removed by an administrator", old, actor=actor, now=now)
+    account_changes.record_second_factor(account, "all removed by an administrator", old, actor=actor, now=now)
     hold_and_sign_out(account, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
     return True
 

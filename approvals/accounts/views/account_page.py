@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.accounts.services import access, identity, owners
+from approvals.accounts.services import identity, owners, tokens
 from approvals.accounts.sessions import authenticated_at, is_factor_fresh, is_fresh
 from approvals.actors import person_actor
 from approvals.errors import Invalid, NotAllowed, Refusal
@@ -50,7 +50,7 @@ def issue_token(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
-        token, secret = access.issue_token(
+        token, secret = tokens.issue_token(
             form.cleaned_data["name"],
             TokenKind.PERSONAL,
             actor=person_actor(request, user),
@@ -96,7 +96,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     token = tokens_of(user).filter(pk=pk).first()
     if token is None:
         raise Http404
-    access.revoke_token(token, actor=person_actor(request, user), now=timezone.now())
+    tokens.revoke_token(token, actor=person_actor(request, user), now=timezone.now())
     messages.success(request, f"The token {token.name} is revoked.")
     return redirect("account")
 
@@ -123,7 +123,7 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
         return _prove_first()
     actor = person_actor(request, user)
     if request.POST.get("tokens") == "on":
-        access.revoke_personal_tokens(user, actor=actor, now=now)
+        tokens.revoke_personal_tokens(user, actor=actor, now=now)
     identity.sign_out_everywhere(user, actor=actor, now=now)
     return signed_out(request)
 

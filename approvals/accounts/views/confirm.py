@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.accounts.openid.provider import AGAIN
-from approvals.accounts.services import access
+from approvals.accounts.services import sign_ins
 from approvals.accounts.sessions import remember_password, renew_key, save_draft
 from approvals.actors import person_actor
 from approvals.errors import Invalid, NotFound, TooMany
@@ -79,7 +79,7 @@ def take_password(request: HttpRequest, password: str) -> None:
     """Check the signed-in person's password; a right one counts for five minutes, in a session with a new key. Raise
     Invalid or TooMany."""
     user, now = user_of(request), timezone.now()
-    access.confirm_password(user, password, actor=person_actor(request, user), now=now)
+    sign_ins.confirm_password(user, password, actor=person_actor(request, user), now=now)
     renew_key(request)
     remember_password(request, user)
 

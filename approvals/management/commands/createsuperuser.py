@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from approvals.accounts.services.access import record_user_change
+from approvals.accounts.services.account_changes import record_user_change
 from approvals.actors import command
 from approvals.models import User
 from approvals.queries.people import why_not_a_name

@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from pydantic import ValidationError
 
-from approvals.accounts.services.access import ensure_producer
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.problems import field_errors
@@ -21,6 +20,7 @@ from approvals.api.schemas import IntakeDocument
 from approvals.errors import Refusal
 from approvals.policy.severity import severity_of
 from approvals.services.intake import Submission, SubmissionResult, submit_all
+from approvals.services.producers import ensure_producer
 
 SET = 50  # rows in one transaction
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from approvals.accounts.services import access
+from approvals.accounts.services import tokens
 from approvals.admin.kinds import Kept, Record
 from approvals.models import (
     Acknowledgement,
@@ -341,7 +341,7 @@ def test_tokens_say_whether_they_are_in_force(admin_page, token_for, token_row):
     past = {"now": now - timedelta(days=2), "expires_at": now - timedelta(days=1)}
     rows = [token_row(token_for("deployer", "a")), token_row(token_for("deployer", "b", **past))]
     rows.append(token_row(token_for("deployer", "c")))
-    access.revoke_token(rows[-1], actor=SYSTEM, now=now)
+    tokens.revoke_token(rows[-1], actor=SYSTEM, now=now)
     page = admin.site._registry[type(rows[0])]
     for row, state in zip(rows, ("in force", "expired", "revoked"), strict=True):
         row.refresh_from_db()

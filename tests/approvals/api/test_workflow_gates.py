@@ -9,9 +9,8 @@ import pytest
 import rfc8785
 from django.utils import timezone
 
-from approvals.accounts.services import access
 from approvals.models import NO_DEADLINE, Decision, ExpireAction, Gate, Patch, PatchKind, Policy, Status
-from approvals.services import policies, timers
+from approvals.services import policies, producers, timers
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from audit.queries import body_of
@@ -23,7 +22,7 @@ PATH = "/api/approvals"
 
 @pytest.fixture
 def other_api(token_for) -> Api:
-    access.ensure_producer("nightly", actor=SYSTEM, now=timezone.now())
+    producers.ensure_producer("nightly", actor=SYSTEM, now=timezone.now())
     return Api(token_for("producer", "nightly"))
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import CommandError, call_command
 
-from approvals.accounts.services.access import digest_of
+from approvals.accounts.services.tokens import digest_of
 from approvals.models import SCOPES, ApiToken, Producer
 from audit.models import Entry
 
