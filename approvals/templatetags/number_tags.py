@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from approvals.queries.queue import COUNT_LIMIT
+from approvals.queries import queue
 
 register = template.Library()
 
@@ -81,7 +81,7 @@ def short(value: int) -> str:
 @register.filter
 def shown_count(count: int) -> str:
     """Return a count of rows as the queries count them: exact up to 1,000, then '1,000+'."""
-    return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
+    return f"{queue.COUNT_LIMIT:,}+" if count > queue.COUNT_LIMIT else f"{count:,}"
 
 
 @register.simple_tag
