@@ -8,12 +8,10 @@ from allauth.mfa.webauthn.views import add_webauthn, reauthenticate_webauthn, re
 from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
+from approvals.accounts.views import account_page, confirm, password, sign_in, single_sign_on
+from approvals.accounts.views.second_factor import by_ones_own, proving, recorded
 from approvals.analytics.views import analytics
-
-from .accounts.openid import views as single_sign_on
-from .accounts.views import account_page, confirm, password, sign_in
-from .accounts.views.second_factor import by_ones_own, proving, recorded
-from .views import (
+from approvals.views import (
     absence,
     bulk,
     bypasses,
