@@ -32,9 +32,9 @@ group by moment order by moment
 
 @dataclass(frozen=True, slots=True)
 class QueueKpis:
-    """How many decisions are pending, and late, up to `COUNT_LIMIT` + 1; the KPIs of the last 30 days and of those
-    before, by name; and the trend of each. `before` and `trends` are empty without a recent snapshot of the worker's.
-    """
+    """How many decisions are pending, and late, up to `COUNT_LIMIT` + 1; the KPIs of the last 30 days and of the
+    30 before, by name; and the trend of each. Without a recent snapshot of the worker's, `before` and `trends` are
+    empty."""
 
     pending: int
     late: int
