@@ -18,7 +18,7 @@ from django.urls import path
 from approvals.accounts.services import account_changes, identity, owners, recovery, rights
 from approvals.models import User
 from approvals.policy.deciders import Rights
-from approvals.queries.deciders import rights_of
+from approvals.queries.deciders import lock_groups, rights_of
 from approvals.queries.people import why_not_a_name
 from approvals.services import second_person
 
@@ -167,6 +167,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         if change:
             kept = User.objects.select_for_update().get(pk=user.pk)
             old = account_changes.user_facts(kept)
+            lock_groups(form.asked().groups)
             alone, waits = rights.split_person(kept, form.asked())
             form.keep(alone)
             ways = ways_in(kept, user)
