@@ -248,7 +248,7 @@ class RevokeForm(FieldGroups, forms.Form):
         return {name: f"user:{value.pk}" if name == "reviewer" else str(value) for name, value in given.items()}
 
 
-class LookedForm(ReasonForm):
+class ShownApprovalsForm(ReasonForm):
     """The list that was looked at, as its page sends it back, and why it is revoked."""
 
     digest = forms.RegexField(r"^[0-9a-f]{64}$")

@@ -3,7 +3,8 @@
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from approvals.services import guessing, idempotency, kpi_snapshots, timers
+from approvals.accounts.services import guessing
+from approvals.services import idempotency, kpi_snapshots, timers
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is run again
 BATCH = 200

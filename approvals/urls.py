@@ -8,33 +8,29 @@ from allauth.mfa.webauthn.views import add_webauthn, reauthenticate_webauthn, re
 from allauth.socialaccount.views import login_cancelled, login_error
 from django.urls import include, path
 
+from approvals.accounts.views import account_page, confirm, password, sign_in, single_sign_on
+from approvals.accounts.views.second_factor import by_ones_own, proving, recorded
 from approvals.analytics.views import analytics
-from approvals.openid import views as single_sign_on
 from approvals.views import (
     absence,
-    account_page,
     bulk,
     bypasses,
     comment,
-    confirm,
     content,
     decide,
     export,
     facets,
     history,
     lifecycle,
-    password,
     patch,
     policies,
     proposals,
     queue,
     revocation,
-    sign_in,
     text,
     updates,
     workbench,
 )
-from approvals.views.second_factor import by_ones_own, proving, recorded
 
 patches = "patches/<uuid:decision_id>"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-# Bearer tokens, tokens as `services/access.py` makes them, passwords inside URLs (a DATABASE_URL in an error message).
+# Bearer tokens, tokens as `issue_token` makes them, passwords inside URLs (a DATABASE_URL in an error message).
 SECRET = re.compile(r"(?i)(\bbearer\s+|\bhitl_[a-z0-9]{8}_)[^\s@\"',;]+|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)")
 # A line break in a message would let a sender forge the next log line; an escape would drive the terminal.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

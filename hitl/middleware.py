@@ -21,14 +21,15 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from ninja.errors import AuthenticationError
 
-from approvals import sessions
+from approvals.accounts import sessions
+from approvals.accounts.services import sign_ins
 from approvals.actors import person_actor
 from approvals.api import caller
 from approvals.api.problems import invalid, problem, refused
 from approvals.errors import NotAllowed, Refusal
 from approvals.models import User
 from approvals.queries.people import second_factors
-from approvals.services import access, idempotency
+from approvals.services import idempotency
 from approvals.views.errors import database_away
 from hitl import ops
 from hitl.bodies import BROKEN_OFF, MACHINE_PATHS
@@ -253,7 +254,7 @@ class SessionLimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.user.is_authenticated and (why := sessions.over_limit(request, timezone.now())):
             actor = person_actor(request, request.user)
-            access.record_sign_out(request.user, why, actor=actor, now=timezone.now())
+            sign_ins.record_sign_out(request.user, why, actor=actor, now=timezone.now())
             logout(request)
         return self.get_response(request)
 
@@ -262,7 +263,7 @@ class SecondFactorMiddleware:
     """With SECOND_FACTOR_REQUIRED, let people who have no second factor reach nothing but their account, to add one.
 
     Of who comes from the provider its word counts, where it says that it asked for two. Tokens are made with a factor
-    at hand (`views.mine.issue_token`).
+    at hand (`accounts.views.account_page`).
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -301,6 +302,9 @@ class TimeZoneMiddleware:
         return self.get_response(request)
 
 
+NOT_KEPT = {401, 403, 404, 422, 429}  # nothing was changed, and a retry may get another answer
+
+
 class IdempotencyMiddleware:
     """Answer a retried POST under the same `Idempotency-Key` as the first time, for a day.
 
@@ -336,8 +340,16 @@ class IdempotencyMiddleware:
         try:
             response = self.get_response(request)
         finally:
-            idempotency.settle(kept, response if isinstance(response, HttpResponse) else None)
+            idempotency.settle(kept, _to_keep(response), timezone.now())
         return response
+
+
+def _to_keep(response: HttpResponseBase | None) -> idempotency.Answer | None:
+    """Return what a retry is to get again; None where nothing was changed and a retry may get another answer."""
+    if not isinstance(response, HttpResponse) or response.status_code >= 500 or response.status_code in NOT_KEPT:
+        return None
+    content_type, location = response.get("Content-Type", ""), response.get("Location", "")
+    return idempotency.Answer(response.status_code, content_type, location, response.content)
 
 
 def _too_big(request: HttpRequest) -> bool:

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from approvals.accounts.services.guessing import network
 from approvals.api.caller import Bucket
 from approvals.errors import TooMany
-from approvals.services.guessing import network
 from approvals.views.errors import page
 
 from .bodies import MACHINE_PATHS

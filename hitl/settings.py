@@ -282,7 +282,7 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "approvals.User"
-AUTHENTICATION_BACKENDS = ["approvals.backends.EmailOrUsernameBackend"]
+AUTHENTICATION_BACKENDS = ["approvals.accounts.backends.EmailOrUsernameBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -290,14 +290,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "hitl.passwords.GuessedSoon"},
 ]
 PASSWORD_WORDS = [*env_list("PASSWORD_WORDS"), *str(urlsplit(BASE_URL).hostname).split(".")]  # of no use in a password
-ACCOUNT_ADAPTER = "approvals.adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "approvals.accounts.adapters.AccountAdapter"
 PASSWORD_RESET_TIMEOUT = 3600  # seconds that an administrator's one-time link works
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators and the provider vouch for addresses
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # policy.rules.FRESH, for changes of one's second factors
-ACCOUNT_RATE_LIMITS = False  # services.guessing counts for all processes
-MFA_ADAPTER = "approvals.adapters.SecondFactors"
-SOCIALACCOUNT_ADAPTER = "approvals.adapters.Provider"
+ACCOUNT_RATE_LIMITS = False  # accounts.services.guessing counts for all processes
+MFA_ADAPTER = "approvals.accounts.adapters.SecondFactors"
+SOCIALACCOUNT_ADAPTER = "approvals.accounts.adapters.Provider"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
@@ -315,14 +315,14 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 MFA_FORMS = {
-    "authenticate": "approvals.views.second_factor.CodeForm",
-    "reauthenticate": "approvals.views.second_factor.CodeAgainForm",
+    "authenticate": "approvals.accounts.views.second_factor.CodeForm",
+    "reauthenticate": "approvals.accounts.views.second_factor.CodeAgainForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "HITL"
 MFA_TOTP_TOLERANCE = 1  # half a minute of a phone's clock
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers themselves refuse it but for localhost
-SESSION_ENGINE = "approvals.sessions"
+SESSION_ENGINE = "approvals.accounts.sessions"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = "login"

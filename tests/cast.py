@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from approvals.accounts.services import tokens
 from approvals.api import gate_documents
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
@@ -26,7 +27,7 @@ from approvals.models import (
     User,
     Verdict,
 )
-from approvals.services import access, bypasses, policies, reviews
+from approvals.services import bypasses, policies, producers, reviews
 from approvals.services.bypasses import Target
 from approvals.services.intake import submit
 from audit.log import Actor
@@ -100,7 +101,7 @@ def audrey(db: None) -> User:
 
 @pytest.fixture
 def producer(db: None) -> Producer:
-    return access.ensure_producer("patchgen", actor=SYSTEM, now=timezone.now())
+    return producers.ensure_producer("patchgen", actor=SYSTEM, now=timezone.now())
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def token_for(db: None) -> Callable[..., str]:
 
     def make(kind: str = "producer", name: str = "patchgen", user: User | None = None, **more: Any) -> str:
         now = more.pop("now", timezone.now())
-        return access.issue_token(name, TokenKind(kind), actor=SYSTEM, now=now, user=user, **more)[1]
+        return tokens.issue_token(name, TokenKind(kind), actor=SYSTEM, now=now, user=user, **more)[1]
 
     return make
 
@@ -260,7 +261,7 @@ def trust(producer: Producer, actor: Actor = SYSTEM, now: datetime | None = None
     """Let all evidence of a producer count."""
     producer.trusted_for_ml = producer.trusted_for_wargaming = True
     with one_person_enough():
-        access.change_producer(producer, actor=actor, now=now or timezone.now())
+        producers.change_producer(producer, actor=actor, now=now or timezone.now())
 
 
 def republish(policy: Policy, **terms: Any) -> PolicyVersion:

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
-from approvals import sessions
+from approvals.accounts import sessions
 from approvals.models import ApiToken, FeedEntry, Policy, Review, User
 from approvals.services import absence, bypasses, second_person, workbench
 from approvals.services.bypasses import Target

@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from approvals.accounts.services import tokens
 from approvals.errors import Invalid
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind
 from approvals.permissions import CHANGE_APITOKEN
-from approvals.services import access, second_person, trust
+from approvals.services import second_person, trust
 
 from .asking import check, reason_field, say_it_waits
 from .kinds import Kept, acting, signed_in
@@ -104,7 +105,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         elif kind != TokenKind.PRODUCER and values.get("producer"):
             self.add_error("producer", f"A {kind} token belongs to no producer.")
         try:
-            access.check_token(kind, values.get("scopes", ()), None, values.get("expires_at"), timezone.now())
+            tokens.check_token(kind, values.get("scopes", ()), None, values.get("expires_at"), timezone.now())
         except Invalid as error:
             for wrong in error.errors or []:
                 if wrong["loc"][0] not in self.errors:
@@ -176,7 +177,7 @@ class ApiTokenAdmin(Kept):
     @admin.action(description="Revoke selected tokens", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         for token in queryset:
-            if access.revoke_token(token, **acting(request)):
+            if tokens.revoke_token(token, **acting(request)):
                 self.message_user(request, f"{token} is revoked.", messages.SUCCESS)
             else:
                 self.message_user(request, f"{token} was revoked before; nothing was changed.", messages.WARNING)

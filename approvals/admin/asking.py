@@ -6,9 +6,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from approvals.accounts.services import rights
 from approvals.errors import Conflict, Invalid
 from approvals.models import MAX_REASON
-from approvals.services import rights, second_person
+from approvals.services import second_person
 
 from .kinds import acting, signed_in
 

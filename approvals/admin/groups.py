@@ -8,8 +8,9 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from approvals.accounts.services import account_changes, rights
 from approvals.queries.deciders import is_asked_for, permission_rows, permissions_of, spelled
-from approvals.services import access, rights, second_person
+from approvals.services import second_person
 from approvals.services.defaults import GROUPS
 
 from .asking import WAITS, ask, changed, check, reason_field
@@ -83,14 +84,14 @@ class GroupAdmin(Kept, DjangoGroupAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         group: Group = form.instance
         kept = Group.objects.select_for_update().get(pk=group.pk) if change else group
-        old = access.group_facts(kept) if change else None
+        old = account_changes.group_facts(kept) if change else None
         alone, waits = rights.split_group(kept, form.asked())
         form.keep(alone)
         super().save_model(request, group, form, change)
         super().save_related(request, form, formsets, change)
-        form.changed_data = changed(form, old, access.group_facts(group))
+        form.changed_data = changed(form, old, account_changes.group_facts(group))
         if form.changed_data or not change:
-            access.record_group_change(group, old, **acting(request))
+            account_changes.record_group_change(group, old, **acting(request))
         ask(self, request, form, waits)
 
 

@@ -17,9 +17,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from approvals.accounts.services import recovery
 from approvals.errors import Refusal
 from approvals.models import MAX_REASON, User
-from approvals.services import recovery
 
 from .kinds import acting, signed_in
 

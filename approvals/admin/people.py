@@ -1,7 +1,7 @@
 """Users in the admin: every change with its entry, nobody their own rights, nobody's password, nothing deleted.
 
 What adds deciders waits on the Policies page for a second person; the rest of the form is saved at once. What changes
-how somebody signs in holds their account (`services.recovery`).
+how somebody signs in holds their account (`accounts.services.recovery`).
 """
 
 from functools import partial
@@ -15,11 +15,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 
+from approvals.accounts.services import account_changes, identity, owners, recovery, rights
 from approvals.models import User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import lock_groups, rights_of
 from approvals.queries.people import why_not_a_name
-from approvals.services import access, identity, owners, recovery, rights, second_person
+from approvals.services import second_person
 
 from . import links
 from .asking import WAITS, ask, changed, check, reason_field
@@ -165,7 +166,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         old, waits, ways = None, rights.NO_PENDING_CHANGE, [recovery.NEW]
         if change:
             kept = User.objects.select_for_update().get(pk=user.pk)
-            old = access.user_facts(kept)
+            old = account_changes.user_facts(kept)
             lock_groups(form.asked().groups)
             alone, waits = rights.split_person(kept, form.asked())
             form.keep(alone)
@@ -176,12 +177,12 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
             user.set_unusable_password()
         super().save_model(request, user, form, change)
         super().save_related(request, form, formsets, change)
-        form.changed_data = changed(form, old, access.user_facts(user))
+        form.changed_data = changed(form, old, account_changes.user_facts(user))
         if form.changed_data or not change:
-            access.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
+            account_changes.record_user_change(user, old, fields=form.changed_data if change else (), **acting(request))
         if ways and user.pk != signed_in(request).pk:
             why = form.cleaned_data.get("reason", "")
-            recovery.touched(user, ways, reason=why, user=signed_in(request), **acting(request))
+            recovery.hold_and_sign_out(user, ways, reason=why, user=signed_in(request), **acting(request))
         ask(self, request, form, waits)
 
     def get_urls(self) -> list[Any]:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from approvals.services import access
+from approvals.accounts.services import sign_ins
 
 from .kinds import acting, signed_in
 
@@ -29,7 +29,7 @@ def sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
     """End the session, with its entry."""
-    access.record_sign_out(signed_in(request), **acting(request))
+    sign_ins.record_sign_out(signed_in(request), **acting(request))
     logout(request)
     response = redirect("login")
     response["Clear-Site-Data"] = '"storage"'

@@ -10,8 +10,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from approvals.kpi_tiles import count_tile, rate_tile, time_tile
 from approvals.permissions import VIEW_ANALYTICS
-from approvals.queries.kpis import count_tile, rate_tile, time_tile
 from approvals.queries.summary import summary
 
 from . import charts, queries

@@ -242,4 +242,4 @@ def on_named(decision_id: str, act: Callable[[UUID], Decision]) -> Decision:
     if ours := find.as_uuid(decision_id):
         with suppress(NotFound):
             return act(ours)
-    return act(find.ours_of(decision_id))
+    return act(find.decision_id_of(decision_id))

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Field, Query, Router
 from pydantic import AwareDatetime
 
@@ -28,7 +29,7 @@ def summary(
     request: HttpRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> dict[str, Any]:
     """S1's numbers and the further ones, over patches that arrived in the period (all of them by default)."""
-    return summarise(since, until)
+    return summarise(since, until, timezone.now())
 
 
 class AuditQuery(ListQuery):

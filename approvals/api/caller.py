@@ -15,6 +15,7 @@ from ninja.errors import AuthenticationError
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
+from approvals.accounts.services.tokens import digest_of, touch_token
 from approvals.actors import person_actor, token_actor
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
@@ -31,7 +32,6 @@ from approvals.policy.rules import Reviewer
 from approvals.policy.visible_fields import Reader, reader_among
 from approvals.queries.people import reviewer_from_db, reviewer_shown
 from approvals.queries.tokens import token_of
-from approvals.services.access import digest_of, touch_token
 from approvals.services.refusals import audit_refused_caller
 from audit.log import Actor
 

@@ -92,7 +92,7 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
     """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
     caller = caller_of(request)
-    ours = find.ours_of(decision_id, caller.producer)
+    ours = find.decision_id_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
     return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
 

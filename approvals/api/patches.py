@@ -19,6 +19,7 @@ from approvals.queries import decisions as find
 from approvals.queries import queue
 from approvals.queries.keyset import BadCursor, cursor_at, page, part
 from approvals.services.intake import submit
+from approvals.templatetags.number_tags import shown_count
 
 from . import answers, serializers
 from .bulk import answer_lines
@@ -137,7 +138,7 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     finds no patch by who submitted it, and `lines` finds none."""
     now = timezone.now()
     narrow = _findable(caller_of(request), query, now)
-    response["X-Total-Count"] = queue.counted(narrow).replace(",", "")
+    response["X-Total-Count"] = shown_count(queue.counted(narrow)).replace(",", "")
     found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     if cursor:
         lead_on(request, response, cursor)

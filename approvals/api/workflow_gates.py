@@ -153,14 +153,14 @@ def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
 def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
     """`wait` blocks until it is no longer pending, or for so many seconds."""
     caller = caller_of(request)
-    decision = queries.one(gate_id, caller.producer)
+    decision = queries.gate_by_id(gate_id, caller.producer)
 
     def look() -> Decision | None:
-        found = queries.one(gate_id, caller.producer)
+        found = queries.gate_by_id(gate_id, caller.producer)
         return found if found.status != Status.PENDING else None
 
     if decision.status == Status.PENDING and wait:
-        decision = wait_until(look, wait, caller.actor.id) or queries.one(gate_id, caller.producer)
+        decision = wait_until(look, wait, caller.actor.id) or queries.gate_by_id(gate_id, caller.producer)
     return _shown(decision, caller)
 
 
@@ -198,7 +198,7 @@ def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str,
 )
 def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, Any]:
     caller = caller_of(request)
-    decision = queries.one(gate_id, caller.producer)
+    decision = queries.gate_by_id(gate_id, caller.producer)
     demand_seen(decision, body.digest, caller)
     lifecycle.cancel(
         decision.decision_id,
@@ -209,7 +209,7 @@ def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, An
         user=caller.user,
         producer=caller.producer,
     )
-    return _shown(queries.one(gate_id, caller.producer), caller)
+    return _shown(queries.gate_by_id(gate_id, caller.producer), caller)
 
 
 def _review(
@@ -223,7 +223,7 @@ def _review(
     caller = caller_of(request)
     assert caller.user is not None
     reviews.review(
-        queries.one(gate_id, None).decision_id,
+        queries.gate_by_id(gate_id, None).decision_id,
         verdict,
         user=caller.user,
         actor=caller.actor,
@@ -233,7 +233,7 @@ def _review(
         category=category,
         in_name_of=body.in_name_of,
     )
-    return _shown(queries.one(gate_id, None), caller)
+    return _shown(queries.gate_by_id(gate_id, None), caller)
 
 
 def _shown(decision: Decision, caller: Caller) -> dict[str, Any]:

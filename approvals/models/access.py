@@ -71,15 +71,15 @@ class ApiToken(models.Model):
 
 
 class Attempt(models.Model):
-    """One attempt at a password or code, under a key of `services.guessing`, kept as long as a limit counts it."""
+    """One attempt at a password or code, under a key of `guessing`, kept as long as a limit counts it."""
 
     key = models.CharField(max_length=60)
     at = models.DateTimeField()
 
     class Meta:
         indexes = [
-            models.Index(fields=["key", "at"], name="attempt_by_key"),  # services.guessing: the attempts in a window
-            models.Index(fields=["at"], name="attempt_by_age"),  # services.guessing.forget_old
+            models.Index(fields=["key", "at"], name="attempt_by_key"),  # guessing: the attempts in a window
+            models.Index(fields=["at"], name="attempt_by_age"),  # guessing.forget_old
         ]
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class Lockout(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
     address = models.GenericIPAddressField(null=True)
     tries = models.PositiveIntegerField()
-    first_at = models.DateTimeField(db_index=True)  # services.guessing.sum_up
+    first_at = models.DateTimeField(db_index=True)  # guessing.sum_up
     last_at = models.DateTimeField()
 
     def __str__(self) -> str:

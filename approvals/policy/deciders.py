@@ -31,14 +31,15 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """What a group's members may, and who asks for them: 'the policy high', 'a waiting decision'."""
+    """What a group's members may, and what asks for them: policies, by name, and whether a pending decision does."""
 
     permissions: frozenset[str] = frozenset()
-    asked_by: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    decision: bool = False
 
     @property
     def counts(self) -> bool:
-        return bool(self.permissions & MAY.keys() or self.asked_by)
+        return bool(self.permissions & MAY.keys() or self.policies or self.decision)
 
 
 def given_alone(old: Rights, new: Rights, teams: Mapping[str, Team]) -> tuple[Rights, list[str]]:
@@ -75,7 +76,8 @@ def granted_alone(old: Iterable[str], new: Iterable[str]) -> tuple[frozenset[str
 def _joins(name: str, team: Team) -> str:
     may = [words for permission, words in MAY.items() if permission in team.permissions]
     said = [f"whose members may {_and(may)}"] if may else []
-    said += [f"which is asked for by {_and(list(team.asked_by))}"] if team.asked_by else []
+    asking = [*(f"the policy {policy}" for policy in team.policies), *(["a waiting decision"] if team.decision else [])]
+    said += [f"which is asked for by {_and(asking)}"] if asking else []
     return f"They join {name}, {', and '.join(said)}."
 
 

@@ -67,7 +67,7 @@ def teams(names: Iterable[str]) -> dict[str, Team]:
     for name, change in open_changes.values_list("group__name", "payload"):
         may[name] |= frozenset(change["permissions"])
     versions = _versions_in_force()
-    return {name: Team(may[name], _required_by(name, versions)) for name in wanted}
+    return {name: Team(may[name], *_asking(name, versions)) for name in wanted}
 
 
 def lock_groups(names: Iterable[str]) -> None:
@@ -78,7 +78,8 @@ def lock_groups(names: Iterable[str]) -> None:
 
 def is_asked_for(name: str) -> bool:
     """Return whether a policy or a pending decision names this group."""
-    return bool(_required_by(name, _versions_in_force()))
+    policies, decision = _asking(name, _versions_in_force())
+    return bool(policies) or decision
 
 
 def _versions_in_force() -> list[dict[str, Any]]:
@@ -93,15 +94,15 @@ def _versions_in_force() -> list[dict[str, Any]]:
     ]
 
 
-def _required_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:
+def _asking(name: str, versions: list[dict[str, Any]]) -> tuple[tuple[str, ...], bool]:
+    """Return the policies that name a group, and whether a pending decision does; that is asked only without any."""
     policies = [
-        f"the policy {version['policy__name']}"
+        version["policy__name"]
         for version in versions
         if name in {*version["required_groups"], *version["decider_groups"], *named_in(version["escalation"], "groups")}
     ]
     asking = Decision.objects.filter(Q(required_groups__contains=[name]) | Q(asked__contains=[name]))
-    also = ["a waiting decision"] if not policies and asking.filter(status=Status.PENDING).exists() else []
-    return tuple(dict.fromkeys([*policies, *also]))
+    return tuple(dict.fromkeys(policies)), not policies and asking.filter(status=Status.PENDING).exists()
 
 
 def second(user: User) -> Second:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import prefetch_related_objects
 
-from approvals.errors import moment
 from approvals.models import Decision, Patch, PolicyVersion, Review, Status, User
 from approvals.policy.bypass import Grant
+from approvals.policy.outcomes import outcome_sentence
 from approvals.policy.rules import ROLES, Change, DecisionFacts
 
 
@@ -48,10 +48,7 @@ def last_change(decision: Decision) -> LastChange:
 def outcome(decision: Decision) -> str:
     """Return who decided what and when as one sentence; '' while pending."""
     change = last_change(decision)
-    if decision.status == Status.PENDING or change.at is None:
-        return ""
-    through = f" ({change.channel})" if change.channel else ""
-    return f"{Status(decision.status).label} by {change.by} at {moment(change.at)}{through}."
+    return outcome_sentence(decision.status, change.by, change.at, change.channel)
 
 
 def current(decision: Decision) -> dict[str, object]:

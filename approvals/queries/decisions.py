@@ -120,7 +120,7 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     return decision  # type: ignore[no-any-return]
 
 
-def ours_of(decision_id: str, asker: Producer | None = None) -> UUID:
+def decision_id_of(decision_id: str, asker: Producer | None = None) -> UUID:
     """Return our id of a decision, by our id or by a producer's alias. Raise as `by_id` does."""
     own_id = as_uuid(decision_id)
     if own_id and query_prepared("select from approvals_decision where decision_id = %s", [own_id]):
@@ -149,8 +149,10 @@ def _by_alias(alias: str, asker: Producer | None) -> UUID:
 def ambiguous(name: str, decisions: Sequence[tuple[UUID, str]]) -> Conflict:
     """Return the 409 for a name that several producers use, listing the decisions with their producers."""
     listed = ", ".join(f"{decision_id} ({producer})" for decision_id, producer in decisions)
-    sentence = f"{len(decisions)} producers use this {name}. Decisions: {listed}."
-    return Conflict(sentence, decision_ids=[decision_id for decision_id, _ in decisions])
+    return Conflict(
+        f"{len(decisions)} producers use this {name}. Decisions: {listed}.",
+        decision_ids=[decision_id for decision_id, _ in decisions],
+    )
 
 
 def used_names(aliases: Collection[str], producer: Producer) -> set[str]:

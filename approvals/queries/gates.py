@@ -29,7 +29,7 @@ class GateFilters:
     until: datetime | None = None
 
 
-def one(decision_id: str, producer: Producer | None) -> Decision:
+def gate_by_id(decision_id: str, producer: Producer | None) -> Decision:
     """Return the decision of a gate; a producer finds only its own. Raise NotFound."""
     decision = by_id(decision_id, producer)
     if not decision.patch.is_gate or (producer and decision.patch.producer_id != producer.pk):

@@ -10,7 +10,7 @@ from approvals.models import NO_DEADLINE, DeciderKind, Decision, PatchKind, Prio
 
 from .decision_facts import read_gates
 from .people import named
-from .queue import COUNT_LIMIT, shown_count
+from .queue import COUNT_LIMIT
 from .search import matching
 
 ORDER = ["-decided_at", "-id"]
@@ -62,14 +62,14 @@ def of_kind(kind: str) -> Q:
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
-def counts_by_status(rows: QuerySet[Decision]) -> dict[str, str]:
-    """Return the count of each status and of 'all', each exact up to 1,000; one query."""
+def counts_by_status(rows: QuerySet[Decision]) -> dict[str, int]:
+    """Return the count of each status, exact up to `COUNT_LIMIT`, and their sum under ''; one query."""
     statuses = [status for status in Status if status != Status.PENDING]
     few = [
         rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in statuses
     ]
     counts = Counter(few[0].union(*few[1:], all=True))
-    return {"": shown_count(counts.total())} | {str(status): shown_count(counts[status]) for status in statuses}
+    return {"": counts.total()} | {str(status): counts[status] for status in statuses}
 
 
 def with_card_data(decisions: list[Decision]) -> list[Decision]:

@@ -245,13 +245,9 @@ def comes_from_provider(user: User) -> bool:
     return bool(SocialAccount.objects.filter(user=user).exists())
 
 
-FACTORS = {"totp": "an authenticator app", "webauthn": "a security key", "recovery_codes": "recovery codes"}
-
-
-def second_factors(user: User) -> list[str]:
-    """Return in words which second factors a person has."""
-    types = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
-    return [label for type, label in FACTORS.items() if type in types]
+def second_factors(user: User) -> set[str]:
+    """Return which kinds of second factors a person has: totp, webauthn, recovery_codes."""
+    return set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
 
 
 def tokens_of(user: User) -> QuerySet[ApiToken]:

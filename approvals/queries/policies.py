@@ -2,10 +2,7 @@
 
 from functools import lru_cache
 
-from django.conf import settings
-
 from approvals.models import PolicyVersion
-from approvals.policy import term_table
 from audit.statements import query_prepared
 
 CURRENT_VERSIONS_SQL = """
@@ -33,8 +30,3 @@ def version_of(key: int, sha256: str, policy: str) -> PolicyVersion:
 def _versions(current: tuple[tuple[int, str, str], ...]) -> list[PolicyVersion]:
     found = PolicyVersion.objects.select_related("policy").in_bulk([key for key, _, _ in current])
     return [found[key] for key, _, _ in current]
-
-
-def described(version: PolicyVersion) -> dict[str, str]:
-    """Return what a version says as label and words, in the order a page shows it."""
-    return term_table.described(version, settings.AUTO_APPROVE_THRESHOLD)

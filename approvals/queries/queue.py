@@ -53,6 +53,7 @@ ORDERS: dict[str, list[str]] = {
 """Every order has its index on `Waiting`; there is no order without one."""
 
 COUNT_LIMIT = 1_000
+"""Rows are counted up to one more than this: counting a million of them to show a number helps nobody."""
 READ_LIMIT = 20_000  # rows read once to count all tabs; above it, counting up to 1,000 for each tab is faster
 FACET_LIMIT = 50
 FACETS = {
@@ -219,7 +220,7 @@ def arrivals(rows: QuerySet[Waiting], since: datetime | None, ids: Collection[UU
     return rows.filter(pk__in=arrived.values("pk"))
 
 
-def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bool]:
+def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, int]], bool]:
     """Return up to 50 values of a facet with their counts, the most frequent first, and whether there are more."""
     column = FACETS[name]
     if name == "cwe":
@@ -228,21 +229,17 @@ def facet(rows: QuerySet[Waiting], name: str) -> tuple[list[tuple[str, str]], bo
         rows = rows.annotate(value=F(column)).exclude(value="")
     grouped = rows.order_by().values("value").annotate(found=Count("*")).order_by("-found", "value")
     values = list(grouped.values_list("value", "found")[: FACET_LIMIT + 1])
-    return [(value, shown_count(count)) for value, count in values[:FACET_LIMIT]], len(values) > FACET_LIMIT
+    return values[:FACET_LIMIT], len(values) > FACET_LIMIT
 
 
-def counted(rows: QuerySet[Any]) -> str:
-    """Return an exact count up to 1,000, then '1,000+': counting a million rows to show a number helps nobody."""
-    return shown_count(rows.order_by()[: COUNT_LIMIT + 1].count())
+def counted(rows: QuerySet[Any]) -> int:
+    """Return how many rows there are, up to `COUNT_LIMIT` + 1."""
+    return rows.order_by()[: COUNT_LIMIT + 1].count()
 
 
-def shown_count(count: int) -> str:
-    return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
-
-
-def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None = None) -> dict[str, str]:
-    """Return the count of each priority tab and of 'all' under the other filters, each exact up to 1,000; one query,
-    two where a search finds more than `READ_LIMIT` rows."""
+def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None = None) -> dict[str, int]:
+    """Return the count of each priority tab and of 'all' under the other filters, each exact up to `COUNT_LIMIT`; one
+    query, two where a search finds more than `READ_LIMIT` rows."""
     bare = queue_rows(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
     counts = None
     if any(getattr(filters, name) for name in SEARCH_FILTERS):  # find the rows once, not once for each priority
@@ -250,9 +247,7 @@ def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None 
     if counts is None or counts.total() > READ_LIMIT:
         few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
         counts = _grouped(few[0].union(*few[1:], all=True), "priority")
-    return {"all": shown_count(counts.total())} | {
-        priority.name.lower(): shown_count(counts[priority]) for priority in Priority
-    }
+    return {"all": counts.total()} | {priority.name.lower(): counts[priority] for priority in Priority}
 
 
 def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
@@ -303,13 +298,13 @@ def with_card_data(decisions: list[Decision], person: Reviewer, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The neighbours of a decision in a list (our ids), its place, counted from 1, and the length of the list (None and
-    '' beyond the first thousand, or if it is not in the list)."""
+    """The neighbours of a decision in a list (our ids), its place, counted from 1, and the length of the list, up to
+    `COUNT_LIMIT` + 1 (both None beyond the first thousand, or if it is not in the list)."""
 
     before: UUID | None
     after: UUID | None
     place: int | None
-    total: str
+    total: int | None
 
 
 def around(decision: Decision, filters: Filters, order: str, person: Reviewer, now: datetime) -> Around:
@@ -317,9 +312,9 @@ def around(decision: Decision, filters: Filters, order: str, person: Reviewer, n
     rows, columns = queue_rows(filters, now, person), ORDERS[order]
     ordered = rows.order_by(*columns).values_list("pk", flat=True)[: COUNT_LIMIT + 1]
     first = list(ordered) if decision.status == Status.PENDING else []
-    place, total = None, ""
+    place, total = None, None
     if decision.pk in first[:COUNT_LIMIT]:
-        place, total = first.index(decision.pk) + 1, shown_count(len(first))
+        place, total = first.index(decision.pk) + 1, len(first)
         near = [first[place - 2] if place > 1 else None, first[place] if place < len(first) else None]
     else:
         others = rows.exclude(pk=decision.pk)

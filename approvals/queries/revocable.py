@@ -37,21 +37,21 @@ class Listed:
     digest: str
 
 
-def standing(wanted: Approvals) -> QuerySet[Decision]:
+def in_force(wanted: Approvals) -> QuerySet[Decision]:
     """Return the matching approvals that are in force, oldest first; lazily."""
     return _matching(wanted).filter(status__in=APPROVED).order_by("id")
 
 
 def listed(wanted: Approvals) -> Listed:
     """Return what would be revoked, at most one more than MOST."""
-    rows = list(standing(wanted).values_list("pk", "decision_id")[: MOST + 1])
+    rows = list(in_force(wanted).values_list("pk", "decision_id")[: MOST + 1])
     content = "\n".join(str(decision_id) for _, decision_id in rows)
     return Listed([key for key, _ in rows], hashlib.sha256(content.encode()).hexdigest())
 
 
 def shown(wanted: Approvals) -> list[Decision]:
     """Return the newest matching approvals, for the preview; one query."""
-    rows = standing(wanted).select_related("patch__producer", "policy_version__policy", "decided_by_user")
+    rows = in_force(wanted).select_related("patch__producer", "policy_version__policy", "decided_by_user")
     return list(rows.defer("patch__wargaming_log").order_by("-decided_at", "-id")[:SHOWN])
 
 

@@ -11,7 +11,7 @@ from approvals.models import Decision, Status
 from approvals.policy.rules import Change
 from audit.statements import query, query_prepared
 
-from .queue import COUNT_LIMIT, shown_count
+from .queue import COUNT_LIMIT
 
 # One statement for a page of cards. Each digest is looked up once, and counted no further than is shown.
 SAME_LINES_SQL = """
@@ -69,10 +69,6 @@ class Alike:
     waiting: int
     approved_today: int
 
-    @property
-    def shown(self) -> str:
-        return shown_count(self.others)
-
 
 def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[int, Alike]:
     """Return, by decision key, the other patches that change the same lines, if there are some; one query at most."""
@@ -104,14 +100,14 @@ def _without_itself(decision: Decision, total: int, pending_count: int, approved
     return Alike(total - counted, pending_count - pending, len(set(approved_keys or ()) - {decision.pk}))
 
 
-def spaced_otherwise(decision: Decision) -> str:
-    """Return how many other patches differ from this one in whitespace only, '' for none; exact up to 1,000."""
+def spaced_otherwise(decision: Decision) -> int:
+    """Return how many other patches differ from this one in whitespace only; exact up to 1,000."""
     patch = decision.patch
     if patch.change_sha256 is None:
-        return ""
+        return 0
     parameters = {"spaceless": patch.change_spaceless_sha256, "exact": patch.change_sha256, "limit": COUNT_LIMIT + 1}
     [(count,)] = query_prepared(SPACED_OTHERWISE_SQL, parameters)
-    return shown_count(count) if count else ""
+    return int(count)
 
 
 def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:

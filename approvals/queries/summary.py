@@ -64,11 +64,10 @@ NAMES = (
 LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
-def summary(since: datetime | None, until: datetime | None, now: datetime | None = None) -> dict[str, Any]:
+def summary(since: datetime | None, until: datetime | None, now: datetime) -> dict[str, Any]:
     """Return counts, times in seconds and rates 0..1 (None when there is nothing to divide) for the patches that
     arrived in [since, until). `approved` counts people's approvals only; no outcome reports exist yet, so the rates
     that need them are None."""
-    now = now or datetime.now(tz=LONG_AGO.tzinfo)
     period = {"since": since or LONG_AGO, "until": until or NO_DEADLINE, "now": now, "never": NO_DEADLINE}
     with connection.cursor() as cursor:
         cursor.execute(SUMMARY_SQL, period)

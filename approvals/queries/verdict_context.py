@@ -19,7 +19,7 @@ class VerdictContext:
     """The person who gives a verdict, with those they stand in for; whether they have opened the patch's page; the live
     reviews; the memberships of all these people; and the end of the decision's chain of audit entries."""
 
-    person: Reviewer
+    reviewer: Reviewer
     opened: bool
     live: list[LiveReview]
     memberships: list[Membership]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from approvals.accounts.services.owners import demand_own
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import Delegation, Text, User
 from approvals.permissions import REVIEW_DECISION
@@ -12,7 +13,6 @@ from approvals.queries.people import reviewer_from_db
 from audit.log import Actor, Subject, record
 
 from .ending import commitment
-from .owners import demand_own
 from .reasons import check_reason
 
 LONGEST = timedelta(days=90)

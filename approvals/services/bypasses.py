@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from approvals.accounts.services.owners import demand_own
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
 from approvals.permissions import REVIEW_DECISION
@@ -18,7 +19,6 @@ from approvals.queries.people import accounts_of, reviewer_from_db
 from audit.log import Actor, NewEntry, Subject, record_all
 
 from .ending import commitment, locked
-from .owners import demand_own
 from .reasons import check_reason
 from .refusals import audit_refusal
 

@@ -1,13 +1,13 @@
 """What every install starts with: groups with their permissions, and the shipped policies. Safe to run again."""
 
 import hashlib
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import rfc8785
 from django.apps import apps as installed
 from django.apps.registry import Apps
+from django.db.models.functions import Now
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -155,7 +155,7 @@ def _policies(apps: Apps) -> None:
             version=1,
             sha256=version_digest({"name": shipped["name"], "version": 1, **columns}),
             created_by="HITL",
-            created_at=datetime.now(UTC),
+            created_at=Now(),
             **columns,
         )
         policy.save(update_fields=["current"])

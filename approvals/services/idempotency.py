@@ -1,17 +1,24 @@
 """Store answers under an `Idempotency-Key`. Their only writer."""
 
 import hashlib
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-
-from django.http import HttpResponse
-from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid
 from approvals.models import KeptAnswer
 
 KEPT = timedelta(hours=24)
 LOST = timedelta(seconds=60)  # a request that long in flight died with its process
-NOT_KEPT = {401, 403, 404, 422, 429}  # nothing was changed, and a retry may get another answer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is stored of an answer, to be given again."""
+
+    status: int
+    content_type: str
+    location: str
+    body: bytes
 
 
 def claim(caller: str, path: str, key: str, body: bytes, now: datetime) -> KeptAnswer:
@@ -34,18 +41,13 @@ def claim(caller: str, path: str, key: str, body: bytes, now: datetime) -> KeptA
     return answer
 
 
-def settle(answer: KeptAnswer, response: HttpResponse | None) -> None:
-    """Store the answer, or delete the claim if the answer is not to be stored: then a retry runs again."""
-    if response is None or response.status_code >= 500 or response.status_code in NOT_KEPT:
-        KeptAnswer.objects.filter(pk=answer.pk).delete()
-        return
-    KeptAnswer.objects.filter(pk=answer.pk).update(
-        status=response.status_code,
-        content_type=response.get("Content-Type", ""),
-        location=response.get("Location", ""),
-        body=response.content,
-        at=timezone.now(),
-    )
+def settle(claimed: KeptAnswer, answer: Answer | None, now: datetime) -> None:
+    """Store the answer; without one delete the claim: then a retry runs again."""
+    row = KeptAnswer.objects.filter(pk=claimed.pk)
+    if answer is None:
+        row.delete()
+    else:
+        row.update(**asdict(answer), at=now)
 
 
 def forget(now: datetime) -> int:

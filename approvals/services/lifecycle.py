@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals.accounts.services.owners import demand_own
 from approvals.errors import Conflict, Invalid, NotAllowed, moment
 from approvals.models import (
     NO_DEADLINE,
@@ -34,7 +35,6 @@ from audit.log import Actor, NewEntry, record, record_all
 from .clocks import CLOCKS, clocks, is_timed, plan_reminders
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level
-from .owners import demand_own
 from .reasons import check_reason
 from .refusals import audit_decision_refusal
 from .reviews import find_locked

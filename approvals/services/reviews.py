@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals.accounts.services.owners import demand_own
 from approvals.diff.parse import parse, unread
 from approvals.diff.positions import wrong_place
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
@@ -43,7 +44,6 @@ from audit.log import Actor, NewEntry, record, record_all
 from . import bypasses
 from .ending import DECISION_FOR_VERDICT, commitment, end, locked, policy_ref, subject
 from .insertion import insert
-from .owners import demand_own
 from .reasons import check_reason
 from .refusals import audit_decision_refusal
 
@@ -244,9 +244,9 @@ def _review(
         read=read_alike([decision.patch_id], user.pk) if seen.channel == Channel.BULK and not context.opened else (),
     )
     bypass_grant = grant(bypass, decision) if bypass else None
-    if sentence := refusal(decision_facts(decision, context.live, bypass_grant), context.person, intent, now):
+    if sentence := refusal(decision_facts(decision, context.live, bypass_grant), context.reviewer, intent, now):
         raise _as_error(sentence, decision)
-    absent = absent_of(context.person, intent)
+    absent = absent_of(context.reviewer, intent)
     if absent:
         actor = replace(actor, label=f"{actor.label} for {absent.username}"[:150])
     body = Text.objects.create(body=text) if text else None

@@ -9,6 +9,7 @@ from uuid import UUID
 import uuid6
 from django.db import transaction
 
+from approvals.accounts.services.owners import demand_own
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import Acknowledgement, ApiToken, Decision, Revocation, Status, Text, TokenKind, User
 from approvals.permissions import LEAD_DECISION
@@ -17,7 +18,6 @@ from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since
 from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .ending import commitment, policy_ref, subject
-from .owners import demand_own
 from .reasons import check_reason
 from .reviews import find_locked
 
@@ -25,7 +25,7 @@ CHUNK = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ShownApprovals:
     """The list of approvals that the lead saw: its digest, how many it had, and when it was shown."""
 
     digest: str
@@ -34,7 +34,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
+class RevocationResult:
     """The result: the id of this revocation of many, how many it revoked, and how many somebody had revoked before."""
 
     id: UUID
@@ -43,8 +43,15 @@ class Revoked:
 
 
 def revoke_all(
-    wanted: Approvals, reason: str, *, looked: Looked, criteria: dict[str, Any], user: User, actor: Actor, now: datetime
-) -> Revoked:
+    wanted: Approvals,
+    reason: str,
+    *,
+    shown: ShownApprovals,
+    criteria: dict[str, Any],
+    user: User,
+    actor: Actor,
+    now: datetime,
+) -> RevocationResult:
     """Revoke every approval on the list that the lead saw, in transactions of CHUNK, each with its audit entry.
 
     `criteria` says in words what the list was narrowed to, for the log. Raise NotAllowed, Invalid (no reason, no
@@ -59,8 +66,8 @@ def revoke_all(
     approvals = listed(wanted)
     if len(approvals.keys) > MOST:
         raise Invalid(f"At most {MOST:,} approvals are revoked at once; choose a shorter time.")
-    if approvals.digest != looked.digest:
-        raise Conflict(_changed(wanted, looked, len(approvals.keys)))
+    if approvals.digest != shown.digest:
+        raise Conflict(_changed(wanted, shown, len(approvals.keys)))
     if not approvals.keys:
         raise Invalid("There is no approval to revoke.")
     batch, revoked = UUID(str(uuid6.uuid7())), 0
@@ -82,7 +89,7 @@ def revoke_all(
     for start in range(0, len(approvals.keys), CHUNK):
         with transaction.atomic():
             revoked += _revoke(approvals.keys[start : start + CHUNK], text, batch, user=user, actor=actor, now=now)
-    result = Revoked(batch, revoked, len(approvals.keys) - revoked)
+    result = RevocationResult(batch, revoked, len(approvals.keys) - revoked)
     with transaction.atomic():
         record(
             "revocation.made",
@@ -150,10 +157,10 @@ def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: 
     return len(rows)
 
 
-def _changed(wanted: Approvals, looked: Looked, count: int) -> str:
+def _changed(wanted: Approvals, shown: ShownApprovals, count: int) -> str:
     """Return, in words, how the approvals differ from the list that was shown."""
-    added, revoked = changed_since(wanted, looked.at)
-    parts = [f"You looked at {looked.count:,} approvals, now {count:,} match."]
+    added, revoked = changed_since(wanted, shown.at)
+    parts = [f"You looked at {shown.count:,} approvals, now {count:,} match."]
     for rows, change in ((added, "Approved since"), (revoked, "Revoked since")):
         if rows:
             parts.append(f"{change}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")

@@ -22,9 +22,9 @@ def search_text(columns: dict[str, Any], producer: Producer, more: Iterable[str]
         *columns["cwe_ids"],
         *more,
     ]
-    return words(" ".join(values))
+    return letters_and_digits(" ".join(values))
 
 
-def words(text: str) -> str:
+def letters_and_digits(text: str) -> str:
     """Return a text's runs of letters and digits, in lower case, with one space between them."""
     return " ".join("".join(char if char.isalnum() else " " for char in text.lower()).split())

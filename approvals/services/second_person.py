@@ -9,6 +9,8 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
+from approvals.accounts.services import owners, rights, tokens
+from approvals.accounts.services.rights import PendingChange
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound
 from approvals.models import ApiToken, Policy, Producer, Proposal, Text, TokenKind, User
 from approvals.permissions import ADD_GROUP, CHANGE_GROUP, CHANGE_POLICY, CHANGE_USER
@@ -17,11 +19,10 @@ from approvals.policy.loosening import loosens
 from approvals.queries.deciders import is_lead, second
 from audit.log import Actor, Subject, record
 
-from . import access, killswitch, owners, policies, rights, trust
+from . import killswitch, policies, producers, trust
 from .ending import commitment
 from .reasons import check_reason
 from .refusals import audit_refusal
-from .rights import PendingChange
 
 TARGET_MODELS = {"policy_id": Policy, "person_id": User, "group_id": Group, "producer_id": Producer}
 ANOTHER_IS_OPEN = "Another change of this waits for a second person. Nothing was changed."
@@ -90,7 +91,7 @@ def change_trust(producer: Producer, *, reason: str, user: User, actor: Actor, n
     pending = trust.split(stored, producer)
     for name in pending.change:
         setattr(producer, name, False)
-    access.change_producer(producer, actor=actor, now=now)
+    producers.change_producer(producer, actor=actor, now=now)
     if not pending.why:
         return None
     check_reason(reason)
@@ -108,14 +109,14 @@ def issue_token(
     producer: Producer | None = None,
     **more: Any,
 ) -> tuple[ApiToken, str, PendingChange]:
-    """Issue a machine's token as `access.issue_token` does; return it, its secret, and the trust that is now pending.
+    """Issue a machine's token as `tokens.issue_token` does; return it, its secret, and the trust that is now pending.
 
     The holder of a new token sends evidence in the producer's name. So trust in the producer ends until a second
     person agrees to it again; an open proposal is replaced by one for both. Raise NotAllowed or Invalid.
     """
     owners.demand_own(user)
     stored = Producer.objects.select_for_update().get(pk=producer.pk) if producer else None
-    token, secret = access.issue_token(name, kind, actor=actor, now=now, producer=stored, **more)
+    token, secret = tokens.issue_token(name, kind, actor=actor, now=now, producer=stored, **more)
     change = {column: True for column in trust.EVIDENCE if stored and getattr(stored, column)}
     if stored is None or not change or not required():
         return token, secret, rights.NO_PENDING_CHANGE
@@ -124,7 +125,7 @@ def issue_token(
         _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
     for column in change:
         setattr(stored, column, False)
-    access.change_producer(stored, actor=actor, now=now)
+    producers.change_producer(stored, actor=actor, now=now)
     pending = PendingChange(
         change, [f"{user} issued the token {name} for it: ask who holds it.", *trust.reasons(change)]
     )

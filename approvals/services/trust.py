@@ -8,11 +8,11 @@ from typing import Any
 import rfc8785
 from django.conf import settings
 
+from approvals.accounts.services.rights import NO_PENDING_CHANGE, PendingChange
 from approvals.models import Producer
 from audit.log import Actor
 
-from . import access
-from .rights import NO_PENDING_CHANGE, PendingChange
+from . import producers
 
 EVIDENCE = {"trusted_for_ml": "ML predictions", "trusted_for_wargaming": "wargaming results"}
 """The columns of trust, and the evidence that counts because of them."""
@@ -46,4 +46,4 @@ def give(producer: Producer, change: dict[str, Any], *, actor: Actor, now: datet
     for name in EVIDENCE:
         if change.get(name):
             setattr(producer, name, True)
-    access.change_producer(producer, actor=actor, now=now)
+    producers.change_producer(producer, actor=actor, now=now)

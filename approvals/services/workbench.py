@@ -1,26 +1,25 @@
-"""Save what the workbench stores for each reviewer. No audit entries, because it decides nothing."""
+"""Save what the product stores for each person's convenience. No audit entries, because it decides nothing."""
 
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode
 
 from approvals.errors import Invalid
-from approvals.models import Decision, Patch, Presence, SavedView, User, ViewedFile
+from approvals.models import Decision, Patch, Presence, SavedView, Theme, User, ViewedFile
 
 MOST_VIEWS = 50
 
 
 def save_view(user: User, name: str, query: str) -> SavedView:
-    """Save the filters of a queue address under a name; the same name again replaces them. Raise Invalid."""
+    """Save the queue's filters, as its form spells them, under a name; the same name again replaces them. Raise
+    Invalid."""
     wanted = name.strip()
     if not wanted or len(wanted) > 60:
         raise Invalid("Give the view a name of up to 60 characters.", field="name", msg="1 to 60")
-    kept = urlencode([(key, value) for key, value in parse_qsl(query.lstrip("?")) if key != "cursor"])
-    if len(kept) > 2000:
+    if len(query) > 2000:
         raise Invalid("These filters are too long to save.")
     own_views = SavedView.objects.filter(user=user)
     if own_views.count() >= MOST_VIEWS and not own_views.filter(name=wanted).exists():
         raise Invalid(f"You may save {MOST_VIEWS} views; delete one first.")
-    view, _ = SavedView.objects.update_or_create(user=user, name=wanted, defaults={"query": kept})
+    view, _ = SavedView.objects.update_or_create(user=user, name=wanted, defaults={"query": query})
     return view
 
 
@@ -47,3 +46,13 @@ def be_present(patch: Patch, user: User, now: datetime) -> None:
         unique_fields=["patch", "user"],
         update_fields=["seen_at"],
     )
+
+
+def set_theme(user: User, theme: Theme) -> None:
+    """Save a person's colour theme."""
+    User.objects.filter(pk=user.pk).update(theme=theme)
+
+
+def set_single_keys(user: User, on: bool) -> None:
+    """Save whether single-key shortcuts are on."""
+    User.objects.filter(pk=user.pk).update(single_keys=on)

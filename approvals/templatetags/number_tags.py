@@ -7,6 +7,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from approvals.queries import queue
+
 register = template.Library()
 
 SMALLEST_PERCENT = Decimal("0.0001")
@@ -74,6 +76,12 @@ def short(value: int) -> str:
             tenths = value * 10 // size
             return f"{tenths // 10}.{tenths % 10}{unit}".replace(".0", "")
     return f"{value:,}"
+
+
+@register.filter
+def shown_count(count: int) -> str:
+    """Return a count of rows as the queries count them: exact up to 1,000, then '1,000+'."""
+    return f"{queue.COUNT_LIMIT:,}+" if count > queue.COUNT_LIMIT else f"{count:,}"
 
 
 @register.simple_tag

@@ -11,10 +11,10 @@ from approvals.api.patches import raw_diff
 from approvals.models import Decision
 from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
-from approvals.queries.differences import differences, grouped
 
 from .access import demand_sight, reader_of, varies, viewers
 from .comparison import comparison
+from .differences import differences, grouped
 from .patch_context import decision_or_404, with_diff
 
 

@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from approvals.models import Theme, Waiting
 from approvals.queries import bypasses, deciders
 from approvals.queries.queue import counted
+from approvals.templatetags.number_tags import shown_count
 
 from . import list_navigation
 from .access import reader_of
@@ -27,7 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "theme": user.theme
             if signed_in and user
             else request.COOKIES.get(settings.THEME_COOKIE_NAME, Theme.SYSTEM),
-            "pending_count": counted(Waiting.objects.all()) if signed_in else "",
+            "pending_count": shown_count(counted(Waiting.objects.all())) if signed_in else "",
             "bypasses_to_review": SimpleLazyObject(lambda: bypasses.to_review().count()),  # only leads' pages ask
             "accounts_held": SimpleLazyObject(lambda: deciders.accounts_held().count()),
             "version": settings.VERSION,

@@ -11,15 +11,16 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from approvals.accounts.sessions import proof_times, save_draft
+from approvals.accounts.views import confirm
 from approvals.actors import person_actor
 from approvals.errors import Conflict, Invalid, NotAllowed, Refusal, StepUpRequired, TooMany
 from approvals.forms import VerdictForm
 from approvals.models import Channel, Decision, Displayed, Status, User, Verdict
 from approvals.queries.decision_facts import outcome
 from approvals.services import reviews
-from approvals.sessions import proof_times, save_draft
 
-from . import confirm, list_navigation
+from . import list_navigation
 from .access import go_to, user_of, varies, viewers
 from .patch_context import card_context, decision_or_404, panel_or_page
 

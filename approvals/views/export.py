@@ -18,7 +18,7 @@ from approvals.forms import HistoryForm
 from approvals.models import Decision, Priority
 from approvals.policy.visible_fields import Reader, sees, why_hidden
 from approvals.queries import history as queries
-from approvals.services.access import record_export
+from approvals.services.exports import record_export
 
 from .access import reader_of, user_of, viewers
 

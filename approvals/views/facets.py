@@ -11,11 +11,12 @@ from approvals.forms import QueueForm
 from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
 from approvals.queries.people import reviewer_shown
-from approvals.queries.weaknesses import named
 from approvals.templatetags.form_tags import choices_of
+from approvals.templatetags.number_tags import shown_count
 
 from .access import user_of, varies, viewers
 from .links import queue_address
+from .weakness_names import named
 
 CHOICES = {"severity", "wargaming", "sla"}
 IN_THE_LONG_MENU = {"package", "language", "producer", "policy"}  # offered while typing, not as a list
@@ -42,7 +43,7 @@ def facet(request: HttpRequest, name: str) -> HttpResponse:
                 {
                     "value": value,
                     "label": named(value) if name == "cwe" else value,
-                    "count": count,
+                    "count": shown_count(count),
                     "selected": value == chosen,
                     "url": queue_address(request, **{name: "" if value == chosen else value}),
                 }
@@ -59,7 +60,9 @@ def _choices(form: QueueForm, name: str, others: queries.Filters, who: Reviewer,
         {
             **choice,
             "selected": choice["value"] == chosen,
-            "count": queries.counted(queries.queue_rows(queries.having(others, name, choice["value"]), now, who))
+            "count": shown_count(
+                queries.counted(queries.queue_rows(queries.having(others, name, choice["value"]), now, who))
+            )
             if choice["value"]
             else "",
         }

@@ -5,7 +5,8 @@ from typing import Any
 from approvals.models import NO_DEADLINE, Comment, Decision
 from approvals.policy.evaluate import GATE_OUTCOMES
 from approvals.policy.gate_conditions import judged
-from approvals.queries import evidence
+
+from . import evidence
 
 NOTIFY = {"notify_users": "Notify", "notify_roles": "Notify roles", "notify_channels": "Notify through"}
 

@@ -9,6 +9,7 @@ from approvals.models import Status
 from approvals.queries import history as queries
 from approvals.queries.keyset import BadCursor, page
 from approvals.queries.people import offered
+from approvals.templatetags.number_tags import shown_count
 
 from .access import varies, viewers
 from .links import page_urls, with_parameters
@@ -52,13 +53,13 @@ def history(request: HttpRequest) -> HttpResponse:
                 "label": label,
                 "icon": icon,
                 "kind": kind,
-                "count": counts[str(key)],
+                "count": shown_count(counts[str(key)]),
                 "url": with_parameters(request, status=str(key)),
                 "current": str(key) == filters.status,
             }
             for key, (label, icon, kind) in TABS.items()
         ],
-        "total": counts[filters.status],
+        "total": shown_count(counts[filters.status]),
         "shown": len(shown.rows),
         **page_urls(request, shown),
     }

@@ -7,9 +7,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from approvals.accounts.sessions import pop_draft
 from approvals.forms import VerdictForm
 from approvals.services import reviews
-from approvals.sessions import pop_draft
 
 from . import diff as diffs
 from .access import demand_sight, user_of, varies, viewers

@@ -8,20 +8,23 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.sessions import proof_times
+from approvals.accounts.views import confirm
 from approvals.errors import Conflict, NotFound
 from approvals.forms import PERIODS
 from approvals.models import Category, Comment, Decision, PatchView, Status, User
 from approvals.permissions import COMMENT_DECISION
 from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
-from approvals.queries import evidence, revocable, same_lines
+from approvals.queries import revocable, same_lines
 from approvals.queries.delegations import reviewer_with_delegations
-from approvals.queries.queue import COUNT_LIMIT, shown_count
+from approvals.queries.evidence import usual_sizes
+from approvals.queries.queue import COUNT_LIMIT
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
-from approvals.sessions import proof_times
+from approvals.templatetags.number_tags import shown_count
 
-from . import confirm, gate, list_navigation
 from . import diff as diffs
+from . import evidence, gate, list_navigation
 from .access import reader_of, user_of
 from .panel import panel
 
@@ -129,7 +132,7 @@ def discussion_of(decision: Decision) -> list[Comment]:
 def diff_reading(
     request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
 ) -> diffs.Reading:
-    viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
+    viewed, usual = viewed_files(decision, user), usual_sizes(decision.patch)
     start = f"&from={first_line}" if first_line else ""
     ask = f"?{list_navigation.parameter(request)['more']}{start}&at=".replace("?&", "?")
     ask = ask if user.has_perm(COMMENT_DECISION) else ""

@@ -21,12 +21,11 @@ from approvals.permissions import CHANGE_POLICY
 from approvals.policy.conditions import BadCondition, check
 from approvals.queries.backtest import MOST, backtest
 from approvals.queries.deciders import is_lead, open_proposals
-from approvals.queries.policies import described
 from approvals.services import killswitch, second_person
 
 from .access import policy_readers, user_of
 from .links import with_parameters
-from .proposals import proposals_shown
+from .proposals import described, proposals_shown
 
 
 class PageForm(FieldGroups, PolicyForm):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -13,10 +14,10 @@ from django.views.decorators.http import require_POST
 from approvals.actors import person_actor
 from approvals.errors import Refusal, moment
 from approvals.models import PolicyVersion, Proposal, User
+from approvals.policy import term_table
 from approvals.policy.agreeing import may_refuse, why_not_agree
 from approvals.policy.deciders import MAY
 from approvals.queries.deciders import rights_of, second, spelled
-from approvals.queries.policies import described
 from approvals.services import policies, second_person, trust
 
 from .access import policy_readers, user_of
@@ -54,6 +55,11 @@ def proposals_shown(proposals: QuerySet[Proposal], user: User) -> list[dict[str,
         }
         for proposal in proposals
     ]
+
+
+def described(version: PolicyVersion) -> dict[str, str]:
+    """Return what a version says as label and words, in the order a page shows it."""
+    return term_table.described(version, settings.AUTO_APPROVE_THRESHOLD)
 
 
 def _changes(proposal: Proposal) -> list[Row]:

@@ -8,7 +8,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from approvals.accounts.sessions import pop_view_name
 from approvals.forms import PRIORITIES, QueueForm
+from approvals.kpi_tiles import queue_tiles
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
@@ -17,7 +19,7 @@ from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
 from approvals.queries.same_lines import with_alike
 from approvals.queries.workbench import saved_views
-from approvals.sessions import pop_view_name
+from approvals.templatetags.number_tags import shown_count
 
 from .access import user_of, varies, viewers
 from .links import page_urls, queue_address, with_parameters
@@ -50,7 +52,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "approvals/queue.html",
-        context | {"kpis": queue_kpis(now), "needs_me": needs_of(who, now), "not_saved": pop_view_name(request)},
+        context
+        | {"kpis": queue_tiles(queue_kpis(now)), "needs_me": needs_of(who, now), "not_saved": pop_view_name(request)},
     )
 
 
@@ -78,7 +81,7 @@ def needs_of(who: Reviewer, now: datetime) -> str:
     """Return how many waiting patches need this person; '' for somebody who does not review."""
     if REVIEW_DECISION not in who.permissions:
         return ""
-    return queries.counted(queries.queue_rows(queries.Filters(mine=True), now, who))
+    return shown_count(queries.counted(queries.queue_rows(queries.Filters(mine=True), now, who)))
 
 
 def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Reviewer, now: datetime) -> list[dict[str, Any]]:
@@ -88,7 +91,7 @@ def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Reviewer,
         {
             "key": name,
             "label": label,
-            "count": counts[name],
+            "count": shown_count(counts[name]),
             "url": queue_address(request, priority="" if name == "all" else name),
             "current": name == (filters.priority or "all"),
         }

@@ -10,6 +10,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from approvals.accounts.views.sign_in import SignIn
 from approvals.errors import Invalid
 from approvals.forms import BulkForm, CommentForm, VerdictForm
 from approvals.models import Displayed
@@ -19,7 +20,6 @@ from . import bulk, comment, decide, workbench
 from .access import user_of, way_back
 from .lifecycle import ACTS
 from .patch_context import decision_or_404
-from .sign_in import SignIn
 
 Words = TypeVar("Words", bound=Form)
 

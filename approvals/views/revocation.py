@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from approvals.actors import person_actor
 from approvals.errors import Refusal
-from approvals.forms import LookedForm, RevokeForm
+from approvals.forms import RevokeForm, ShownApprovalsForm
 from approvals.permissions import LEAD_DECISION
 from approvals.queries import revocable
 from approvals.queries.people import offered
@@ -32,15 +32,16 @@ def revoke(request: HttpRequest) -> HttpResponse:
         return _page(request, form, status=422 if request.method == "POST" else 200)
     if request.method != "POST":
         return _page(request, form)
-    said, user = LookedForm(request.POST), user_of(request)
+    said, user = ShownApprovalsForm(request.POST), user_of(request)
     if not said.is_valid():
         return _page(request, form, said=said, error=_wrong(said))
-    looked = revocations.Looked(said.cleaned_data["digest"], said.cleaned_data["count"], said.cleaned_data["shown_at"])
+    sent = said.cleaned_data
+    shown = revocations.ShownApprovals(sent["digest"], sent["count"], sent["shown_at"])
     try:
         done = revocations.revoke_all(
             form.approvals(),
-            said.cleaned_data["reason"],
-            looked=looked,
+            sent["reason"],
+            shown=shown,
             criteria=form.criteria(),
             user=user,
             actor=person_actor(request, user),
@@ -53,12 +54,17 @@ def revoke(request: HttpRequest) -> HttpResponse:
     return redirect(reverse("history") + "?status=revoked")
 
 
-def _wrong(said: LookedForm) -> str:
+def _wrong(said: ShownApprovalsForm) -> str:
     return str(said.errors["reason"][0]) if "reason" in said.errors else "The list is damaged; look at it again."
 
 
 def _page(
-    request: HttpRequest, form: RevokeForm, *, status: int = 200, said: LookedForm | None = None, error: str = ""
+    request: HttpRequest,
+    form: RevokeForm,
+    *,
+    status: int = 200,
+    said: ShownApprovalsForm | None = None,
+    error: str = "",
 ) -> HttpResponse:
     context: dict[str, Any] = {"active": "history", "form": form, "people": offered(), "error": error, "said": said}
     if form.is_bound and form.is_valid():

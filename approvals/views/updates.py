@@ -14,6 +14,7 @@ from approvals.models import Decision, Status
 from approvals.queries import queue as queries
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.same_lines import with_alike
+from approvals.templatetags.number_tags import shown_count
 
 from .access import user_of, varies, viewers
 from .links import queue_address
@@ -57,7 +58,7 @@ def counts(request: HttpRequest) -> HttpResponse:
         "tabs": tabs,
         "needs_me": needs_of(who, now),
         "total": next(tab["count"] for tab in tabs if tab["current"]),
-        "arrived": queries.counted(queries.arrivals(rows, _since(request), _ids(request))),
+        "arrived": shown_count(queries.counted(queries.arrivals(rows, _since(request), _ids(request)))),
         "list_url": queue_address(request),
     }
     return render(request, "approvals/_counts.html", context)

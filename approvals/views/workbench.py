@@ -1,5 +1,6 @@
 """Small acts of the workbench: ticks, presence, saved views."""
 
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,12 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from approvals.accounts.sessions import save_view_name
 from approvals.errors import Conflict, NotFound, Refusal
 from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
 from approvals.services import workbench
-from approvals.sessions import save_view_name
 
 from . import list_navigation
 from .access import user_of, viewers
@@ -46,8 +47,10 @@ def presence(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @viewers
 def save_view(request: HttpRequest) -> HttpResponse:
     """Keep the queue's present filters under a name."""
+    sent = parse_qsl(request.POST.get("query", "").lstrip("?"))
+    query = urlencode([(key, value) for key, value in sent if key != "cursor"])
     try:
-        view = workbench.save_view(user_of(request), request.POST.get("name", ""), request.POST.get("query", ""))
+        view = workbench.save_view(user_of(request), request.POST.get("name", ""), query)
     except Refusal as error:
         return name_again(request, error.detail)
     messages.success(request, f"Saved as {view.name}.")

@@ -10,8 +10,8 @@ from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Producer
-from approvals.services.access import ensure_producer
 from approvals.services.intake import submit
+from approvals.services.producers import ensure_producer
 
 from . import documents, pgbench
 

@@ -13,8 +13,8 @@ from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Policy, Producer
 from approvals.services import policies
-from approvals.services.access import ensure_producer
 from approvals.services.intake import submit
+from approvals.services.producers import ensure_producer
 
 from . import documents
 

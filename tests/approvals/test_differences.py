@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from approvals.models import Patch
 from approvals.policy.visible_fields import Reader
-from approvals.queries.differences import COMPARED_APART, LABELS, differences
+from approvals.views.differences import COMPARED_APART, LABELS, differences
 from tests.cast import DIFF
 
 pytestmark = pytest.mark.django_db

@@ -34,24 +34,26 @@ def test_a_model_has_its_track_record_in_the_same_band(make_patch, past):
     past(2, 0.92, version="rank-2")
     patch = make_patch(ml_prediction=scored(0.9)).patch
     record = evidence.track_record(patch)
-    assert (record.band, record.decided, record.approved, record.approved_percent) == ("90 to 95", 10, 7, "70")
+    assert (record.low, record.high, record.decided, record.approved, record.approved_share) == (0.9, 0.95, 10, 7, 0.7)
     assert record.enough
 
 
 @pytest.mark.parametrize(
     ("confidence", "band"),
-    [(0, "0 to 50"), (0.5, "50 to 60"), (0.9499, "90 to 95"), (0.95, "95 to 100"), (1, "95 to 100")],
+    [(0, (0, 0.5)), (0.5, (0.5, 0.6)), (0.9499, (0.9, 0.95)), (0.95, (0.95, 1)), (1, (0.95, 1))],
 )
 def test_bands_meet_without_a_gap(make_patch, past, confidence, band):
     past(1, confidence)
     record = evidence.track_record(make_patch(ml_prediction=scored(confidence)).patch)
-    assert (record.band, record.decided, record.enough) == (band, 1, False)
+    assert ((record.low, record.high), record.decided, record.enough) == (band, 1, False)
 
 
 def test_the_page_says_the_record_or_that_there_is_none_yet(sign_in, alice, make_patch, past):
     decision, client = make_patch(ml_prediction=scored(0.92)), sign_in(alice)
     address = reverse("patch-detail", args=[decision.decision_id])
-    assert "Not enough cases yet" in one_line(client.get(address))
+    assert "Not enough cases yet to say how often people agreed with this model at 90 to 95&thinsp;%" in one_line(
+        client.get(address)
+    )
     past(9, 0.93)
     past(1, 0.93, Verdict.REJECT)
     text = one_line(client.get(address))

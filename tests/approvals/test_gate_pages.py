@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from approvals.api.gate_documents import GateRequest
 from approvals.models import Channel, Decision, PatchView, Status, Verdict
-from approvals.queries.differences import GATE_LABELS
 from approvals.services import lifecycle
+from approvals.views.differences import GATE_LABELS
 from tests.cast import SYSTEM, opened
 from tests.html import one_line
 

@@ -55,7 +55,7 @@ def test_another_caller_does_not_get_the_answer(producer_api: Api, token_for):
 
 def test_a_request_in_flight_is_a_conflict(producer_api: Api, monkeypatch):
     headers = {"Idempotency-Key": "k1"}
-    monkeypatch.setattr(idempotency, "settle", lambda kept, response: None)  # as if it were still working
+    monkeypatch.setattr(idempotency, "settle", lambda kept, answer, now: None)  # as if it were still working
     producer_api.post("/hitl/patches", document(), **headers)
     answer = producer_api.post("/hitl/patches", document(), **headers)
     assert answer.status_code == 409

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals import jobs
+from approvals.kpi_tiles import queue_tiles
 from approvals.models import KeyFigures
 from approvals.queries.kpis import FRESH, queue_kpis
 from tests.html import one_line
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def shares(now):
-    return {tile["label"]: tile["value"] for tile in queue_kpis(now)}["Auto-approved, 30 days"]
+    return {tile["label"]: tile["value"] for tile in queue_tiles(queue_kpis(now))}["Auto-approved, 30 days"]
 
 
 def test_without_a_worker_the_tiles_are_counted_at_once(make_patch, approve, alice):
@@ -55,7 +56,7 @@ def test_what_waited_and_was_late_in_the_last_day_is_drawn_and_said(make_patch, 
         make_patch(now=now - timedelta(hours=hours), severity="critical")  # due after four hours
     approve(make_patch(now=now - timedelta(hours=28)), alice, now=now - timedelta(hours=3))
     jobs.count_ahead(0)
-    pending, late, *_ = queue_kpis(timezone.now())
+    pending, late, *_ = queue_tiles(queue_kpis(timezone.now()))
     assert pending["course"] == [2] * 10 + [3, 2, 3]
     assert (pending["delta"], pending["direction"]) == ("1 in 24 h", "up")
     assert pending["course_words"] == "Over the last 24 hours: from 2 to 3, lowest 2, highest 3."
@@ -68,7 +69,7 @@ def test_the_month_is_held_against_the_one_before(make_patch, approve, alice):
         at = now - timedelta(days=days)
         approve(make_patch(now=at, clocks=False), alice, now=at + timedelta(minutes=minutes))
     jobs.count_ahead(0)
-    median = queue_kpis(timezone.now())[2]
+    median = queue_tiles(queue_kpis(timezone.now()))[2]
     assert (median["value"], median["unit"]) == ("20", "min")
     assert (median["delta"], median["direction"]) == ("40 min", "down")
     assert median["course_words"] == "Over the last 30 days: from 30 min to 10 min, lowest 10 min, highest 30 min."

@@ -7,10 +7,10 @@ from django.contrib.sessions.models import Session
 from django.forms.models import model_to_dict
 from django.utils import timezone
 
+from approvals.accounts.sessions import SessionStore
 from approvals.models import ApiToken, Decision, Patch, Producer
 from approvals.queries.row_reader import RowReader
 from approvals.queries.tokens import token_of
-from approvals.sessions import SessionStore
 
 
 @pytest.mark.django_db

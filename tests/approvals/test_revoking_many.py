@@ -168,10 +168,10 @@ def test_a_chunk_takes_the_same_queries_whatever_its_size(approved, lena):
         approved(number)
         wanted = revocable.Approvals(model_version="rf_v1")
         found = revocable.listed(wanted)
-        looked = revocations.Looked(found.digest, number, timezone.now())
+        shown = revocations.ShownApprovals(found.digest, number, timezone.now())
         with CaptureQueriesContext(connection) as queries:
             done = revocations.revoke_all(
-                wanted, "Off.", looked=looked, criteria={}, user=lena, actor=actor_for(lena), now=timezone.now()
+                wanted, "Off.", shown=shown, criteria={}, user=lena, actor=actor_for(lena), now=timezone.now()
             )
         assert done.revoked == number
         counts.append(len(queries))

@@ -22,8 +22,8 @@ from approvals.policy.visible_fields import (
     sees,
     why_hidden,
 )
-from approvals.queries.differences import LABELS
 from approvals.services.dispatch import dispatch
+from approvals.views.differences import LABELS
 from approvals.views.export import COLUMNS, FIELDS
 from tests.approvals.api.test_intake import FULL
 from tests.cast import Api, document, gate_request

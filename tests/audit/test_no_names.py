@@ -11,22 +11,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import account_changes, guessing, identity, owners, rights, tokens
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import ApiToken, Channel, Decision, FeedEntry, PatchView, Policy, Priority, User, Verdict
 from approvals.queries import revocable
 from approvals.services import (
     absence,
-    access,
     bypasses,
-    guessing,
-    identity,
     killswitch,
     lifecycle,
-    owners,
     policies,
     reviews,
     revocations,
-    rights,
     second_person,
     timers,
 )
@@ -131,8 +127,8 @@ def _after(alice, lena, make_patch, approve, token_for):
     revocations.acknowledge(approved.decision_id, position, token=token, actor=SYSTEM, now=timezone.now())
     wanted = revocable.Approvals(reviewer=alice.pk)
     found = revocable.listed(wanted)
-    looked = revocations.Looked(found.digest, len(found.keys), timezone.now())
-    revocations.revoke_all(wanted, WORDS, looked=looked, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
+    shown = revocations.ShownApprovals(found.digest, len(found.keys), timezone.now())
+    revocations.revoke_all(wanted, WORDS, shown=shown, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
 
 
 def _machines(producer, make_patch, make_gate, alice, lena, luis, root):
@@ -190,10 +186,10 @@ def _bypasses(alice, lena, luis, carol, make_patch, approve):
 
 
 def _account(alice, carol, root, sign_in):
-    token, _ = access.issue_token(
+    token, _ = tokens.issue_token(
         f"{SURNAME}'s laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice
     )
-    access.revoke_token(token, actor=actor_for(alice), now=timezone.now())
+    tokens.revoke_token(token, actor=actor_for(alice), now=timezone.now())
     browser = Client()
     for _ in range(guessing.PER_ACCOUNT + 2):
         browser.post(reverse("login"), {"username": alice.username, "password": f"my {SURNAME}"})
@@ -206,7 +202,9 @@ def _account(alice, carol, root, sign_in):
     sign_in(carol).post(
         f"/hitl/patches/{SURNAME}/approve", {"decision_id": str(Decision.objects.latest("pk").decision_id)}
     )
-    access.record_second_factor(alice, "authenticator app added", [], actor=actor_for(alice), now=timezone.now())
+    account_changes.record_second_factor(
+        alice, "authenticator app added", [], actor=actor_for(alice), now=timezone.now()
+    )
     with one_person_enough(), transaction.atomic():  # held by an administrator, and the owner's word is enough
         owners.hold(carol, ["e-mail address"], needs_lead=False, actor=actor_for(root), now=timezone.now())
     owners.confirm(carol, authenticated_at=timezone.now(), actor=actor_for(carol), now=timezone.now())

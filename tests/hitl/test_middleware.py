@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client, RequestFactory
 
-from approvals.sessions import SessionStore
+from approvals.accounts.sessions import SessionStore
 from audit.models import Entry
 from audit.queries import body_of
 from hitl.logs import request_id

@@ -9,9 +9,10 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
+from approvals.accounts.services import owners, recovery
 from approvals.errors import Conflict
 from approvals.models import Producer, Proposal, Text, User
-from approvals.services import access, owners, recovery, second_person
+from approvals.services import producers, second_person
 from audit.models import Entry
 from tests.cast import PASSWORD, SYSTEM, actor_for
 from tests.plain_sql import as_the_role, execute, refused
@@ -163,7 +164,7 @@ def test_evidence_counts_once_two_people_said_so(producer: Producer, root: User,
     found = Producer.objects.get(pk=producer.pk)
     assert (found.trusted_for_ml, found.trusted_for_wargaming) == (True, False)
     found.name = "patchgen two"
-    access.change_producer(found, actor=SYSTEM, now=timezone.now())
+    producers.change_producer(found, actor=SYSTEM, now=timezone.now())
 
 
 @pytest.mark.parametrize("column", ["trusted_for_ml", "trusted_for_wargaming"])

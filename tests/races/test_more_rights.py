@@ -8,11 +8,12 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
+from approvals.accounts.services import rights
 from approvals.errors import Refusal
 from approvals.models import Proposal, User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import rights_of
-from approvals.services import rights, second_person
+from approvals.services import second_person
 from audit.models import Entry
 from tests.cast import actor_for
 

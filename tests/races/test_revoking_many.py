@@ -19,12 +19,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIZE = 24
 
 
-def revoke_all(lead: Member, wanted: revocable.Approvals, looked: revocations.Looked) -> int:
+def revoke_all(lead: Member, wanted: revocable.Approvals, shown: revocations.ShownApprovals) -> int:
     """Return how many this lead's order revoked; 0 when the list had changed before it began."""
     now = timezone.now()
     try:
         done = revocations.revoke_all(
-            wanted, "Off.", looked=looked, criteria={}, user=lead.user, actor=actor_for(lead.user), now=now
+            wanted, "Off.", shown=shown, criteria={}, user=lead.user, actor=actor_for(lead.user), now=now
         )
     except (Conflict, Invalid):
         return 0
@@ -47,10 +47,10 @@ def test_two_orders_and_a_single_revocation_revoke_each_approval_once(make_patch
     for decision in made:
         assert reviewer.by_api(decision, "approve").code == 200
     wanted = revocable.Approvals(producer=producer.pk)
-    looked = revocations.Looked(revocable.listed(wanted).digest, SIZE, timezone.now())
+    shown = revocations.ShownApprovals(revocable.listed(wanted).digest, SIZE, timezone.now())
     counted = at_once(
-        partial(revoke_all, leads[0], wanted, looked),
-        partial(revoke_all, leads[1], wanted, looked),
+        partial(revoke_all, leads[0], wanted, shown),
+        partial(revoke_all, leads[1], wanted, shown),
         partial(revoke_one, leads[2], made[SIZE // 2]),
     )
     left = Decision.objects.filter(status=Status.APPROVED).count()  # all, when the single one came before both looked

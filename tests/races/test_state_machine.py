@@ -17,7 +17,7 @@ from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Policy, Review, Status, User, Verdict
-from approvals.services import access, intake, killswitch, lifecycle, policies, reviews, timers
+from approvals.services import intake, killswitch, lifecycle, policies, producers, reviews, timers
 from approvals.services.dispatch import dispatch
 from tests.cast import DIFF, EVIDENCE, SYSTEM, actor_for, document, one_person_enough, trust
 from tests.races import ledger
@@ -48,7 +48,7 @@ class Gate(RuleBasedStateMachine):
         self.now = timezone.now()
         self.ends: dict[int, str] = {}
         self.people = {name: self._person(name) for name in NAMES}
-        self.producer = access.ensure_producer("patchgen", actor=SYSTEM, now=self.now)
+        self.producer = producers.ensure_producer("patchgen", actor=SYSTEM, now=self.now)
         trust(self.producer, now=self.now)
         self._terms("medium", **LEADS_TERMS, expire_action="escalate")
         self._terms("low", auto_approval="enforce", expire_action="approve", deny_threshold=2)

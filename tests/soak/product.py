@@ -27,7 +27,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from approvals.actors import command
 from approvals.models import TokenKind, User
-from approvals.services.access import issue_token
+from approvals.accounts.services.tokens import issue_token
 made, now = [], timezone.now()
 for number in range(8):
     user = User.objects.create_user(f"reviewer-{number}", f"reviewer-{number}@example.org")

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from approvals.accounts.services.tokens import issue_token
 from approvals.actors import command
 from approvals.errors import Refusal
 from approvals.models import TokenKind, User
-from approvals.services.access import issue_token
 
 
 class Command(BaseCommand):

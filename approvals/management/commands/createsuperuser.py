@@ -7,10 +7,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from approvals.accounts.services.account_changes import record_user_change
 from approvals.actors import command
 from approvals.models import User
 from approvals.queries.people import why_not_a_name
-from approvals.services.access import record_user_change
 
 
 class Command(createsuperuser.Command):

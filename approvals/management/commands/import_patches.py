@@ -19,8 +19,8 @@ from approvals.api.problems import field_errors
 from approvals.api.schemas import IntakeDocument
 from approvals.errors import Refusal
 from approvals.policy.severity import severity_of
-from approvals.services.access import ensure_producer
 from approvals.services.intake import Submission, SubmissionResult, submit_all
+from approvals.services.producers import ensure_producer
 
 SET = 50  # rows in one transaction
 

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from approvals.accounts.services import account_changes, tokens
 from approvals.actors import command
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
@@ -26,7 +27,7 @@ from approvals.demo.steps import Act, Arrival, Asking, Cancellation, Escalation,
 from approvals.errors import Refusal
 from approvals.models import Channel, Decision, Displayed, Patch, PatchKind, Producer, Status, User
 from approvals.models import Verdict as Word
-from approvals.services import access, lifecycle, reviews, second_person, timers
+from approvals.services import lifecycle, reviews, second_person, timers
 from approvals.services.intake import Submission, SubmissionResult, submit_all
 from audit.log import Actor
 from audit.models import ActorKind
@@ -231,7 +232,7 @@ def _account(person: DemoPerson, password: str | None, now: datetime) -> tuple[U
         return user, password
     password = _new_password() if person.signs_in else None
     if user:
-        old = access.user_facts(user)
+        old = account_changes.user_facts(user)
         user.set_password(password)
         user.save(update_fields=["password"])
     else:
@@ -246,13 +247,13 @@ def _account(person: DemoPerson, password: str | None, now: datetime) -> tuple[U
             is_superuser=person.administrator,
         )
         user.groups.set(Group.objects.filter(name__in=person.groups))
-    access.record_user_change(user, old, actor=LOADER, now=now)
+    account_changes.record_user_change(user, old, actor=LOADER, now=now)
     return user, password
 
 
 def _new_password() -> str:
     """Return 16 characters (79 bits) in groups, without those that look alike."""
-    return "-".join("".join(secrets.choice(access.ALPHABET) for _ in range(4)) for _ in range(4))
+    return "-".join("".join(secrets.choice(tokens.ALPHABET) for _ in range(4)) for _ in range(4))
 
 
 def _keep(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from allauth.mfa.adapter import get_adapter
 from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals.services import identity
+from approvals.accounts.services import identity
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from approvals.accounts.sessions import BEGAN, SEEN
 from approvals.models import ApiToken
-from approvals.sessions import BEGAN, SEEN
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, proved
 from tests.html import one_line

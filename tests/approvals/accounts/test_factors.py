@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import tokens
 from approvals.models import ApiToken, Decision, Policy, Status
 from approvals.policy.loosening import loosens
-from approvals.services import access
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, actor_for, opened, proved, republish
 from tests.html import one_line
@@ -195,7 +195,7 @@ def test_signing_out_still_takes_the_cookie_away(alice, sign_in):
 
 @pytest.mark.parametrize("ticked", [True, False])
 def test_signing_out_everywhere_offers_the_tokens(alice, sign_in, ticked):
-    secret = access.issue_token("laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice)[1]
+    secret = tokens.issue_token("laptop", "personal", actor=actor_for(alice), now=timezone.now(), user=alice)[1]
     client = proved(sign_in(alice))
     assert "Revoke my 1 personal token too" in one_line(client.get(reverse("account")))
     client.post(reverse("sign-out-everywhere"), {"tokens": "on"} if ticked else {})

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import guessing, sign_ins
 from approvals.errors import TooMany
 from approvals.models import Attempt
-from approvals.services import access, guessing
 from audit.log import Actor
 from audit.models import ActorKind, Entry
 from audit.types import summary
@@ -155,12 +155,12 @@ def test_strangers_with_many_names_and_addresses_leave_few_entries(alice):
     """What nobody with an account does costs the log a fixed number of entries a window, and none of the numbers."""
     for number in range(2000):
         address = str(ipaddress.ip_address("2001:db8::") + (number % 700 << 64))
-        access.record_failed_sign_in(None, actor=nobody_at(address), now=NOW)
+        sign_ins.record_failed_sign_in(None, actor=nobody_at(address), now=NOW)
     sign_in("wrong", REMOTE_ADDR="203.0.113.9")
-    assert len(entries()) == guessing.STRANGERS + 1
+    assert len(entries()) == guessing.MOST_UNKNOWN_ADDRESSES + 1
     assert entries()[-1][1] == f"user:{alice.pk}", "the first of an account is never lost among them"
     guessing.sum_up(timezone.now() + guessing.WINDOW)
-    assert len(entries()) <= 2 * guessing.STRANGERS + 2
+    assert len(entries()) <= 2 * guessing.MOST_UNKNOWN_ADDRESSES + 2
     assert tries_of(entries()) == 2001
     rest = [data for _, _, data in entries() if data.get("counted_by") == "rest"]
     assert summary("login.failed", rest[0]).startswith("1,940 further tries from many addresses")
@@ -175,7 +175,7 @@ def test_locked_strangers_leave_few_entries(db):
             with pytest.raises(TooMany):
                 guessing.sign_in(None, f"name{number}", f"203.0.113.{number}", now=NOW)
     guessing.sum_up(NOW + guessing.WINDOW)
-    assert len(entries()) == guessing.STRANGERS + 1
+    assert len(entries()) == guessing.MOST_UNKNOWN_ADDRESSES + 1
     assert tries_of(entries()) == 120
     assert [data["counted_by"] for _, _, data in entries("login.locked")].count("rest") == 1
 
@@ -196,8 +196,8 @@ def test_tries_at_one_account_from_many_addresses_are_two_entries(alice):
 @pytest.mark.django_db(transaction=True)
 def test_tries_at_the_same_moment_are_all_counted(alice):
     def attempt():
-        access.record_failed_sign_in(alice, actor=nobody_at("203.0.113.9"), now=NOW)
-        access.record_failed_sign_in(None, actor=nobody_at("203.0.113.9"), now=NOW)
+        sign_ins.record_failed_sign_in(alice, actor=nobody_at("203.0.113.9"), now=NOW)
+        sign_ins.record_failed_sign_in(None, actor=nobody_at("203.0.113.9"), now=NOW)
 
     at_once(*[attempt] * 8)
     guessing.sum_up(NOW + guessing.WINDOW)

@@ -10,8 +10,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
+from approvals.accounts.openid import fetching
 from approvals.models import User
-from approvals.openid import fetching
 from audit.models import Entry
 from tests.approvals.accounts.conftest import GROUPS
 from tests.approvals.accounts.fake_provider import (
@@ -332,7 +332,7 @@ def test_what_went_wrong_is_a_line_of_the_log_without_secrets(fake, caplog):
     come_back(fake)
     fake.answers["/token"] = (400, {}, b'{"error": "secret-of-the-provider"}')
     come_back(fake)
-    lines = [record.getMessage() for record in caplog.records if record.name == "approvals.adapters"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "approvals.accounts.adapters"]
     assert lines == [
         "Single sign-on was refused: the ID token is meant for another application: InvalidAudienceError",
         "Single sign-on was refused: the token endpoint gave no access token",

@@ -7,8 +7,8 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import reverse
 
+from approvals.accounts.services import guessing
 from approvals.models import User
-from approvals.services import guessing
 from audit.models import Entry
 from tests.cast import PASSWORD
 from tests.html import one_line

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from approvals.services import guessing, identity
+from approvals.accounts.services import guessing, identity
 from audit.models import Entry
 from tests.cast import PASSWORD
 from tests.html import one_line

@@ -10,9 +10,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import owners
 from approvals.errors import NotAllowed
 from approvals.models import Comment, Review, User, Verdict
-from approvals.services import owners, reviews
+from approvals.services import reviews
 from audit.models import Entry
 from tests.cast import PASSWORD, Api, actor_for, proved
 

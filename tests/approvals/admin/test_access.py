@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from approvals.accounts.services import owners, tokens
 from approvals.errors import Invalid, NotAllowed
 from approvals.models import ApiToken, Producer, Proposal, TokenKind
-from approvals.services import access, owners, second_person
+from approvals.services import second_person
 from audit.models import Entry
 from tests.cast import EVIDENCE, SYSTEM, Api, actor_for, document, one_person_enough, trust
 
@@ -218,7 +219,7 @@ def test_an_administrator_issues_no_personal_token(admin_page, root, alice):
     assert 'value="personal"' not in page
     admin_page.post(f"{TOKENS}add/", new_token(kind="personal", user=alice.pk))
     with pytest.raises(NotAllowed, match="issued by the person it acts as"):
-        access.issue_token("hers", TokenKind.PERSONAL, actor=actor_for(root), now=timezone.now(), user=alice)
+        tokens.issue_token("hers", TokenKind.PERSONAL, actor=actor_for(root), now=timezone.now(), user=alice)
     assert not ApiToken.objects.exists()
 
 
@@ -257,7 +258,7 @@ def test_a_revoked_token_stops_working_and_is_one_entry(admin_page, token_for, t
 def test_revoking_again_says_so_and_changes_nothing(admin_page, token_for, token_row, entries):
     token = token_row(token_for("deployer", "argo"))
     at = timezone.now() - timedelta(days=1)
-    access.revoke_token(token, actor=SYSTEM, now=at)
+    tokens.revoke_token(token, actor=SYSTEM, now=at)
     response = admin_page.post(TOKENS, {"action": "revoke", "_selected_action": token.pk}, follow=True)
     assert "was revoked before; nothing was changed" in response.content.decode()
     token.refresh_from_db()
@@ -309,6 +310,6 @@ def test_the_service_names_the_field_that_is_wrong():
         ((TokenKind.MONITOR, [], None, now), "expires_at"),
     ):
         with pytest.raises(Invalid) as error:
-            access.check_token(*arguments, now)
+            tokens.check_token(*arguments, now)
         assert error.value.errors
         assert error.value.errors[0]["loc"] == [field]

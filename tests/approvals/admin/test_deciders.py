@@ -6,8 +6,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from approvals.accounts.services import owners
 from approvals.models import Policy, Proposal, User
-from approvals.services import owners
 from audit.models import Entry
 from tests.cast import SYSTEM, republish
 from tests.html import one_line

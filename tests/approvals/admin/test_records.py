@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from approvals.accounts.services import tokens
 from approvals.admin.kinds import Kept, Record
 from approvals.models import (
     Acknowledgement,
@@ -29,7 +30,7 @@ from approvals.models import (
     User,
 )
 from approvals.policy.term_table import TERMS
-from approvals.services import absence, access, bypasses, lifecycle, policies, reviews, revocations
+from approvals.services import absence, bypasses, lifecycle, policies, reviews, revocations
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
@@ -340,7 +341,7 @@ def test_tokens_say_whether_they_are_in_force(admin_page, token_for, token_row):
     past = {"now": now - timedelta(days=2), "expires_at": now - timedelta(days=1)}
     rows = [token_row(token_for("deployer", "a")), token_row(token_for("deployer", "b", **past))]
     rows.append(token_row(token_for("deployer", "c")))
-    access.revoke_token(rows[-1], actor=SYSTEM, now=now)
+    tokens.revoke_token(rows[-1], actor=SYSTEM, now=now)
     page = admin.site._registry[type(rows[0])]
     for row, state in zip(rows, ("in force", "expired", "revoked"), strict=True):
         row.refresh_from_db()

@@ -16,19 +16,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import identity, owners, recovery, tokens
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import Bypass, Decision, Delegation, Proposal, Review, Status, Text, TokenKind, User
-from approvals.services import (
-    absence,
-    access,
-    bypasses,
-    identity,
-    killswitch,
-    lifecycle,
-    owners,
-    recovery,
-    second_person,
-)
+from approvals.services import absence, bypasses, killswitch, lifecycle, second_person
 from audit.models import Entry
 from hitl.logs import JsonFormatter, TextFormatter
 from tests.cast import PASSWORD, actor_for, proved
@@ -275,7 +266,7 @@ def test_a_held_lead_asks_for_nothing_and_agrees_to_nothing(lena, luis, alice, r
         lambda: second_person.agree(Proposal.objects.get().pk, **acting(lena)),
         lambda: lifecycle.cancel(decision.decision_id, "Why.", channel="page", **acting(lena)),
         lambda: absence.delegate(lena, luis, now, now + timedelta(days=1), "Why.", actor=actor_for(lena), now=now),
-        lambda: access.issue_token("x", TokenKind.PERSONAL, actor=actor_for(lena), now=now, user=lena),
+        lambda: tokens.issue_token("x", TokenKind.PERSONAL, actor=actor_for(lena), now=now, user=lena),
     ]
     for attempt in tries:
         with pytest.raises(NotAllowed, match="decides nothing"):

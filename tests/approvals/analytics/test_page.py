@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.queries.kpis import count_tile, rate_tile
+from approvals.kpi_tiles import count_tile, rate_tile
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db

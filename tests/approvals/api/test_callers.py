@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from approvals.accounts.services import tokens
 from approvals.api import caller
 from approvals.api.caller import BURST, Bucket
 from approvals.errors import TooMany
 from approvals.models import Decision
-from approvals.services import access
 from tests.cast import SYSTEM, Api, document
 
 PENDING = "/hitl/patches/pending"
@@ -58,7 +58,7 @@ def test_a_token_is_its_whole_text(token_for):
 @pytest.mark.django_db
 def test_a_revoked_token_is_refused_at_once(token_for, token_row):
     secret = token_for()
-    access.revoke_token(token_row(secret), actor=SYSTEM, now=timezone.now())
+    tokens.revoke_token(token_row(secret), actor=SYSTEM, now=timezone.now())
     assert Api(secret).get(PENDING).status_code == 401
 
 

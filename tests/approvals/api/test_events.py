@@ -10,9 +10,9 @@ from django.db import OperationalError
 from django.test import override_settings
 from django.utils import timezone
 
+from approvals.accounts.services import identity
 from approvals.live import Subscriber, listener, wait_slots
 from approvals.models import ApiToken, User
-from approvals.services import identity
 from approvals.services.dispatch import dispatch
 from audit.models import Leaf
 from tests.cast import SYSTEM, Api

@@ -10,7 +10,7 @@ import rfc8785
 from django.utils import timezone
 
 from approvals.models import NO_DEADLINE, Decision, ExpireAction, Gate, Patch, PatchKind, Policy, Status
-from approvals.services import access, policies, timers
+from approvals.services import policies, producers, timers
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from audit.queries import body_of
@@ -22,7 +22,7 @@ PATH = "/api/approvals"
 
 @pytest.fixture
 def other_api(token_for) -> Api:
-    access.ensure_producer("nightly", actor=SYSTEM, now=timezone.now())
+    producers.ensure_producer("nightly", actor=SYSTEM, now=timezone.now())
     return Api(token_for("producer", "nightly"))
 
 
@@ -91,11 +91,8 @@ def test_a_gate_may_have_any_ids_and_two_runs_share_none(producer_api):
 
 def test_a_patch_cannot_take_a_gates_place(producer_api):
     gate = asked(producer_api)
-    body = {
-        "patch_id": gate["patch_id"],
-        "patch_metadata": {"apv_id": "A", "severity": "low", "package_name": "shop"},
-    }
-    answer = producer_api.post("/hitl/patches", body)
+    metadata = {"apv_id": "A", "severity": "low", "package_name": "shop"}
+    answer = producer_api.post("/hitl/patches", {"patch_id": gate["patch_id"], "patch_metadata": metadata})
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"loc": ["body", "patch_id"], "msg": "is a workflow gate's"}]
     assert Decision.objects.get().status == Status.PENDING

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import CommandError, call_command
 
+from approvals.accounts.services.tokens import digest_of
 from approvals.models import SCOPES, ApiToken, Producer
-from approvals.services.access import digest_of
 from audit.models import Entry
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,11 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from approvals.accounts.services import rights
 from approvals.models import User
 from approvals.policy.deciders import Rights
 from approvals.queries.deciders import rights_of
-from approvals.services import rights, second_person
+from approvals.services import second_person
 from audit.models import Entry
 from tests.cast import actor_for
 

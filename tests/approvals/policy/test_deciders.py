@@ -9,10 +9,10 @@ from approvals.policy.deciders import Rights, Team, given_alone, granted_alone
 TEAMS = {
     "viewer": Team(frozenset({"approvals.view_decision"})),
     "reviewer": Team(frozenset({"approvals.view_decision", "approvals.review_decision"})),
-    "security-leads": Team(frozenset({"approvals.review_decision", "approvals.lead_decision"}), ("the policy high",)),
+    "security-leads": Team(frozenset({"approvals.review_decision", "approvals.lead_decision"}), ("high",)),
     "policy-admin": Team(frozenset({"approvals.change_policy"})),
     "help-desk": Team(frozenset({"approvals.change_user"})),
-    "night": Team(asked_by=("the policy low", "a waiting decision")),
+    "night": Team(policies=("low",), decision=True),
 }
 NOBODY = Rights()
 

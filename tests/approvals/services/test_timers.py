@@ -12,8 +12,8 @@ from django.utils import timezone
 from approvals.errors import Conflict, Invalid
 from approvals.models import NO_DEADLINE, Decision, Patch, Policy, Producer, Status, Verdict
 from approvals.policy.visible_fields import Reader
-from approvals.queries.evidence import timeline
 from approvals.services import kev, lifecycle, policies, reviews, timers
+from approvals.views.evidence import timeline
 from audit.models import Entry
 from audit.queries import data_of
 from tests.cast import DIFF, SYSTEM, UNSURE, actor_for, one_person_enough, trust

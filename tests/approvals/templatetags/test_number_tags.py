@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from approvals.templatetags.number_tags import delta, number, percent, short, signed, small_percent, whole
+from approvals.templatetags.number_tags import delta, number, percent, short, shown_count, signed, small_percent, whole
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,11 @@ from approvals.templatetags.number_tags import delta, number, percent, short, si
 )  # fmt: skip
 def test_a_share_is_cut_never_rounded_up_to_what_it_did_not_reach(share: float | None, shown: str) -> None:
     assert percent(share) == shown
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0"), (999, "999"), (1_000, "1,000"), (1_001, "1,000+")])
+def test_rows_are_counted_to_a_thousand(count: int, shown: str) -> None:
+    assert shown_count(count) == shown
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.14, "+0.140"), (-0.05, "−0.050"), (0, "+0.000"), ("+0.1", "+0.1")])

@@ -13,14 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from approvals.accounts.services import identity, recovery, sign_ins
+from approvals.accounts.sessions import keep_session
 from approvals.actors import nobody, person_actor
 from approvals.errors import Conflict, Invalid, TooMany
 from approvals.fields import FieldGroups, PresentPasswordField
 from approvals.models import User
-from approvals.services import access, identity, recovery
-from approvals.sessions import keep_session
-
-from .access import user_of
+from approvals.views.access import user_of
 
 
 class NewPasswordForm(SetPasswordMixin, FieldGroups, forms.Form):  # type: ignore[type-arg]
@@ -73,7 +72,7 @@ def password(request: HttpRequest) -> HttpResponse:
 
 def _changed(request: HttpRequest, user: User, form: PasswordForm) -> HttpResponse:
     actor, now = person_actor(request, user), timezone.now()
-    access.confirm_password(user, form.cleaned_data["password"], actor=actor, now=now)
+    sign_ins.confirm_password(user, form.cleaned_data["password"], actor=actor, now=now)
     identity.change_password(
         user, form.cleaned_data["new_password1"], session_key=request.session.session_key, actor=actor, now=now
     )

@@ -20,7 +20,8 @@ from approvals.queries.people import account_of, owners_of, why_not_a_name
 from audit.log import Actor
 from audit.statements import query_prepared
 
-from .access import factor_facts, record_second_factor, record_sign_out, record_user_change, user_facts
+from .account_changes import factor_facts, record_second_factor, record_user_change, user_facts
+from .sign_ins import record_sign_out
 
 FACTORS = {Authenticator.Type.TOTP: "authenticator app", Authenticator.Type.WEBAUTHN: "security key"}
 

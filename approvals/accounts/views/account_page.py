@@ -13,17 +13,20 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from approvals.accounts.services import identity, owners, tokens
+from approvals.accounts.sessions import authenticated_at, is_factor_fresh, is_fresh
 from approvals.actors import person_actor
 from approvals.errors import Invalid, NotAllowed, Refusal
 from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
-from approvals.services import access, identity, owners
-from approvals.sessions import authenticated_at, is_factor_fresh, is_fresh
+from approvals.views.access import user_of
 
-from .access import user_of
 from .confirm import by_factor
 from .sign_in import signed_out
+
+FACTORS = {"totp": "an authenticator app", "webauthn": "a security key", "recovery_codes": "recovery codes"}
+"""What the page calls each kind of second factor, in its order."""
 
 
 @never_cache
@@ -47,7 +50,7 @@ def issue_token(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
-        token, secret = access.issue_token(
+        token, secret = tokens.issue_token(
             form.cleaned_data["name"],
             TokenKind.PERSONAL,
             actor=person_actor(request, user),
@@ -93,7 +96,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     token = tokens_of(user).filter(pk=pk).first()
     if token is None:
         raise Http404
-    access.revoke_token(token, actor=person_actor(request, user), now=timezone.now())
+    tokens.revoke_token(token, actor=person_actor(request, user), now=timezone.now())
     messages.success(request, f"The token {token.name} is revoked.")
     return redirect("account")
 
@@ -120,7 +123,7 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
         return _prove_first()
     actor = person_actor(request, user)
     if request.POST.get("tokens") == "on":
-        access.revoke_personal_tokens(user, actor=actor, now=now)
+        tokens.revoke_personal_tokens(user, actor=actor, now=now)
     identity.sign_out_everywhere(user, actor=actor, now=now)
     return signed_out(request)
 
@@ -134,10 +137,11 @@ def _page(
     request: HttpRequest, form: TokenForm, *, status: int = 200, issued: ApiToken | None = None, secret: str = ""
 ) -> HttpResponse:
     user, now = user_of(request), timezone.now()
+    had = second_factors(user)
     context = {
         "sessions": identity.sessions_of(user),
         "session_key": request.session.session_key,
-        "factors": second_factors(user),
+        "factors": [words for kind, words in FACTORS.items() if kind in had],
         "from_provider": comes_from_provider(user),
         "tokens": [token for token in tokens_of(user) if token.expires_at is None or token.expires_at > now],
         "form": form,

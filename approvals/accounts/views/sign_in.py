@@ -14,13 +14,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from approvals.accounts.services import guessing, sign_ins
 from approvals.actors import nobody, person_actor
 from approvals.errors import TooMany
 from approvals.models import Theme, User
 from approvals.queries.people import account_of
-from approvals.services import access, guessing
-
-from .access import way_back
+from approvals.services import workbench
+from approvals.views.access import way_back
 
 YEAR = 365 * 24 * 3600
 
@@ -74,7 +74,7 @@ class SignIn(LoginView):
     def form_invalid(self, form: Any) -> HttpResponse:
         if not form.locked:  # those are summed up in one entry
             typed = form.data.get("username", "")[:254]
-            access.record_failed_sign_in(account_of(typed), actor=nobody(self.request), now=timezone.now())
+            sign_ins.record_failed_sign_in(account_of(typed), actor=nobody(self.request), now=timezone.now())
         response = super().form_invalid(form)
         response.status_code = 422
         if form.locked:
@@ -86,7 +86,7 @@ class SignIn(LoginView):
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     if isinstance(request.user, User):
-        access.record_sign_out(request.user, actor=person_actor(request, request.user), now=timezone.now())
+        sign_ins.record_sign_out(request.user, actor=person_actor(request, request.user), now=timezone.now())
     return signed_out(request)
 
 
@@ -106,7 +106,7 @@ def theme(request: HttpRequest) -> HttpResponse:
         return HttpResponse("Choose system, light or dark.", status=422, content_type="text/plain; charset=utf-8")
     response = redirect(way_back(request))
     if isinstance(request.user, User):
-        access.set_theme(request.user, Theme(wanted))
+        workbench.set_theme(request.user, Theme(wanted))
     name, secure = settings.THEME_COOKIE_NAME, settings.SESSION_COOKIE_SECURE
     response.set_cookie(name, wanted, max_age=YEAR, samesite="Lax", httponly=True, secure=secure)
     return response
@@ -116,5 +116,5 @@ def theme(request: HttpRequest) -> HttpResponse:
 def keys(request: HttpRequest) -> HttpResponse:
     """Switch single-key shortcuts on or off for this person (WCAG 2.1.4); then go back."""
     if isinstance(request.user, User):
-        access.set_single_keys(request.user, request.POST.get("single_keys") == "on")
+        workbench.set_single_keys(request.user, request.POST.get("single_keys") == "on")
     return redirect(way_back(request))

@@ -6,8 +6,8 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from .models import User
-from .queries.people import account_of, signed_in
+from approvals.models import User
+from approvals.queries.people import account_of, signed_in
 
 
 class EmailOrUsernameBackend(ModelBackend):

@@ -16,7 +16,7 @@ from approvals.policy.deciders import Rights, given_alone, granted_alone
 from approvals.queries.deciders import permission_rows, permissions_of, rights_of, teams
 from audit.log import Actor
 
-from . import access
+from . import account_changes
 
 FLAGS = {"active": "is_active", "staff": "is_staff", "superuser": "is_superuser"}
 """The rights of an account that are columns, by the names that entries have for them."""
@@ -80,7 +80,7 @@ def group_now(group: Group) -> str:
 
 def give_person(person: User, change: dict[str, Any], *, actor: Actor, now: datetime) -> None:
     """Grant a locked account the rights of a proposal, with old and new values in the log."""
-    old = access.user_facts(person)
+    old = account_changes.user_facts(person)
     columns = [column for name, column in FLAGS.items() if change.get(name)]
     for column in columns:
         setattr(person, column, True)
@@ -89,15 +89,15 @@ def give_person(person: User, change: dict[str, Any], *, actor: Actor, now: date
     joined = Group.objects.filter(name__in=change.get("groups", []))
     person.groups.add(*joined)
     fields = [*columns, *(["groups"] if joined else [])]
-    access.record_user_change(person, old, actor=actor, now=now, fields=fields)
+    account_changes.record_user_change(person, old, actor=actor, now=now, fields=fields)
 
 
 def give_group(group: Group, change: dict[str, Any], *, actor: Actor, now: datetime) -> None:
     """Grant a locked group the permissions of a proposal, with old and new values in the log. Raise Conflict if one of
     them is gone."""
-    old = access.group_facts(group)
+    old = account_changes.group_facts(group)
     rows = permission_rows(change["permissions"])
     if len(rows) < len(change["permissions"]):
         raise Conflict("One of these permissions is gone. Nothing was changed.")
     group.permissions.add(*rows)
-    access.record_group_change(group, old, actor=actor, now=now)
+    account_changes.record_group_change(group, old, actor=actor, now=now)

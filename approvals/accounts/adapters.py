@@ -23,11 +23,12 @@ from django.utils import timezone
 
 from approvals.actors import nobody, person_actor, provider
 from approvals.errors import NotAllowed
-from approvals.openid import fetching, id_token
-from approvals.openid.faults import ProviderFault
-from approvals.openid.provider import SingleSignOn
-from approvals.services import access, identity
-from approvals.sessions import carry_drafts, methods, remember_provider, restore_drafts
+
+from .openid import fetching, id_token
+from .openid.faults import ProviderFault
+from .openid.provider import SingleSignOn
+from .services import identity, sign_ins
+from .sessions import carry_drafts, methods, remember_provider, restore_drafts
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             remember_provider(request, id_token.asked_person_at(said), id_token.asked_for_two_factors(said))
             restore_drafts(request)
         actor = person_actor(request, user)
-        access.record_sign_in(user, methods(request), actor=actor, now=timezone.now())
+        sign_ins.record_sign_in(user, methods(request), actor=actor, now=timezone.now())
         return response
 
 
@@ -94,7 +95,7 @@ class Provider(DefaultSocialAccountAdapter):  # type: ignore[misc]
     ) -> None:
         """Answer a sign-in that ended before anybody was known; who cancelled is led back by allauth."""
         if error == AuthError.CANCELLED:
-            access.refuse_from_provider(actor=nobody(request), now=timezone.now())
+            sign_ins.refuse_from_provider(actor=nobody(request), now=timezone.now())
             return
         if isinstance(exception, ProviderFault):
             raise _faulty(request, exception)
@@ -111,7 +112,7 @@ def _faulty(request: HttpRequest, fault: ProviderFault) -> ImmediateHttpResponse
 
 def _refused(request: HttpRequest, sentence: str, status: int = 403) -> ImmediateHttpResponse:
     """Return the page that says why nobody was signed in, once that is an entry."""
-    access.refuse_from_provider(actor=nobody(request), now=timezone.now())
+    sign_ins.refuse_from_provider(actor=nobody(request), now=timezone.now())
     context = {"title": "You were not signed in", "sentence": sentence}
     return ImmediateHttpResponse(render(request, "error.html", context, status=status))
 

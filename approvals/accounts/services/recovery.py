@@ -12,19 +12,20 @@ from django.utils.http import base36_to_int, int_to_base36
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import User
 from approvals.queries.people import comes_from_provider
+from approvals.services import second_person
 from audit.log import Actor
 
-from . import access, identity, owners, second_person
+from . import account_changes, identity, owners
 
 LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
-SHAPE = "hitl_{pk:0>8}_{secret}"
+LINK_FORMAT = "hitl_{pk:0>8}_{secret}"
 """Has the form of an API token, so that logs leave it out (`hitl.logs`)."""
 
 
 class Links(PasswordResetTokenGenerator):
     """Django's links, which end at a new password or a sign-in; here also when the account is held or switched off."""
 
-    key_salt = "approvals.services.recovery.Links"
+    key_salt = "approvals.services.recovery.Links"  # as it was when links were sent that still hold
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         return f"{super()._make_hash_value(user, timestamp)}{user.held_since}{user.is_active}"
@@ -45,8 +46,8 @@ def send_link(person: User, *, reason: str, user: User, actor: Actor, now: datet
             raise Conflict("This account is switched off. Nothing was sent.")
         if comes_from_provider(account):
             raise NotAllowed("They sign in at the single sign-on provider, which has their password. Nothing was sent.")
-        touched(account, [LINK], reason=reason, user=user, actor=actor, now=now)
-    return SHAPE.format(pk=int_to_base36(account.pk), secret=links.make_token(account))
+        hold_and_sign_out(account, [LINK], reason=reason, user=user, actor=actor, now=now)
+    return LINK_FORMAT.format(pk=int_to_base36(account.pk), secret=links.make_token(account))
 
 
 def person_of_link(secret: str) -> User | None:
@@ -68,11 +69,11 @@ def set_password(secret: str, password: str, *, actor: Actor, now: datetime) -> 
     account = User.objects.select_for_update().get(pk=owner.pk) if owner else None
     if account is None or person_of_link(secret) is None:
         raise Invalid("This link was used, replaced or is too old. Ask an administrator for another one.")
-    old = access.user_facts(account)
+    old = account_changes.user_facts(account)
     account.set_password(password)
     account.save(update_fields=["password"])
     owners.unconfirm(account)
-    access.record_user_change(account, old, actor=actor, now=now, fields=["password"])
+    account_changes.record_user_change(account, old, actor=actor, now=now, fields=["password"])
     identity.sign_out_everywhere(account, actor=actor, now=now)
     return account
 
@@ -84,15 +85,17 @@ def remove_factors(person: User, *, user: User, actor: Actor, now: datetime) -> 
     Raise NotAllowed.
     """
     account = _locked_other(person, user)
-    old = access.factor_facts(account)
+    old = account_changes.factor_facts(account)
     if not Authenticator.objects.filter(user=account).delete()[0]:
         return False
-    access.record_second_factor(account, "all removed by an administrator", old, actor=actor, now=now)
-    touched(account, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
+    account_changes.record_second_factor(account, "all removed by an administrator", old, actor=actor, now=now)
+    hold_and_sign_out(account, [FACTORS], reason="Their second factors were lost.", user=user, actor=actor, now=now)
     return True
 
 
-def touched(person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime) -> None:
+def hold_and_sign_out(
+    person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime
+) -> None:
     """Hold an account whose sign-in `user` changed, and end its sessions; its row is locked. Raise NotAllowed."""
     second_person.ask_for_account(person, changes, reason=reason, user=user, actor=actor, now=now)
     identity.sign_out_everywhere(person, actor=actor, now=now)

@@ -7,8 +7,8 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAu
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 
-from .faults import ProviderFault
-from .provider import Connection
+from approvals.accounts.openid.faults import ProviderFault
+from approvals.accounts.openid.provider import Connection
 
 
 @never_cache

@@ -16,19 +16,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from approvals.accounts.openid.provider import AGAIN
+from approvals.accounts.services import sign_ins
+from approvals.accounts.sessions import remember_password, renew_key, save_draft
 from approvals.actors import person_actor
 from approvals.errors import Invalid, NotFound, TooMany
 from approvals.forms import ConfirmForm, VerdictForm
 from approvals.models import Decision, User
-from approvals.openid.provider import AGAIN
 from approvals.queries import decisions
 from approvals.queries.decision_facts import asks_for_factor
 from approvals.queries.people import comes_from_provider
-from approvals.services import access
-from approvals.sessions import remember_password, renew_key, save_draft
-
-from . import list_navigation
-from .access import go_to, user_of, viewers, way_back
+from approvals.views import list_navigation
+from approvals.views.access import go_to, user_of, viewers, way_back
 
 KEPT = ("text", "in_name_of", "bypass")
 """The fields of the panel that outlive a way elsewhere; the verdict is given again."""
@@ -80,7 +79,7 @@ def take_password(request: HttpRequest, password: str) -> None:
     """Check the signed-in person's password; a right one counts for five minutes, in a session with a new key. Raise
     Invalid or TooMany."""
     user, now = user_of(request), timezone.now()
-    access.confirm_password(user, password, actor=person_actor(request, user), now=now)
+    sign_ins.confirm_password(user, password, actor=person_actor(request, user), now=now)
     renew_key(request)
     remember_password(request, user)
 

@@ -17,12 +17,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.accounts.services import guessing, identity, sign_ins
+from approvals.accounts.sessions import factor_at, is_factor_fresh, is_fresh, remember_factor, renew_key
 from approvals.actors import person_actor
 from approvals.errors import TooMany
 from approvals.models import User
 from approvals.queries.people import second_factors
-from approvals.services import access, guessing, identity
-from approvals.sessions import factor_at, is_factor_fresh, is_fresh, remember_factor, renew_key
 
 from .confirm import by_factor
 
@@ -81,7 +81,7 @@ def proving(view: View) -> View:
         before = factor_at(request)
         answer = view(request, *args, **kwargs)
         if isinstance(request.user, User) and factor_at(request) != before:
-            access.record_confirmation(request.user, actor=person_actor(request, request.user), now=timezone.now())
+            sign_ins.record_confirmation(request.user, actor=person_actor(request, request.user), now=timezone.now())
             renew_key(request)
         return answer
 
@@ -101,7 +101,7 @@ class Counted(BaseAuthenticateForm):  # type: ignore[misc]
         except TooMany as error:
             raise ValidationError(error.detail, code="locked") from error
         except ValidationError:
-            access.record_failed_confirmation(self.user, actor=actor, now=now)
+            sign_ins.record_failed_confirmation(self.user, actor=actor, now=now)
             raise
 
 

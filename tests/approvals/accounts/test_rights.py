@@ -9,10 +9,11 @@ from django.contrib.auth.models import Group, Permission
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from approvals.accounts.services import rights
 from approvals.errors import Conflict, Invalid, NotAllowed
 from approvals.models import Policy, Proposal, User
 from approvals.queries.deciders import permissions_of, rights_of
-from approvals.services import killswitch, policies, rights, second_person
+from approvals.services import killswitch, policies, second_person
 from audit.models import Entry
 from tests.cast import SYSTEM, actor_for, one_person_enough, republish
 

@@ -20,7 +20,7 @@ WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 10
 PER_ADDRESS = 100  # an office behind one address signs in together
 PER_NAME = 100  # from everywhere; what NIST SP 800-63B-3 5.2.2 allows an account
-STRANGERS = 20
+MOST_UNKNOWN_ADDRESSES = 20
 """How many addresses without an account have an entry of their own in a window; the rest share one, so that a caller
 with many addresses cannot fill the log."""
 
@@ -137,13 +137,13 @@ def _add_to_lockout(key: str, lockout: Lockout, now: datetime) -> None:
 
 def _add_try(row: Lockout, *, first: int) -> bool:
     """Add one attempt to the row of this key, or start a row with `first` attempts; return whether it was started.
-    Addresses without an account share one row beyond the first STRANGERS."""
+    Addresses without an account share one row beyond the first MOST_UNKNOWN_ADDRESSES."""
     if _count_in_row(row):
         return False
     if row.user is None:
         _lock("strangers")
         shared = SHARED_KEY.format(row.kind)
-        if Lockout.objects.filter(user=None, kind=row.kind).exclude(key=shared).count() >= STRANGERS:
+        if Lockout.objects.filter(user=None, kind=row.kind).exclude(key=shared).count() >= MOST_UNKNOWN_ADDRESSES:
             row.key, row.address, first = shared, None, 1
     _lock(row.key)
     if _count_in_row(row):
