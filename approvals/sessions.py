@@ -16,7 +16,7 @@ from django.utils import timezone
 from approvals.models import User
 from approvals.policy.rules import FRESH
 from approvals.services import identity
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 LOAD_SQL = "select session_data from django_session where session_key = %s and expire_date > %s"
 DRAFT, VIEW_NAME = "words_not_sent", "view_not_saved"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .statements import query, query_prepared
+from postgresql.statements import query, query_prepared
 
 LOCK = 0x4849544C  # 'HITL' in ASCII: the advisory lock that keeps it at one sequencer
 

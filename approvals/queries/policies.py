@@ -6,7 +6,7 @@ from django.conf import settings
 
 from approvals.models import PolicyVersion
 from approvals.policy import term_table
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 CURRENT_VERSIONS_SQL = """
 select version.id, version.sha256, policy.name

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from approvals.models import Decision, Status
 from approvals.policy.rules import Change
-from audit.statements import query, query_prepared
+from postgresql.statements import query, query_prepared
 
 from .queue import COUNT_LIMIT, shown_count
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from approvals.models import Heartbeat, Status
 from audit import sequencing
 from audit.sequencing import Sequenced
-from audit.statements import query, query_prepared
+from postgresql.statements import query, query_prepared
 
 LIVE = "hitl_live"
 """The PostgreSQL channel that tells open pages and long polls of changes; see `live.py`."""

@@ -13,7 +13,7 @@ from approvals.errors import TooMany
 from approvals.models import Attempt, Lockout, User
 from audit.log import Actor, NewEntry, Subject, record_all
 from audit.models import ActorKind
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 SHARED_KEY = "rest:{}"
 WINDOW = timedelta(minutes=15)

@@ -18,7 +18,7 @@ from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
 from approvals.queries.people import account_of, owners_of, why_not_a_name
 from audit.log import Actor
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 from .access import factor_facts, record_second_factor, record_sign_out, record_user_change, user_facts
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from approvals.errors import Conflict
 from approvals.models import KillSwitch, Text, User
 from audit.log import Actor, Subject, record
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 from .ending import commitment
 

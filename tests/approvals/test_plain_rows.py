@@ -8,9 +8,9 @@ from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from approvals.models import ApiToken, Decision, Patch, Producer
-from approvals.queries.row_reader import RowReader
 from approvals.queries.tokens import token_of
 from approvals.sessions import SessionStore
+from postgresql.row_reader import Joined, RowReader
 
 
 @pytest.mark.django_db
@@ -18,7 +18,7 @@ from approvals.sessions import SessionStore
 def test_a_row_is_the_one_the_orm_reads(make_patch, model):
     make_patch(severity="critical")
     [expected] = model.objects.all()
-    [row] = RowReader(model).where("true", [])
+    [(row,)] = Joined(f"select {{columns}} from {model._meta.db_table} here", here=RowReader(model)).read([])
     assert model_to_dict(row) == model_to_dict(expected)
     assert row == expected
     assert not row._state.adding
@@ -27,12 +27,32 @@ def test_a_row_is_the_one_the_orm_reads(make_patch, model):
 @pytest.mark.django_db
 def test_fields_that_were_not_named_load_when_somebody_looks(make_patch, django_assert_num_queries):
     decision = make_patch(description="What it does")
-    patch = RowReader(Patch, "sha256", "id").one("id = %s", [decision.patch_id])
+    named = Joined("select {columns} from approvals_patch here where id = %s", here=RowReader(Patch, "sha256", "id"))
+    [(patch,)] = named.read([decision.patch_id])
     with django_assert_num_queries(0):
         assert (patch.pk, patch.sha256) == (decision.patch_id, decision.patch.sha256)
     with django_assert_num_queries(1):
         assert patch.description == "What it does"
-    assert RowReader(Patch, "id").one("id = %s", [0]) is None
+
+
+@pytest.mark.django_db
+def test_a_joined_row_has_its_instances_and_then_the_further_columns(make_patch):
+    decision = make_patch()
+    joined = Joined(
+        """
+select {columns}, patch.revision + 1
+from approvals_patch patch
+left join approvals_patch older on older.id = patch.supersedes_id
+join approvals_producer producer on producer.id = patch.producer_id
+where patch.id = any(%s)
+""",
+        patch=RowReader(Patch),
+        older=RowReader(Patch, "id"),
+        producer=RowReader(Producer),
+    )
+    for read in (joined.read, joined.read_planned):
+        assert read([[decision.patch_id]]) == [(decision.patch, None, decision.patch.producer, 2)]
+        assert read([[0]]) == []
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ def query_prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     For rows found by a key: a kept plan sees neither the parameters nor how the tables have grown since, until they
     are analyzed again.
     """
-    rows: list[Any] = connection.prepared(sql, parameters)  # type: ignore[attr-defined]  # of hitl.postgresql
+    rows: list[Any] = connection.prepared(sql, parameters)  # type: ignore[attr-defined]  # of postgresql
     return rows
 
 
