@@ -10,7 +10,7 @@ from django.db.models import Q
 from approvals.errors import Conflict, NotFound
 from approvals.models import Comment, Decision, Patch, Producer, Review, Status, Text
 from postgresql.row_reader import Joined, RowReader
-from postgresql.statements import query, query_prepared
+from postgresql.statements import query_prepared
 
 from .people import USERS
 from .policies import version_of
@@ -98,15 +98,6 @@ order by decision.id desc limit %(limit)s
     ),
     producer=PRODUCERS,
 )
-OTHER_CANDIDATES_COUNT_SQL = """
-select count(*) from (
-    select from approvals_patch
-    join approvals_decision on approvals_decision.patch_id = approvals_patch.id
-    where vulnerability_ids && %(names)s::varchar[] and status <> 'superseded'
-      and (producer_id, approvals_patch.patch_id) <> (%(producer)s, %(patch)s)
-    limit %(limit)s
-) few
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +260,9 @@ def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
 def count_for_same_cves(decision: Decision, limit: int) -> int:
     """Count the other patches' newest decisions for the same vulnerability, up to a limit."""
     patch = decision.patch
-    parameters = {
-        "names": patch.vulnerability_ids,
-        "producer": patch.producer_id,
-        "patch": patch.patch_id,
-        "limit": limit,
-    }
-    return int(query(OTHER_CANDIDATES_COUNT_SQL, parameters)[0][0])
+    same_cves = Decision.objects.filter(patch__vulnerability_ids__overlap=patch.vulnerability_ids)
+    others = same_cves.exclude(patch__producer=patch.producer_id, patch__patch_id=patch.patch_id)
+    return others.exclude(status=Status.SUPERSEDED)[:limit].count()
 
 
 def _by_either_id(decision_id: str) -> Q:
