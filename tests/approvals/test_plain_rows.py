@@ -4,13 +4,20 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from approvals.models import ApiToken, Decision, Patch, Producer
+from approvals.queries.people import memberships, signed_in
 from approvals.queries.tokens import token_of
+from approvals.queries.verdict_context import verdict_context
+from approvals.services import absence
+from approvals.services.decision_lock import FOR_VERDICT_SQL, lock_decision
 from approvals.sessions import SessionStore
+from audit.models import Entry
 from postgresql.row_reader import Joined, RowReader
+from tests.cast import actor_for
 
 
 @pytest.mark.django_db
@@ -77,3 +84,24 @@ def test_a_session_that_is_over_gives_nothing_back():
     ended = SessionStore(store.session_key)
     assert dict(ended.items()) == {}
     assert ended.session_key is None
+
+
+@pytest.mark.django_db
+def test_each_of_these_is_one_statement(make_patch, alice, lena, django_assert_num_queries):
+    decision, now = make_patch(severity="critical"), timezone.now()
+    absence.delegate(lena, alice, now, now + timedelta(days=1), "On holiday.", actor=actor_for(lena), now=now)
+    for _ in range(2):  # the policy's version is read once a process
+        with transaction.atomic():
+            locked = lock_decision(decision.decision_id, FOR_VERDICT_SQL)
+    with transaction.atomic():
+        with django_assert_num_queries(1):
+            assert lock_decision(decision.decision_id, FOR_VERDICT_SQL) == decision
+        with django_assert_num_queries(1):
+            context = verdict_context(locked, alice, "session", now)
+        with django_assert_num_queries(1):
+            own_memberships = signed_in(alice.pk).memberships_read
+    assert set(own_memberships) == set(memberships([alice.pk]))
+    assert context.person.groups == {"reviewer"}
+    assert [absent.username for absent in context.person.absent] == ["lena"]
+    assert "security-leads" in context.person.absent[0].groups
+    assert context.last_entry == (2, Entry.objects.get(object_id=decision.decision_id).leaf_hash.hex())
