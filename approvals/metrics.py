@@ -70,7 +70,8 @@ def _durations() -> Metric:
 
 def _pending(now: datetime) -> Iterator[Metric]:
     past_sla = Count("pk", filter=Q(sla_due_at__lte=now))
-    grouped = Waiting.objects.values_list("priority").annotate(Count("pk"), Min("created_at"), past_sla)
+    by_priority = Waiting.objects.values_list("priority")
+    grouped = by_priority.annotate(count=Count("pk"), oldest=Min("created_at"), past_sla=past_sla)
     rows = {Priority(priority): counts for priority, *counts in grouped}
     pending = GaugeMetricFamily("hitl_pending_patches", "Patches that wait for a decision", labels=["priority"])
     oldest = GaugeMetricFamily("hitl_oldest_pending_seconds", "Age of the oldest pending patch", labels=["priority"])

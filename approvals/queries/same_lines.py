@@ -114,6 +114,6 @@ def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:
 
 def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
     """Return the other pending decisions on the same lines as a patch, the oldest first, each with its digest."""
-    digest = Patch.objects.filter(pk=patch_id).values("change_sha256")
+    digest = Patch.objects.filter(pk=patch_id).values("change_sha256")[:1]
     others = Decision.objects.filter(status=Status.PENDING, patch__change_sha256=digest).exclude(patch=patch_id)
     return list(others.order_by("pk").values_list("decision_id", "patch__sha256")[:limit])
