@@ -78,7 +78,9 @@ def test_any_number_of_revisions_lock_with_one_statement(make_patch: MakePatch, 
 def test_the_locks_wait_or_skip_and_know_what_is_not_there(make_patch: MakePatch) -> None:
     first, second = make_patch(), make_patch()
     rows = Decision.objects.order_by("-id")
-    held, free, in_order = Event(), [], []
+    held = Event()
+    free: list[Decision] = []
+    in_order: list[Decision] = []
 
     def hold_first() -> None:
         with transaction.atomic():
