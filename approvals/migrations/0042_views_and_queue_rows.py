@@ -88,7 +88,7 @@ ADD_AGAIN = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("approvals", "0040_refused_sign_ins")]
+    dependencies = [("approvals", "0041_less_time_to_object")]
     operations = [
         migrations.RunSQL(MEMBERSHIP, "drop view approvals_membership;"),
         migrations.RunSQL(ABSENT, "drop view approvals_absent;"),
