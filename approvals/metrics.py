@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db import connection
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from approvals.models import Heartbeat, Priority, Status
+from approvals.models import FeedEntry, Heartbeat, Priority, Status, Waiting
 from audit.sequencing import backlog
+from postgresql.statements import query
 
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 14_400, 86_400)
 
 # width_bucket's lower bounds are inclusive and Prometheus's `le` is too, hence the microsecond.
-DURATIONS = """
+DURATIONS_SQL = """
 select width_bucket(seconds, %s::float[]) as bucket, count(*), coalesce(sum(seconds), 0)
 from (
     select extract(epoch from feed.at - decision.created_at)::float as seconds
@@ -22,12 +23,7 @@ from (
 ) taken group by bucket
 """
 
-PENDING = """
-select priority, count(*), min(created_at), count(*) filter (where sla_due_at <= %s)
-from approvals_waiting group by priority
-"""
-
-RATES = """
+RATES_SQL = """
 select avg((p.ml_prediction = (p.wargaming = 'passed'))::int)
            filter (where p.ml_prediction is not null and p.wargaming in ('passed', 'failed')),
        avg((d.status = 'auto_approved')::int) filter (where d.status in ('approved', 'auto_approved', 'rejected'))
@@ -54,18 +50,15 @@ class DatabaseCollector:
 def _decisions_total() -> Metric:
     metric = CounterMetricFamily("hitl_decisions", "Changes to a non-pending status", labels=["decision_type"])
     counts = {str(status): 0 for status in Status if status != Status.PENDING}
-    with connection.cursor() as cursor:
-        cursor.execute("select status, count(*) from approvals_feedentry group by status")
-        counts |= dict(cursor.fetchall())
+    counts |= dict(FeedEntry.objects.values_list("status").annotate(Count("pk")))
     for status, count in counts.items():
         metric.add_metric([status], count)
     return metric
 
 
 def _durations() -> Metric:
-    with connection.cursor() as cursor:
-        cursor.execute(DURATIONS, [[bound + 1e-6 for bound in BUCKETS]])
-        rows = {bucket: (count, total) for bucket, count, total in cursor.fetchall()}
+    found = query(DURATIONS_SQL, [[bound + 1e-6 for bound in BUCKETS]])
+    rows = {bucket: (count, total) for bucket, count, total in found}
     buckets, running = [], 0
     for position, bound in enumerate([*map(str, map(float, BUCKETS)), "+Inf"]):
         running += rows.get(position, (0, 0))[0]
@@ -76,9 +69,10 @@ def _durations() -> Metric:
 
 
 def _pending(now: datetime) -> Iterator[Metric]:
-    with connection.cursor() as cursor:
-        cursor.execute(PENDING, [now])
-        rows = {Priority(row[0]): row[1:] for row in cursor.fetchall()}
+    past_sla = Count("pk", filter=Q(sla_due_at__lte=now))
+    by_priority = Waiting.objects.values_list("priority")
+    grouped = by_priority.annotate(count=Count("pk"), oldest=Min("created_at"), past_sla=past_sla)
+    rows = {Priority(priority): counts for priority, *counts in grouped}
     pending = GaugeMetricFamily("hitl_pending_patches", "Patches that wait for a decision", labels=["priority"])
     oldest = GaugeMetricFamily("hitl_oldest_pending_seconds", "Age of the oldest pending patch", labels=["priority"])
     breached = GaugeMetricFamily("hitl_sla_breached_patches", "Pending patches past their SLA", labels=["priority"])
@@ -92,10 +86,7 @@ def _pending(now: datetime) -> Iterator[Metric]:
 
 
 def _rates() -> Iterator[Metric]:
-    with connection.cursor() as cursor:
-        cursor.execute(RATES)
-        row = cursor.fetchone()
-    accuracy, rate = row if row else (None, None)
+    [(accuracy, rate)] = query(RATES_SQL)
     # Absent rather than 0 when there is nothing to divide: a fresh install must not fire the accuracy alert.
     for name, text, value in (
         ("hitl_ml_accuracy", "Share of patches whose ML prediction and wargaming agree", accuracy),

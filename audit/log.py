@@ -14,8 +14,9 @@ from uuid import UUID
 import rfc8785
 import uuid6
 
+from postgresql.statements import query, query_prepared
+
 from .models import ActorKind
-from .statements import query, query_prepared
 from .types import TYPES
 
 OUTBOX = "hitl_outbox"
@@ -144,7 +145,7 @@ def record_all(
             }
         )
         ids.append(entry_id)
-    query_prepared(INSERT_SQL, [json.dumps(rows), at, OUTBOX, wake])
+    query_prepared(INSERT_ENTRIES_SQL, [json.dumps(rows), at, OUTBOX, wake])
     return ids
 
 
@@ -220,26 +221,19 @@ def _chain_ends(keys: Collection[Key]) -> dict[Key, Link]:
         return {}
     if len(keys) == 1:
         [(kind, key)] = keys
-        rows = query_prepared(LAST_ENTRY_SQL, {"type": kind, "object": key})
+        rows = query_prepared(CHAIN_END_SQL, {"type": kind, "id": key})
     else:
-        rows = query(LAST_ENTRIES_SQL, [list(column) for column in zip(*keys, strict=True)])
-    return {(kind, key): (n + 1, leaf) for kind, key, n, leaf in rows}
+        rows = query(CHAIN_ENDS_SQL, [list(column) for column in zip(*keys, strict=True)])
+    return {(kind, key): (n, leaf) for kind, key, n, leaf in rows}
 
 
-LAST_ENTRY_SQL = """
-select object_type, object_id, object_n, encode(leaf_hash, 'hex') as leaf from audit_entry
-where object_type = %(type)s and object_id = %(object)s and object_n is not null order by object_n desc limit 1
-"""
-LAST_ENTRIES_SQL = """
-select last.* from unnest(%s::text[], %s::text[]) as wanted(type, id)
-cross join lateral (
-    select object_type, object_id, object_n, encode(leaf_hash, 'hex') from audit_entry
-    where object_type = wanted.type and object_id = wanted.id and object_n is not null
-    order by object_n desc limit 1
-) last
+CHAIN_END_SQL = "select %(type)s::text, %(id)s::text, next_n, leaf from audit_chain_end(%(type)s::text, %(id)s::text)"
+CHAIN_ENDS_SQL = """
+select type, id, next_n, leaf
+from unnest(%s::text[], %s::text[]) as wanted (type, id) cross join lateral audit_chain_end(type, id)
 """
 # One statement for the entries, their side table and the sequencer's notice.
-INSERT_SQL = """
+INSERT_ENTRIES_SQL = """
 with new_entry as (
     select * from json_to_recordset(%s) as new_entry(
         ordinal int, uuid uuid, type text, actor_id text, actor_kind text, object_type text, object_id text,

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .statements import query, query_prepared
+from postgresql.statements import query, query_prepared
 
+from .models import Pending
+
+LEAD_SQL = "select pg_try_advisory_xact_lock(%s)"
 LOCK = 0x4849544C  # 'HITL' in ASCII: the advisory lock that keeps it at one sequencer
 
 
@@ -41,7 +44,7 @@ from placed join audit_entry entry on entry.id = placed.entry_id order by placed
 
 def lead() -> bool:
     """Take the sequencer's advisory lock for this transaction; False when another process holds it."""
-    return query_prepared("select pg_try_advisory_xact_lock(%s)", [LOCK]) == [(True,)]
+    return query_prepared(LEAD_SQL, [LOCK]) == [(True,)]
 
 
 def take(limit: int = 1000) -> list[Sequenced]:
@@ -51,5 +54,4 @@ def take(limit: int = 1000) -> list[Sequenced]:
 
 def backlog() -> int:
     """Return how many entries have no position yet."""
-    [(count,)] = query("select count(*) from audit_pending")
-    return int(count)
+    return Pending.objects.count()

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DatabaseError, connection
 
-from hitl.postgresql.rights import exceeding
+from postgresql.rights import exceeding
 
 HINT = "Make a role of its own and name the owner in DATABASE_MIGRATE_URL: docs/operating.md, 'Least privilege'."
 WHERE = "docs/security/design.md says why and what to set."

@@ -35,7 +35,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Readiness: database, migrations and a worker seen within a minute; else 503 with what is missing."""
-    with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of hitl.postgresql
+    with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
         if not _database():  # each further question would wait for the pool again, longer than a probe does
             return JsonResponse({"ready": False, "missing": ["database"]}, status=503)
         missing = [name for name, good in (("migrations", _migrated()), ("worker", _worker())) if not good]
@@ -45,7 +45,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """S1's shape with an honest status code: a full disk degrades, a lost database is never 'degraded'."""
-    with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of hitl.postgresql
+    with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
         database = _database()
     disk = _disk()
     status = "healthy" if database and disk["status"] == "ok" else "degraded" if database else "unhealthy"
@@ -83,7 +83,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     counted = CollectorRegistry(auto_describe=False)
     counted.register(DatabaseCollector())
     try:
-        with connection.within(SCRAPE_SECONDS):  # type: ignore[attr-defined]  # of hitl.postgresql
+        with connection.within(SCRAPE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
             body = generate_latest(counted)
     except DatabaseError:
         return problem(503, "The database did not answer.")

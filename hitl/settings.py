@@ -26,8 +26,8 @@ from hitl.environment import (
     issuer,
     probability,
 )
-from hitl.postgresql.bounded import BoundedConnection
-from hitl.postgresql.limits import Limits, kind_of_work
+from postgresql.bounded import BoundedConnection
+from postgresql.limits import Limits, kind_of_work
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
@@ -72,7 +72,7 @@ def database(url: str, work: str = WORK, setting: str = "DATABASE_URL") -> dict[
     if smallest > largest:
         raise ImproperlyConfigured("DB_POOL_MIN_SIZE must not be above DB_POOL_MAX_SIZE.")
     return {
-        "ENGINE": "hitl.postgresql",
+        "ENGINE": "postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or query.pop("user", "")),
         "PASSWORD": unquote(parts.password or ""),

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from hitl import embedded_postgres
-from hitl.postgresql.limits import Limits
+from postgresql.limits import Limits
 from tests import database
 
 # No test is timed: a machine that pauses for a moment would fail it.

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from approvals.models import User
 from approvals.policy.rules import FRESH
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 from .services import identity
 

@@ -33,7 +33,6 @@ class Waiting(models.Model):
     producer = models.ForeignKey(Producer, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
     severity = models.CharField(max_length=8)
     cwe_ids = ArrayField(models.CharField(max_length=255))
-    cve_ids = ArrayField(models.CharField(max_length=255))
     package_name = models.CharField(max_length=255)
     ecosystem = models.CharField(max_length=255)
     language = models.CharField(max_length=255)

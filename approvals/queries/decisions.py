@@ -9,86 +9,95 @@ from django.db.models import Q
 
 from approvals.errors import Conflict, NotFound
 from approvals.models import Comment, Decision, Patch, Producer, Review, Status, Text
-from audit.statements import query, query_prepared
+from postgresql.row_reader import Joined, RowReader
+from postgresql.statements import query_prepared
 
 from .people import USERS
 from .policies import version_of
-from .row_reader import RowReader, split_row
 from .tokens import PRODUCERS
 
 RELATED = ("patch__producer", "policy_version__policy", "reason", "decided_by_user")
-DECISIONS, PATCHES, TEXTS = RowReader(Decision), RowReader(Patch), RowReader(Text)
-REVIEWS, COMMENTS = RowReader(Review), RowReader(Comment)
+DECISIONS, TEXTS = RowReader(Decision), RowReader(Text)
 # Plain SQL for what every patch page reads: composing these queries through the ORM costs a good part of its time.
-DECISION_SQL = f"""
-select version.sha256, policy.name, {DECISIONS.columns}, {PATCHES.columns}, {PRODUCERS.columns}, {TEXTS.columns},
-       {USERS.columns}
-from approvals_decision
-join approvals_policyversion version on version.id = policy_version_id
+DECISION_SQL = Joined(
+    """
+select {columns}, version.sha256, policy.name
+from approvals_decision decision
+join approvals_policyversion version on version.id = decision.policy_version_id
 join approvals_policy policy on policy.id = version.policy_id
-join approvals_patch on approvals_patch.id = approvals_decision.patch_id
-join approvals_producer on approvals_producer.id = approvals_patch.producer_id
-left join approvals_text on approvals_text.id = reason_id
-left join approvals_user on approvals_user.id = decided_by_user_id
-"""  # noqa: S608  our own names
-REVIEWS_SQL = f"""
-select {REVIEWS.columns}, {USERS.columns}, {USERS.columns_of("absent")}, {TEXTS.columns}
-from approvals_review
-join approvals_user on approvals_user.id = reviewer_id
-left join approvals_user absent on absent.id = delegated_from_id
-left join approvals_text on approvals_text.id = text_id
-where decision_id = %s order by approvals_review.id
-"""  # noqa: S608
-COMMENTS_SQL = f"""
-select {COMMENTS.columns}, {USERS.columns}, {TEXTS.columns}
-from approvals_comment
-left join approvals_user on approvals_user.id = author_id
-join approvals_text on approvals_text.id = text_id
-where decision_id = %s order by approvals_comment.id
-"""  # noqa: S608
+join approvals_patch patch on patch.id = decision.patch_id
+join approvals_producer producer on producer.id = patch.producer_id
+left join approvals_text reason on reason.id = decision.reason_id
+left join approvals_user decider on decider.id = decision.decided_by_user_id
+where decision.decision_id = %s
+""",
+    decision=DECISIONS,
+    patch=RowReader(Patch),
+    producer=PRODUCERS,
+    reason=TEXTS,
+    decider=USERS,
+)
+REVIEWS_SQL = Joined(
+    """
+select {columns}
+from approvals_review review
+join approvals_user reviewer on reviewer.id = review.reviewer_id
+left join approvals_user absent on absent.id = review.delegated_from_id
+left join approvals_text text on text.id = review.text_id
+where review.decision_id = %s order by review.id
+""",
+    review=RowReader(Review),
+    reviewer=USERS,
+    absent=USERS,
+    text=TEXTS,
+)
+COMMENTS_SQL = Joined(
+    """
+select {columns}
+from approvals_comment comment
+left join approvals_user author on author.id = comment.author_id
+join approvals_text text on text.id = comment.text_id
+where comment.decision_id = %s order by comment.id
+""",
+    comment=RowReader(Comment),
+    author=USERS,
+    text=TEXTS,
+)
 REVISIONS_SQL = """
 select revision, decision_id, sha256, status, approvals, approvals_decision.created_at
 from approvals_patch join approvals_decision on approvals_decision.patch_id = approvals_patch.id
 where producer_id = %s and approvals_patch.patch_id = %s order by revision desc
 """
-OTHER_DECISIONS = RowReader(Decision, "id", "decision_id", "patch", "status", "created_at")
-OTHER_PATCHES = RowReader(
-    Patch,
-    "id",
-    "producer",
-    "revision",
-    "sha256",
-    "title",
-    "package_name",
-    "repository",
-    "current_version",
-    "target_version",
-    "ml_prediction",
-    "wargaming",
-    "additions",
-    "deletions",
-    "change_sha256",
+OTHER_CANDIDATES_SQL = Joined(
+    """
+select {columns}
+from approvals_patch patch
+join approvals_decision decision on decision.patch_id = patch.id
+join approvals_producer producer on producer.id = patch.producer_id
+where patch.vulnerability_ids && %(names)s::varchar[] and decision.status <> 'superseded'
+  and (patch.producer_id, patch.patch_id) <> (%(producer)s, %(patch)s)
+order by decision.id desc limit %(limit)s
+""",
+    decision=RowReader(Decision, "id", "decision_id", "patch", "status", "created_at"),
+    patch=RowReader(
+        Patch,
+        "id",
+        "producer",
+        "revision",
+        "sha256",
+        "title",
+        "package_name",
+        "repository",
+        "current_version",
+        "target_version",
+        "ml_prediction",
+        "wargaming",
+        "additions",
+        "deletions",
+        "change_sha256",
+    ),
+    producer=PRODUCERS,
 )
-OTHER_CANDIDATES_SQL = f"""
-select {OTHER_DECISIONS.columns}, {OTHER_PATCHES.columns}, {PRODUCERS.columns}
-from approvals_patch
-join approvals_decision on approvals_decision.patch_id = approvals_patch.id
-join approvals_producer on approvals_producer.id = producer_id
-where vulnerability_ids && %(names)s::varchar[] and status <> 'superseded'
-  and (producer_id, approvals_patch.patch_id) <> (%(producer)s, %(patch)s)
-order by approvals_decision.id desc limit %(limit)s
-"""  # noqa: S608
-
-
-OTHER_CANDIDATES_COUNT_SQL = """
-select count(*) from (
-    select from approvals_patch
-    join approvals_decision on approvals_decision.patch_id = approvals_patch.id
-    where vulnerability_ids && %(names)s::varchar[] and status <> 'superseded'
-      and (producer_id, approvals_patch.patch_id) <> (%(producer)s, %(patch)s)
-    limit %(limit)s
-) few
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +119,11 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     """
     own_id = as_uuid(decision_id)
     # Two queries: one with OR takes PostgreSQL far longer to plan.
-    rows = query_prepared(f"{DECISION_SQL} where decision_id = %s", [own_id]) if own_id else []
-    rows = rows or query_prepared(f"{DECISION_SQL} where decision_id = %s", [_by_alias(decision_id, asker)])
-    [[sha256, policy, *row]] = rows
-    decision, patch, producer, reason, user = split_row(row, DECISIONS, PATCHES, PRODUCERS, TEXTS, USERS)
-    decision.patch, decision.reason, decision.decided_by_user = patch, reason, user
-    decision.patch.producer = producer
+    rows = DECISION_SQL.read([own_id]) if own_id else []
+    rows = rows or DECISION_SQL.read([_by_alias(decision_id, asker)])
+    [(decision, decision.patch, decision.patch.producer, decision.reason, decision.decided_by_user, sha256, policy)] = (
+        rows
+    )
     decision.policy_version = version_of(decision.policy_version_id, sha256, policy)
     return decision  # type: ignore[no-any-return]
 
@@ -123,11 +131,12 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
 def decision_id_of(decision_id: str, asker: Producer | None = None) -> UUID:
     """Return our id of a decision, by our id or by a producer's alias. Raise as `by_id` does."""
     own_id = as_uuid(decision_id)
-    if own_id and query_prepared("select from approvals_decision where decision_id = %s", [own_id]):
+    if own_id and query_prepared(DECISION_EXISTS_SQL, [own_id]):
         return own_id
     return _by_alias(decision_id, asker)
 
 
+DECISION_EXISTS_SQL = "select from approvals_decision where decision_id = %s"
 DECISIONS_BY_ALIAS_SQL = """
 select decision_id, producer.id, producer.name
 from approvals_decision join approvals_producer producer on producer.id = alias_producer_id
@@ -218,9 +227,7 @@ def revision_of(decision: Decision, number: int) -> Decision | None:
 def with_reviews(decision: Decision) -> list[Review]:
     """Return every review of a decision, withdrawn ones too, oldest first."""
     reviews = []
-    for row in query_prepared(REVIEWS_SQL, [decision.pk]):
-        review, *related = split_row(row, REVIEWS, USERS, USERS, TEXTS)
-        review.reviewer, review.delegated_from, review.text = related
+    for review, review.reviewer, review.delegated_from, review.text in REVIEWS_SQL.read([decision.pk]):
         review.decision = decision
         reviews.append(review)
     return reviews
@@ -229,8 +236,7 @@ def with_reviews(decision: Decision) -> list[Review]:
 def comments(decision: Decision) -> list[Comment]:
     """Return the discussion, oldest first."""
     discussion = []
-    for row in query_prepared(COMMENTS_SQL, [decision.pk]):
-        comment, comment.author, comment.text = split_row(row, COMMENTS, USERS, TEXTS)
+    for comment, comment.author, comment.text in COMMENTS_SQL.read([decision.pk]):
         comment.decision = decision
         discussion.append(comment)
     return discussion
@@ -248,8 +254,7 @@ def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
         "limit": limit,
     }
     decisions = []
-    for row in query(OTHER_CANDIDATES_SQL, parameters):
-        other, other.patch, other.patch.producer = split_row(row, OTHER_DECISIONS, OTHER_PATCHES, PRODUCERS)
+    for other, other.patch, other.patch.producer in OTHER_CANDIDATES_SQL.read_planned(parameters):
         decisions.append(other)
     return sorted(decisions, key=lambda other: other.status != Status.PENDING)
 
@@ -257,13 +262,9 @@ def for_same_cves(decision: Decision, limit: int) -> list[Decision]:
 def count_for_same_cves(decision: Decision, limit: int) -> int:
     """Count the other patches' newest decisions for the same vulnerability, up to a limit."""
     patch = decision.patch
-    parameters = {
-        "names": patch.vulnerability_ids,
-        "producer": patch.producer_id,
-        "patch": patch.patch_id,
-        "limit": limit,
-    }
-    return int(query(OTHER_CANDIDATES_COUNT_SQL, parameters)[0][0])
+    same_cves = Decision.objects.filter(patch__vulnerability_ids__overlap=patch.vulnerability_ids)
+    others = same_cves.exclude(patch__producer=patch.producer_id, patch__patch_id=patch.patch_id)
+    return others.exclude(status=Status.SUPERSEDED)[:limit].count()
 
 
 def _by_either_id(decision_id: str) -> Q:

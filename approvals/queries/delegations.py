@@ -8,17 +8,17 @@ from django.db.models import Q, QuerySet
 
 from approvals.models import Delegation, User
 from approvals.policy.rules import Absent, Reviewer
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 from .people import Membership, memberships, reviewer_shown, reviewers
 
-# Plain SQL for the reason given at `people.MEMBERSHIPS_SQL`: every verdict runs this, and mostly finds nothing.
+# Plain SQL for the reason given at `people.MEMBERSHIPS_SQL`: every page of a reviewer runs this, and mostly finds
+# nothing.
 ABSENT_SQL = """
-select absent.id, absent.email, absent.username,
-       coalesce(nullif(trim(concat(absent.first_name, ' ', absent.last_name)), ''), absent.username) as name,
-       absent.former_names, absent.held_since is not null as held
-from approvals_delegation delegation join approvals_user absent on absent.id = delegation.person_id
-where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s and ended_at is null
+select id, email, username, name, former_names, held
+from approvals_absent
+where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s
+order by username
 """
 PAST = 10
 
@@ -26,13 +26,13 @@ PAST = 10
 def reviewer_with_delegations(user: User, now: datetime) -> Reviewer:
     """Return what pages need to know of a user, with the people in whose name they may review now; one query, a second
     if there are some."""
-    rows = query_prepared(f"{ABSENT_SQL} order by username", {"user": user.pk, "now": now})
+    rows = query_prepared(ABSENT_SQL, {"user": user.pk, "now": now})
     groups_of_absent = memberships([row[0] for row in rows]) if rows else []
     return reviewer_shown(user, standing_in(rows, groups_of_absent))
 
 
 def standing_in(rows: Iterable[Sequence[Any]], groups_of_absent: Sequence[Membership]) -> tuple[Absent, ...]:
-    """Return the absent people from rows of `ABSENT_SQL`, with their groups from these memberships."""
+    """Return the absent people from rows of `approvals_absent`, with their groups from these memberships."""
     return tuple(
         Absent(
             key,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from approvals.models import Patch, Priority, Severity
-from audit.statements import query
+from postgresql.statements import query
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from approvals.models import KeyFigures, Waiting
+from postgresql.statements import query
 
 from .queue import counted
 from .summary import summary
@@ -80,7 +79,5 @@ def _month_kpis(since: datetime, until: datetime, now: datetime) -> dict[str, An
 
 def _last_day(now: datetime) -> tuple[list[int], list[int]]:
     """Return how many were pending, and how many of them late, every two hours of the last day up to now."""
-    with connection.cursor() as cursor:
-        cursor.execute(LAST_DAY_SQL, {"since": now - DAY, "now": now})
-        rows = cursor.fetchall()
+    rows = query(LAST_DAY_SQL, {"since": now - DAY, "now": now})
     return [waited for waited, _ in rows], [late for _, late in rows]

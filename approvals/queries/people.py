@@ -18,24 +18,12 @@ from approvals.policy.lookalikes import why_not
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Reviewer
 from approvals.policy.submitters import all_in
-from audit.statements import query, query_prepared
-
-from .row_reader import RowReader
+from postgresql.row_reader import Joined, RowReader
+from postgresql.statements import query
 
 # Plain SQL: every verdict and every request of a person runs this, and composing it through the ORM costs many times
-# what the database needs. The caller appends a condition on the user id.
-MEMBERSHIPS_SQL = """
-select member.user_id, team.name as team, type.app_label || '.' || permission.codename as permission
-from approvals_user_groups member
-join approvals_user person on person.id = member.user_id
-join auth_group team on team.id = member.group_id
-left join auth_group_permissions granted on granted.group_id = team.id
-left join auth_permission permission on permission.id = granted.permission_id
-left join django_content_type type on type.id = permission.content_type_id
-where person.is_active and member.user_id
-"""
-
-
+# what the database needs.
+MEMBERSHIPS_SQL = "select user_id, team, permission from approvals_membership where user_id = any(%s)"
 USERS = RowReader(User)
 Membership = tuple[int, str, str | None]
 """User, group, permission of one active person; the permission is None in a group without any."""
@@ -77,31 +65,31 @@ def reviewer_shown(user: User, absent: tuple[Absent, ...] = ()) -> Reviewer:
     return reviewer_from_db(user, among=user.memberships_read, absent=absent)
 
 
-SIGNED_IN_SQL = f"""
-select {USERS.columns},
+SIGNED_IN_SQL = Joined(
+    """
+select {columns},
        (select json_agg(json_build_array(user_id, team, permission))
-        from ({MEMBERSHIPS_SQL} = approvals_user.id) membership),
+        from approvals_membership where user_id = person.id),
        (select json_agg(type.app_label || '.' || permission.codename)
         from approvals_user_user_permissions granted
         join auth_permission permission on permission.id = granted.permission_id
         join django_content_type type on type.id = permission.content_type_id
-        where granted.user_id = approvals_user.id)
-from approvals_user where id = %s
-"""  # noqa: S608  our own words
+        where granted.user_id = person.id)
+from approvals_user person where person.id = %s
+""",
+    person=USERS,
+)
 
 
 def signed_in(key: int | str) -> User | None:
     """Return an account with its present memberships and own permissions; one query."""
-    rows = query_prepared(SIGNED_IN_SQL, [int(key)])
-    if not rows:
-        return None
-    [[*row, read_memberships, own_permissions]] = rows
-    user = USERS.instance(row)
-    user.memberships_read = as_memberships(read_memberships)
-    user.permissions_read = frozenset(
-        [*(name for _, _, name in user.memberships_read if name), *(own_permissions or ())]
-    )
-    return user
+    for user, read_memberships, own_permissions in SIGNED_IN_SQL.read([int(key)]):
+        user.memberships_read = as_memberships(read_memberships)
+        user.permissions_read = frozenset(
+            [*(name for _, _, name in user.memberships_read if name), *(own_permissions or ())]
+        )
+        return user  # type: ignore[no-any-return]
+    return None
 
 
 def as_memberships(rows: Iterable[Sequence[Any]] | None) -> list[Membership]:
@@ -270,4 +258,4 @@ def offered() -> list[tuple[str, str]]:
 
 def memberships(user_ids: Collection[int]) -> list[Membership]:
     """Return the present memberships of those of these people who are active; one query, none for nobody."""
-    return query(f"{MEMBERSHIPS_SQL} = any(%s)", [list(user_ids)]) if user_ids else []
+    return query(MEMBERSHIPS_SQL, [list(user_ids)]) if user_ids else []

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from approvals.models import PolicyVersion
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 CURRENT_VERSIONS_SQL = """
 select version.id, version.sha256, policy.name

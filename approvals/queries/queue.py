@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
 from django.db.models import Case as CaseWhen
 from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Subquery, Value, When
 
@@ -37,6 +36,7 @@ from approvals.policy.rules import ROLES, Intent, Reviewer, ever_named, names_of
 from approvals.policy.submitters import same
 from approvals.policy.vulnerability import alias_names
 from approvals.policy.weakness import sought as weaknesses_sought
+from postgresql.statements import query
 
 from .decision_facts import decision_facts, read_gates
 from .keyset import beside
@@ -256,9 +256,7 @@ def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
         sql, parameters = rows.query.sql_with_params()
     except EmptyResultSet:  # the filters match nothing, so there is no statement
         return Counter()
-    with connection.cursor() as cursor:
-        cursor.execute(f"select {column}, count(*) from ({sql}) few group by {column}", parameters)  # noqa: S608 - the ORM's own
-        return Counter(dict(cursor.fetchall()))
+    return Counter(dict(query(f"select {column}, count(*) from ({sql}) few group by {column}", parameters)))  # noqa: S608  the ORM's own
 
 
 def sla_state(decision: Decision, now: datetime) -> str:

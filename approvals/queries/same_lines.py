@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.models import Decision, Status
+from approvals.models import Decision, Patch, Status
 from approvals.policy.rules import Change
-from audit.statements import query, query_prepared
+from postgresql.statements import query, query_prepared
 
 from .queue import COUNT_LIMIT
 
@@ -47,14 +47,6 @@ join approvals_patchview opened on opened.patch_id = seen.id and opened.user_id 
 where seen.mark_codes is not null and (seen.change_sha256, seen.change_files_sha256) in (
     select change_sha256, change_files_sha256 from approvals_patch where id = any(%(patches)s)
 )
-"""
-WAITING_ALIKE_SQL = """
-select decision.decision_id, patch.sha256
-from approvals_patch patch
-join approvals_decision decision on decision.patch_id = patch.id
-where patch.change_sha256 = (select change_sha256 from approvals_patch where id = %(patch)s)
-  and patch.id <> %(patch)s and decision.status = 'pending'
-order by decision.id limit %(limit)s
 """
 
 
@@ -118,6 +110,6 @@ def read_alike(patch_ids: Sequence[int], user_id: int) -> tuple[Change, ...]:
 
 def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
     """Return the other pending decisions on the same lines as a patch, the oldest first, each with its digest."""
-    return [
-        (decision_id, sha256) for decision_id, sha256 in query(WAITING_ALIKE_SQL, {"patch": patch_id, "limit": limit})
-    ]
+    digest = Patch.objects.filter(pk=patch_id).values("change_sha256")[:1]
+    others = Decision.objects.filter(status=Status.PENDING, patch__change_sha256=digest).exclude(patch=patch_id)
+    return list(others.order_by("pk").values_list("decision_id", "patch__sha256")[:limit])

@@ -1,11 +1,13 @@
 """The reference API's summary and more, for a period; the page and the API show the same numbers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db.models import Count
 
-from approvals.models import NO_DEADLINE, Priority, Status
+from approvals.models import NO_DEADLINE, Decision, Priority, Status
+from postgresql.statements import query
 
 # Times are of people's decisions only: a policy that approves in a millisecond would make people look fast, and a lead
 # who cancels old patches would make them look slow. SLA compliance counts what people decided, and all that is late.
@@ -37,11 +39,6 @@ from approvals_decision d join approvals_patch p on p.id = d.patch_id,
 where d.created_at >= %(since)s and d.created_at < %(until)s
 """
 
-BY_PRIORITY_SQL = """
-select priority, status, count(*) from approvals_decision
-where created_at >= %(since)s and created_at < %(until)s group by priority, status
-"""
-
 NAMES = (
     "total_patches",
     "pending",
@@ -69,14 +66,13 @@ def summary(since: datetime | None, until: datetime | None, now: datetime) -> di
     arrived in [since, until). `approved` counts people's approvals only; no outcome reports exist yet, so the rates
     that need them are None."""
     period = {"since": since or LONG_AGO, "until": until or NO_DEADLINE, "now": now, "never": NO_DEADLINE}
-    with connection.cursor() as cursor:
-        cursor.execute(SUMMARY_SQL, period)
-        numbers: dict[str, Any] = {
-            name: float(value) if value is not None and position >= 10 and name != "sla_breached" else value
-            for position, (name, value) in enumerate(zip(NAMES, cursor.fetchone() or (), strict=True))
-        }
-        cursor.execute(BY_PRIORITY_SQL, period)
-        groups = cursor.fetchall()
+    [row] = query(SUMMARY_SQL, period)
+    numbers: dict[str, Any] = {
+        name: float(value) if value is not None and position >= 10 and name != "sla_breached" else value
+        for position, (name, value) in enumerate(zip(NAMES, row, strict=True))
+    }
+    arrived = Decision.objects.filter(created_at__gte=period["since"], created_at__lt=period["until"])
+    groups = arrived.values_list("priority", "status").annotate(Count("pk"))
     decided = numbers["auto_approved"] + numbers["approved"] + numbers["rejected"]
     return numbers | {
         "auto_approval_rate": numbers["auto_approved"] / decided if decided else None,
@@ -87,7 +83,7 @@ def summary(since: datetime | None, until: datetime | None, now: datetime) -> di
     }
 
 
-def _by_priority(groups: list[tuple[int, str, int]]) -> dict[str, dict[str, int]]:
+def _by_priority(groups: Iterable[tuple[int, str, int]]) -> dict[str, dict[str, int]]:
     table = {priority.name.lower(): {str(status): 0 for status in Status} for priority in reversed(Priority)}
     for priority, status, count in groups:
         table[Priority(priority).name.lower()][status] = count

@@ -1,23 +1,24 @@
 """Look up API tokens, for every request of a machine."""
 
 from approvals.models import ApiToken, Producer
-from audit.statements import query_prepared
+from postgresql.row_reader import Joined, RowReader
 
-from .row_reader import RowReader, split_row
-
-TOKENS, PRODUCERS = RowReader(ApiToken), RowReader(Producer)
+PRODUCERS = RowReader(Producer)
+TOKEN_SQL = Joined(
+    """
+select {columns}
+from approvals_apitoken token
+left join approvals_producer producer on producer.id = token.producer_id
+where token.prefix = %s
+""",
+    token=RowReader(ApiToken),
+    producer=PRODUCERS,
+)
 
 
 def token_of(prefix: str) -> ApiToken | None:
     """Return the token with this prefix, valid or not, with its producer; one query."""
-    rows = query_prepared(
-        f"select {TOKENS.columns}, {PRODUCERS.columns} from approvals_apitoken "  # noqa: S608  our own names
-        "left join approvals_producer on approvals_producer.id = producer_id where prefix = %s",
-        [prefix],
-    )
-    if not rows:
-        return None
-    [row] = rows
-    token, producer = split_row(row, TOKENS, PRODUCERS)
-    token.producer = producer
-    return token  # type: ignore[no-any-return]
+    for token, producer in TOKEN_SQL.read([prefix]):
+        token.producer = producer
+        return token  # type: ignore[no-any-return]
+    return None

@@ -6,12 +6,12 @@ from datetime import datetime
 from approvals.models import Decision, User
 from approvals.policy.holding import why_held
 from approvals.policy.rules import Reviewer
-from audit.log import LAST_ENTRY_SQL, NO_ENTRY, Link
-from audit.statements import query_prepared
+from audit.log import NO_ENTRY, Link
+from postgresql.statements import query_prepared
 
 from .decision_facts import LiveReview
-from .delegations import ABSENT_SQL, standing_in
-from .people import MEMBERSHIPS_SQL, Membership, as_memberships, reviewer_from_db
+from .delegations import standing_in
+from .people import Membership, as_memberships, reviewer_from_db
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +26,38 @@ class VerdictContext:
     last_entry: Link
 
 
-VERDICT_CONTEXT_SQL = f"""
+VERDICT_CONTEXT_SQL = """
 with live as (
     select reviewer_id, verdict, delegated_from_id from approvals_review
     where decision_id = %(decision)s and withdrawn_at is null
-), absent as ({ABSENT_SQL}), membership as (
-    {MEMBERSHIPS_SQL} in (select %(user)s union all select reviewer_id from live union all select id from absent)
+), absent as (
+    select id, email, username, name, former_names, held from approvals_absent
+    where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s
+), membership as (
+    select user_id, team, permission from approvals_membership
+    where user_id in (select %(user)s union all select reviewer_id from live union all select id from absent)
 )
 select exists (select from approvals_patchview where patch_id = %(patch)s and user_id = %(user)s),
        (select json_agg(json_build_array(reviewer_id, verdict, delegated_from_id)) from live),
        (select json_agg(json_build_array(id, email, username, name, former_names, held) order by username) from absent),
        (select json_agg(json_build_array(user_id, team, permission)) from membership),
-       (select json_build_array(object_n + 1, leaf) from ({LAST_ENTRY_SQL}) last),
+       (select json_build_array(next_n, leaf) from audit_chain_end('decision', %(object)s::text)),
        (select json_build_array(former_names, held_since, held_for, owner_confirmed_at)
         from approvals_user where id = %(user)s)
-"""  # noqa: S608  our own words
+"""
 
 
 def verdict_context(decision: Decision, user: User, authn: str, now: datetime) -> VerdictContext:
     """Return what a verdict of this person is judged by at this moment; one query."""
-    object_key = {"type": "decision", "object": str(decision.decision_id)}
     [(opened, live, absent, among, last, (former, *hold))] = query_prepared(
         VERDICT_CONTEXT_SQL,
-        {"decision": decision.pk, "patch": decision.patch_id, "user": user.pk, "now": now, **object_key},
+        {
+            "decision": decision.pk,
+            "object": str(decision.decision_id),
+            "patch": decision.patch_id,
+            "user": user.pk,
+            "now": now,
+        },
     )
     memberships = as_memberships(among)
     reviewer = reviewer_from_db(user, authn, memberships, standing_in(absent or (), memberships))

@@ -18,7 +18,8 @@ from approvals.queries.decision_facts import current, outcome, people_of
 from approvals.queries.people import accounts_of, reviewer_from_db
 from audit.log import Actor, NewEntry, Subject, record_all
 
-from .ending import commitment, locked
+from .decision_lock import lock_decision
+from .ending import commitment
 from .reasons import check_reason
 from .refusals import audit_refusal
 
@@ -150,7 +151,7 @@ def review(decision_id: UUID, justified: bool, note: str, *, user: User, actor: 
     if bypass_keys[0] is None:
         raise NotFound("This was not approved under an emergency bypass.")
     with audit_refusal("review a use", _subject_of(bypass_keys[0]), actor=actor, now=now), transaction.atomic():
-        decision, bypass = locked(decision_id), _locked_bypass(bypass_keys[0])
+        decision, bypass = lock_decision(decision_id), _locked_bypass(bypass_keys[0])
         _demand_lead(user, "Only security leads review the use of an emergency bypass.")
         if bypass.holder_id in accounts_of(user):
             raise NotAllowed("You used this bypass, so somebody else must review it.")

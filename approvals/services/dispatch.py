@@ -10,7 +10,7 @@ from django.db import transaction
 from approvals.models import Heartbeat, Status
 from audit import sequencing
 from audit.sequencing import Sequenced
-from audit.statements import query, query_prepared
+from postgresql.statements import query, query_prepared
 
 LIVE = "hitl_live"
 """The PostgreSQL channel that tells open pages and long polls of changes; see `live.py`."""
@@ -57,6 +57,9 @@ def _feed(entries: Sequence[Sequenced]) -> None:
         query(APPEND_TO_FEED_SQL, [ids, [ENDS[entry.type] for entry in ends], times])
 
 
+NOTIFY_SQL = "select pg_notify(%s, notice) from unnest(%s::text[]) notice"
+
+
 def _notify(entries: Sequence[Sequenced]) -> None:
     """Notify open pages and long polls; a notice has only the event, the object's id and the entry's log position."""
     notices = [notice for notice in map(notice_of, entries) if notice]
@@ -64,7 +67,7 @@ def _notify(entries: Sequence[Sequenced]) -> None:
         notices = [{"event": "stats", "id": notices[-1]["id"]}]
     if notices:
         payloads = [json.dumps(notice) for notice in notices]
-        query_prepared("select pg_notify(%s, notice) from unnest(%s::text[]) notice", [LIVE, payloads])
+        query_prepared(NOTIFY_SQL, [LIVE, payloads])
 
 
 def notice_of(entry: Sequenced) -> dict[str, Any] | None:

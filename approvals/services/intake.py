@@ -33,14 +33,15 @@ from approvals.queries.decisions import used_names
 from approvals.queries.facts import CveFacts, condition_facts, cve_facts
 from approvals.queries.policies import current_versions
 from audit.log import Actor, NewEntry, Subject, record_all
-from audit.statements import query, query_prepared
+from postgresql.insertion import insert
+from postgresql.statements import query, query_prepared
 
 from .automatic import approve_by_policy
 from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
+from .decision_lock import lock_decisions
 from .ending import policy_ref
 from .gates import GateTerms, as_row, tighten
-from .insertion import insert
 from .killswitch import stopped_by
 from .lifecycle import supersede
 from .same_lines import change_columns, reading_columns
@@ -123,6 +124,7 @@ def submit_all(
     A refused one writes nothing and does not affect the others. `clocks=False` sets no SLA, escalation or expiry.
     """
     context = _lock_and_read(submissions, producer)
+    _lock_replaced(submissions, context.decisions)
     results: list[SubmissionResult | Refusal] = []
     fresh: list[tuple[Submission, Patch, Decision]] = []
     for submission in submissions:
@@ -132,7 +134,7 @@ def submit_all(
         if replay or refused:
             results.append(SubmissionResult(replay, False, history[-1].patch.revision) if replay else refused)  # type: ignore[arg-type]
             continue
-        replaced = _lock_replaced(history)
+        replaced = history[-1] if history and history[-1].status == Status.PENDING else None
         patch = _patch(submission, history, context, producer, now, synthetic)
         decision = _decision(submission, patch, replaced, context, producer, now, clocks)
         fresh.append((submission, patch, decision))
@@ -177,18 +179,18 @@ def _history(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
     return decisions
 
 
-def _lock_replaced(history: list[Decision]) -> Decision | None:
-    """Lock and return the pending revision that a new one replaces; None when there is none.
-
-    If somebody is deciding it at this moment, their decision stands, and the new revision inherits nothing.
-    """
-    if not history or history[-1].status != Status.PENDING:
-        return None
-    newest = history[-1]
-    locked = Decision.objects.select_for_update().get(pk=newest.pk)
-    locked.patch, locked.policy_version = newest.patch, newest.policy_version
-    history[-1] = locked
-    return locked if locked.status == Status.PENDING else None
+def _lock_replaced(submissions: Sequence[Submission], decisions: dict[str, list[Decision]]) -> None:
+    """Lock the pending revisions that new ones replace, and put their rows as they are now into their histories. If
+    somebody is deciding one at this moment, their decision stands, and the new revision inherits nothing."""
+    histories = {}
+    for submission in submissions:
+        history = decisions.get(submission.patch_id)
+        if history and history[-1].status == Status.PENDING and not _replay_of(submission, history):
+            histories[history[-1].pk] = history
+    for locked in lock_decisions(Decision.objects.filter(pk__in=histories)) if histories else ():
+        newest = histories[locked.pk][-1]
+        locked.patch, locked.policy_version = newest.patch, newest.policy_version
+        histories[locked.pk][-1] = locked
 
 
 def _update_context(submission: Submission, patch: Patch, replaced: Decision | None, context: IntakeContext) -> None:
@@ -347,8 +349,7 @@ def _inherit(decision: Decision, replaced: Decision) -> None:
 def _write(
     fresh: Iterable[tuple[Submission, Patch, Decision]], context: IntakeContext, actor: Actor, now: datetime
 ) -> None:
-    rows = list(fresh)
-    if not rows:
+    if not (rows := list(fresh)):
         return
     insert([patch for _, patch, _ in rows])
     if contents := [PatchContent(patch=patch, diff=sent.diff) for sent, patch, _ in rows if not sent.gate]:

@@ -8,10 +8,12 @@ from django.db import transaction
 from approvals.errors import Conflict
 from approvals.models import KillSwitch, Text, User
 from audit.log import Actor, Subject, record
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 from .ending import commitment
 
+STOPPED_BY_SQL = "select changed_by from approvals_killswitch where stopped"
+LOCKED_STATE_SQL = "select stopped from approvals_killswitch for share"
 SUBJECT = Subject("kill_switch", "1", "Automatic approval")
 
 
@@ -19,7 +21,7 @@ def stopped_by() -> str:
     """Return who stopped automatic approval: a name, 'setting', or '' while it runs. To be shown, not decided by."""
     if not settings.AUTO_APPROVE_ENABLED:
         return "setting"
-    rows = query_prepared("select changed_by from approvals_killswitch where stopped")
+    rows = query_prepared(STOPPED_BY_SQL)
     return rows[0][0] if rows else ""
 
 
@@ -31,7 +33,7 @@ def runs_now() -> bool:
     """
     if not settings.AUTO_APPROVE_ENABLED:
         return False
-    return query_prepared("select stopped from approvals_killswitch for share") == [(False,)]
+    return query_prepared(LOCKED_STATE_SQL) == [(False,)]
 
 
 def keep_setting() -> None:
@@ -43,9 +45,7 @@ def keep_setting() -> None:
 
 def demand_setting() -> None:
     """Raise Conflict if the setting asks for no second person but the database still does (`migrate` copies it)."""
-    if not settings.SECOND_PERSON_REQUIRED and query_prepared(
-        "select second_person_required from approvals_killswitch"
-    ) == [(True,)]:
+    if not settings.SECOND_PERSON_REQUIRED and KillSwitch.objects.filter(second_person_required=True).exists():
         raise Conflict("The database still asks for a second person: whoever runs this calls `manage.py migrate` once.")
 
 

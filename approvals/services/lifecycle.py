@@ -33,11 +33,11 @@ from approvals.queries.policies import current_versions
 from audit.log import Actor, NewEntry, record, record_all
 
 from .clocks import CLOCKS, clocks, is_timed, plan_reminders
+from .decision_lock import decisions_to_change, lock_decision, lock_decisions
 from .ending import commitment, end, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level
 from .reasons import check_reason
 from .refusals import audit_decision_refusal
-from .reviews import find_locked
 from .submitters import is_known, required_groups
 
 LONGEST = timedelta(days=30)
@@ -50,7 +50,7 @@ def escalate(
     """Escalate a decision by one level; any reviewer may. Raise NotFound, NotAllowed, Conflict or Invalid."""
     body = check_reason(reason)
     with audit_decision_refusal(decision_id, "escalate", actor=actor, now=now, channel=channel), transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         _demand(user, actor, REVIEW_DECISION, "Only reviewers and leads escalate.")
         _demand_pending(decision)
         text = Text.objects.create(body=body)
@@ -81,7 +81,7 @@ def extend(
     """Add that many seconds to the time to decide; only leads may. Raise NotFound, NotAllowed, Conflict or Invalid."""
     body = check_reason(reason)
     with audit_decision_refusal(decision_id, "extend", actor=actor, now=now, channel=channel), transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         _demand(user, actor, LEAD_DECISION, "Only security leads give more time.")
         _demand_pending(decision)
         before = decision.expire_at
@@ -131,7 +131,7 @@ def cancel(
     """End a pending decision on behalf of its producer or of a lead. Raise NotFound, NotAllowed, Conflict, Invalid."""
     body = check_reason(reason)
     with audit_decision_refusal(decision_id, "cancel", actor=actor, now=now, channel=channel), transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         if producer is None or producer.pk != decision.patch.producer_id:
             _demand(user, actor, LEAD_DECISION, "Only the patch's producer or a security lead cancels it.")
         _demand_pending(decision)
@@ -156,7 +156,7 @@ def revoke(
     """Revoke an approval; only leads may. Raise NotFound, NotAllowed, Conflict (not approved) or Invalid."""
     body = check_reason(reason)
     with audit_decision_refusal(decision_id, "revoke", actor=actor, now=now, channel=channel), transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         _demand(user, actor, LEAD_DECISION, "Only security leads revoke an approval.")
         if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
             present_state = outcome(decision) or "It is still pending."
@@ -205,13 +205,8 @@ def raise_priorities(cve_ids: list[str], *, actor: Actor, now: datetime) -> int:
     with transaction.atomic():
         Patch.objects.filter(vulnerability_ids__overlap=cve_ids, known_exploited=False).update(known_exploited=True)
         versions = current_versions()
-        affected = (
-            Decision.objects.select_for_update(of=("self",))  # waits for locked rows instead of skipping them
-            .select_related("patch__producer", "policy_version__policy")
-            .filter(status=Status.PENDING, patch__vulnerability_ids__overlap=cve_ids)
-            .order_by("id")
-        )
-        for decision in affected:
+        affected = decisions_to_change().filter(status=Status.PENDING, patch__vulnerability_ids__overlap=cve_ids)
+        for decision in lock_decisions(affected.select_related("patch__producer")):
             patch = decision.patch
             new_priority = priority_of(
                 Severity(patch.effective_severity), known_exploited=True, requested=patch.requested_priority or None

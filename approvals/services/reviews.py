@@ -10,7 +10,7 @@ from django.db import transaction
 from approvals.accounts.services.owners import demand_own
 from approvals.diff.parse import parse, unread
 from approvals.diff.positions import wrong_place
-from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StepUpRequired
+from approvals.errors import Conflict, Invalid, NotAllowed, Refusal, StepUpRequired
 from approvals.models import (
     MAX_COMMENT,
     Bypass,
@@ -34,16 +34,15 @@ from approvals.policy.quorum import Approver, missing
 from approvals.policy.rules import Intent, Stale, StepUp, absent_of, refusal
 from approvals.queries.bypasses import grant
 from approvals.queries.decision_facts import current, decision_facts, outcome
-from approvals.queries.decisions import DECISIONS
 from approvals.queries.people import approvers
-from approvals.queries.row_reader import RowReader
 from approvals.queries.same_lines import read_alike
 from approvals.queries.verdict_context import verdict_context
 from audit.log import Actor, NewEntry, record, record_all
+from postgresql.insertion import insert
 
 from . import bypasses
-from .ending import DECISION_FOR_VERDICT, commitment, end, locked, policy_ref, subject
-from .insertion import insert
+from .decision_lock import FOR_VERDICT_SQL, lock_decision
+from .ending import commitment, end, policy_ref, subject
 from .reasons import check_reason
 from .refusals import audit_decision_refusal
 
@@ -123,7 +122,7 @@ def comment(
     if file or line is not None:
         _check_position(decision_id, file, line, side)
     with transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         text = Text.objects.create(body=body)
         added = Comment.objects.create(
             decision=decision,
@@ -162,7 +161,7 @@ def withdraw(
     """Withdraw one's own review while the decision is pending. Raise NotFound, NotAllowed, Conflict or Invalid."""
     check_text(Verdict.REQUEST_CHANGES, reason, "")
     with audit_decision_refusal(decision_id, "withdraw", actor=actor, now=now, channel=channel), transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         demand_own(user)
         if decision.status != Status.PENDING:
             raise Conflict(f"{outcome(decision)} Reviews of a decided patch stand.", current=current(decision))
@@ -195,14 +194,6 @@ def open_page(patch: Patch, user: User, now: datetime) -> None:
     PatchView.objects.bulk_create([PatchView(patch=patch, user=user, opened_at=now)], ignore_conflicts=True)
 
 
-def find_locked(decision_id: UUID, decisions: RowReader[Decision] = DECISIONS) -> Decision:
-    """Return the locked decision as `locked` does; raise NotFound."""
-    try:
-        return locked(decision_id, decisions)
-    except Decision.DoesNotExist as error:
-        raise NotFound("There is no such decision.") from error
-
-
 def demand_same(decision: Decision, patch_id: str) -> None:
     """Raise Invalid if a caller names a decision together with the patch_id of another patch."""
     if decision.patch.patch_id != patch_id:
@@ -225,7 +216,7 @@ def _review(
     category: Category | str,
     in_name_of: int | str | None,
 ) -> Decision:
-    decision = find_locked(decision_id, DECISION_FOR_VERDICT)
+    decision = lock_decision(decision_id, FOR_VERDICT_SQL)
     if seen.patch_id is not None:
         demand_same(decision, seen.patch_id)
     context = verdict_context(decision, user, actor.authn, now)

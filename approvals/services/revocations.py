@@ -17,9 +17,9 @@ from approvals.queries.people import reviewer_from_db
 from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since, item, listed
 from audit.log import Actor, NewEntry, Subject, record, record_all
 
+from .decision_lock import decisions_to_change, lock_decision, lock_decisions
 from .ending import commitment, policy_ref, subject
 from .reasons import check_reason
-from .reviews import find_locked
 
 CHUNK = 200
 
@@ -114,7 +114,7 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
     if token is None or token.kind != TokenKind.DEPLOYER:
         raise NotAllowed("Only a deployer acknowledges what it has acted on.")
     with transaction.atomic():
-        decision = find_locked(decision_id)
+        decision = lock_decision(decision_id)
         entry = item(decision, position)
         if entry is None:
             sentence = f"Position {position} of the feed is not about this decision."
@@ -136,13 +136,7 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
 
 def _revoke(keys: Sequence[int], text: Text, batch: UUID, *, user: User, actor: Actor, now: datetime) -> int:
     """Revoke those of these approvals that are still in force; waits for locked rows."""
-    rows = list(
-        Decision.objects.select_for_update(of=("self",))
-        .select_related("patch", "policy_version__policy")
-        .defer("patch__wargaming_log")  # up to 1 MiB a row
-        .filter(pk__in=keys, status__in=APPROVED)
-        .order_by("id")
-    )
+    rows = lock_decisions(decisions_to_change().filter(pk__in=keys, status__in=APPROVED))
     Revocation.objects.bulk_create(
         Revocation(decision=row, revoked_by=actor.label, revoked_by_user=user, reason=text, revoked_at=now)
         for row in rows

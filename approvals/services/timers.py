@@ -32,6 +32,7 @@ from audit.models import ActorKind
 
 from .automatic import policy_actor
 from .clocks import plan_reminders
+from .decision_lock import decisions_to_change, lock_free_decisions
 from .ending import end_all, policy_ref, subject
 from .escalation import RAISED, chain_people, raise_level, raise_to_leads
 from .killswitch import runs_now
@@ -181,13 +182,7 @@ def _candidates(due: list[Decision]) -> dict[str, CveFacts]:
 
 def _lock_due(limit: int, **due: datetime) -> list[Decision]:
     """Lock and return pending decisions that are due; rows that somebody has locked to decide are skipped."""
-    return list(
-        Decision.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("patch", "policy_version__policy")
-        .defer("patch__wargaming_log")  # up to 1 MiB a row
-        .filter(status=Status.PENDING, **due)
-        .order_by("id")[:limit]
-    )
+    return lock_free_decisions(decisions_to_change().filter(status=Status.PENDING, **due), limit)
 
 
 def _save(decisions: list[Decision], columns: list[str]) -> None:

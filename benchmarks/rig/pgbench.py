@@ -42,7 +42,7 @@ def recorded() -> Iterator[list[str]]:
     statements: list[str] = []
 
     def keep(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if sql == log.INSERT_SQL:
+        if sql == log.INSERT_ENTRIES_SQL:
             for of_entry in json.loads(params[0]):
                 values = of_entry | {"at": params[1], "body": of_entry["body"].encode()}
                 statements.append(mogrify(ENTRY, values, connection))
@@ -57,7 +57,7 @@ def recorded() -> Iterator[list[str]]:
 
 
 def plainly(rows: list[models.Model]) -> None:
-    """Insert as the ORM does, in the place of `services.insertion.insert`."""
+    """Insert as the ORM does, in the place of `postgresql.insertion.insert`."""
     type(rows[0])._default_manager.bulk_create(rows)
 
 

@@ -21,7 +21,7 @@ from approvals.services import killswitch, lifecycle, second_person, workbench
 from approvals.services.dispatch import dispatch, heartbeat
 from audit.models import Context, Entry, Leaf, Pending
 from hitl.checks import database_role
-from hitl.postgresql import rights
+from postgresql import rights
 from tests.cast import PASSWORD, Api, actor_for, document, tighten
 from tests.plain_sql import as_the_role, connect_as, refused
 
@@ -177,7 +177,7 @@ def test_the_setting_of_a_second_person_reaches_the_database_with_migrate(lena: 
 
 
 def test_every_table_has_its_line_of_rights() -> None:
-    assert {table for (table,) in rows(rights.TABLES)} == set(rights.RIGHTS)
+    assert {table for (table,) in rows(rights.TABLES)} == {*rights.RIGHTS, *rights.VIEWS}
 
 
 @pytest.mark.parametrize("table", ["audit_entry", "audit_context", "audit_leaf"])
@@ -216,6 +216,18 @@ def test_no_way_to_become_more(sql: str) -> None:
 def test_what_stays_is_never_deleted_and_nothing_is_truncated(table: str) -> None:
     assert isinstance(refused(f"delete from {table}"), psycopg.errors.InsufficientPrivilege)
     assert isinstance(refused(f"truncate {table} cascade"), psycopg.errors.InsufficientPrivilege)
+
+
+def test_a_view_gives_its_reader_no_more_than_their_own_rights() -> None:
+    views = rows(
+        "select relname, 'security_invoker=true' = any(reloptions) from pg_class where relkind = 'v'"
+        " and relnamespace = 'public'::regnamespace"
+    )
+    assert dict(views) == dict.fromkeys(rights.VIEWS, True)
+    for view in rights.VIEWS:
+        assert rows(f"select * from {view} where false") == []
+        for right in ("insert", "update", "delete", "truncate"):
+            assert rows(f"select has_table_privilege('{view}', '{right}')") == [(False,)], right
 
 
 @pytest.mark.parametrize(

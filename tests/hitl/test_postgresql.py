@@ -10,7 +10,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from approvals.live import connection_parameters
-from audit.statements import query_prepared
+from postgresql.statements import query_prepared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

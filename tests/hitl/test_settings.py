@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from hitl.postgresql.limits import Limits, kind_of_work
 from hitl.settings import SHORT_QUERIES, database
+from postgresql.limits import Limits, kind_of_work
 
 ROOT = Path(__file__).resolve().parents[2]
 

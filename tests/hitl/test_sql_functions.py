@@ -3,7 +3,7 @@
 import pytest
 from django.conf import settings
 
-from hitl.postgresql.functions import APPS, definitions
+from postgresql.functions import APPS, definitions
 
 
 @pytest.mark.django_db

@@ -22,8 +22,8 @@ from approvals.services.dispatch import heartbeat
 from audit.models import Entry
 from hitl import ops
 from hitl.management.commands.worker import jobs_connector
-from hitl.postgresql.bounded import BoundedAsyncConnection
-from hitl.postgresql.limits import Limits
+from postgresql.bounded import BoundedAsyncConnection
+from postgresql.limits import Limits
 from tests.cast import Api, document
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from approvals.errors import TooMany
 from approvals.models import Attempt, Lockout, User
 from audit.log import Actor, NewEntry, Subject, record_all
 from audit.models import ActorKind
-from audit.statements import query_prepared
+from postgresql.statements import lock_name
 
 SHARED_KEY = "rest:{}"
 WINDOW = timedelta(minutes=15)
@@ -199,7 +199,7 @@ def _digest(typed: str) -> str:
 
 
 def _lock(key: str) -> None:
-    query_prepared("select pg_advisory_xact_lock(hashtextextended(%s, 13))", [key])
+    lock_name(key, 13)
 
 
 def _minutes(seconds: int) -> str:

@@ -18,7 +18,7 @@ from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
 from approvals.queries.people import account_of, owners_of, why_not_a_name
 from audit.log import Actor
-from audit.statements import query_prepared
+from postgresql.statements import lock_name
 
 from .account_changes import factor_facts, record_second_factor, record_user_change, user_facts
 from .sign_ins import record_sign_out
@@ -150,7 +150,7 @@ def _factors(user: User) -> dict[int, str]:
 
 def _lock_subject(claims: Claims) -> None:
     """Lock the subject: two browsers at a person's first sign-in must not create two accounts."""
-    query_prepared("select pg_advisory_xact_lock(hashtextextended(%s, 14))", [f"{claims.provider}:{claims.subject}"])
+    lock_name(f"{claims.provider}:{claims.subject}", 14)
 
 
 def _linked_account(claims: Claims) -> User | None:

@@ -8,7 +8,7 @@ from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from approvals.services.killswitch import keep_setting
-from hitl.postgresql.rights import as_owner, grant, owns
+from postgresql.rights import as_owner, grant, owns
 
 
 class Command(migrate.Command):

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.psycopg_connector import PsycopgConnector
 
 from approvals import sequencer
-from hitl.postgresql.bounded import BoundedAsyncConnection
+from postgresql.bounded import BoundedAsyncConnection
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from hitl.postgresql.functions import APPS, definitions
+from postgresql.functions import APPS, definitions
 
 
 class Command(BaseCommand):

@@ -19,7 +19,7 @@ RENAMED = "diff --git a/a{n} b/b{n}\nrename from a{n}\nrename to b{n}\n"
 PLAIN = {"context": CONTEXT, "unified": UNIFIED, "normal": NORMAL, "ed": ED, "git": GIT, "renamed": RENAMED}
 
 
-def indented(piece, by="  "):
+def indented(piece: str, by: str = "  ") -> str:
     return "".join(f"{by}{line}" for line in piece.splitlines(keepends=True))
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.models import Decision, Producer, Status, Verdict
+from approvals.queries.decisions import count_for_same_cves
 from approvals.services.intake import submit
 from tests.cast import SYSTEM, document, trust
 
@@ -106,3 +107,15 @@ def test_trusting_a_producer_shows_in_the_trace_of_what_it_sends_next(make_patch
 def test_a_rejected_candidate_still_counts_for_the_severity_of_its_cve(make_patch, approve, alice):
     approve(make_patch(cve_id="CVE-1", severity="high"), alice, Verdict.REJECT)
     assert make_patch(cve_id="CVE-1", severity="low").patch.effective_severity == "high"
+
+
+def test_other_candidates_are_counted_up_to_a_limit(make_patch):
+    same = {"cve_id": "CVE-2024-4444"}
+    decision = make_patch(patch_id="PATCH-A", **same)
+    make_patch(patch_id="PATCH-A", title="A second revision of it", **same)
+    make_patch(patch_id="PATCH-B", **same)
+    make_patch(patch_id="PATCH-B", title="Only this revision of it counts", **same)
+    make_patch(patch_id="PATCH-C", **same)
+    make_patch(patch_id="PATCH-D")
+    assert count_for_same_cves(decision, 10) == 2
+    assert count_for_same_cves(decision, 1) == 1

@@ -1,5 +1,5 @@
-"""What the role of web and worker may do in each table, and the owner that migrates. One table, so that a right is a
-line here: `manage.py migrate` grants exactly these."""
+"""What the role of web and worker may do in each table and view, and the owner that migrates. One dictionary, so that a
+right is a line here: `manage.py migrate` grants exactly these."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,8 +81,13 @@ RIGHTS = {
     "socialaccount_socialtoken": ALL,
     "usersessions_usersession": ALL,
 }
+VIEWS = ("approvals_absent", "approvals_membership")
+"""Read with the reader's own rights (`security_invoker`)."""
 CONNECTING = ("USER", "PASSWORD", "HOST", "PORT", "OPTIONS", "LIMITS")
-TABLES = "select tablename from pg_tables where schemaname = 'public'"
+TABLES = """
+select tablename from pg_tables where schemaname = 'public' union all
+select viewname from pg_views where schemaname = 'public'
+"""
 IS_OWNER = """
 select rolsuper or pg_has_role(current_user, (
     select tableowner from pg_tables where schemaname = 'public' and tablename = 'audit_entry'
@@ -142,7 +147,7 @@ def grant(role: str) -> None:
             "grant usage, select on all sequences in schema public to {role}",
         ):
             cursor.execute(sql.SQL(statement).format(role=name, database=sql.Identifier(database)))
-        for table, rights in RIGHTS.items():
+        for table, rights in (RIGHTS | dict.fromkeys(VIEWS, READ)).items():
             if table in there:
                 cursor.execute(sql.SQL("grant {} on {} to {}").format(sql.SQL(rights), sql.Identifier(table), name))
 

@@ -5,7 +5,7 @@ from django.db import DataError, transaction
 from django.utils import timezone
 
 from approvals.models import KeptAnswer
-from approvals.services.insertion import insert
+from postgresql.insertion import insert
 
 pytestmark = pytest.mark.django_db
 

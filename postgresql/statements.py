@@ -15,7 +15,7 @@ def query_prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     For rows found by a key: a kept plan sees neither the parameters nor how the tables have grown since, until they
     are analyzed again.
     """
-    rows: list[Any] = connection.prepared(sql, parameters)  # type: ignore[attr-defined]  # of hitl.postgresql
+    rows: list[Any] = connection.prepared(sql, parameters)  # type: ignore[attr-defined]  # of postgresql
     return rows
 
 
@@ -25,3 +25,11 @@ def query(sql: str, parameters: Parameters = ()) -> list[Any]:
         cursor.execute(sql, parameters)
         rows: list[Any] = cursor.fetchall()
     return rows
+
+
+LOCK_NAME_SQL = "select pg_advisory_xact_lock(hashtextextended(%s, %s))"
+
+
+def lock_name(name: str, kind: int) -> None:
+    """Lock a name that has no row (yet) until the transaction ends; names of different kinds are different locks."""
+    query_prepared(LOCK_NAME_SQL, [name, kind])

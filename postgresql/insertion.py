@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
-from audit.statements import query_prepared
+from .statements import query_prepared
 
 Fields = tuple["models.Field[Any, Any]", ...]
 

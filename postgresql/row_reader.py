@@ -1,13 +1,13 @@
-"""Read rows of a model with prepared statements, for every request, verdict or patch page: for one row by its key the
-ORM takes several times as long as the database."""
+"""Read rows of models by plain SQL, for every request, verdict or patch page: for one row by its key the ORM takes
+several times as long as the database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
 
-from audit.statements import query_prepared
+from .statements import Parameters, query, query_prepared
 
 M = TypeVar("M", bound=models.Model)
 
@@ -23,30 +23,16 @@ class RowReader(Generic[M]):
         all_fields = self.model._meta.concrete_fields  # in this order `from_db` wants them
         return [field for field in all_fields if not self.names or field.name in self.names]
 
-    @cached_property
-    def columns(self) -> str:
-        """The columns for a SELECT, in the order that `instance` expects."""
-        return self.columns_of(self.model._meta.db_table)
-
     def columns_of(self, table: str) -> str:
-        """Return the columns of the table under this alias."""
+        """Return the columns for a SELECT, in the order that `instance` expects, of the table under this name."""
         return ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
 
     @cached_property
     def attributes(self) -> frozenset[str]:
         return frozenset(field.attname for field in self.fields)
 
-    def where(self, condition: str, parameters: Sequence[Any]) -> list[M]:
-        """Return the rows for which the SQL condition holds; `for update` and the like may follow it."""
-        sql = f'select {self.columns} from "{self.model._meta.db_table}" where {condition}'  # noqa: S608  our own words
-        return [self.instance(row) for row in query_prepared(sql, parameters)]
-
-    def one(self, condition: str, parameters: Sequence[Any]) -> M | None:
-        """Return the first row for which the condition holds, or None."""
-        return next(iter(self.where(condition, parameters)), None)
-
     def instance(self, row: Sequence[Any]) -> M:
-        """Return the instance of one row of `columns`."""
+        """Return the instance of one row of these columns."""
         values = [
             self._converters[index](value) if index in self._converters else value for index, value in enumerate(row)
         ]
@@ -70,11 +56,27 @@ class RowReader(Generic[M]):
         }
 
 
-def split_row(row: Sequence[Any], *tables: RowReader[Any]) -> Iterator[Any]:
-    """Yield the instances of a joined row, which has the columns of these tables one after the other; None if an outer
-    join found no row."""
-    start = 0
-    for table in tables:
-        end = start + len(table.fields)
-        yield table.found(row[start:end])
-        start = end
+class Joined:
+    """A statement that reads joined rows of models. `{columns}` in its text stands for the columns of these readers,
+    each under the name that its table has in the statement; further columns may follow."""
+
+    def __init__(self, text: str, /, **readers: RowReader[Any]) -> None:
+        self.readers = tuple(readers.values())
+        self.sql = text.format(columns=", ".join(reader.columns_of(table) for table, reader in readers.items()))
+
+    def read(self, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Return, for each row, one instance for each reader (None where an outer join found no row), then the further
+        columns; by `query_prepared`."""
+        return [self._split(row) for row in query_prepared(self.sql, parameters)]
+
+    def read_planned(self, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Return what `read` does; by `query`."""
+        return [self._split(row) for row in query(self.sql, parameters)]
+
+    def _split(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        found, start = [], 0
+        for reader in self.readers:
+            end = start + len(reader.fields)
+            found.append(reader.found(row[start:end]))
+            start = end
+        return (*found, *row[start:])
