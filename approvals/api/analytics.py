@@ -13,7 +13,7 @@ from audit.queries import EntryFilters, entries, row
 from . import answers
 from .caller import Needs
 from .lists import ListQuery, lead_on, wrong
-from .openapi import documented
+from .openapi import with_headers
 
 router = Router(tags=["analytics"])
 
@@ -21,7 +21,7 @@ router = Router(tags=["analytics"])
 @router.get(
     "/summary",
     auth=Needs("analytics:read"),
-    openapi_extra=documented(answers.Summary),
+    response=answers.Summary,
     summary="Counts, times and rates of a period",
 )
 def summary(
@@ -45,7 +45,8 @@ class AuditQuery(ListQuery):
 @router.get(
     "/audit-logs",
     auth=Needs("audit:read"),
-    openapi_extra=documented(list[answers.AuditEntry], headers=["Link"]),
+    response=list[answers.AuditEntry],
+    openapi_extra=with_headers("Link"),
     summary="Entries of the audit log, newest first",
 )
 def audit_logs(request: HttpRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:

@@ -15,13 +15,13 @@ from approvals.queries import decisions as find
 from approvals.queries import feed
 from approvals.services import reviews, revocations
 
-from . import answers, serializers
+from . import answers
 from .actions import on_named
 from .caller import Needs, NeedsPerson
 from .lists import ListQuery
-from .openapi import documented
 from .patches import caller_of
 from .problems import page_of
+from .records import Record, record
 from .schemas import Acknowledge, BulkDecision, BulkItem
 
 router = Router(tags=["decisions"])
@@ -36,10 +36,10 @@ class FeedQuery(ListQuery):
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(list[answers.FeedItem]),
+    response=list[answers.FeedItem],
     summary="The gapless feed",
 )
-def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[str, Any]]:
+def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[answers.FeedItem]:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
     def look() -> list[FeedEntry] | None:
@@ -47,16 +47,17 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[st
 
     caller = caller_of(request)
     found = wait_until(look, query.wait, caller.actor.id) or []
-    return [serializers.feed_item(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
+    return [answers.FeedItem.of(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
 
 
 @router.post(
     "/bulk",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(list[answers.BulkResult]),
+    response=list[answers.BulkResult],
+    exclude_unset=True,
     summary="One verdict on up to 200 items",
 )
-def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
+def bulk(request: HttpRequest, body: BulkDecision) -> list[answers.BulkResult]:
     """The same checks as one by one, a result per item; approving critical in bulk is refused."""
     return [_one(request, body, item) for item in body.items]
 
@@ -64,11 +65,11 @@ def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
 @router.get(
     "/{decision_id}",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.Record),
+    response=Record,
     url_name="decision",
     summary="One decision",
 )
-def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
+def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> Record:
     """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
     caller = caller_of(request)
     decision = find.by_id(decision_id, caller.producer)
@@ -79,25 +80,24 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait, caller.actor.id) or find.by_id(str(decision.decision_id))
-    reader = caller.reader_of(decision.patch.producer_id)
-    return serializers.record(decision, find.with_reviews(decision), find.comments(decision), reader)
+    return record(Record, decision, caller.reader_of(decision.patch.producer_id))
 
 
 @router.post(
     "/{decision_id}/acknowledge",
     auth=Needs("outcomes:report"),
-    openapi_extra=documented(answers.Acknowledged),
+    response=answers.Acknowledged,
     summary="Say that you have acted on an item of the feed",
 )
-def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
+def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> answers.Acknowledged:
     """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
     caller = caller_of(request)
     ours = find.ours_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
-    return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
+    return answers.Acknowledged(decision_id=done.decision_id, status=done.status, position=body.position)
 
 
-def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, Any]:
+def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> answers.BulkResult:
     caller = caller_of(request)
     assert caller.user is not None
     try:
@@ -114,16 +114,14 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
         )
         decision = on_named(item.decision_id, give)
     except Refusal as error:
-        result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}
+        more: dict[str, Any] = {"current": error.current} if isinstance(error, Conflict) else {}
         if isinstance(error, StepUpRequired):
-            result |= {"type": error.type, "page": page_of(error)}
-        if isinstance(error, Conflict):
-            result["current"] = error.current
-        return result
-    return {
-        "decision_id": decision.decision_id,
-        "status": 200,
-        "decision": decision.status,
-        "approvals": decision.approvals,
-        "required_approvals": decision.required_approvals,
-    }
+            more |= {"type": error.type, "page": page_of(error)}
+        return answers.BulkResult(decision_id=item.decision_id, status=error.status, detail=error.detail, **more)
+    return answers.BulkResult(
+        decision_id=str(decision.decision_id),
+        status=200,
+        decision=decision.status,
+        approvals=decision.approvals,
+        required_approvals=decision.required_approvals,
+    )

@@ -18,7 +18,7 @@ from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
 from .caller import Caller, Needs
-from .openapi import documented
+from .openapi import with_body
 from .patches import caller_of
 
 router = Router(tags=["events"])
@@ -31,7 +31,7 @@ LOOK = 2.0  # seconds between looks at whether the client is still there
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    openapi_extra=documented({"type": "string"}, media="text/event-stream", parameters=["Last-Event-ID"]),
+    openapi_extra=with_body("text/event-stream", {"type": "string"}, "Last-Event-ID"),
     summary="Server-sent events",
 )
 def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:

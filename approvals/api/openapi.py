@@ -3,7 +3,7 @@
 Every rule stands once, in a table, and is applied to each operation by what it is; a route says only what it answers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,16 +125,18 @@ class DescribedAPI(NinjaAPI):
         return description
 
 
-def documented(
-    answer: Any, *statuses: int, media: str = JSON, headers: Iterable[str] = (), parameters: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Return what a route adds to its description: the answer (a model, a list of one, or a schema) with the names of
-    its headers, and of the headers it takes; 200 unless other statuses are given."""
-    said: dict[str, Any] = {"content": {media: {"schema": answer if isinstance(answer, dict) else schema(answer)}}}
-    if headers:
-        said["headers"] = {name: _reference("headers", name) for name in headers}
-    responses: dict[str, Any] = {"responses": dict.fromkeys(statuses or (200,), said)}
-    return responses | {"parameters": [_reference("parameters", name) for name in parameters]}
+def with_headers(*names: str, statuses: tuple[int, ...] = (200,)) -> dict[str, Any]:
+    """Return what a route adds to its description: the headers of its answers."""
+    headers = {name: _reference("headers", name) for name in names}
+    return {"responses": {status: {"headers": headers} for status in statuses}}
+
+
+def with_body(media: str, body: dict[str, Any], *parameters: str) -> dict[str, Any]:
+    """Return what a route adds whose answer is no JSON: its body, and the headers that it reads."""
+    return {
+        "responses": {200: {"content": {media: {"schema": body}}}},
+        "parameters": [_reference("parameters", name) for name in parameters],
+    }
 
 
 def schema(answer: Any) -> dict[str, Any]:

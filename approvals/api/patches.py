@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -20,31 +20,32 @@ from approvals.queries import queue
 from approvals.queries.keyset import BadCursor, cursor_at, page, part
 from approvals.services.intake import submit
 
-from . import answers, serializers
+from . import answers
 from .bulk import answer_lines
 from .caller import Caller, Needs, NeedsProducer
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
-from .openapi import documented, schema
+from .openapi import schema, with_body, with_headers
+from .records import PatchRecord, record
 from .schemas import IntakeDocument
 
 router = Router(tags=["patches"])
 admin_router = Router(tags=["patches"])
 
 NDJSON = "application/x-ndjson"
-LINES = documented(
-    {"type": "string", "contentMediaType": NDJSON, "contentSchema": schema(answers.BulkLine)}, media=NDJSON
-) | {"requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}}}}}
+LINES = with_body(NDJSON, {"type": "string", "contentMediaType": NDJSON, "contentSchema": schema(answers.BulkLine)}) | {
+    "requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}}}}
+}
 
 
 @router.post(
     "",
     auth=NeedsProducer("patches:submit"),
-    response={200: Any, 201: Any},
-    openapi_extra=documented(answers.Intake, 200, 201, headers=["Location"]),
+    response={200: answers.Intake, 201: answers.Intake},
+    openapi_extra=with_headers("Location", statuses=(200, 201)),
     summary="Push one patch",
 )
-def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> Status[dict[str, Any]]:
+def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> Status[answers.Intake]:
     """Content equal to any revision of this patch_id is a replay (200); other content is the next revision (201)."""
     caller = caller_of(request)
     created, answer = _take(caller, document, response)
@@ -54,19 +55,20 @@ def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse)
 @admin_router.post(
     "/create-decision",
     auth=NeedsProducer("patches:submit"),
-    openapi_extra=documented(answers.Intake, headers=["Location"]),
+    response=answers.Intake,
+    openapi_extra=with_headers("Location"),
     summary="Push one patch (S1)",
 )
-def create_decision(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> dict[str, Any]:
+def create_decision(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> answers.Intake:
     """The same as POST /hitl/patches for S1's callers, who expect 200; `X-Admin-Token` carries a producer token."""
     return _take(caller_of(request), document, response)[1]
 
 
-def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, dict[str, Any]]:
+def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, answers.Intake]:
     assert caller.producer is not None
     taken = submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
     response["Location"] = reverse("hitl-api:decision", args=[taken.decision.decision_id])
-    return taken.created, serializers.intake_answer(taken.decision, taken.newest_revision)
+    return taken.created, answers.Intake.model_validate(taken)
 
 
 @router.post(
@@ -128,10 +130,11 @@ class PendingQuery(ListQuery):
 @router.get(
     "/pending",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(list[answers.PendingRow], headers=["X-Total-Count", "Link"]),
+    response=list[answers.PendingRow],
+    openapi_extra=with_headers("X-Total-Count", "Link"),
     summary="The pending queue",
 )
-def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
+def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[answers.PendingRow]:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. What a caller
     may not see finds nothing: to a producer, `q`, `lines` and `careful` find its own patches only; to a deployer, `q`
     finds no patch by who submitted it, and `lines` finds none."""
@@ -142,7 +145,7 @@ def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQu
     if cursor:
         lead_on(request, response, cursor)
     reader_of = caller_of(request).reader_of
-    return [serializers.pending_row(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
+    return [answers.PendingRow.of(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
 
 
 def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
@@ -180,35 +183,23 @@ def _rows() -> QuerySet[Decision]:
 @router.get(
     "/{patch_id}",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.PatchRecord),
+    response=PatchRecord,
     summary="One patch, without its diff",
 )
 def detail(
     request: HttpRequest, patch_id: str, revision: int | None = None, producer: str | None = None
-) -> dict[str, Any]:
+) -> PatchRecord:
     """The newest revision unless one is given, with the list of revisions."""
     caller = caller_of(request)
     decision = _find(caller, patch_id, producer, revision)
-    revisions = [
-        {
-            "revision": other.revision,
-            "decision_id": other.decision_id,
-            "patch_sha256": other.sha256,
-            "status": other.status,
-            "created_at": other.created_at,
-        }
-        for other in find.revisions(decision)
-    ]
     reader = caller.reader_of(decision.patch.producer_id)
-    return serializers.record(decision, find.with_reviews(decision), find.comments(decision), reader) | {
-        "revisions": revisions
-    }
+    return record(PatchRecord, decision, reader, revisions=find.revisions(decision))
 
 
 @router.get(
     "/{patch_id}/diff",
     auth=Needs("decisions:read"),
-    openapi_extra=documented({"type": "string", "format": "binary"}, media="text/x-diff"),
+    openapi_extra=with_body("text/x-diff", {"type": "string", "format": "binary"}),
     summary="The exact bytes of the diff",
 )
 def diff(

@@ -24,7 +24,7 @@ from .actions import demand_seen
 from .caller import Caller, Needs, NeedsPerson, NeedsProducer
 from .gate_documents import GateApproval, GateReason, GateRejection, GateRequest, submission_of
 from .lists import ListQuery, wrong
-from .openapi import documented
+from .openapi import with_headers
 from .patches import caller_of
 
 router = Router(tags=["workflow gates"])
@@ -38,11 +38,11 @@ EndWord = Literal[
 @router.post(
     "",
     auth=NeedsProducer("patches:submit"),
-    response={200: Any, 201: Any},
-    openapi_extra=documented(answers.GateTaken, 200, 201, headers=["Location"]),
+    response={200: answers.GateTaken, 201: answers.GateTaken},
+    openapi_extra=with_headers("Location", statuses=(200, 201)),
     summary="Ask for an approval",
 )
-def ask(request: HttpRequest, body: GateRequest, response: HttpResponse) -> Answered[dict[str, Any]]:
+def ask(request: HttpRequest, body: GateRequest, response: HttpResponse) -> Answered[answers.GateTaken]:
     """One gate for each workflow_id, job_id and execution_id. The same request again is a replay (200), another one
     is its next revision (201) and ends the pending one. What is asked may tighten the policy, never loosen it."""
     caller = caller_of(request)
@@ -50,10 +50,10 @@ def ask(request: HttpRequest, body: GateRequest, response: HttpResponse) -> Answ
     taken = submit(submission_of(body), producer=caller.producer, actor=caller.actor, now=timezone.now())
     decision = find.by_id(str(taken.decision.decision_id))
     response["Location"] = reverse("hitl-api:gate", args=[decision.decision_id])
-    answer = _shown(decision, caller) | {
-        "newest_revision": taken.newest_revision,
-        "notes": answers.notes(decision),
-    }
+    given, reader = find.with_reviews(decision), caller.reader_of(decision.patch.producer_id)
+    newest = taken.newest_revision
+    answer = answers.gate(answers.GateTaken, decision, given, reader, newest_revision=newest, notes=[])
+    answer.notes = answers.notes(decision)
     return Answered(201 if taken.created else 200, answer)
 
 
@@ -87,10 +87,10 @@ class AnyGates(PastGates, PendingGates):
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateList),
+    response=answers.GateList,
     summary="Gates that wait, or past ones",
 )
-def either(request: HttpRequest, query: Query[AnyGates]) -> dict[str, Any]:
+def either(request: HttpRequest, query: Query[AnyGates]) -> answers.GateList:
     """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, as S3 had them."""
     if query.type == "history":
         if query.mine:
@@ -105,10 +105,10 @@ def either(request: HttpRequest, query: Query[AnyGates]) -> dict[str, Any]:
 @router.get(
     "/pending",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateList),
+    response=answers.GateList,
     summary="Gates that wait, in queue order",
 )
-def pending(request: HttpRequest, query: Query[PendingGates]) -> dict[str, Any]:
+def pending(request: HttpRequest, query: Query[PendingGates]) -> answers.GateList:
     """Of all producers, to a producer its own; `mine` are those that need the caller's approval."""
     return _pending(caller_of(request), query)
 
@@ -116,10 +116,10 @@ def pending(request: HttpRequest, query: Query[PendingGates]) -> dict[str, Any]:
 @router.get(
     "/history",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateList),
+    response=answers.GateList,
     summary="Decided gates, newest first",
 )
-def history(request: HttpRequest, query: Query[PastGates]) -> dict[str, Any]:
+def history(request: HttpRequest, query: Query[PastGates]) -> answers.GateList:
     """Of all producers, to a producer its own; `since` and `until` compare when a gate was asked for."""
     return _past(caller_of(request), query)
 
@@ -132,7 +132,7 @@ class Period(ListQuery):
 @router.get(
     "/stats",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateStats),
+    response=answers.GateStats,
     summary="Gates in numbers",
 )
 def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
@@ -146,11 +146,11 @@ def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
 @router.get(
     "/{gate_id}",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     url_name="gate",
     summary="One gate",
 )
-def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
+def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> answers.GateAnswer:
     """`wait` blocks until it is no longer pending, or for so many seconds."""
     caller = caller_of(request)
     decision = queries.one(gate_id, caller.producer)
@@ -167,10 +167,10 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
 @router.post(
     "/{gate_id}/approve",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     summary="Approve the digest you saw",
 )
-def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str, Any]:
+def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> answers.GateAnswer:
     """`status` stays `pending` until the quorum is reached."""
     return _review(request, gate_id, body, Verdict.APPROVE, body.comment or "")
 
@@ -178,25 +178,25 @@ def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str,
 @router.post(
     "/{gate_id}/reject",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     summary="Reject it, with a reason",
 )
-def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str, Any]:
+def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> answers.GateAnswer:
     answer = _review(request, gate_id, body, Verdict.REJECT, body.reason, body.category)
     if body.comment and body.comment.strip():
         caller = caller_of(request)
-        reviews.comment(answer["id"], body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
-        answer["comment"] = body.comment
+        reviews.comment(answer.id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
+        answer.comment = body.comment
     return answer
 
 
 @router.post(
     "/{gate_id}/cancel",
     auth=Needs("patches:cancel"),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     summary="Cancel it (its producer, or a lead)",
 )
-def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, Any]:
+def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> answers.GateAnswer:
     caller = caller_of(request)
     decision = queries.one(gate_id, caller.producer)
     demand_seen(decision, body.digest, caller)
@@ -219,7 +219,7 @@ def _review(
     verdict: Verdict,
     text: str,
     category: str = "",
-) -> dict[str, Any]:
+) -> answers.GateAnswer:
     caller = caller_of(request)
     assert caller.user is not None
     reviews.review(
@@ -236,33 +236,37 @@ def _review(
     return _shown(queries.one(gate_id, None), caller)
 
 
-def _shown(decision: Decision, caller: Caller) -> dict[str, Any]:
-    return answers.gate(decision, find.with_reviews(decision), caller.reader_of(decision.patch.producer_id))
+def _shown(decision: Decision, caller: Caller) -> answers.GateAnswer:
+    reader = caller.reader_of(decision.patch.producer_id)
+    return answers.gate(answers.GateAnswer, decision, find.with_reviews(decision), reader)
 
 
-def _pending(caller: Caller, query: PendingGates) -> dict[str, Any]:
+def _pending(caller: Caller, query: PendingGates) -> answers.GateList:
     if query.mine and caller.person is None:
         raise wrong("mine", "Only a person's approval is ever needed.")
     rows = queries.gates(queries.GateFilters(query.workflow_id, query.job_id, query.execution_id), caller.producer)
     return _page(queries.pending_gates(rows, caller.person if query.mine else None), caller, query)
 
 
-def _past(caller: Caller, query: PastGates) -> dict[str, Any]:
+def _past(caller: Caller, query: PastGates) -> answers.GateList:
     return _page(queries.ended(queries.gates(query.filters(), caller.producer)), caller, query)
 
 
-def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> dict[str, Any]:
+def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> answers.GateList:
     first = (query.page - 1) * query.page_size
     if first > MAX_OFFSET:
         raise wrong("page", f"A list leads {MAX_OFFSET:,} rows far; narrow it.")
     found, total = queries.part(rows, first, query.page_size)
-    return {
-        "approvals": [
-            answers.gate(decision, list(decision.reviews.all()), caller.reader_of(decision.patch.producer_id))
+    reader_of = caller.reader_of
+    return answers.GateList(
+        approvals=[
+            answers.gate(
+                answers.GateAnswer, decision, list(decision.reviews.all()), reader_of(decision.patch.producer_id)
+            )
             for decision in found
         ],
-        "total": min(total, COUNT_LIMIT),
-        "total_is_exact": total <= COUNT_LIMIT,
-        "page": query.page,
-        "page_size": query.page_size,
-    }
+        total=min(total, COUNT_LIMIT),
+        total_is_exact=total <= COUNT_LIMIT,
+        page=query.page,
+        page_size=query.page_size,
+    )
