@@ -7,7 +7,6 @@ from functools import partial
 from typing import TypedDict
 from uuid import UUID
 
-from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 
@@ -21,8 +20,7 @@ from approvals.services import lifecycle, reviews
 from audit.log import Actor
 
 from . import answers
-from .caller import Caller, Needs, NeedsPerson
-from .patches import caller_of
+from .caller import ApiRequest, Caller, Needs, NeedsPerson
 from .schemas import Approve, CommentBody, Extend, Reason, Reject, RequestChanges
 
 router = Router(tags=["patches"])
@@ -34,7 +32,7 @@ router = Router(tags=["patches"])
     response=answers.Verdict,
     summary="Approve the digest you saw",
 )
-def approve(request: HttpRequest, patch_id: str, body: Approve) -> Decision:
+def approve(request: ApiRequest, patch_id: str, body: Approve) -> Decision:
     return _review(request, patch_id, body, Verdict.APPROVE, body.comment or "")
 
 
@@ -44,11 +42,11 @@ def approve(request: HttpRequest, patch_id: str, body: Approve) -> Decision:
     response=answers.Rejected,
     summary="Reject it, with a reason",
 )
-def reject(request: HttpRequest, patch_id: str, body: Reject) -> answers.Rejected:
+def reject(request: ApiRequest, patch_id: str, body: Reject) -> answers.Rejected:
     decision = _review(request, patch_id, body, Verdict.REJECT, body.reason, body.category)
     said = None
     if body.comment and body.comment.strip():
-        caller, said = caller_of(request), body.comment
+        caller, said = request.auth, body.comment
         reviews.comment(decision.decision_id, said, user=caller.user, actor=caller.actor, now=timezone.now())
     return answers.Rejected(status=decision.status, decision_id=decision.decision_id, reason=body.reason, comment=said)
 
@@ -59,7 +57,7 @@ def reject(request: HttpRequest, patch_id: str, body: Reject) -> answers.Rejecte
     response=answers.Reasoned,
     summary="Ask for another revision",
 )
-def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -> answers.Reasoned:
+def request_changes(request: ApiRequest, patch_id: str, body: RequestChanges) -> answers.Reasoned:
     decision = _review(request, patch_id, body, Verdict.REQUEST_CHANGES, body.reason)
     return answers.Reasoned(status=decision.status, decision_id=decision.decision_id, reason=body.reason)
 
@@ -70,7 +68,7 @@ def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -
     response=answers.Withdrawn,
     summary="Take your own review back",
 )
-def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
+def withdraw(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
     caller, decision = _actor_and_item(request, patch_id, body)
     demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
@@ -83,8 +81,8 @@ def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
     response={201: answers.Commented},
     summary="Add words, in any state",
 )
-def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[Comment]:
-    caller = caller_of(request)
+def comment(request: ApiRequest, patch_id: str, body: CommentBody) -> Status[Comment]:
+    caller = request.auth
     caller.check_identity(body.user)
     decision = _addressed(patch_id, body.decision_id, caller)
     reader = caller.reader_of(decision.patch.producer_id)
@@ -114,7 +112,7 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[Co
     response=answers.Escalated,
     summary="Ask the security leads",
 )
-def escalate(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
+def escalate(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
     caller, decision = _actor_and_item(request, patch_id, body)
     demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
@@ -127,7 +125,7 @@ def escalate(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
     response=answers.Extended,
     summary="Give more time to decide",
 )
-def extend(request: HttpRequest, patch_id: str, body: Extend) -> Decision:
+def extend(request: ApiRequest, patch_id: str, body: Extend) -> Decision:
     """Move the end by `seconds`; it may lie at most 30 days from now."""
     caller, decision = _actor_and_item(request, patch_id, body)
     demand_seen(decision, body.patch_sha256, caller)
@@ -141,7 +139,7 @@ def extend(request: HttpRequest, patch_id: str, body: Extend) -> Decision:
     response=answers.Ended,
     summary="Cancel it (its producer, or a lead)",
 )
-def cancel(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
+def cancel(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
     caller, decision = _actor_and_item(request, patch_id, body)
     if caller.person or caller.owns(decision.patch.producer_id):  # to anybody else the service says why not, first
         demand_seen(decision, body.patch_sha256, caller)
@@ -156,7 +154,7 @@ def cancel(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
     response=answers.Ended,
     summary="Take an approval back",
 )
-def revoke(request: HttpRequest, patch_id: str, body: Reason) -> Decision:
+def revoke(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
     caller, decision = _actor_and_item(request, patch_id, body)
     demand_seen(decision, body.patch_sha256, caller)
     assert caller.user is not None
@@ -192,21 +190,21 @@ def demand_seen(decision: Decision, sha256: str, caller: Caller) -> None:
         )
 
 
-def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
-    caller = caller_of(request)
+def _actor_and_item(request: ApiRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
+    caller = request.auth
     caller.check_identity(body.user)
     return caller, _addressed(patch_id, body.decision_id, caller)
 
 
 def _review(
-    request: HttpRequest,
+    request: ApiRequest,
     patch_id: str,
     body: Approve | Reject | RequestChanges,
     verdict: Verdict,
     text: str,
     category: str = "",
 ) -> Decision:
-    caller = caller_of(request)
+    caller = request.auth
     caller.check_identity(body.user)
     assert caller.user is not None
     give = partial(

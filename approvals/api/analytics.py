@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from ninja import Field, Query, Router
 from pydantic import AwareDatetime
 
@@ -11,7 +11,7 @@ from approvals.queries.summary import summary as summarise
 from audit.queries import EntryFilters, entries, row
 
 from . import answers
-from .caller import Needs
+from .caller import ApiRequest, Needs
 from .lists import ListQuery, lead_on, wrong
 from .openapi import with_headers
 
@@ -25,7 +25,7 @@ router = Router(tags=["analytics"])
     summary="Counts, times and rates of a period",
 )
 def summary(
-    request: HttpRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
+    request: ApiRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> dict[str, Any]:
     """S1's numbers and the further ones, over patches that arrived in the period (all of them by default)."""
     return summarise(since, until)
@@ -49,7 +49,7 @@ class AuditQuery(ListQuery):
     openapi_extra=with_headers("Link"),
     summary="Entries of the audit log, newest first",
 )
-def audit_logs(request: HttpRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
+def audit_logs(request: ApiRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
     """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's `cursor`
     leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
     filters = EntryFilters(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -31,6 +31,7 @@ from approvals.policy.rules import Reviewer
 from approvals.policy.visible_fields import Reader, reader_among
 from approvals.queries.people import reviewer_from_db, reviewer_shown
 from approvals.queries.tokens import token_of
+from approvals.requests import Request
 from approvals.services.access import digest_of, touch_token
 from approvals.services.refusals import audit_refused_caller
 from audit.log import Actor
@@ -103,6 +104,13 @@ class Caller:
             )
 
 
+class ApiRequest(Request):
+    """What a route gets whose auth is one of the below."""
+
+    auth: Caller
+    caller_id: str  # for the request's line in the log
+
+
 class Bucket:
     """Token buckets, one a caller, in this process: `rate` a minute, BURST of them at once; 0 switches it off."""
 
@@ -151,7 +159,7 @@ class Needs(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = identify(request)
-        request.caller_id = caller.actor.id  # type: ignore[attr-defined]  # for the request's line in the log
+        cast(ApiRequest, request).caller_id = caller.actor.id
         requests.take(caller.actor.id)
         if self.scope and not caller.may(self.scope):
             raise NotAllowed(f"This needs the scope {self.scope}, {_lacking(self.scope, caller)}")

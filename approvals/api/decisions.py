@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Query, Router
 
@@ -17,9 +16,8 @@ from approvals.services import reviews, revocations
 
 from . import answers
 from .actions import on_named
-from .caller import Needs, NeedsPerson
+from .caller import ApiRequest, Needs, NeedsPerson
 from .lists import ListQuery
-from .patches import caller_of
 from .problems import page_of
 from .records import Record, record
 from .schemas import Acknowledge, BulkDecision, BulkItem
@@ -39,13 +37,13 @@ class FeedQuery(ListQuery):
     response=list[answers.FeedItem],
     summary="The gapless feed",
 )
-def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[answers.FeedItem]:
+def decision_feed(request: ApiRequest, query: Query[FeedQuery]) -> list[answers.FeedItem]:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
     def look() -> list[FeedEntry] | None:
         return feed.after(query.after, query.limit) or None
 
-    caller = caller_of(request)
+    caller = request.auth
     found = wait_until(look, query.wait, caller.actor.id) or []
     return [answers.FeedItem.of(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
 
@@ -57,7 +55,7 @@ def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[answers
     exclude_unset=True,
     summary="One verdict on up to 200 items",
 )
-def bulk(request: HttpRequest, body: BulkDecision) -> list[answers.BulkResult]:
+def bulk(request: ApiRequest, body: BulkDecision) -> list[answers.BulkResult]:
     """The same checks as one by one, a result per item; approving critical in bulk is refused."""
     return [_one(request, body, item) for item in body.items]
 
@@ -69,9 +67,9 @@ def bulk(request: HttpRequest, body: BulkDecision) -> list[answers.BulkResult]:
     url_name="decision",
     summary="One decision",
 )
-def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> Record:
+def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> Record:
     """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = find.by_id(decision_id, caller.producer)
 
     def look() -> Decision | None:
@@ -89,16 +87,16 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
     response=answers.Acknowledged,
     summary="Say that you have acted on an item of the feed",
 )
-def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> answers.Acknowledged:
+def acknowledge(request: ApiRequest, decision_id: str, body: Acknowledge) -> answers.Acknowledged:
     """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
-    caller = caller_of(request)
+    caller = request.auth
     ours = find.ours_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
     return answers.Acknowledged(decision_id=done.decision_id, status=done.status, position=body.position)
 
 
-def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> answers.BulkResult:
-    caller = caller_of(request)
+def _one(request: ApiRequest, body: BulkDecision, item: BulkItem) -> answers.BulkResult:
+    caller = request.auth
     assert caller.user is not None
     try:
         give = partial(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router, Status
@@ -22,7 +22,7 @@ from approvals.services.intake import submit
 
 from . import answers
 from .bulk import answer_lines
-from .caller import Caller, Needs, NeedsProducer
+from .caller import ApiRequest, Caller, Needs, NeedsProducer
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
 from .openapi import schema, with_body, with_headers
@@ -45,9 +45,9 @@ LINES = with_body(NDJSON, {"type": "string", "contentMediaType": NDJSON, "conten
     openapi_extra=with_headers("Location", statuses=(200, 201)),
     summary="Push one patch",
 )
-def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> Status[answers.Intake]:
+def push(request: ApiRequest, document: IntakeDocument, response: HttpResponse) -> Status[answers.Intake]:
     """Content equal to any revision of this patch_id is a replay (200); other content is the next revision (201)."""
-    caller = caller_of(request)
+    caller = request.auth
     created, answer = _take(caller, document, response)
     return Status(201 if created else 200, answer)
 
@@ -59,9 +59,9 @@ def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse)
     openapi_extra=with_headers("Location"),
     summary="Push one patch (S1)",
 )
-def create_decision(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> answers.Intake:
+def create_decision(request: ApiRequest, document: IntakeDocument, response: HttpResponse) -> answers.Intake:
     """The same as POST /hitl/patches for S1's callers, who expect 200; `X-Admin-Token` carries a producer token."""
-    return _take(caller_of(request), document, response)[1]
+    return _take(request.auth, document, response)[1]
 
 
 def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, answers.Intake]:
@@ -77,9 +77,9 @@ def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> t
     openapi_extra=LINES,
     summary="Push up to 1,000 patches as NDJSON",
 )
-def push_many(request: HttpRequest) -> HttpResponse:
+def push_many(request: ApiRequest) -> HttpResponse:
     """One JSON document a line, at most 32 MiB; answered with one NDJSON line per input line, in order."""
-    caller = caller_of(request)
+    caller = request.auth
     assert caller.producer is not None
     return answer_lines(request, caller, caller.producer)
 
@@ -134,17 +134,17 @@ class PendingQuery(ListQuery):
     openapi_extra=with_headers("X-Total-Count", "Link"),
     summary="The pending queue",
 )
-def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[answers.PendingRow]:
+def pending(request: ApiRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[answers.PendingRow]:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. What a caller
     may not see finds nothing: to a producer, `q`, `lines` and `careful` find its own patches only; to a deployer, `q`
     finds no patch by who submitted it, and `lines` finds none."""
     now = timezone.now()
-    narrow = _findable(caller_of(request), query, now)
+    narrow = _findable(request.auth, query, now)
     response["X-Total-Count"] = queue.counted(narrow).replace(",", "")
     found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     if cursor:
         lead_on(request, response, cursor)
-    reader_of = caller_of(request).reader_of
+    reader_of = request.auth.reader_of
     return [answers.PendingRow.of(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
 
 
@@ -186,11 +186,9 @@ def _rows() -> QuerySet[Decision]:
     response=PatchRecord,
     summary="One patch, without its diff",
 )
-def detail(
-    request: HttpRequest, patch_id: str, revision: int | None = None, producer: str | None = None
-) -> PatchRecord:
+def detail(request: ApiRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> PatchRecord:
     """The newest revision unless one is given, with the list of revisions."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = _find(caller, patch_id, producer, revision)
     reader = caller.reader_of(decision.patch.producer_id)
     return record(PatchRecord, decision, reader, revisions=find.revisions(decision))
@@ -203,14 +201,14 @@ def detail(
     summary="The exact bytes of the diff",
 )
 def diff(
-    request: HttpRequest,
+    request: ApiRequest,
     patch_id: str,
     revision: int | None = None,
     producer: str | None = None,
     form: Literal["sent", "canonical"] = "sent",
 ) -> HttpResponse:
     """For its producer, `diffs:read` and people who review; as sent, or canonical (409 where no such form is safe)."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = _find(caller, patch_id, producer, revision)
     if not sees(caller.reader_of(decision.patch.producer_id), "diff"):
         raise NotAllowed("Raw diffs go to their producer, to diffs:read and to reviewers.")
@@ -258,11 +256,6 @@ def _charset(data: bytes) -> str:
     except UnicodeDecodeError:
         return "unknown-8bit"
     return "utf-8"
-
-
-def caller_of(request: HttpRequest) -> Caller:
-    """Return the caller that the route's auth put on the request."""
-    return request.auth  # type: ignore[attr-defined, no-any-return]
 
 
 def _find(caller: Caller, patch_id: str, producer: str | None, revision: int | None) -> Decision:

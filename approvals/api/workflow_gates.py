@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router
@@ -21,11 +21,10 @@ from approvals.services.intake import submit
 
 from . import gate_answers as answers
 from .actions import demand_seen
-from .caller import Caller, Needs, NeedsPerson, NeedsProducer
+from .caller import ApiRequest, Caller, Needs, NeedsPerson, NeedsProducer
 from .gate_documents import GateApproval, GateReason, GateRejection, GateRequest, submission_of
 from .lists import ListQuery, wrong
 from .openapi import with_headers
-from .patches import caller_of
 
 router = Router(tags=["workflow gates"])
 
@@ -42,10 +41,10 @@ EndWord = Literal[
     openapi_extra=with_headers("Location", statuses=(200, 201)),
     summary="Ask for an approval",
 )
-def ask(request: HttpRequest, body: GateRequest, response: HttpResponse) -> Answered[answers.GateTaken]:
+def ask(request: ApiRequest, body: GateRequest, response: HttpResponse) -> Answered[answers.GateTaken]:
     """One gate for each workflow_id, job_id and execution_id. The same request again is a replay (200), another one
     is its next revision (201) and ends the pending one. What is asked may tighten the policy, never loosen it."""
-    caller = caller_of(request)
+    caller = request.auth
     assert caller.producer is not None
     taken = submit(submission_of(body), producer=caller.producer, actor=caller.actor, now=timezone.now())
     decision = find.by_id(str(taken.decision.decision_id))
@@ -90,16 +89,16 @@ class AnyGates(PastGates, PendingGates):
     response=answers.GateList,
     summary="Gates that wait, or past ones",
 )
-def either(request: HttpRequest, query: Query[AnyGates]) -> answers.GateList:
+def either(request: ApiRequest, query: Query[AnyGates]) -> answers.GateList:
     """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, as S3 had them."""
     if query.type == "history":
         if query.mine:
             raise wrong("mine", "Only the pending are anybody's.")
-        return _past(caller_of(request), query)
+        return _past(request.auth, query)
     for name in ("status", "since", "until"):
         if getattr(query, name):
             raise wrong(name, "This narrows the history, not what is pending.")
-    return _pending(caller_of(request), query)
+    return _pending(request.auth, query)
 
 
 @router.get(
@@ -108,9 +107,9 @@ def either(request: HttpRequest, query: Query[AnyGates]) -> answers.GateList:
     response=answers.GateList,
     summary="Gates that wait, in queue order",
 )
-def pending(request: HttpRequest, query: Query[PendingGates]) -> answers.GateList:
+def pending(request: ApiRequest, query: Query[PendingGates]) -> answers.GateList:
     """Of all producers, to a producer its own; `mine` are those that need the caller's approval."""
-    return _pending(caller_of(request), query)
+    return _pending(request.auth, query)
 
 
 @router.get(
@@ -119,9 +118,9 @@ def pending(request: HttpRequest, query: Query[PendingGates]) -> answers.GateLis
     response=answers.GateList,
     summary="Decided gates, newest first",
 )
-def history(request: HttpRequest, query: Query[PastGates]) -> answers.GateList:
+def history(request: ApiRequest, query: Query[PastGates]) -> answers.GateList:
     """Of all producers, to a producer its own; `since` and `until` compare when a gate was asked for."""
-    return _past(caller_of(request), query)
+    return _past(request.auth, query)
 
 
 class Period(ListQuery):
@@ -135,9 +134,9 @@ class Period(ListQuery):
     response=answers.GateStats,
     summary="Gates in numbers",
 )
-def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
+def stats(request: ApiRequest, query: Query[Period]) -> dict[str, Any]:
     """Over gates asked for in the period (all by default), to a producer its own; a person gets their own part too."""
-    caller, now = caller_of(request), timezone.now()
+    caller, now = request.auth, timezone.now()
     rows = queries.gates(queries.GateFilters(since=query.since, until=query.until), caller.producer)
     mine = queries.gate_statistics_of(caller.person, rows, now) if caller.person else None
     return queries.gate_statistics(rows) | {"user_summary": mine}
@@ -150,9 +149,9 @@ def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
     url_name="gate",
     summary="One gate",
 )
-def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> answers.GateAnswer:
+def detail(request: ApiRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> answers.GateAnswer:
     """`wait` blocks until it is no longer pending, or for so many seconds."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = queries.one(gate_id, caller.producer)
 
     def look() -> Decision | None:
@@ -170,7 +169,7 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
     response=answers.GateAnswer,
     summary="Approve the digest you saw",
 )
-def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> answers.GateAnswer:
+def approve(request: ApiRequest, gate_id: str, body: GateApproval) -> answers.GateAnswer:
     """`status` stays `pending` until the quorum is reached."""
     return _review(request, gate_id, body, Verdict.APPROVE, body.comment or "")
 
@@ -181,10 +180,10 @@ def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> answers.G
     response=answers.GateAnswer,
     summary="Reject it, with a reason",
 )
-def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> answers.GateAnswer:
+def reject(request: ApiRequest, gate_id: str, body: GateRejection) -> answers.GateAnswer:
     answer = _review(request, gate_id, body, Verdict.REJECT, body.reason, body.category)
     if body.comment and body.comment.strip():
-        caller = caller_of(request)
+        caller = request.auth
         reviews.comment(answer.id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
         answer.comment = body.comment
     return answer
@@ -196,8 +195,8 @@ def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> answers.G
     response=answers.GateAnswer,
     summary="Cancel it (its producer, or a lead)",
 )
-def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> answers.GateAnswer:
-    caller = caller_of(request)
+def cancel(request: ApiRequest, gate_id: str, body: GateReason) -> answers.GateAnswer:
+    caller = request.auth
     decision = queries.one(gate_id, caller.producer)
     demand_seen(decision, body.digest, caller)
     lifecycle.cancel(
@@ -213,14 +212,14 @@ def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> answers.Gate
 
 
 def _review(
-    request: HttpRequest,
+    request: ApiRequest,
     gate_id: str,
     body: GateApproval | GateRejection,
     verdict: Verdict,
     text: str,
     category: str = "",
 ) -> answers.GateAnswer:
-    caller = caller_of(request)
+    caller = request.auth
     assert caller.user is not None
     reviews.review(
         queries.one(gate_id, None).decision_id,

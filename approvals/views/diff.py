@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from approvals.diff.excerpts import excerpt
@@ -18,6 +17,7 @@ from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File
 from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
+from approvals.requests import Request
 
 from . import odd, words
 from .comment_positions import Places, load, places
@@ -112,7 +112,7 @@ def _large(patch: Patch, usual: Sequence[UsualSize]) -> Iterator[ScopeMark]:
         )
 
 
-def layout_of(request: HttpRequest) -> str:
+def layout_of(request: Request) -> str:
     """Return unified or split as asked for or remembered; phones always get unified."""
     if "Mobi" in request.headers.get("User-Agent", ""):
         return "unified"

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from approvals.queries import evidence, revocable, same_lines
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.queue import COUNT_LIMIT, shown_count
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
+from approvals.requests import Request
 from approvals.sessions import proof_times
 
 from . import confirm, gate, list_navigation
@@ -45,7 +46,7 @@ def with_diff(decision_id: UUID) -> Decision:
     return decision
 
 
-def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> dict[str, Any]:
+def panel_context(request: Request, decision: Decision, **changes: Any) -> dict[str, Any]:
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
     given, user, now = find.with_reviews(decision), user_of(request), timezone.now()
     replaced = decision.status == Status.SUPERSEDED
@@ -65,7 +66,7 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
     } | list_navigation.context(request, decision, now)
 
 
-def page_context(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
+def page_context(request: Request, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
     """Return the context of the patch's or the gate's page."""
     shown = panel_context(request, decision, **changes)
     looks_anew = decision.status == Status.PENDING and not shown["panel"]["may_withdraw"]
@@ -82,7 +83,7 @@ def page_context(request: HttpRequest, decision: Decision, user: User, **changes
     }
 
 
-def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str, Any]:
+def _evidence(request: Request, decision: Decision, user: User) -> dict[str, Any]:
     """Return what only a patch has: its diff, what speaks for it, and the other candidates."""
     patch, said = decision.patch, discussion_of(decision)
     reading = diff_reading(request, decision, user, said) if sees(reader_of(request), "diff") else None
@@ -121,7 +122,7 @@ def discussion_of(decision: Decision) -> list[Comment]:
 
 
 def diff_reading(
-    request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
+    request: Request, decision: Decision, user: User, said: list[Comment], first_line: int = 0
 ) -> diffs.Reading:
     viewed, usual = viewed_files(decision, user), evidence.usual_sizes(decision.patch)
     start = f"&from={first_line}" if first_line else ""
@@ -131,9 +132,9 @@ def diff_reading(
     return diffs.read(decision, said, viewed, layout, usual, composing=composing if ask else "", ask=ask)
 
 
-def panel_or_page(request: HttpRequest, decision: Decision, user: User, *, status: int, **changes: Any) -> HttpResponse:
+def panel_or_page(request: Request, decision: Decision, user: User, *, status: int, **changes: Any) -> HttpResponse:
     """Answer htmx with the panel and what else says the status, everybody else with the page."""
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         context = panel_context(request, decision, **changes)
         answer = render(request, "approvals/_panel_answer.html", context, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#decision", "outerHTML"  # whoever asked, from wherever
@@ -142,7 +143,7 @@ def panel_or_page(request: HttpRequest, decision: Decision, user: User, *, statu
     return render(request, TEMPLATES[decision.patch.is_gate], context, status=status)
 
 
-def card_context(request: HttpRequest, decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
+def card_context(request: Request, decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
     """Return the context of one action on a card."""
     opened = PatchView.objects.filter(patch=decision.patch_id, user=user).exists()
     given, now = find.with_reviews(decision), timezone.now()
