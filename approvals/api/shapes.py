@@ -57,9 +57,10 @@ def _hide(answer: Answer, reader: Reader, prefix: str = "") -> None:
     for name in hidden:
         setattr(answer, name, None)
     for name in opened:
-        parts = getattr(answer, name)
-        for part in parts if isinstance(parts, list) else [parts] if parts else []:
-            _hide(part, reader, f"{name}.")
+        value = getattr(answer, name)
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Answer):
+                _hide(part, reader, f"{name}.")
 
 
 @cache

@@ -22,6 +22,7 @@ from approvals.sessions import proof_times, save_draft
 
 from . import confirm, list_navigation
 from .access import go_to, user_of, varies, viewers
+from .panel import ConflictNotice, RefusedAct
 from .patch_context import card_context, decision_or_404, panel_or_page
 
 STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_CHANGES: "changes"}
@@ -119,15 +120,15 @@ def refused(request: Request, decision: Decision, error: Refusal, act: str) -> H
     """Show the panel as it is now, with what was wrong and the words of the act that was refused."""
     conflict = conflict_of(decision, error, act) if isinstance(error, Conflict) else None
     if isinstance(error, NotAllowed):
-        conflict = {"title": "Nothing was changed", "detail": error.detail}
-    tried = {"name": act, "text": request.POST.get("reason", request.POST.get("text", "")), "error": error.detail}
+        conflict = ConflictNotice("Nothing was changed", error.detail)
+    tried = RefusedAct(act, request.POST.get("reason", request.POST.get("text", "")), error.detail)
     return panel_or_page(request, decision, user_of(request), status=error.status, conflict=conflict, act=tried)
 
 
-def conflict_of(decision: Decision, error: Conflict, act: str = "decide") -> dict[str, str]:
+def conflict_of(decision: Decision, error: Conflict, act: str = "decide") -> ConflictNotice:
     said = outcome(decision)
     title = said.rstrip(".") if said else "The patch changed while you looked"
-    return {"title": f"Already decided: {title}" if said else title, "detail": error.detail, "late": LATE[act]}
+    return ConflictNotice(f"Already decided: {title}" if said else title, error.detail, LATE[act])
 
 
 def _onward(request: Request, decision: Decision, card: bool) -> HttpResponse:

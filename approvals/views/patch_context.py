@@ -62,14 +62,14 @@ def panel_context(request: Request, decision: Decision, **changes: Any) -> dict[
         "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
         "panel": shown,
-        "proofs": confirm.proofs(request, decision) if shown["asks"] else None,
+        "proofs": confirm.proofs(request, decision) if shown.asks else None,
     } | list_navigation.context(request, decision, now)
 
 
 def page_context(request: Request, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
     """Return the context of the patch's or the gate's page."""
     shown = panel_context(request, decision, **changes)
-    looks_anew = decision.status == Status.PENDING and not shown["panel"]["may_withdraw"]
+    looks_anew = decision.status == Status.PENDING and not shown["panel"].may_withdraw
     return shown | {
         "active": "queue" if decision.status == Status.PENDING else "history",
         "timeline": evidence.timeline(decision, reader_of(request)),
@@ -87,9 +87,9 @@ def _evidence(request: Request, decision: Decision, user: User) -> dict[str, Any
     """Return what only a patch has: its diff, what speaks for it, and the other candidates."""
     patch, said = decision.patch, discussion_of(decision)
     reading = diff_reading(request, decision, user, said) if sees(reader_of(request), "diff") else None
-    raw_url = {"raw_url": reverse("patch-raw", args=[decision.decision_id])}
+    raw_url = reverse("patch-raw", args=[decision.decision_id])
     return {
-        "diff": diffs.section(reading) | raw_url if reading else diffs.closed(patch),
+        "diff": diffs.section(reading, raw_url) if reading else diffs.closed(patch),
         "policy": evidence.policy(decision),
         "ml": evidence.ml(patch, decision),
         "war": patch,

@@ -12,10 +12,10 @@ from approvals.forms import PRIORITIES, QueueForm
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
+from approvals.queries.cards import cards
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
-from approvals.queries.same_lines import with_alike
 from approvals.queries.workbench import saved_views
 from approvals.requests import Request
 from approvals.sessions import pop_view_name
@@ -62,7 +62,7 @@ def _list(request: Request, form: QueueForm, shown: Page[Any], who: Reviewer, no
         "active": "queue",
         "form": form,
         "filters_active": filters.active() + bool(filters.q),
-        "decisions": with_alike(queries.with_card_data(shown.rows, who, now), who.id, now),
+        "cards": cards(shown.rows, who, now),
         "tabs": tabs,
         "sort_options": [
             {"key": name, "label": label, "url": with_parameters(request, sort=name), "current": name == form.order()}

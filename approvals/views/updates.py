@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 from approvals.forms import QueueForm
 from approvals.models import Decision, Status
 from approvals.queries import queue as queries
+from approvals.queries.cards import cards as cards_of
 from approvals.queries.delegations import reviewer_with_delegations
-from approvals.queries.same_lines import with_alike
 from approvals.requests import Request
 
 from .access import user_of, varies, viewers
@@ -35,13 +35,8 @@ def cards(request: Request) -> HttpResponse:
     )
     waiting = [decision for decision in rows if decision.status == Status.PENDING]
     gone = [decision for decision in rows if decision.status != Status.PENDING]
-    context = {
-        "decisions": with_alike(
-            queries.with_card_data(waiting, reviewer_with_delegations(user, now), now), user.pk, now
-        ),
-        "gone": gone,
-    }
-    return render(request, "approvals/_cards_again.html", context)
+    shown = cards_of(waiting, reviewer_with_delegations(user, now), now)
+    return render(request, "approvals/_cards_again.html", {"cards": shown, "gone": gone})
 
 
 @require_safe

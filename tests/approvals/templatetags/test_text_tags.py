@@ -1,5 +1,7 @@
 """Text from outside stays text: nothing of it becomes markup, no character stays invisible, links are http(s) only."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.utils.html import strip_tags
 from hypothesis import given
@@ -93,7 +95,7 @@ def test_a_reference_shows_its_host_and_its_end() -> None:
 
 
 def test_files_are_grouped_by_folder_without_what_all_share() -> None:
-    files = [{"path": f"src/main/{name}"} for name in ("lookup/A.java", "lookup/B.java", "net/C.java")]
+    files = [SimpleNamespace(path=f"src/main/{name}") for name in ("lookup/A.java", "lookup/B.java", "net/C.java")]
     groups = folders(files)
     assert [group["short"] for group in groups] == ["lookup", "net"]
     assert [[item["name"] for item in group["files"]] for group in groups] == [["A.java", "B.java"], ["C.java"]]
