@@ -280,7 +280,7 @@ class SecondFactorMiddleware:
     """With SECOND_FACTOR_REQUIRED, let people who have no second factor reach nothing but their account, to add one.
 
     Of who comes from the provider its word counts, where it says that it asked for two. Tokens are made with a factor
-    at hand (`views.mine.issue_token`).
+    at hand (`views.account_page.issue_token`).
     """
 
     def __init__(self, get_response: Handler) -> None:

@@ -1,4 +1,4 @@
-"""What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
+"""What people do with a patch over the API: verdicts, comments, escalation, more time, cancelling and revoking."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -162,7 +162,7 @@ def revoke(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
 
 
 class Acting(TypedDict):
-    """What every service asks of its caller."""
+    """The arguments that every service takes from its caller."""
 
     actor: Actor
     now: datetime
@@ -174,7 +174,7 @@ def _acting(caller: Caller) -> Acting:
 
 
 def _addressed(patch_id: str, decision_id: str, caller: Caller) -> Decision:
-    """Return the decision that a body names, of the patch that the path names."""
+    """Return the decision that the body names; refuse one that is not of the patch in the path."""
     decision = find.by_id(decision_id, caller.producer)
     reviews.demand_same(decision, patch_id)
     return decision
@@ -222,8 +222,8 @@ def _review(
 
 
 def on_named(decision_id: str, act: Callable[[UUID], Decision]) -> Decision:
-    """Act on the decision of this name, ours or the producer's alias. Almost every one is our own id, which then needs
-    no look before the lock."""
+    """Act on the decision with this name, which is our id or the producer's alias. Almost every name is our id, and
+    then nothing is looked up before the lock."""
     if ours := find.as_uuid(decision_id):
         with suppress(NotFound):
             return act(ours)

@@ -27,7 +27,7 @@ router = Router(tags=["analytics"])
 def summary(
     request: ApiRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> dict[str, Any]:
-    """S1's numbers and the further ones, over patches that arrived in the period (all of them by default)."""
+    """The reference API's numbers and more, over patches that arrived in the period (all of them by default)."""
     return summarise(since, until)
 
 
@@ -50,8 +50,8 @@ class AuditQuery(ListQuery):
     summary="Entries of the audit log, newest first",
 )
 def audit_logs(request: ApiRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
-    """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's `cursor`
-    leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
+    """The reference API's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's
+    `cursor` leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
     filters = EntryFilters(
         object_type="decision" if query.decision_id or query.patch_id else "",
         object_ids=ids_of(query.decision_id, query.patch_id),

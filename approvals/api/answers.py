@@ -20,7 +20,7 @@ class FieldError(Answer):
 
 
 class Current(Answer):
-    """What is so now, in a 409."""
+    """The decision's present state, in a 409."""
 
     status: Status
     decided_by: str | None
@@ -130,7 +130,7 @@ class FeedItem(Answer):
 
     @classmethod
     def of(cls, entry: FeedEntry, reader: Reader) -> Self:
-        """Return a change with who made it: a revoked decision keeps who approved it."""
+        """Return one change with who made it. Of a revocation that is who revoked: the decision keeps who approved."""
         decision = entry.decision
         by, kind = decision.decided_by, decision.decided_by_kind
         if entry.status == Status.REVOKED:
@@ -228,7 +228,7 @@ class BulkLine(BaseModel):
 
 
 class AuditEntry(Answer):
-    """S1's fields, and the entry's place in the log."""
+    """The reference API's fields, and the entry's place in the log."""
 
     log_id: UUID
     cursor: str = Field(description="leads to the rows after this one")

@@ -1,4 +1,4 @@
-"""Who calls: a bearer token or a signed-in person, with what they may do; and how often."""
+"""Who calls (a bearer token or a signed-in person), what they may do, and how often."""
 
 import hmac
 import time
@@ -52,7 +52,7 @@ GROUP_SENTENCES = {
     LEAD_DECISION: "Only security leads do this; your groups do not include them.",
 }
 
-LEGACY_PATH = "/hitl/admin/create-decision"  # S1's callers send X-Admin-Token there, and only there
+LEGACY_PATH = "/hitl/admin/create-decision"  # the reference API's callers send X-Admin-Token there, and only there
 BURST = 1_000
 MOST_CALLERS = 10_000  # whose share one process remembers before it forgets those who have theirs again
 BULK_LINES_PER_MINUTE = 60_000
@@ -91,7 +91,7 @@ class Caller:
         return self.producer is not None and self.producer.pk == producer_id
 
     def check_identity(self, user: str | None) -> None:
-        """Refuse a body that names somebody else as the person acting (S1's callers send `user`)."""
+        """Refuse a body that names somebody else as the person acting (the reference API's callers send `user`)."""
         if user is None:
             return
         mine = {self.user.username.casefold(), self.user.email.casefold()} if self.user else set()
@@ -105,14 +105,15 @@ class Caller:
 
 
 class ApiRequest(Request):
-    """What a route gets whose auth is one of the below."""
+    """The request that a route gets: `Needs` put the caller on it."""
 
     auth: Caller
     caller_id: str  # for the request's line in the log
 
 
 class Bucket:
-    """Token buckets, one a caller, in this process: `rate` a minute, BURST of them at once; 0 switches it off."""
+    """Token buckets of this process, one for each caller: `rate` requests a minute, up to BURST at once; 0 means no
+    limit."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -121,7 +122,8 @@ class Bucket:
         self.lock = Lock()
 
     def take(self, key: str, amount: int = 1) -> None:
-        """Raise TooMany when the caller has used up its share. More than fits at once is owed, and paid back first."""
+        """Raise TooMany if the caller has used up its share. An amount above the bucket's size needs a full
+        bucket and leaves a debt."""
         if not self.rate:
             return
         now = time.monotonic()
@@ -137,7 +139,7 @@ class Bucket:
             raise TooMany(f"This caller may send {self.rate:,} a minute.", retry_after=wait)
 
     def _forget(self, now: float) -> None:
-        """Forget those who have their whole share again."""
+        """Forget callers whose buckets are full again: a new bucket would be the same."""
         full = [key for key, (level, at) in self.levels.items() if level + (now - at) * self.rate / 60 >= self.burst]
         for key in full:
             del self.levels[key]
@@ -148,7 +150,7 @@ bulk_lines = Bucket(BULK_LINES_PER_MINUTE if settings.RATE_LIMIT_REQUESTS_PER_MI
 
 
 class Needs(AuthBase):
-    """Ninja's auth of one route: who calls, and whether their scope covers it (403 comes before 422)."""
+    """Ninja's auth of a route: finds the caller and demands a scope, so that 403 comes before 422."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
@@ -214,7 +216,8 @@ class NeedsPerson(Needs):
 
 
 def identify(request: HttpRequest) -> Caller:
-    """Return the caller; a header counts alone, so that a wrong token never falls back to a session."""
+    """Return the caller. If an Authorization header is there, it alone counts: a wrong token never falls back to a
+    session."""
     if request.headers.get("Authorization"):
         return by_token(request)
     if request.path == LEGACY_PATH and (legacy := request.headers.get("X-Admin-Token")):
@@ -227,7 +230,7 @@ def identify(request: HttpRequest) -> Caller:
 
 
 def by_token(request: HttpRequest) -> Caller:
-    """Return the caller of a request that must carry a token, for what is asked without a session."""
+    """Return the caller of a request that must carry a bearer token; raise AuthenticationError without a valid one."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise AuthenticationError(401, "Send `Authorization: Bearer hitl_…`.")

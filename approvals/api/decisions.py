@@ -56,7 +56,7 @@ def decision_feed(request: ApiRequest, query: Query[FeedQuery]) -> list[answers.
     summary="One verdict on up to 200 items",
 )
 def bulk(request: ApiRequest, body: BulkDecision) -> list[answers.BulkResult]:
-    """The same checks as one by one, a result per item; approving critical in bulk is refused."""
+    """Every item is checked as if it came alone and has its own result; approving critical in bulk is refused."""
     return [_one(request, body, item) for item in body.items]
 
 
@@ -68,7 +68,7 @@ def bulk(request: ApiRequest, body: BulkDecision) -> list[answers.BulkResult]:
     summary="One decision",
 )
 def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> Record:
-    """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
+    """The reference API's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
     caller = request.auth
     decision = find.by_id(decision_id, caller.producer)
 
@@ -88,7 +88,7 @@ def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(g
     summary="Say that you have acted on an item of the feed",
 )
 def acknowledge(request: ApiRequest, decision_id: str, body: Acknowledge) -> answers.Acknowledged:
-    """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
+    """Kept once for each deployer and position; leads see which deployers have not yet acted on a revocation."""
     caller = request.auth
     ours = find.ours_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())

@@ -51,7 +51,7 @@ def events(request: ApiRequest) -> HttpResponse | StreamingHttpResponse:
 
 
 def _hearer(request: ApiRequest) -> Subscriber:
-    """Return by what the listener knows that whoever asks may no longer hear."""
+    """Return the token, person and session whose end must end this stream."""
     caller = request.auth
     token_id = caller.token.pk if caller.token else None
     if caller.user is None:
@@ -111,7 +111,7 @@ def _follow(
 
 
 def _let_go(request: ApiRequest) -> None:
-    """Free what only the head of the answer needed; the thread would hold it for minutes, times every open page."""
+    """Free what the stream no longer needs: its thread would hold a connection and a session for minutes."""
     for name in ("user", "_cached_user", "session", "auth"):
         vars(request).pop(name, None)
     connection.close()

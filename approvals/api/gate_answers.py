@@ -1,4 +1,4 @@
-"""What callers of `/api/approvals` receive: each with the place where its fields are read."""
+"""What callers of `/api/approvals` receive: each answer with the place where its fields are read."""
 
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -38,7 +38,7 @@ class GateAnswer(Answer):
     request: dict[str, Any] | None = path(
         "patch.gate.request", "everything that was sent, with the defaults of what was not"
     )
-    status: Status = path("decision.status", "S3's `timeout` is `expired`; `auto_approved` by its own conditions")
+    status: Status = path("decision.status", "`expired`: its time was over; `auto_approved`: by its own conditions")
     decision: Annotated[
         Literal["approved", "rejected"] | None, BeforeValidator(lambda status: DECIDED.get(Status(status)))
     ] = path("decision.status")
@@ -75,7 +75,7 @@ class GateList(Answer):
 
 
 class GateMine(Answer):
-    """Of the person who asks; `expiring` within an hour, `urgent` within 15 minutes, both of the pending."""
+    """Counts for the person who asks. Of the pending, `expiring` end within an hour and `urgent` within 15 minutes."""
 
     pending: int
     approved: int
@@ -121,7 +121,7 @@ def gate(shape: type[Shape], decision: Decision, reviews: list[Review], reader: 
 
 
 def notes(decision: Decision) -> list[str]:
-    """Return what a producer asked that has no effect, or less than it says: nothing is dropped without a word."""
+    """Return a sentence for everything in the request that has no effect, or less than it says."""
     asked, named = decision.patch.gate.request, decision.patch.gate.allowed_approvers
     known = ids_by_name(named) if named else {}
     ends = asked["timeout_ms"] is not None and asked["timeout_action"] == "reject"

@@ -44,7 +44,8 @@ class Operation:
 
     @property
     def may_conflict(self) -> bool:
-        """An act meets what others did; a patch_id may be two producers'; a key may be in flight."""
+        """Others may have acted meanwhile, two producers may have the same patch_id, or a key may be in use right
+        now."""
         return self.is_retried_by_key or "{patch_id}" in self.path
 
 
@@ -58,7 +59,7 @@ SECURITY = {
         "type": "apiKey",
         "in": "header",
         "name": "X-Admin-Token",
-        "description": "A producer token as S1's callers send it.",
+        "description": "A producer token as callers of the reference API send it.",
     },
     "session": {
         "type": "apiKey",
@@ -140,7 +141,7 @@ def with_body(media: str, body: dict[str, Any], *parameters: str) -> dict[str, A
 
 
 def schema(answer: Any) -> dict[str, Any]:
-    """Return the JSON schema with its parts in place: a reference would point into another document."""
+    """Return the JSON schema with its parts inlined: references of Pydantic point into a document of its own."""
     described = TypeAdapter(answer).json_schema(mode="serialization")
     parts = described.pop("$defs", {})
     whole: dict[str, Any] = _in_place(described, parts)

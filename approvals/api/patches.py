@@ -1,4 +1,4 @@
-"""`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with it is in `acting`."""
+"""`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with one is in `actions`."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -57,10 +57,11 @@ def push(request: ApiRequest, document: IntakeDocument, response: HttpResponse) 
     auth=NeedsProducer("patches:submit"),
     response=answers.Intake,
     openapi_extra=with_headers("Location"),
-    summary="Push one patch (S1)",
+    summary="Push one patch (reference API)",
 )
 def create_decision(request: ApiRequest, document: IntakeDocument, response: HttpResponse) -> answers.Intake:
-    """The same as POST /hitl/patches for S1's callers, who expect 200; `X-Admin-Token` carries a producer token."""
+    """The same as POST /hitl/patches for callers of the reference API, who expect 200; `X-Admin-Token` carries a
+    producer token."""
     return _take(request.auth, document, response)[1]
 
 
@@ -149,7 +150,8 @@ def pending(request: ApiRequest, response: HttpResponse, query: Query[PendingQue
 
 
 def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
-    """Return what the filters find; one that compares what the caller may not see would tell what the rows do not."""
+    """Return the rows that match. A filter on what the caller may not see finds nothing of others: the matches alone
+    would tell it."""
     filters, others = query.filters(), caller.reader_of_others
     hidden, unseen = seeks_hidden(others, query.narrowing()), unsought(others)
     if caller.producer and (hidden or (filters.q and unseen)):
@@ -167,7 +169,7 @@ def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[D
 
 
 def _from_offset(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
-    """Return the rows from a place counted in the list, as S1 pages; its next page goes on by cursor."""
+    """Return the rows from a place counted in the list, as the reference API pages; the next page goes on by cursor."""
     if query.cursor:
         raise wrong("offset", "A cursor says where to begin; send it or offset, not both.")
     order = queue.ORDERS[query.sort]
@@ -216,7 +218,8 @@ def diff(
 
 
 def canonical_diff(decision: Decision) -> HttpResponse:
-    """Return the same change and nothing else, in git's form. Raise NotFound (a gate), Conflict (no form is safe)."""
+    """Return the patch's change in git's form, without anything around it. Raise NotFound (a gate), Conflict (no form
+    is safe)."""
     if decision.patch.is_gate:
         raise NotFound("A workflow gate has no diff.")
     patch = decision.patch
@@ -250,7 +253,8 @@ def _text(data: bytes, sha256: str | None) -> HttpResponse:
 
 
 def _charset(data: bytes) -> str:
-    """Return UTF-8 where the bytes are that; what else they are nobody said (RFC 1428)."""
+    """Return `utf-8` if the bytes are valid UTF-8, else `unknown-8bit` (RFC 1428): nobody said which encoding they
+    have."""
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""`/api/approvals`: S3's workflow gates over the same intake, rules and decisions as patches."""
+"""`/api/approvals`: workflow gates, which a workflow waits for; intake, rules and decisions are those of patches."""
 
 from typing import Annotated, Any, Literal
 
@@ -90,7 +90,7 @@ class AnyGates(PastGates, PendingGates):
     summary="Gates that wait, or past ones",
 )
 def either(request: ApiRequest, query: Query[AnyGates]) -> answers.GateList:
-    """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, as S3 had them."""
+    """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, under one address."""
     if query.type == "history":
         if query.mine:
             raise wrong("mine", "Only the pending are anybody's.")
@@ -108,7 +108,7 @@ def either(request: ApiRequest, query: Query[AnyGates]) -> answers.GateList:
     summary="Gates that wait, in queue order",
 )
 def pending(request: ApiRequest, query: Query[PendingGates]) -> answers.GateList:
-    """Of all producers, to a producer its own; `mine` are those that need the caller's approval."""
+    """A producer gets its own, everybody else all; `mine` are those that need the caller's approval."""
     return _pending(request.auth, query)
 
 
@@ -119,7 +119,7 @@ def pending(request: ApiRequest, query: Query[PendingGates]) -> answers.GateList
     summary="Decided gates, newest first",
 )
 def history(request: ApiRequest, query: Query[PastGates]) -> answers.GateList:
-    """Of all producers, to a producer its own; `since` and `until` compare when a gate was asked for."""
+    """A producer gets its own, everybody else all; `since` and `until` compare when a gate was asked for."""
     return _past(request.auth, query)
 
 
@@ -135,7 +135,8 @@ class Period(ListQuery):
     summary="Gates in numbers",
 )
 def stats(request: ApiRequest, query: Query[Period]) -> dict[str, Any]:
-    """Over gates asked for in the period (all by default), to a producer its own; a person gets their own part too."""
+    """Over gates that were asked for in the period (all by default). A producer gets its own gates; a person gets their
+    own part too."""
     caller, now = request.auth, timezone.now()
     rows = queries.gates(queries.GateFilters(since=query.since, until=query.until), caller.producer)
     mine = queries.gate_statistics_of(caller.person, rows, now) if caller.person else None

@@ -46,7 +46,7 @@ def absence(request: Request) -> HttpResponse:
 @require_POST
 @viewers
 def end(request: Request, delegation_id: int) -> HttpResponse:
-    """End one before its time."""
+    """End a delegation before its time."""
     user = user_of(request)
     try:
         ended = services.end(delegation_id, user=user, actor=person_actor(request, user), now=timezone.now())

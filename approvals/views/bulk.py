@@ -70,7 +70,7 @@ def preview(request: Request, asked: QueryDict, form: BulkForm, *, status: int) 
 
 def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
     """Return what was ticked as (decision, digest seen), or what waits on the lines of the patch that `same_lines`
-    names; a damaged value is nobody's honest form."""
+    names. Raise SuspiciousOperation for a value that no form of ours sends."""
     if named := asked.get("same_lines"):
         return waiting_alike(_patch_of(named), MOST)
     items = []

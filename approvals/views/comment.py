@@ -1,4 +1,4 @@
-"""Words on a patch, at a line of its diff or about all of it."""
+"""Comments on a patch, at a line of its diff or on all of it."""
 
 import re
 from uuid import UUID

@@ -1,4 +1,5 @@
-"""A parsed diff, shaped for the page: what opens at once, what folds to a link, what is said at which line."""
+"""A parsed diff, shaped for the page: what opens at once, what folds to a link, which marks and comments stand
+where."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -57,7 +57,7 @@ CELL_BEGINS = re.compile(r"(\A|[\n\r\t;,|])(?=[ \"']*[=+\-@\t\r\uff1d\uff0b\uff0
 
 
 class _Line:
-    """A file for csv.writer that hands each line back."""
+    """A file for csv.writer whose `write` returns the line instead of keeping it."""
 
     def write(self, line: str) -> str:
         return line

@@ -1,4 +1,4 @@
-"""What ends, raises or takes back a decision from its page; each needs a reason in words."""
+"""Escalating, extending, cancelling, revoking and withdrawing from a patch's page; each needs a reason."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A form of ours whose token is stale: the page again, with the words that were sent and a sentence; nothing is done.
+"""A form of ours with a stale CSRF token: show the page again with the text that was sent; nothing is done.
 
 A sign-in in another tab changes the secret behind the tokens of all open pages. A script loads its page again and puts
 the words back; this is for those who have none.

@@ -1,4 +1,4 @@
-"""What was sent, in excerpts: the patch, one of its files, words that belong to no file, a log, a gate's request."""
+"""Excerpts of what was sent: the patch, one of its files, text that belongs to no file, a log, a gate's request."""
 
 import json
 from collections.abc import Callable

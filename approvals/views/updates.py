@@ -28,7 +28,7 @@ MOST_CARDS = 50
 @viewers
 @varies
 def cards(request: Request) -> HttpResponse:
-    """Several cards of the queue as they are now, by `id`; of a decided one what became of it."""
+    """Several cards of the queue as they are now, by `id`; for a decided one a line with its outcome."""
     now, user = timezone.now(), user_of(request)
     rows = Decision.objects.filter(decision_id__in=_ids(request)).select_related(
         "patch__producer", "policy_version__policy", "decided_by_user"
@@ -82,7 +82,7 @@ def outcome(request: Request, decision_id: UUID) -> HttpResponse:
 
 
 def _ids(request: Request) -> list[UUID]:
-    """Return the decisions asked for; what is no id asks for nothing."""
+    """Return the ids that are asked for; anything that is no UUID is ignored."""
     found = []
     for value in request.GET.getlist("id")[:MOST_CARDS]:
         try:

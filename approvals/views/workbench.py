@@ -1,4 +1,4 @@
-"""Small acts of the workbench: ticks, presence, saved views."""
+"""Small acts of the workbench: files marked as viewed, who has a page open, saved views."""
 
 from uuid import UUID
 
