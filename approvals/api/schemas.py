@@ -114,7 +114,7 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def few_enough(cls, body: Any) -> Any:
-        """Refuse a body with more fields than there are, with one error instead of one for each."""
+        """Refuse a body with many more fields than are known by one error, not by one for each."""
         if isinstance(body, dict) and len(body) > len(cls.model_fields) + MAX_ERRORS:
             raise ValueError(f"has {len(body):,} fields, of which at most {len(cls.model_fields)} are known")
         return body
