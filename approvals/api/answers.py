@@ -140,16 +140,18 @@ class FeedItem(Answer):
         )
 
 
-class Verdict(Answer):
-    status: Status = Field(description="`pending` until the quorum is reached")
+class Ended(Answer):
+    status: Status
     decision_id: UUID
+
+
+class Verdict(Ended):
+    status: Status = Field(description="`pending` until the quorum is reached")
     approvals: int
     required_approvals: int
 
 
-class Reasoned(Answer):
-    status: Status
-    decision_id: UUID
+class Reasoned(Ended):
     reason: str
 
 
@@ -157,33 +159,22 @@ class Rejected(Reasoned):
     comment: str | None = Field(description="what was sent beside the reason; null: nothing")
 
 
-class Ended(Answer):
-    status: Status
-    decision_id: UUID
+class Withdrawn(Ended):
+    approvals: int
+
+
+class Escalated(Ended):
+    escalation_level: int
+
+
+class Extended(Ended):
+    expire_at: Moment
 
 
 class Acknowledged(Answer):
     decision_id: UUID
     status: Status = Field(description="as it is now, which may be later than the item acted on")
     position: int
-
-
-class Withdrawn(Answer):
-    status: Status
-    decision_id: UUID
-    approvals: int
-
-
-class Escalated(Answer):
-    status: Status
-    decision_id: UUID
-    escalation_level: int
-
-
-class Extended(Answer):
-    status: Status
-    decision_id: UUID
-    expire_at: Moment
 
 
 class Commented(Answer):

@@ -10,9 +10,10 @@ from typing import Any
 from django.conf import settings
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
-from pydantic import TypeAdapter
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from . import answers
+from .answers import BulkLine, Problem
 from .caller import LEGACY_PATH, NeedsProducer
 
 JSON = "application/json"
@@ -106,6 +107,7 @@ REFUSALS: dict[int, tuple[str, Callable[[Operation], bool]]] = {
     503: ("The database or a place for a stream is not to be had; try again", _always),
 }
 WITH_RETRY_AFTER = {429, 503}
+UNROUTED = (Problem, BulkLine)  # answers that no route has as its `response`
 
 
 class DescribedAPI(NinjaAPI):
@@ -122,13 +124,15 @@ class DescribedAPI(NinjaAPI):
             for method, said in operations.items():
                 _complete(Operation(path, method, said))
         description["components"] |= _components()
-        description["components"]["schemas"]["Problem"] = schema(answers.Problem)
+        models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in UNROUTED]
+        described = models_json_schema(models, ref_template="#/components/schemas/{model}")[1]
+        description["components"]["schemas"] |= described["$defs"]
         return description
 
 
 def with_headers(*names: str, statuses: tuple[int, ...] = (200,)) -> dict[str, Any]:
     """Return what a route adds to its description: the headers of its answers."""
-    headers = {name: _reference("headers", name) for name in names}
+    headers = {name: reference("headers", name) for name in names}
     return {"responses": {status: {"headers": headers} for status in statuses}}
 
 
@@ -136,34 +140,16 @@ def with_body(media: str, body: dict[str, Any], *parameters: str) -> dict[str, A
     """Return what a route adds whose answer is no JSON: its body, and the headers that it reads."""
     return {
         "responses": {200: {"content": {media: {"schema": body}}}},
-        "parameters": [_reference("parameters", name) for name in parameters],
+        "parameters": [reference("parameters", name) for name in parameters],
     }
-
-
-def schema(answer: Any) -> dict[str, Any]:
-    """Return the JSON schema with its parts inlined: references of Pydantic point into a document of its own."""
-    described = TypeAdapter(answer).json_schema(mode="serialization")
-    parts = described.pop("$defs", {})
-    whole: dict[str, Any] = _in_place(described, parts)
-    return whole
-
-
-def _in_place(value: Any, parts: dict[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_in_place(item, parts) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "$ref" in value:
-        return _in_place(parts[value["$ref"].rsplit("/", 1)[1]], parts)
-    return {name: _in_place(item, parts) for name, item in value.items()}
 
 
 def _complete(asked: Operation) -> None:
     asked.said["security"] = _security(asked)
     if asked.is_retried_by_key:
-        asked.said["parameters"].append(_reference("parameters", "Idempotency-Key"))
+        asked.said["parameters"].append(reference("parameters", "Idempotency-Key"))
     asked.said["responses"] |= {
-        status: _reference("responses", f"Problem{status}") for status, (_, occurs) in REFUSALS.items() if occurs(asked)
+        status: reference("responses", f"Problem{status}") for status, (_, occurs) in REFUSALS.items() if occurs(asked)
     }
 
 
@@ -192,12 +178,12 @@ def _components() -> dict[str, Any]:
 def _refusal(status: int, words: str) -> dict[str, Any]:
     said: dict[str, Any] = {
         "description": words,
-        "content": {"application/problem+json": {"schema": _reference("schemas", "Problem")}},
+        "content": {"application/problem+json": {"schema": reference("schemas", "Problem")}},
     }
     if status in WITH_RETRY_AFTER:
-        said["headers"] = {"Retry-After": _reference("headers", "Retry-After")}
+        said["headers"] = {"Retry-After": reference("headers", "Retry-After")}
     return said
 
 
-def _reference(kind: str, name: str) -> dict[str, str]:
+def reference(kind: str, name: str) -> dict[str, str]:
     return {"$ref": f"#/components/{kind}/{name}"}

@@ -25,7 +25,7 @@ from .bulk import answer_lines
 from .caller import ApiRequest, Caller, Needs, NeedsProducer
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
-from .openapi import schema, with_body, with_headers
+from .openapi import reference, with_body, with_headers
 from .records import PatchRecord, record
 from .schemas import IntakeDocument
 
@@ -33,8 +33,9 @@ router = Router(tags=["patches"])
 admin_router = Router(tags=["patches"])
 
 NDJSON = "application/x-ndjson"
-LINES = with_body(NDJSON, {"type": "string", "contentMediaType": NDJSON, "contentSchema": schema(answers.BulkLine)}) | {
-    "requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}}}}
+TEXT = {"type": "string", "contentMediaType": NDJSON}
+LINES = with_body(NDJSON, TEXT | {"contentSchema": reference("schemas", "BulkLine")}) | {
+    "requestBody": {"required": True, "content": {NDJSON: {"schema": TEXT}}}
 }
 
 

@@ -165,23 +165,6 @@ def percent(share: float) -> str:
     return f"{int(share * 1000 + 1e-9) / 10:g}"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyTrace:
-    """The policy version a patch was judged by, with what its conditions said; `failing` is how many did not hold."""
-
-    name: str
-    version: int
-    trace: list[dict[str, str]]
-    failing: int
-    mode: str
-
-
-def policy(decision: Decision) -> PolicyTrace:
-    version, trace = decision.policy_version, decision.trace
-    failing = sum(row["outcome"] != "pass" for row in trace)
-    return PolicyTrace(version.policy.name, version.version, trace, failing, version.auto_approval)
-
-
 def _contribution(name: str, raw: Any) -> tuple[str, Any, float]:
     return (name, raw.get("value"), raw["contribution"]) if isinstance(raw, dict) else (name, None, raw)
 

@@ -1,7 +1,7 @@
 """Being away: who reviews in one's name, for how long, and ending it."""
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
@@ -10,7 +10,6 @@ from approvals.actors import person_actor
 from approvals.errors import Conflict, NotFound, Refusal
 from approvals.forms import AbsenceForm
 from approvals.queries import delegations
-from approvals.requests import Request
 from approvals.services import absence as services
 
 from .access import user_of, varies, viewers
@@ -19,7 +18,7 @@ from .access import user_of, varies, viewers
 @require_http_methods(["GET", "HEAD", "POST"])
 @viewers
 @varies
-def absence(request: Request) -> HttpResponse:
+def absence(request: HttpRequest) -> HttpResponse:
     """Show who stands in for whom; a POST asks somebody to."""
     user = user_of(request)
     form = AbsenceForm(request.POST if request.method == "POST" else None, delegations.may_stand_in(user))
@@ -45,7 +44,7 @@ def absence(request: Request) -> HttpResponse:
 
 @require_POST
 @viewers
-def end(request: Request, delegation_id: int) -> HttpResponse:
+def end(request: HttpRequest, delegation_id: int) -> HttpResponse:
     """End a delegation before its time."""
     user = user_of(request)
     try:
@@ -59,7 +58,7 @@ def end(request: Request, delegation_id: int) -> HttpResponse:
     return redirect("absence")
 
 
-def _page(request: Request, form: AbsenceForm, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, form: AbsenceForm, status: int = 200) -> HttpResponse:
     user, now = user_of(request), timezone.now()
     context = {
         "form": form,

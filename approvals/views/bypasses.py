@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,7 +17,6 @@ from approvals.models import Decision
 from approvals.permissions import LEAD_DECISION, VIEW_POLICY
 from approvals.queries import bypasses as queries
 from approvals.queries import decisions as find
-from approvals.requests import Request
 from approvals.services import bypasses
 from approvals.services.bypasses import Target
 
@@ -29,7 +28,7 @@ ANSWERS = {"grant": bypasses.grant, "refuse": bypasses.refuse, "end": bypasses.e
 @require_http_methods(["GET", "HEAD", "POST"])
 @viewers
 @permission_required(VIEW_POLICY, raise_exception=True)
-def index(request: Request) -> HttpResponse:
+def index(request: HttpRequest) -> HttpResponse:
     """Show every bypass; a POST asks for one, for the patch that `?decision=` fills in or another target."""
     if request.method != "POST":
         return _page(request, BypassForm(None, queries.may_hold(), _prefilled(request)))
@@ -59,7 +58,7 @@ def index(request: Request) -> HttpResponse:
 @require_POST
 @viewers
 @permission_required(VIEW_POLICY, raise_exception=True)
-def decide(request: Request, bypass_id: int, answer: str) -> HttpResponse:
+def decide(request: HttpRequest, bypass_id: int, answer: str) -> HttpResponse:
     """Grant, refuse or withdraw what was asked, or end what runs."""
     if answer not in ANSWERS:
         raise Http404
@@ -79,7 +78,7 @@ def decide(request: Request, bypass_id: int, answer: str) -> HttpResponse:
 @require_POST
 @viewers
 @permission_required(VIEW_POLICY, raise_exception=True)
-def review(request: Request, decision_id: UUID) -> HttpResponse:
+def review(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """Judge one use; an error stands at its form, with what was typed."""
     form, user = BypassReviewForm(request.POST), user_of(request)
     if form.is_valid():
@@ -104,7 +103,7 @@ def review(request: Request, decision_id: UUID) -> HttpResponse:
     return _page(request, asking, status=422, judged=form, judged_id=decision_id)
 
 
-def _page(request: Request, form: BypassForm, *, status: int = 200, **changes: Any) -> HttpResponse:
+def _page(request: HttpRequest, form: BypassForm, *, status: int = 200, **changes: Any) -> HttpResponse:
     user, now = user_of(request), timezone.now()
     lead = user.has_perm(LEAD_DECISION)
     context = {
@@ -121,7 +120,7 @@ def _page(request: Request, form: BypassForm, *, status: int = 200, **changes: A
     return render(request, "approvals/bypasses.html", context | changes, status=status)
 
 
-def _prefilled(request: Request) -> dict[str, Any]:
+def _prefilled(request: HttpRequest) -> dict[str, Any]:
     """Return the target's fields for the patch that a link names; one that does not exist fills in nothing."""
     try:
         decision: Decision = find.by_id(request.GET.get("decision", ""))

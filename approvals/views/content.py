@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -12,7 +12,6 @@ from approvals.models import Decision
 from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
 from approvals.queries.differences import differences, grouped
-from approvals.requests import Request
 
 from .access import demand_sight, reader_of, varies, viewers
 from .comparison import comparison
@@ -22,7 +21,7 @@ from .patch_context import decision_or_404, with_diff
 @require_safe
 @viewers
 @varies
-def compare(request: Request, decision_id: UUID, revision: int) -> HttpResponse:
+def compare(request: HttpRequest, decision_id: UUID, revision: int) -> HttpResponse:
     """What changed from another revision of the same patch to this one; of a workflow gate, in what it asks."""
     decision = decision_or_404(decision_id)
     other = find.revision_of(decision, revision)
@@ -35,7 +34,7 @@ def compare(request: Request, decision_id: UUID, revision: int) -> HttpResponse:
 @require_safe
 @viewers
 @varies
-def compare_patches(request: Request, decision_id: UUID, other_id: UUID) -> HttpResponse:
+def compare_patches(request: HttpRequest, decision_id: UUID, other_id: UUID) -> HttpResponse:
     """What differs between two patches, whoever sent them; the one that arrived first is the older."""
     decision, other = with_diff(decision_id), with_diff(other_id)
     if decision.pk == other.pk:
@@ -48,7 +47,7 @@ def compare_patches(request: Request, decision_id: UUID, other_id: UUID) -> Http
     return render(request, "approvals/compare_patches.html", context)
 
 
-def _compared(request: Request, decision: Decision, older: Decision, newer: Decision) -> dict[str, Any]:
+def _compared(request: HttpRequest, decision: Decision, older: Decision, newer: Decision) -> dict[str, Any]:
     """Return what a comparison shows: all of it, or from some line on the one file that is asked for."""
     key, from_line = request.GET.get("file", ""), request.GET.get("from", "")
     compared, reader = None, reader_of(request)
@@ -74,7 +73,7 @@ def _compared(request: Request, decision: Decision, older: Decision, newer: Deci
 
 @require_safe
 @viewers
-def raw(request: Request, decision_id: UUID) -> HttpResponse:
+def raw(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     """The exact bytes, for people whose groups may read diffs."""
     decision = with_diff(decision_id)
     demand_sight(request, "diff")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from django.http import HttpRequest
 from django.urls import reverse
 
 from approvals.diff.excerpts import excerpt
@@ -17,7 +18,6 @@ from approvals.diff.scope import ScopeMark, scope_marks
 from approvals.diff.structure import Diff, File, WarningFacts
 from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
-from approvals.requests import Request
 
 from . import odd, words
 from .comment_positions import Places, load, places
@@ -113,7 +113,7 @@ def _large(patch: Patch, usual: Sequence[UsualSize]) -> Iterator[ScopeMark]:
         )
 
 
-def layout_of(request: Request) -> str:
+def layout_of(request: HttpRequest) -> str:
     """Return unified or split as asked for or remembered; phones always get unified."""
     if "Mobi" in request.headers.get("User-Agent", ""):
         return "unified"

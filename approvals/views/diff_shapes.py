@@ -28,26 +28,32 @@ class FileHeader:
     stray: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ShownFile:
-    """The head of a file, and when it is open the rows of a window that begins at line `first`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileWindow:
+    """The head of a file, and the rows of a window of it."""
 
     key: str
     path: str
-    old_path: str | None  # of a file that was renamed or copied
     change: str
-    binary: bool
     additions: int
     deletions: int
+    open: bool = True
+    rows: list[ShownHunk] | None  # None where it is folded or could not be drawn
+    next: int | None  # the row after the window; in the diff section None at the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFile(FileWindow):
+    """A file of the diff section."""
+
+    old_path: str | None  # of a file that was renamed or copied
+    binary: bool
     line_count: int
     sha256: str
     viewed: bool
-    open: bool
     split: bool
-    first: int
-    next: int | None  # the line after the window, None at the end
+    first: int  # where the window begins
     left: int  # lines in the next window
-    rows: list[ShownHunk] | None  # None where it is folded or could not be drawn
     header: FileHeader
     odd: Sequence[str]
     raw: Excerpt | None  # instead of rows that could not be drawn
@@ -55,22 +61,14 @@ class ShownFile:
     mark_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedFile:
-    """What differs in a file between two revisions: a window of rows, and how many rows and characters it has."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedFile(FileWindow):
+    """What differs in a file between two revisions; the window has `count` rows of `size` characters."""
 
-    key: str
-    path: str
-    change: str
-    additions: int
-    deletions: int
-    rows: list[ShownHunk]
     count: int
     size: int
     sentences: list[str]
-    next: int
     hidden: int  # rows after the window
-    open: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -12,7 +12,6 @@ from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
 from approvals.queries.people import reviewer_shown
 from approvals.queries.weaknesses import named
-from approvals.requests import Request
 from approvals.templatetags.form_tags import choices_of
 
 from .access import user_of, varies, viewers
@@ -25,7 +24,7 @@ IN_THE_LONG_MENU = {"package", "language", "producer", "policy"}  # offered whil
 @require_safe
 @viewers
 @varies
-def facet(request: Request, name: str) -> HttpResponse:
+def facet(request: HttpRequest, name: str) -> HttpResponse:
     """The values of one filter with their counts."""
     form, who = QueueForm(request.GET), reviewer_shown(user_of(request))
     others = queries.without(form.filters(), name) if name in CHOICES | queries.FACETS.keys() else None

@@ -1,6 +1,6 @@
 """Decided patches."""
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
@@ -9,7 +9,6 @@ from approvals.models import Status
 from approvals.queries import history as queries
 from approvals.queries.keyset import BadCursor, page
 from approvals.queries.people import offered
-from approvals.requests import Request
 
 from .access import varies, viewers
 from .links import page_urls, with_parameters
@@ -31,7 +30,7 @@ TABS = {
 @require_safe
 @viewers
 @varies
-def history(request: Request) -> HttpResponse:
+def history(request: HttpRequest) -> HttpResponse:
     """The table of decided patches with filters and paging."""
     form = HistoryForm(request.GET)
     filters = form.filters()

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
 
 from approvals.queries.keyset import Page
-from approvals.requests import Request
 
 
-def with_parameters(request: Request, **changes: str) -> str:
+def with_parameters(request: HttpRequest, **changes: str) -> str:
     """Return this address with parameters set ('' removes one), on its first page unless `cursor` itself is set."""
     query = request.GET.copy()
     query.pop("cursor", None)
@@ -19,7 +19,7 @@ def with_parameters(request: Request, **changes: str) -> str:
     return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
-def queue_address(request: Request, **changes: str) -> str:
+def queue_address(request: HttpRequest, **changes: str) -> str:
     """Return the queue's first page under this request's filters, from whichever address was asked."""
     query = request.GET.copy()
     for name in ("cursor", "since", "id"):
@@ -31,7 +31,7 @@ def queue_address(request: Request, **changes: str) -> str:
     return f"{reverse('queue')}?{query.urlencode()}" if query else reverse("queue")
 
 
-def page_urls(request: Request, shown: Page[Any]) -> dict[str, str | None]:
+def page_urls(request: HttpRequest, shown: Page[Any]) -> dict[str, str | None]:
     """Return the addresses of the pages before and after."""
     return {
         "next_url": with_parameters(request, cursor=shown.next) if shown.next else None,

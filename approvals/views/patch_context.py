@@ -90,7 +90,6 @@ def _evidence(request: Request, decision: Decision, user: User) -> dict[str, Any
     raw_url = reverse("patch-raw", args=[decision.decision_id])
     return {
         "diff": diffs.section(reading, raw_url) if reading else diffs.closed(patch),
-        "policy": evidence.policy(decision),
         "ml": evidence.ml(patch, decision),
         "war": patch,
         "comments": [

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.forms import BoundField
 from django.forms.utils import ErrorDict
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -22,7 +22,6 @@ from approvals.policy.conditions import BadCondition, check
 from approvals.queries.backtest import MOST, backtest
 from approvals.queries.deciders import is_lead, open_proposals
 from approvals.queries.policies import described
-from approvals.requests import Request
 from approvals.services import killswitch, second_person
 
 from .access import policy_readers, user_of
@@ -66,7 +65,7 @@ def changers(view: Any) -> Any:
 
 @require_safe
 @policy_readers
-def index(request: Request) -> HttpResponse:
+def index(request: HttpRequest) -> HttpResponse:
     """Every policy in the order it is asked, the kill switch, and what waits for a second person."""
     rows = Policy.objects.select_related("current").order_by("position")
     return render(
@@ -85,7 +84,7 @@ def index(request: Request) -> HttpResponse:
 
 @require_safe
 @policy_readers
-def detail(request: Request, policy_id: int) -> HttpResponse:
+def detail(request: HttpRequest, policy_id: int) -> HttpResponse:
     """One policy: its terms, the difference between two versions and, when asked, what it would have done to history:
     that judges every patch again and takes its time."""
     policy = get_object_or_404(Policy.objects.select_related("current"), pk=policy_id)
@@ -111,7 +110,7 @@ def detail(request: Request, policy_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @changers
-def edit(request: Request, policy_id: int | None = None) -> HttpResponse:
+def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
     """Write a policy: add conditions by form, try it on history, publish it. Nothing is saved before the last."""
     policy = get_object_or_404(Policy.objects.select_related("current"), pk=policy_id) if policy_id else None
     posted = request.POST.copy() if request.method == "POST" else None
@@ -134,7 +133,7 @@ def edit(request: Request, policy_id: int | None = None) -> HttpResponse:
 
 @require_POST
 @policy_readers
-def switch(request: Request) -> HttpResponse:
+def switch(request: HttpRequest) -> HttpResponse:
     """Stop automatic approval, or ask that it runs again."""
     user, reason = user_of(request), request.POST.get("reason", "")
     actor, now = person_actor(request, user), timezone.now()
@@ -151,7 +150,7 @@ def switch(request: Request) -> HttpResponse:
     return redirect("policies")
 
 
-def _publish(request: Request, form: PolicyForm) -> HttpResponse | None:
+def _publish(request: HttpRequest, form: PolicyForm) -> HttpResponse | None:
     """Publish or propose what the form says; None when it was refused, with the sentence at the form."""
     user = user_of(request)
     try:
@@ -210,7 +209,7 @@ def _broken(version: PolicyVersion) -> str:
     return ""
 
 
-def _difference(request: Request, versions: list[PolicyVersion]) -> dict[str, Any] | None:
+def _difference(request: HttpRequest, versions: list[PolicyVersion]) -> dict[str, Any] | None:
     """Return the terms that differ between the versions asked for; by default the newest and the one before."""
     by_number = {str(version.version): version for version in versions}
     new = by_number.get(request.GET.get("to", ""), versions[0])

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -17,7 +17,6 @@ from approvals.policy.agreeing import may_refuse, why_not_agree
 from approvals.policy.deciders import MAY
 from approvals.queries.deciders import rights_of, second, spelled
 from approvals.queries.policies import described
-from approvals.requests import Request
 from approvals.services import policies, second_person, trust
 
 from .access import policy_readers, user_of
@@ -28,7 +27,7 @@ Row = tuple[str, str, str]
 
 @require_POST
 @policy_readers
-def decide(request: Request, proposal_id: int, answer: str) -> HttpResponse:
+def decide(request: HttpRequest, proposal_id: int, answer: str) -> HttpResponse:
     """Agree to somebody's proposal, refuse it, or take back one's own."""
     acts = {"agree": second_person.agree, "refuse": second_person.refuse}
     if answer not in acts:

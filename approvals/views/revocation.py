@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +16,6 @@ from approvals.forms import LookedForm, RevokeForm
 from approvals.permissions import LEAD_DECISION
 from approvals.queries import revocable
 from approvals.queries.people import offered
-from approvals.requests import Request
 from approvals.services import revocations
 
 from .access import user_of, varies, viewers
@@ -26,7 +25,7 @@ from .access import user_of, varies, viewers
 @viewers
 @permission_required(LEAD_DECISION, raise_exception=True)
 @varies
-def revoke(request: Request) -> HttpResponse:
+def revoke(request: HttpRequest) -> HttpResponse:
     """Show what would be revoked; a POST revokes what was shown, or says what is different now."""
     form = RevokeForm(request.GET or None)
     if not form.is_valid():
@@ -59,7 +58,7 @@ def _wrong(said: LookedForm) -> str:
 
 
 def _page(
-    request: Request, form: RevokeForm, *, status: int = 200, said: LookedForm | None = None, error: str = ""
+    request: HttpRequest, form: RevokeForm, *, status: int = 200, said: LookedForm | None = None, error: str = ""
 ) -> HttpResponse:
     context: dict[str, Any] = {"active": "history", "form": form, "people": offered(), "error": error, "said": said}
     if form.is_bound and form.is_valid():
