@@ -11,7 +11,7 @@ from django.utils import timezone
 from ninja import Router, Status
 
 from approvals.errors import Conflict, NotAllowed, NotFound
-from approvals.models import Channel, Comment, Decision, Displayed, Side, Verdict
+from approvals.models import Channel, Comment, Decision, Displayed, Side, User, Verdict
 from approvals.permissions import LEAD_DECISION, REVIEW_DECISION
 from approvals.policy.visible_fields import Reader, sees, shown
 from approvals.queries import decisions as find
@@ -69,10 +69,8 @@ def request_changes(request: ApiRequest, patch_id: str, body: RequestChanges) ->
     summary="Take your own review back",
 )
 def withdraw(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    return reviews.withdraw(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return reviews.withdraw(decision_id, body.reason, user=user, **acting)
 
 
 @router.post(
@@ -113,10 +111,8 @@ def comment(request: ApiRequest, patch_id: str, body: CommentBody) -> Status[Com
     summary="Ask the security leads",
 )
 def escalate(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    return lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return lifecycle.escalate(decision_id, body.reason, user=user, **acting)
 
 
 @router.post(
@@ -127,10 +123,8 @@ def escalate(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
 )
 def extend(request: ApiRequest, patch_id: str, body: Extend) -> Decision:
     """Move the end by `seconds`; it may lie at most 30 days from now."""
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    return lifecycle.extend(decision.decision_id, body.seconds, body.reason, user=caller.user, **_acting(caller))
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return lifecycle.extend(decision_id, body.seconds, body.reason, user=user, **acting)
 
 
 @router.post(
@@ -155,10 +149,8 @@ def cancel(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
     summary="Take an approval back",
 )
 def revoke(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    return lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return lifecycle.revoke(decision_id, body.reason, user=user, **acting)
 
 
 class Acting(TypedDict):
@@ -194,6 +186,14 @@ def _actor_and_item(request: ApiRequest, patch_id: str, body: Reason) -> tuple[C
     caller = request.auth
     caller.check_identity(body.user)
     return caller, _addressed(patch_id, body.decision_id, caller)
+
+
+def _person_and_seen(request: ApiRequest, patch_id: str, body: Reason) -> tuple[UUID, User, Acting]:
+    """Return what a person acts on, whose digest they named, and who they are."""
+    caller, decision = _actor_and_item(request, patch_id, body)
+    demand_seen(decision, body.patch_sha256, caller)
+    assert caller.user is not None
+    return decision.decision_id, caller.user, _acting(caller)
 
 
 def _review(

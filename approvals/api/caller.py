@@ -112,8 +112,7 @@ class ApiRequest(Request):
 
 
 class Bucket:
-    """Token buckets of this process, one for each caller: `rate` requests a minute, up to BURST at once; 0 means no
-    limit."""
+    """Token buckets of this process, one a caller: `rate` requests a minute, up to BURST at once; 0 means no limit."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -122,8 +121,7 @@ class Bucket:
         self.lock = Lock()
 
     def take(self, key: str, amount: int = 1) -> None:
-        """Raise TooMany if the caller has used up its share. An amount above the bucket's size needs a full
-        bucket and leaves a debt."""
+        """Raise TooMany if the share is used up. More than the bucket holds needs a full one and leaves a debt."""
         if not self.rate:
             return
         now = time.monotonic()
@@ -216,8 +214,7 @@ class NeedsPerson(Needs):
 
 
 def identify(request: HttpRequest) -> Caller:
-    """Return the caller. If an Authorization header is there, it alone counts: a wrong token never falls back to a
-    session."""
+    """Return the caller. An Authorization header counts alone: a wrong token never falls back to a session."""
     if request.headers.get("Authorization"):
         return by_token(request)
     if request.path == LEGACY_PATH and (legacy := request.headers.get("X-Admin-Token")):

@@ -78,7 +78,7 @@ def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(g
 
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait, caller.actor.id) or find.by_id(str(decision.decision_id))
-    return record(Record, decision, caller.reader_of(decision.patch.producer_id))
+    return record(decision, caller.reader_of(decision.patch.producer_id))
 
 
 @router.post(

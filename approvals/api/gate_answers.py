@@ -1,6 +1,6 @@
 """What callers of `/api/approvals` receive: each answer with the place where its fields are read."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.urls import reverse
@@ -12,7 +12,7 @@ from approvals.policy.visible_fields import Reader
 from approvals.queries.people import ids_by_name
 
 from .answers import PolicyName, TraceRow
-from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, path, path_or_null, read
+from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, path, read
 
 DECIDED = {
     Status.APPROVED: "approved",
@@ -46,7 +46,7 @@ class GateAnswer(Answer):
     decided_at: Moment | None = path("decision.decided_at")
     cause: Blank = path("decision.cause")
     category: Blank = path("decision.category")
-    reason: str | None = path_or_null("decision.reason.body")
+    reason: str | None = path("decision.reason.body", default=None)
     comment: str | None = Field(description="of the latest approval; where a rejection is answered, of that")
     priority: PriorityName = path("decision.priority")
     expires_at: Deadline = path("decision.expire_at")
@@ -101,22 +101,18 @@ class GateStats(Answer):
     user_summary: GateMine | None = Field(description="null for machines")
 
 
-Shape = TypeVar("Shape", bound=GateAnswer)
-
-
-def gate(shape: type[Shape], decision: Decision, reviews: list[Review], reader: Reader, **more: Any) -> Shape:
+def gate(decision: Decision, reviews: list[Review], reader: Reader) -> GateAnswer:
     """Return a gate with its present state; null where the reader may not see it."""
     given = [review for review in reviews if review.verdict == "approve" and review.withdrawn_at is None]
     bodies = [review.text.body for review in given if review.text and review.text.body]
     return read(
-        shape,
+        GateAnswer,
         reader,
         decision=decision,
         patch=decision.patch,
         url=reverse("patch-detail", args=[decision.decision_id]),
         comment=bodies[-1] if bodies else None,
         approvers=[review.reviewer.username for review in given],
-        **more,
     )
 
 

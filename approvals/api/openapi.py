@@ -10,8 +10,7 @@ from typing import Any
 from django.conf import settings
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 from .answers import BulkLine, Problem
 from .caller import LEGACY_PATH, NeedsProducer
@@ -45,8 +44,7 @@ class Operation:
 
     @property
     def may_conflict(self) -> bool:
-        """Others may have acted meanwhile, two producers may have the same patch_id, or a key may be in use right
-        now."""
+        """Others may act meanwhile, two producers have the same patch_id, a key be in use right now."""
         return self.is_retried_by_key or "{patch_id}" in self.path
 
 
@@ -107,7 +105,6 @@ REFUSALS: dict[int, tuple[str, Callable[[Operation], bool]]] = {
     503: ("The database or a place for a stream is not to be had; try again", _always),
 }
 WITH_RETRY_AFTER = {429, 503}
-UNROUTED = (Problem, BulkLine)  # answers that no route has as its `response`
 
 
 class DescribedAPI(NinjaAPI):
@@ -124,16 +121,16 @@ class DescribedAPI(NinjaAPI):
             for method, said in operations.items():
                 _complete(Operation(path, method, said))
         description["components"] |= _components()
-        models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in UNROUTED]
-        described = models_json_schema(models, ref_template="#/components/schemas/{model}")[1]
-        description["components"]["schemas"] |= described["$defs"]
+        unrouted = models_json_schema(
+            [(Problem, "serialization"), (BulkLine, "serialization")], ref_template="#/components/schemas/{model}"
+        )
+        description["components"]["schemas"] |= unrouted[1]["$defs"]
         return description
 
 
 def with_headers(*names: str, statuses: tuple[int, ...] = (200,)) -> dict[str, Any]:
     """Return what a route adds to its description: the headers of its answers."""
-    headers = {name: reference("headers", name) for name in names}
-    return {"responses": {status: {"headers": headers} for status in statuses}}
+    return {"responses": dict.fromkeys(statuses, {"headers": {name: reference("headers", name) for name in names}})}
 
 
 def with_body(media: str, body: dict[str, Any], *parameters: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .caller import ApiRequest, Caller, Needs, NeedsProducer
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
 from .openapi import reference, with_body, with_headers
-from .records import PatchRecord, record
+from .records import PatchRecord, RevisionRow, record
 from .schemas import IntakeDocument
 
 router = Router(tags=["patches"])
@@ -61,8 +61,7 @@ def push(request: ApiRequest, document: IntakeDocument, response: HttpResponse) 
     summary="Push one patch (reference API)",
 )
 def create_decision(request: ApiRequest, document: IntakeDocument, response: HttpResponse) -> answers.Intake:
-    """The same as POST /hitl/patches for callers of the reference API, who expect 200; `X-Admin-Token` carries a
-    producer token."""
+    """As POST /hitl/patches, but always 200, as callers of the reference API expect; takes `X-Admin-Token` too."""
     return _take(request.auth, document, response)[1]
 
 
@@ -151,8 +150,7 @@ def pending(request: ApiRequest, response: HttpResponse, query: Query[PendingQue
 
 
 def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
-    """Return the rows that match. A filter on what the caller may not see finds nothing of others: the matches alone
-    would tell it."""
+    """Return the rows that match. A filter on what the caller may not see matches nothing of others."""
     filters, others = query.filters(), caller.reader_of_others
     hidden, unseen = seeks_hidden(others, query.narrowing()), unsought(others)
     if caller.producer and (hidden or (filters.q and unseen)):
@@ -193,8 +191,9 @@ def detail(request: ApiRequest, patch_id: str, revision: int | None = None, prod
     """The newest revision unless one is given, with the list of revisions."""
     caller = request.auth
     decision = _find(caller, patch_id, producer, revision)
-    reader = caller.reader_of(decision.patch.producer_id)
-    return record(PatchRecord, decision, reader, revisions=find.revisions(decision))
+    whole = record(decision, caller.reader_of(decision.patch.producer_id))
+    revisions = [RevisionRow.model_validate(revision) for revision in find.revisions(decision)]
+    return PatchRecord.model_construct(**dict(whole), revisions=revisions)
 
 
 @router.get(
@@ -219,8 +218,7 @@ def diff(
 
 
 def canonical_diff(decision: Decision) -> HttpResponse:
-    """Return the patch's change in git's form, without anything around it. Raise NotFound (a gate), Conflict (no form
-    is safe)."""
+    """Return the patch's change alone in git's form. Raise NotFound (a gate), Conflict (no form is safe)."""
     if decision.patch.is_gate:
         raise NotFound("A workflow gate has no diff.")
     patch = decision.patch
@@ -254,8 +252,7 @@ def _text(data: bytes, sha256: str | None) -> HttpResponse:
 
 
 def _charset(data: bytes) -> str:
-    """Return `utf-8` if the bytes are valid UTF-8, else `unknown-8bit` (RFC 1428): nobody said which encoding they
-    have."""
+    """Return `utf-8` for valid UTF-8, else `unknown-8bit` (RFC 1428): nobody said which encoding it is."""
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
 """One decision as its callers read it in full: the reference API's record and what that lacked."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator
@@ -12,7 +12,7 @@ from approvals.queries import decisions as find
 from approvals.queries import revocable
 
 from .answers import ParseWarning, PolicyName, TraceRow
-from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path, path_or_null, read
+from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path, read
 
 
 class Metadata(Answer):
@@ -78,10 +78,10 @@ class People(Answer):
 
 class ReviewRow(Answer):
     reviewer: str = path("reviewer.username")
-    in_name_of: str | None = path_or_null("delegated_from.username", "the absent person for whom the reviewer stood in")
+    in_name_of: str | None = path("delegated_from.username", "the absent person for whom they stood in", default=None)
     verdict: Literal["approve", "reject", "request_changes"]
     category: Blank
-    text: str | None = path_or_null("text.body")
+    text: str | None = path("text.body", default=None)
     patch_sha256: str
     displayed: str
     channel: str
@@ -95,13 +95,13 @@ class CommentRow(Answer):
     file: Blank
     line: int | None
     side: Literal["old", "new"] | None = path("side_of_line", "which file has the line; null where there is no line")
-    text: str | None = path_or_null("text.body", "null for whom it is not, and when it was erased")
+    text: str | None = path("text.body", "null for whom it is not, and when it was erased", default=None)
 
 
 class RevocationRow(Answer):
     revoked_by: str | None
     revoked_at: Moment
-    reason: str | None = path_or_null("reason.body")
+    reason: str | None = path("reason.body", default=None)
 
 
 class AcknowledgementRow(Answer):
@@ -140,8 +140,8 @@ class Record(Answer):
     channel: Blank = path("decision.channel")
     cause: Blank = path("decision.cause")
     category: Blank = path("decision.category")
-    reason: str | None = path_or_null(
-        "decision.reason.body", "for its producer, `diffs:read` and people who read diffs"
+    reason: str | None = path(
+        "decision.reason.body", "for its producer, `diffs:read` and people who read diffs", default=None
     )
     comment: str | None
     priority: PriorityName = path("decision.priority")
@@ -182,7 +182,7 @@ class Record(Answer):
     people: People | None = path("patch")
     reviews: list[ReviewRow] | None
     comments: list[CommentRow] | None
-    revocation: RevocationRow | None = path_or_null("decision.revocation")
+    revocation: RevocationRow | None = path("decision.revocation", default=None)
     acknowledgements: list[AcknowledgementRow] | None
 
 
@@ -198,14 +198,11 @@ class PatchRecord(Record):
     revisions: list[RevisionRow]
 
 
-Shape = TypeVar("Shape", bound=Record)
-
-
-def record(shape: type[Shape], decision: Decision, reader: Reader, **more: Any) -> Shape:
+def record(decision: Decision, reader: Reader) -> Record:
     """Return the record of a decision, with everything sent but the diff; null where the reader may not see it."""
     reviews = find.with_reviews(decision)
     return read(
-        shape,
+        Record,
         reader,
         decision=decision,
         patch=decision.patch,
@@ -214,7 +211,6 @@ def record(shape: type[Shape], decision: Decision, reader: Reader, **more: Any) 
         reviews=reviews,
         comments=find.comments(decision),
         acknowledgements=revocable.acknowledged(decision),
-        **more,
     )
 
 

@@ -253,8 +253,7 @@ class IntakeDocument(Strict):
     model_owner: Who | None = None
     simulation_author: Who | None = None
     decision_id: str | None = None
-    # What the reference API lets its server set. The first three could claim a decision and are refused; the rest
-    # are ignored.
+    # The server's fields in the reference API. The first three could claim a decision and are refused, others ignored.
     decision: Literal["pending"] | None = None
     decided_by: None = None
     decided_at: None = None

@@ -32,14 +32,9 @@ class Answer(BaseModel):
     )
 
 
-def path(attributes: str, description: str | None = None) -> Any:
-    """Return a field that is read at a path of attributes, as `decision.patch.title`."""
-    return Field(validation_alias=AliasPath(*attributes.split(".")), description=description)
-
-
-def path_or_null(attributes: str, description: str | None = None) -> Any:
-    """Return a field that is null where the path leads nowhere."""
-    return Field(default=None, validation_alias=AliasPath(*attributes.split(".")), description=description)
+def path(attributes: str, description: str | None = None, **more: Any) -> Any:
+    """Return a field that is read at a path of attributes, as `decision.patch.title`; `default` where that ends early."""
+    return Field(validation_alias=AliasPath(*attributes.split(".")), description=description, **more)
 
 
 Shape = TypeVar("Shape", bound=Answer)

@@ -49,10 +49,9 @@ def ask(request: ApiRequest, body: GateRequest, response: HttpResponse) -> Answe
     taken = submit(submission_of(body), producer=caller.producer, actor=caller.actor, now=timezone.now())
     decision = find.by_id(str(taken.decision.decision_id))
     response["Location"] = reverse("hitl-api:gate", args=[decision.decision_id])
-    given, reader = find.with_reviews(decision), caller.reader_of(decision.patch.producer_id)
-    newest = taken.newest_revision
-    answer = answers.gate(answers.GateTaken, decision, given, reader, newest_revision=newest, notes=[])
-    answer.notes = answers.notes(decision)
+    answer = answers.GateTaken.model_construct(
+        **dict(_shown(decision, caller)), newest_revision=taken.newest_revision, notes=answers.notes(decision)
+    )
     return Answered(201 if taken.created else 200, answer)
 
 
@@ -135,8 +134,7 @@ class Period(ListQuery):
     summary="Gates in numbers",
 )
 def stats(request: ApiRequest, query: Query[Period]) -> dict[str, Any]:
-    """Over gates that were asked for in the period (all by default). A producer gets its own gates; a person gets their
-    own part too."""
+    """Over gates asked for in the period (all by default): a producer's own; for a person with their own part."""
     caller, now = request.auth, timezone.now()
     rows = queries.gates(queries.GateFilters(since=query.since, until=query.until), caller.producer)
     mine = queries.gate_statistics_of(caller.person, rows, now) if caller.person else None
@@ -238,7 +236,7 @@ def _review(
 
 def _shown(decision: Decision, caller: Caller) -> answers.GateAnswer:
     reader = caller.reader_of(decision.patch.producer_id)
-    return answers.gate(answers.GateAnswer, decision, find.with_reviews(decision), reader)
+    return answers.gate(decision, find.with_reviews(decision), reader)
 
 
 def _pending(caller: Caller, query: PendingGates) -> answers.GateList:
@@ -260,9 +258,7 @@ def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> answers.Gat
     reader_of = caller.reader_of
     return answers.GateList(
         approvals=[
-            answers.gate(
-                answers.GateAnswer, decision, list(decision.reviews.all()), reader_of(decision.patch.producer_id)
-            )
+            answers.gate(decision, list(decision.reviews.all()), reader_of(decision.patch.producer_id))
             for decision in found
         ],
         total=min(total, COUNT_LIMIT),

@@ -107,14 +107,6 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
-    """The features that have no row."""
-
-    count: int
-    contribution: float
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
     """The ML score, what automatic approval asks of it, and its largest SHAP rows; the sum of all is checked."""
 
@@ -126,7 +118,8 @@ class Score:
     record: TrackRecord | None = None
     base: float | None = None
     rows: Sequence[Contribution] = ()
-    others: Others | None = None
+    others_count: int = 0  # features that have no row
+    others_sum: float = 0
     sum: float | None = None
     adds_up: bool | None = None
 
@@ -154,7 +147,8 @@ def ml(patch: Patch, decision: Decision) -> Score:
         record=track_record(patch),
         base=patch.ml_base_value,
         rows=rows,
-        others=Others(len(rest), sum(rest)) if rest else None,
+        others_count=len(rest),
+        others_sum=sum(rest),
         sum=total if has_sum else None,
         adds_up=abs(total - confidence) <= TOLERANCE if has_sum else None,
     )

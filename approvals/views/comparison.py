@@ -9,7 +9,6 @@ from approvals.models import Patch
 from .comment_positions import load
 from .diff import OPEN_LINES
 from .diff_rows import Line, Table
-from .diff_shapes import ComparedFile, ShownHunk
 from .failures import attempted
 
 MARKUP = 400_000  # characters of the rows of one page
@@ -39,7 +38,7 @@ def comparison(old: Patch, new: Patch, key: str = "", first: int = 0) -> dict[st
     left, markup, files = OPEN_LINES, MARKUP, []
     for item in differing[:MOST_SHOWN]:
         file = _compared(item, first, left, markup)
-        left, markup = left - file.count, markup - file.size
+        left, markup = left - file["count"], markup - file["size"]
         files.append(file)
     return {
         "files": files,
@@ -62,31 +61,32 @@ def _sentence(compared: Comparison) -> str:
     return "Only words around the changes differ"
 
 
-def _compared(item: FileComparison, first: int, left: int, markup: int) -> ComparedFile:
+def _compared(item: FileComparison, first: int, left: int, markup: int) -> dict[str, Any]:
     count = max(0, min(item.line_count - first, left)) if markup > 0 else 0
     drawn = attempted(f"Drawing what changed in {item.path}", lambda: _rows(item, first, count, markup), lambda: None)
     rows, count, size = drawn or ([], 0, 0)
     after = first + count
-    return ComparedFile(
-        key=item.key,
-        path=item.path,
-        change=STATUSES[item.status],
-        additions=item.additions,
-        deletions=item.deletions,
-        rows=rows,
-        count=count,
-        size=size,
-        sentences=[
+    return {
+        "key": item.key,
+        "path": item.path,
+        "change": STATUSES[item.status],
+        "additions": item.additions,
+        "deletions": item.deletions,
+        "open": True,
+        "rows": rows,
+        "count": count,
+        "size": size,
+        "sentences": [
             *([FAILED] if drawn is None else []),
             *item.notes,
             *(["Only the surrounding lines differ."] if item.context_only else []),
         ],
-        next=after,
-        hidden=item.line_count - after,
-    )
+        "next": after,
+        "hidden": item.line_count - after,
+    }
 
 
-def _rows(item: FileComparison, first: int, count: int, markup: int) -> tuple[list[ShownHunk], int, int]:
+def _rows(item: FileComparison, first: int, count: int, markup: int) -> tuple[list[dict[str, Any]], int, int]:
     """Return rows, how many lines they are and their size: fewer than asked for where they would be too large."""
     if not count:
         return [], 0, 0
@@ -97,6 +97,6 @@ def _rows(item: FileComparison, first: int, count: int, markup: int) -> tuple[li
     return [_plain(Table(item.key), hunk) for hunk in hunks], count, size
 
 
-def _plain(table: Table, hunk: HunkRows) -> ShownHunk:
+def _plain(table: Table, hunk: HunkRows) -> dict[str, Any]:
     lines = table.unified(Line(row, "", [], [], [], None) for row in hunk.rows)
-    return ShownHunk(hunk.header, hunk.heading, lines)
+    return {"header": hunk.header, "heading": hunk.heading, "stretches": lines}

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -22,7 +23,7 @@ from approvals.queries.evidence import UsualSize
 from . import odd, words
 from .comment_positions import Places, load, places
 from .diff_rows import Line, Table
-from .diff_shapes import DiffSection, MarkGroup, ShownFile, ShownHunk
+from .diff_shapes import DiffSection, ShownFile
 from .failures import attempted
 
 CUT = '<span class="cut">'  # in the markup of a line of which only the beginning is drawn
@@ -144,12 +145,12 @@ def section(reading: Reading, raw_url: str) -> DiffSection:
         parsed=diff.parsed,
         warnings=[_shortened(warning.facts()) for warning in diff.warnings],
         files=files,
-        parts=words.parts(diff, {file.key: file for file in files}, MOST_LINKS),
         viewed_count=sum(file.sha256 in reading.viewed for file in diff.files),
         marks=summary(reading.marks),
         split=reading.split,
         paths=[file.path for file in diff.files],
         raw_url=raw_url,
+        **words.parts(diff, {file.key: file for file in files}, MOST_LINKS),
     )
 
 
@@ -157,16 +158,19 @@ def _shortened(warning: WarningFacts) -> WarningFacts:
     return {**warning, "file": warning["file"] and shortened(warning["file"])}
 
 
-def summary(found: Iterable[Mark]) -> list[MarkGroup]:
+def summary(found: Iterable[Mark]) -> list[dict[str, Any]]:
     """Return the marks by title, those that ask for a look first."""
     groups: dict[str, list[Mark]] = defaultdict(list)
     for mark in found:
         groups[mark.title].append(mark)
-    shown_groups = (
-        MarkGroup(title, group[:12], max(0, len(group) - 12), len(group), any(map(_warns, group)))
-        for title, group in groups.items()
+    return sorted(
+        (
+            {"title": title, "marks": group[:12], "more": max(0, len(group) - 12), "count": len(group), "warn": warns}
+            for title, group in groups.items()
+            for warns in [any(_warns(mark) for mark in group)]
+        ),
+        key=lambda item: not item["warn"],
     )
-    return sorted(shown_groups, key=lambda group: not group.warn)
 
 
 def one_file(reading: Reading, key: str, first: int = 0) -> ShownFile | None:
@@ -213,7 +217,7 @@ def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> Show
     )
 
 
-def _drawn(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[ShownHunk] | None:
+def _drawn(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]] | None:
     """Return the rows of a window, or None where drawing them failed."""
     return attempted(f"Drawing {file.path}", lambda: _hunks(reading, file, found, first, count), lambda: None)
 
@@ -246,7 +250,7 @@ def _files(reading: Reading) -> Iterator[ShownFile]:
         yield shown(reading, file, opened=opened)
 
 
-def _hunks(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[ShownHunk]:
+def _hunks(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]]:
     """Return the hunks of a window, each row with its marks, moves and comments."""
     at_line: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for mark in found:
@@ -262,7 +266,7 @@ def _hunks(reading: Reading, file: File, found: list[Mark], first: int, count: i
         pairs = ((lines.get(id(left)), lines.get(id(right))) for left, right in hunk.pairs)
         stretches = table.split(pairs) if reading.split else table.unified(lines[id(row)] for row in hunk.rows)
         said = odd.of_heading(reading.odd, file.hunks[number]) if not start else []
-        hunks.append(ShownHunk(hunk.header, hunk.heading, stretches, said))
+        hunks.append({"header": hunk.header, "heading": hunk.heading, "stretches": stretches, "odd": said})
     return hunks
 
 

@@ -2,11 +2,10 @@
 what does not fit is behind an address, as is the whole patch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from approvals.diff.excerpts import HEAD_LINES, excerpt, is_stray, lines_in
 from approvals.diff.structure import Diff, File, Text
-
-from .diff_shapes import FileHeader, Link, Part, Parts, ShownFile, ShownWords
 
 MOST_WORDS = 60  # stretches of words on a page; further ones are links
 MARKUP = 200_000  # characters of markup that all words of a page may have
@@ -22,7 +21,7 @@ class Words:
     left: int = MARKUP
     shown: int = 0
 
-    def of(self, number: int, text: Text, title: str, *, quiet: bool = False) -> ShownWords | None:
+    def of(self, number: int, text: Text, title: str, *, quiet: bool = False) -> dict[str, Any] | None:
         """Return a stretch of words, the chunk of a number; None where it is only a link. Quiet ones stay folded."""
         if self.shown >= MOST_WORDS or self.left <= 0:
             return None
@@ -32,52 +31,56 @@ class Words:
         self.left -= len(head.html)
         rest = excerpt(data, head.next, largest=min(self.left, 48_000)) if head.next and self.left > 0 else None
         self.left -= len(rest.html) if rest else 0
-        return ShownWords(
-            part=f"words-{number}",
-            title=title,
-            quiet=quiet or not data.strip(),
-            lines=lines_in(data),
-            head=head,
-            rest=rest,
-        )
+        return {
+            "part": f"words-{number}",
+            "title": title,
+            "quiet": quiet or not data.strip(),
+            "lines": lines_in(data),
+            "head": head,
+            "rest": rest,
+        }
 
 
-def parts(diff: Diff, files: dict[str, ShownFile], most_links: int) -> Parts:
-    """Return a patch in its order; `files` are the shown ones by key."""
+def parts(diff: Diff, files: dict[str, Any], most_links: int) -> dict[str, Any]:
+    """Return the words before the first file, the files with the words among them, and links to what is left.
+
+    `files` are the shown ones by key. Where even the links are too many, the whole patch as sent has the rest.
+    """
     words = Words()
-    message: list[Part] = []
-    among: list[Part] = []
-    links: list[Link] = []
+    message: list[dict[str, Any]] = []
+    among: list[dict[str, Any]] = []
+    links: list[tuple[str, str, bool]] = []
     met = False
     for number, chunk in enumerate(diff.chunks):
         if isinstance(chunk, File):
             met = True
             if chunk.key in files:
-                among.append(Part(file=files[chunk.key]))
+                among.append({"file": files[chunk.key]})
                 continue
-            links.append(Link(chunk.key, _short(chunk.path), True))
+            links.append((chunk.key, _short(chunk.path), True))
         elif not links and (item := words.of(number, chunk, _title(chunk, met), quiet=chunk.kind == "footer")):
-            (among if met else message).append(Part(words=item))
+            (among if met else message).append({"words": item})
         else:
-            links.append(Link(f"words-{number}", f"Words from line {chunk.line:,} on", False))
-    return Parts(
-        message=message,
-        among=among,
-        more=links[:most_links],
-        more_count=len(links),
-        more_of="file" if all(link.file for link in links) else "part",
-        unlisted=max(0, len(links) - most_links),
-        sent=excerpt(diff.sent.to_bytes(), largest=HEAD) if diff.sent else None,
-    )
+            links.append((f"words-{number}", f"Words from line {chunk.line:,} on", False))
+    return {
+        "message": message,
+        "parts": among,
+        "more": [{"part": part, "name": name, "file": file} for part, name, file in links[:most_links]],
+        "more_count": len(links),
+        "more_of": "file" if all(file for *_, file in links) else "part",
+        "unlisted": max(0, len(links) - most_links),
+        "sent": excerpt(diff.sent.to_bytes(), largest=HEAD) if diff.sent else None,
+    }
 
 
 def _short(path: str) -> str:
     return path if len(path) <= LONGEST_NAME else f"{path[:LONGEST_NAME]}…"
 
 
-def header(file: File) -> FileHeader:
+def header(file: File) -> dict[str, Any]:
+    """Return the header of a file as it was sent; `stray` where a line of it is said nowhere else."""
     data = b"".join(file.header_lines)
-    return FileHeader(excerpt(data, lines=HEAD_LINES, largest=HEADER), any(map(is_stray, file.header_lines)))
+    return {"excerpt": excerpt(data, lines=HEAD_LINES, largest=HEADER), "stray": any(map(is_stray, file.header_lines))}
 
 
 def _title(text: Text, after_file: bool) -> str:

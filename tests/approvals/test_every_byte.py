@@ -110,17 +110,17 @@ def bytes_of(client, decision, part, start=0):
 
 def all_shown(client, decision):
     """Return the bytes of all parts of a page in order, those behind its links too."""
-    diff = page(client, decision).context["diff"].parts
+    diff = page(client, decision).context["diff"]
     found = []
-    for item in [*diff.message, *diff.among]:
-        words = item.words
+    for item in [*diff.message, *diff.parts]:
+        words = item.get("words")
         if words is None:
-            found.append(bytes_of(client, decision, item.file.key))
+            found.append(bytes_of(client, decision, item["file"].key))
             continue
-        last = words.rest or words.head
-        more = bytes_of(client, decision, words.part, last.next) if last.next else b""
-        found.append(words.head.raw + (words.rest.raw if words.rest else b"") + more)
-    found += [bytes_of(client, decision, link.part) for link in diff.more]
+        last = words["rest"] or words["head"]
+        more = bytes_of(client, decision, words["part"], last.next) if last.next else b""
+        found.append(words["head"].raw + (words["rest"].raw if words["rest"] else b"") + more)
+    found += [bytes_of(client, decision, item["part"]) for item in diff.more]
     return b"".join(found), diff
 
 
