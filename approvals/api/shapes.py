@@ -33,7 +33,7 @@ class Answer(BaseModel):
 
 
 def path(attributes: str, description: str | None = None, **more: Any) -> Any:
-    """Return a field that is read at a path of attributes, as `decision.patch.title`; `default` where that ends early."""
+    """Return a field read at a path of attributes, as `decision.patch.title`; `default` where that ends early."""
     return Field(validation_alias=AliasPath(*attributes.split(".")), description=description, **more)
 
 
