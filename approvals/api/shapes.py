@@ -16,7 +16,7 @@ from approvals.policy.visible_fields import OPENED, Reader, sees
 
 
 class Renderer(BaseRenderer):
-    """Answers written by Pydantic's serialiser, which takes half the time of Django's encoder."""
+    """Answers are written by Pydantic's serialiser."""
 
     media_type = "application/json"
 
