@@ -103,12 +103,12 @@ def test_files_are_grouped_by_folder_without_what_all_share() -> None:
 
 @pytest.mark.parametrize(("path", "short"), [("README", "/"), ("a/b.py", "a"), ("a/b/c.py", "a/b")])
 def test_a_single_folder_keeps_its_name(path: str, short: str) -> None:
-    assert [group["short"] for group in folders([{"path": path}])] == [short]
+    assert [group["short"] for group in folders([SimpleNamespace(path=path)])] == [short]
     assert folders([]) == []
 
 
 def test_a_folder_all_others_lie_in_keeps_a_name() -> None:
-    groups = folders([{"path": "src/a.py"}, {"path": "src/deep/b.py"}])
+    groups = folders([SimpleNamespace(path="src/a.py"), SimpleNamespace(path="src/deep/b.py")])
     assert [group["short"] for group in groups] == ["src", "deep"]
 
 
