@@ -32,7 +32,7 @@ from approvals_decision d join approvals_patch p on p.id = d.patch_id
 
 
 class DatabaseCollector:
-    """Prometheus collector of S1's five metrics and what an operator needs beyond."""
+    """Prometheus collector of the reference API's five metrics and what an operator needs beyond."""
 
     def describe(self) -> list[Metric]:
         """Return nothing: registering must not need a database."""

@@ -15,6 +15,7 @@ from ninja.types import DictStrAny
 from approvals.api import actions, analytics, decisions, events, patches, workflow_gates
 from approvals.api.openapi import DescribedAPI
 from approvals.api.problems import database_away, field_errors, invalid, problem, refused
+from approvals.api.shapes import Renderer
 from approvals.errors import Refusal
 from approvals.strict_json import read
 from hitl.bodies import BROKEN_OFF, UnreadableBody
@@ -38,6 +39,7 @@ api = DescribedAPI(
     docs_url="/hitl/docs",
     openapi_url="/hitl/openapi.json",
     parser=BodyParser(),
+    renderer=Renderer(),
     docs_decorator=require_safe,
 )
 api.add_router("/hitl/patches", patches.router)

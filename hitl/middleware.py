@@ -29,6 +29,7 @@ from approvals.api.problems import invalid, problem, refused
 from approvals.errors import NotAllowed, Refusal
 from approvals.models import User
 from approvals.queries.people import second_factors
+from approvals.requests import Request
 from approvals.services import idempotency
 from approvals.views.errors import database_away
 from hitl import ops
@@ -51,10 +52,10 @@ class RequestIdMiddleware:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: Request) -> HttpResponseBase:
         inbound = request.headers.get("X-Request-ID", "")
         current = inbound if INBOUND_ID.fullmatch(inbound) else uuid.uuid4().hex
-        request.request_id, request.client_ip = current, client_ip(request)  # type: ignore[attr-defined]
+        request.request_id, request.client_ip = current, client_ip(request)
         if not from_trusted_proxy(request):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)  # SECURE_PROXY_SSL_HEADER believes whoever sends it
         token = request_id.set(current)
@@ -68,13 +69,13 @@ class RequestIdMiddleware:
         finally:
             request_id.reset(token)
 
-    def _log(self, request: HttpRequest, response: HttpResponseBase, started: float) -> None:
+    def _log(self, request: Request, response: HttpResponseBase, started: float) -> None:
         fields = {
             "method": request.method,
             "path": request.path,
             "status": response.status_code,
             "milliseconds": round((time.monotonic() - started) * 1000, 1),
-            "client_ip": request.client_ip,  # type: ignore[attr-defined]
+            "client_ip": request.client_ip,
         }
         if caller_id := _caller_id(request):
             fields["caller"] = caller_id

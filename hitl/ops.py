@@ -44,7 +44,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """S1's shape with an honest status code: a full disk degrades, a lost database is never 'degraded'."""
+    """The reference API's shape with an honest status code: a full disk degrades, a lost database is never
+    'degraded'."""
     with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
         database = _database()
     disk = _disk()
@@ -132,7 +133,7 @@ def _worker() -> bool:
 
 
 def _disk() -> dict[str, Any]:
-    """Return S1's disk check of the data directory's volume, without naming a path."""
+    """Return the reference API's disk check of the data directory's volume, without naming a path."""
     try:
         usage = shutil.disk_usage(settings.HITL_DATA_DIR if settings.HITL_DATA_DIR.exists() else "/")
     except OSError:

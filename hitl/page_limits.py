@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from approvals.accounts.services.guessing import network
 from approvals.api.caller import Bucket
 from approvals.errors import TooMany
+from approvals.requests import Request
 from approvals.views.errors import page
 
 from .bodies import MACHINE_PATHS
@@ -20,17 +20,17 @@ addresses = Bucket(settings.RATE_LIMIT_ANONYMOUS_PER_MINUTE)
 class PageLimitsMiddleware:
     """Refuse pages beyond the limit with 429; machines have limits of their own, by token."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: Callable[[Request], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: Request) -> HttpResponseBase:
         if request.path.startswith(MACHINE_PATHS):
             return self.get_response(request)
         try:
             if request.user.is_authenticated:
                 people.take(str(request.user.pk))
             else:
-                address = request.client_ip  # type: ignore[attr-defined]
+                address = request.client_ip
                 addresses.take(network(address) if address else "")
         except TooMany as error:
             answer = page(request, 429, "Too many requests", "Wait a moment, then load the page again.")

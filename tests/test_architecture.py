@@ -26,7 +26,7 @@ BELOW = {
 }
 # Inside `approvals` a module imports from its own part or from one further down.
 LAYERS = [
-    {"errors", "models", "permissions", "strict_json"},
+    {"errors", "models", "permissions", "requests", "strict_json"},
     {"policy", "diff"},
     {"queries"},
     {"services", "accounts.services"},

@@ -1,4 +1,4 @@
-"""The analytics page: S1's summary for a chosen period, decisions per day, time to decision."""
+"""The analytics page: the reference API's summary for a chosen period, decisions per day, time to decision."""
 
 from datetime import datetime, time, timedelta
 from typing import Any

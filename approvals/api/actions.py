@@ -1,18 +1,17 @@
-"""What people do with a patch over the API: verdicts, words, escalation, the ends that leads and producers give."""
+"""What people do with a patch over the API: verdicts, comments, escalation, more time, cancelling and revoking."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
-from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 
 from approvals.errors import Conflict, NotAllowed, NotFound
-from approvals.models import Channel, Decision, Displayed, Side, Verdict
+from approvals.models import Channel, Comment, Decision, Displayed, Side, User, Verdict
 from approvals.permissions import LEAD_DECISION, REVIEW_DECISION
 from approvals.policy.visible_fields import Reader, sees, shown
 from approvals.queries import decisions as find
@@ -20,10 +19,8 @@ from approvals.queries.decision_facts import current
 from approvals.services import lifecycle, reviews
 from audit.log import Actor
 
-from . import answers, serializers
-from .caller import Caller, Needs, NeedsPerson
-from .openapi import documented
-from .patches import caller_of
+from . import answers
+from .caller import ApiRequest, Caller, Needs, NeedsPerson
 from .schemas import Approve, CommentBody, Extend, Reason, Reject, RequestChanges
 
 router = Router(tags=["patches"])
@@ -32,68 +29,58 @@ router = Router(tags=["patches"])
 @router.post(
     "/{patch_id}/approve",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.Verdict),
+    response=answers.Verdict,
     summary="Approve the digest you saw",
 )
-def approve(request: HttpRequest, patch_id: str, body: Approve) -> dict[str, Any]:
-    decision = _review(request, patch_id, body, Verdict.APPROVE, body.comment or "")
-    return {
-        "status": decision.status,
-        "decision_id": decision.decision_id,
-        "approvals": decision.approvals,
-        "required_approvals": decision.required_approvals,
-    }
+def approve(request: ApiRequest, patch_id: str, body: Approve) -> Decision:
+    return _review(request, patch_id, body, Verdict.APPROVE, body.comment or "")
 
 
 @router.post(
     "/{patch_id}/reject",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.Rejected),
+    response=answers.Rejected,
     summary="Reject it, with a reason",
 )
-def reject(request: HttpRequest, patch_id: str, body: Reject) -> dict[str, Any]:
+def reject(request: ApiRequest, patch_id: str, body: Reject) -> answers.Rejected:
     decision = _review(request, patch_id, body, Verdict.REJECT, body.reason, body.category)
     said = None
     if body.comment and body.comment.strip():
-        caller, said = caller_of(request), body.comment
+        caller, said = request.auth, body.comment
         reviews.comment(decision.decision_id, said, user=caller.user, actor=caller.actor, now=timezone.now())
-    return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason, "comment": said}
+    return answers.Rejected(status=decision.status, decision_id=decision.decision_id, reason=body.reason, comment=said)
 
 
 @router.post(
     "/{patch_id}/request-changes",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.Reasoned),
+    response=answers.Reasoned,
     summary="Ask for another revision",
 )
-def request_changes(request: HttpRequest, patch_id: str, body: RequestChanges) -> dict[str, Any]:
+def request_changes(request: ApiRequest, patch_id: str, body: RequestChanges) -> answers.Reasoned:
     decision = _review(request, patch_id, body, Verdict.REQUEST_CHANGES, body.reason)
-    return {"status": decision.status, "decision_id": decision.decision_id, "reason": body.reason}
+    return answers.Reasoned(status=decision.status, decision_id=decision.decision_id, reason=body.reason)
 
 
 @router.post(
     "/{patch_id}/withdraw",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.Withdrawn),
+    response=answers.Withdrawn,
     summary="Take your own review back",
 )
-def withdraw(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    done = reviews.withdraw(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
-    return {"status": done.status, "decision_id": done.decision_id, "approvals": done.approvals}
+def withdraw(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return reviews.withdraw(decision_id, body.reason, user=user, **acting)
 
 
 @router.post(
     "/{patch_id}/comment",
     auth=Needs("comments:write"),
-    response={201: Any},
-    openapi_extra=documented(answers.Commented, 201),
+    response={201: answers.Commented},
     summary="Add words, in any state",
 )
-def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[dict[str, Any]]:
-    caller = caller_of(request)
+def comment(request: ApiRequest, patch_id: str, body: CommentBody) -> Status[Comment]:
+    caller = request.auth
     caller.check_identity(body.user)
     decision = _addressed(patch_id, body.decision_id, caller)
     reader = caller.reader_of(decision.patch.producer_id)
@@ -114,70 +101,60 @@ def comment(request: HttpRequest, patch_id: str, body: CommentBody) -> Status[di
         line=body.line,
         side=Side(body.side),
     )
-    return Status(201, serializers.comment(added))
+    return Status(201, added)
 
 
 @router.post(
     "/{patch_id}/escalate",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.Escalated),
+    response=answers.Escalated,
     summary="Ask the security leads",
 )
-def escalate(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    done = lifecycle.escalate(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
-    return {"status": done.status, "decision_id": done.decision_id, "escalation_level": done.escalation_level}
+def escalate(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return lifecycle.escalate(decision_id, body.reason, user=user, **acting)
 
 
 @router.post(
     "/{patch_id}/extend",
     auth=NeedsPerson(LEAD_DECISION),
-    openapi_extra=documented(answers.Extended),
+    response=answers.Extended,
     summary="Give more time to decide",
 )
-def extend(request: HttpRequest, patch_id: str, body: Extend) -> dict[str, Any]:
+def extend(request: ApiRequest, patch_id: str, body: Extend) -> Decision:
     """Move the end by `seconds`; it may lie at most 30 days from now."""
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    done = lifecycle.extend(decision.decision_id, body.seconds, body.reason, user=caller.user, **_acting(caller))
-    return {"status": done.status, "decision_id": done.decision_id, "expire_at": done.expire_at}
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return lifecycle.extend(decision_id, body.seconds, body.reason, user=user, **acting)
 
 
 @router.post(
     "/{patch_id}/cancel",
     auth=Needs("patches:cancel"),
-    openapi_extra=documented(answers.Ended),
+    response=answers.Ended,
     summary="Cancel it (its producer, or a lead)",
 )
-def cancel(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
+def cancel(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
     caller, decision = _actor_and_item(request, patch_id, body)
     if caller.person or caller.owns(decision.patch.producer_id):  # to anybody else the service says why not, first
         demand_seen(decision, body.patch_sha256, caller)
-    done = lifecycle.cancel(
+    return lifecycle.cancel(
         decision.decision_id, body.reason, user=caller.user, producer=caller.producer, **_acting(caller)
     )
-    return {"status": done.status, "decision_id": done.decision_id}
 
 
 @router.post(
     "/{patch_id}/revoke",
     auth=NeedsPerson(LEAD_DECISION),
-    openapi_extra=documented(answers.Ended),
+    response=answers.Ended,
     summary="Take an approval back",
 )
-def revoke(request: HttpRequest, patch_id: str, body: Reason) -> dict[str, Any]:
-    caller, decision = _actor_and_item(request, patch_id, body)
-    demand_seen(decision, body.patch_sha256, caller)
-    assert caller.user is not None
-    done = lifecycle.revoke(decision.decision_id, body.reason, user=caller.user, **_acting(caller))
-    return {"status": done.status, "decision_id": done.decision_id}
+def revoke(request: ApiRequest, patch_id: str, body: Reason) -> Decision:
+    decision_id, user, acting = _person_and_seen(request, patch_id, body)
+    return lifecycle.revoke(decision_id, body.reason, user=user, **acting)
 
 
 class Acting(TypedDict):
-    """What every service asks of its caller."""
+    """The arguments that every service takes from its caller."""
 
     actor: Actor
     now: datetime
@@ -189,7 +166,7 @@ def _acting(caller: Caller) -> Acting:
 
 
 def _addressed(patch_id: str, decision_id: str, caller: Caller) -> Decision:
-    """Return the decision that a body names, of the patch that the path names."""
+    """Return the decision that the body names; refuse one that is not of the patch in the path."""
     decision = find.by_id(decision_id, caller.producer)
     reviews.demand_same(decision, patch_id)
     return decision
@@ -205,21 +182,29 @@ def demand_seen(decision: Decision, sha256: str, caller: Caller) -> None:
         )
 
 
-def _actor_and_item(request: HttpRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
-    caller = caller_of(request)
+def _actor_and_item(request: ApiRequest, patch_id: str, body: Reason) -> tuple[Caller, Decision]:
+    caller = request.auth
     caller.check_identity(body.user)
     return caller, _addressed(patch_id, body.decision_id, caller)
 
 
+def _person_and_seen(request: ApiRequest, patch_id: str, body: Reason) -> tuple[UUID, User, Acting]:
+    """Return what a person acts on, whose digest they named, and who they are."""
+    caller, decision = _actor_and_item(request, patch_id, body)
+    demand_seen(decision, body.patch_sha256, caller)
+    assert caller.user is not None
+    return decision.decision_id, caller.user, _acting(caller)
+
+
 def _review(
-    request: HttpRequest,
+    request: ApiRequest,
     patch_id: str,
     body: Approve | Reject | RequestChanges,
     verdict: Verdict,
     text: str,
     category: str = "",
 ) -> Decision:
-    caller = caller_of(request)
+    caller = request.auth
     caller.check_identity(body.user)
     assert caller.user is not None
     give = partial(
@@ -237,8 +222,8 @@ def _review(
 
 
 def on_named(decision_id: str, act: Callable[[UUID], Decision]) -> Decision:
-    """Act on the decision of this name, ours or the producer's alias. Almost every one is our own id, which then needs
-    no look before the lock."""
+    """Act on the decision with this name, which is our id or the producer's alias. Almost every name is our id, and
+    then nothing is looked up before the lock."""
     if ours := find.as_uuid(decision_id):
         with suppress(NotFound):
             return act(ours)

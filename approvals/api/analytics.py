@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router
 from pydantic import AwareDatetime
@@ -12,9 +12,9 @@ from approvals.queries.summary import summary as summarise
 from audit.queries import EntryFilters, entries, row
 
 from . import answers
-from .caller import Needs
+from .caller import ApiRequest, Needs
 from .lists import ListQuery, lead_on, wrong
-from .openapi import documented
+from .openapi import with_headers
 
 router = Router(tags=["analytics"])
 
@@ -22,13 +22,13 @@ router = Router(tags=["analytics"])
 @router.get(
     "/summary",
     auth=Needs("analytics:read"),
-    openapi_extra=documented(answers.Summary),
+    response=answers.Summary,
     summary="Counts, times and rates of a period",
 )
 def summary(
-    request: HttpRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
+    request: ApiRequest, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> dict[str, Any]:
-    """S1's numbers and the further ones, over patches that arrived in the period (all of them by default)."""
+    """The reference API's numbers and more, over patches that arrived in the period (all of them by default)."""
     return summarise(since, until, timezone.now())
 
 
@@ -46,12 +46,13 @@ class AuditQuery(ListQuery):
 @router.get(
     "/audit-logs",
     auth=Needs("audit:read"),
-    openapi_extra=documented(list[answers.AuditEntry], headers=["Link"]),
+    response=list[answers.AuditEntry],
+    openapi_extra=with_headers("Link"),
     summary="Entries of the audit log, newest first",
 )
-def audit_logs(request: HttpRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
-    """S1's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's `cursor`
-    leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
+def audit_logs(request: ApiRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
+    """The reference API's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's
+    `cursor` leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
     filters = EntryFilters(
         object_type="decision" if query.decision_id or query.patch_id else "",
         object_ids=ids_of(query.decision_id, query.patch_id),

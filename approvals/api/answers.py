@@ -1,23 +1,17 @@
-"""What answers look like, for the description of the API only: nothing is validated or copied while a caller waits.
+"""What callers receive: each answer with the place where each of its fields is read. `records` has that of a whole
+decision, `gate_answers` those of gates. Ninja checks and describes every answer by these models."""
 
-A test holds real answers against these models, so the description cannot drift from what is sent.
-"""
-
-from datetime import date, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from approvals.models import PatchKind, Severity, Status, Wargaming
+from approvals.models import DeciderKind, Decision, FeedEntry, PatchKind, Severity, Status, Wargaming
+from approvals.policy.visible_fields import Reader
+from approvals.queries.queue import sla_state
 
-PriorityWord = Literal["low", "medium", "high", "critical"]
-
-
-class Answer(BaseModel):
-    """Every field is always there; null says 'absent', or that the caller may not see it (docs/integrating.md)."""
-
-    model_config = ConfigDict(extra="forbid")
+from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path, read
 
 
 class FieldError(Answer):
@@ -26,11 +20,11 @@ class FieldError(Answer):
 
 
 class Current(Answer):
-    """What is so now, in a 409."""
+    """The decision's present state, in a 409."""
 
     status: Status
     decided_by: str | None
-    decided_at: datetime | None
+    decided_at: Moment | None
     channel: str | None
     patch_sha256: str
 
@@ -49,7 +43,7 @@ class Problem(BaseModel):
 
 
 class PolicyName(Answer):
-    name: str
+    name: str = path("policy.name")
     version: int
 
 
@@ -67,215 +61,97 @@ class ParseWarning(Answer):
 
 
 class Intake(Answer):
-    decision_id: UUID
-    patch_id: str
-    revision: int
+    decision_id: UUID = path("decision.decision_id")
+    patch_id: str = path("decision.patch.patch_id")
+    revision: int = path("decision.patch.revision")
     newest_revision: int
-    patch_sha256: str
-    status: Status
-    priority: PriorityWord
-    sla_due_at: datetime | None
-    policy: PolicyName
-    trace: list[TraceRow]
-    parse_warnings: list[ParseWarning]
-    canonical_sha256: str | None
+    patch_sha256: str = path("decision.patch.sha256")
+    status: Status = path("decision.status")
+    priority: PriorityName = path("decision.priority")
+    sla_due_at: Deadline = path("decision.sla_due_at")
+    policy: PolicyName = path("decision.policy_version")
+    trace: list[TraceRow] = path("decision.trace")
+    parse_warnings: list[ParseWarning] = path("decision.patch.parse_warnings")
+    canonical_sha256: Blank = path("decision.patch.canonical_sha256")
 
 
 class PendingRow(Answer):
-    decision_id: UUID
-    patch_id: str
-    kind: PatchKind
-    revision: int
-    patch_sha256: str
-    apv_id: str
-    cve_id: str | None
-    title: str | None
-    package_name: str | None
-    current_version: str | None
-    target_version: str | None
-    severity: Severity = Field(description="as sent")
-    effective_severity: Severity = Field(description="the worst that is known; the filter `severity` compares this one")
-    priority: PriorityWord
-    ml_confidence: float | None = Field(description="null: not scored")
-    ml_prediction: bool | None
-    wargaming_passed: bool | None = Field(description="null: not run, or no verdict")
-    wargaming_verdict: Wargaming
-    agreement: bool | None
-    created_at: datetime
+    decision_id: UUID = path("decision.decision_id")
+    patch_id: str = path("patch.patch_id")
+    kind: PatchKind = path("patch.kind")
+    revision: int = path("patch.revision")
+    patch_sha256: str = path("patch.sha256")
+    apv_id: str = path("patch.apv_id")
+    cve_id: str | None = path("patch.cve_id")
+    title: str | None = path("patch.heading")
+    package_name: Blank = path("patch.package_name")
+    current_version: Blank = path("patch.current_version")
+    target_version: Blank = path("patch.target_version")
+    severity: Severity = path("patch.severity", "as sent")
+    effective_severity: Severity = path(
+        "patch.effective_severity", "the worst that is known; the filter `severity` compares this one"
+    )
+    priority: PriorityName = path("decision.priority")
+    ml_confidence: float | None = path("patch.ml_confidence", "null: not scored")
+    ml_prediction: bool | None = path("patch.ml_prediction")
+    wargaming_passed: bool | None = path("patch.wargaming_passed", "null: not run, or no verdict")
+    wargaming_verdict: Wargaming = path("patch.wargaming")
+    agreement: bool | None = path("patch.agreement")
+    created_at: Moment = path("decision.created_at")
     age_seconds: int
-    sla_due_at: datetime | None
+    sla_due_at: Deadline = path("decision.sla_due_at")
     sla_state: Literal["ok", "warning", "breached", "none"]
-    approvals: int
-    required_approvals: int
-    escalation_level: int
+    approvals: int = path("decision.approvals")
+    required_approvals: int = path("decision.required_approvals")
+    escalation_level: int = path("decision.escalation_level")
+
+    @classmethod
+    def of(cls, decision: Decision, now: datetime, reader: Reader) -> Self:
+        age = max(0, int((now - decision.created_at).total_seconds()))
+        state = sla_state(decision, now)
+        return read(cls, reader, decision=decision, patch=decision.patch, age_seconds=age, sla_state=state)
 
 
 class FeedItem(Answer):
-    position: int = Field(description="consecutive from 1, the same for every reader")
-    decision_id: UUID
-    patch_id: str
-    kind: PatchKind
-    revision: int
-    producer: str
-    patch_sha256: str
-    canonical_sha256: str | None = Field(description="of `/diff?form=canonical`; null: none is safe")
-    status: Status
-    at: datetime
+    position: int = path("entry.position", "consecutive from 1, the same for every reader")
+    decision_id: UUID = path("decision.decision_id")
+    patch_id: str = path("patch.patch_id")
+    kind: PatchKind = path("patch.kind")
+    revision: int = path("patch.revision")
+    producer: str = path("patch.producer.name")
+    patch_sha256: str = path("patch.sha256")
+    canonical_sha256: Blank = path("patch.canonical_sha256", "of `/diff?form=canonical`; null: none is safe")
+    status: Status = path("entry.status")
+    at: Moment = path("entry.at")
     decided_by: str | None
     decided_by_kind: str | None
-    priority: PriorityWord
-    bypass: bool = Field(description="approved by one person alone, under an emergency bypass")
+    priority: PriorityName = path("decision.priority")
+    bypass: Holds = path("decision.bypass_id", "approved by one person alone, under an emergency bypass")
+
+    @classmethod
+    def of(cls, entry: FeedEntry, reader: Reader) -> Self:
+        """Return one change with who made it. Of a revocation that is who revoked: the decision keeps who approved."""
+        decision = entry.decision
+        by, kind = decision.decided_by, decision.decided_by_kind
+        if entry.status == Status.REVOKED:
+            by, kind = decision.revocation.revoked_by, DeciderKind.HUMAN
+        return read(
+            cls, reader, entry=entry, decision=decision, patch=decision.patch, decided_by=by, decided_by_kind=kind
+        )
 
 
-class Metadata(Answer):
-    apv_id: str
-    title: str | None
-    description: str | None
-    cve_id: str | None
-    cve_ids: list[str]
-    aliases: list[str]
-    cve_description: str | None
-    affected_range: str | None
-    cwe_ids: list[str]
-    severity: Severity
-    cvss_score: float | None
-    cvss_vector: str | None
-    epss: float | None
-    epss_date: date | None
-    kev: bool
-    references: list[str] | None
-    package_name: str | None
-    ecosystem: str | None
-    purl: str | None
-    current_version: str | None
-    target_version: str | None
-    language: str | None
-    affected_systems: list[str] | None
-    patch_size_lines: int | None
-    repository: str | None
-    base_commit: str | None
-    strategy: str | None
-    risk_level: str | None
-    vulnerable_locations: list[dict[str, Any]] | None
-
-
-class ReviewRow(Answer):
-    reviewer: str
-    in_name_of: str | None = Field(description="the absent person for whom the reviewer stood in")
-    verdict: Literal["approve", "reject", "request_changes"]
-    category: str | None
-    text: str | None
-    patch_sha256: str
-    displayed: str
-    channel: str
-    created_at: datetime
-    withdrawn_at: datetime | None
-
-
-class CommentRow(Answer):
-    author: str
-    created_at: datetime
-    file: str | None
-    line: int | None
-    side: Literal["old", "new"] | None = Field(description="which file has the line; null where there is no line")
-    text: str | None = Field(description="null for whom it is not, and when it was erased")
-
-
-class RevocationRow(Answer):
-    revoked_by: str | None
-    revoked_at: datetime
-    reason: str | None
-
-
-class AcknowledgementRow(Answer):
-    deployer: str
-    position: int
-    status: Status = Field(description="of the item of the feed that was acted on")
-    acknowledged_at: datetime
-
-
-class Record(Answer):
-    """One decision: S1's record and what it lacked."""
-
-    decision_id: UUID
-    alias: str | None
-    patch_id: str
-    kind: PatchKind
-    revision: int
-    producer: str
-    patch_sha256: str
-    decision: Status
+class Ended(Answer):
     status: Status
-    decided_by: str | None
-    decided_by_kind: str | None
-    decided_at: datetime | None
-    channel: str | None
-    cause: str | None
-    category: str | None
-    reason: str | None = Field(description="for its producer, `diffs:read` and people who read diffs")
-    comment: str | None
-    priority: PriorityWord
-    requested_priority: PriorityWord | None = Field(description="`priority` as sent; ours is never lower")
-    requires_manual_review: bool
-    manual_review_reason: str | None = Field(description="null for whom it is not to see")
-    created_at: datetime
-    updated_at: datetime
-    requires_escalation: bool
-    escalation_level: int
-    auto_approval_eligible: bool
-    ml_wargaming_agreement: bool
-    sla_due_at: datetime | None
-    expire_at: datetime | None
-    approvals: int
-    bypass: bool = Field(description="approved by one person alone, under an emergency bypass")
-    required_approvals: int
-    required_groups: list[str]
-    policy: PolicyName
-    trace: list[TraceRow] | None
-    patch_metadata: Metadata
-    effective_severity: Severity
-    effective_cvss: float | None = Field(description="the higher of the score and the vector's base score")
-    known_exploited: bool
-    ml_prediction: dict[str, Any] | None
-    wargaming_result: dict[str, Any] | None = Field(description="as sent")
-    files: int | None
-    additions: int | None
-    deletions: int | None
-    parse_warnings: list[ParseWarning] | None
-    canonical_sha256: str | None = Field(description="of `/diff?form=canonical`; null where no form is safe")
-    no_canonical: str | None = Field(description="why there is no canonical form")
-    ambiguous: str | None = Field(description="why common tools need not make the same change of this patch")
-    marks: list[str] | None = Field(description="codes of what asks for a careful look")
-    synthetic: bool
-    people: dict[str, str | None] | None
-    reviews: list[ReviewRow] | None
-    comments: list[CommentRow] | None
-    revocation: RevocationRow | None
-    acknowledgements: list[AcknowledgementRow] | None
-
-
-class RevisionRow(Answer):
-    revision: int
     decision_id: UUID
-    patch_sha256: str
-    status: Status
-    created_at: datetime
 
 
-class PatchRecord(Record):
-    revisions: list[RevisionRow]
-
-
-class Verdict(Answer):
+class Verdict(Ended):
     status: Status = Field(description="`pending` until the quorum is reached")
-    decision_id: UUID
     approvals: int
     required_approvals: int
 
 
-class Reasoned(Answer):
-    status: Status
-    decision_id: UUID
+class Reasoned(Ended):
     reason: str
 
 
@@ -283,9 +159,16 @@ class Rejected(Reasoned):
     comment: str | None = Field(description="what was sent beside the reason; null: nothing")
 
 
-class Ended(Answer):
-    status: Status
-    decision_id: UUID
+class Withdrawn(Ended):
+    approvals: int
+
+
+class Escalated(Ended):
+    escalation_level: int
+
+
+class Extended(Ended):
+    expire_at: Moment
 
 
 class Acknowledged(Answer):
@@ -294,29 +177,11 @@ class Acknowledged(Answer):
     position: int
 
 
-class Withdrawn(Answer):
-    status: Status
-    decision_id: UUID
-    approvals: int
-
-
-class Escalated(Answer):
-    status: Status
-    decision_id: UUID
-    escalation_level: int
-
-
-class Extended(Answer):
-    status: Status
-    decision_id: UUID
-    expire_at: datetime
-
-
 class Commented(Answer):
-    status: Literal["commented"]
-    decision_id: UUID
-    comment_id: int
-    side: Literal["old", "new"] | None = Field(description="which file has the line; null where there is no line")
+    status: Literal["commented"] = "commented"
+    decision_id: UUID = path("decision.decision_id")
+    comment_id: int = path("pk")
+    side: Literal["old", "new"] | None = path("side_of_line", "which file has the line; null where there is no line")
 
 
 class BulkResult(BaseModel):
@@ -354,7 +219,7 @@ class BulkLine(BaseModel):
 
 
 class AuditEntry(Answer):
-    """S1's fields, and the entry's place in the log."""
+    """The reference API's fields, and the entry's place in the log."""
 
     log_id: UUID
     cursor: str = Field(description="leads to the rows after this one")
@@ -363,7 +228,7 @@ class AuditEntry(Answer):
     action: str
     performed_by: str
     actor: dict[str, Any]
-    timestamp: datetime
+    timestamp: Moment
     details: dict[str, Any]
     patch_sha256: str | None
     policy: dict[str, Any] | None

@@ -73,7 +73,7 @@ class Work:
         self.ends = time.thread_time() + MAX_SECONDS
 
     def too_much(self, line: bytes) -> bool:
-        """Tell whether a line is to come in another request; the first one never is, so that each can be taken."""
+        """Tell whether a line must come in another request; never the first one, so that every line can be taken."""
         begun = self.values < MAX_VALUES
         return begun and (self.values <= 0 or time.thread_time() + len(line) / SLOWEST >= self.ends)
 
@@ -119,7 +119,7 @@ def _receive(request: HttpRequest, spool: IO[bytes]) -> int:
 
 
 def _lines(spool: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines; of one above the limit only so much that this shows, for its rest is not worth the memory."""
+    """Yield the lines; one above the limit is cut just beyond it, to save memory."""
     while line := spool.readline(MAX_LINE + 1):
         rest = line
         while rest and not rest.endswith(b"\n"):

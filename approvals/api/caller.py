@@ -1,4 +1,4 @@
-"""Who calls: a bearer token or a signed-in person, with what they may do; and how often."""
+"""Who calls (a bearer token or a signed-in person), what they may do, and how often."""
 
 import hmac
 import time
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -32,6 +32,7 @@ from approvals.policy.rules import Reviewer
 from approvals.policy.visible_fields import Reader, reader_among
 from approvals.queries.people import reviewer_from_db, reviewer_shown
 from approvals.queries.tokens import token_of
+from approvals.requests import Request
 from approvals.services.refusals import audit_refused_caller
 from audit.log import Actor
 
@@ -51,7 +52,7 @@ GROUP_SENTENCES = {
     LEAD_DECISION: "Only security leads do this; your groups do not include them.",
 }
 
-LEGACY_PATH = "/hitl/admin/create-decision"  # S1's callers send X-Admin-Token there, and only there
+LEGACY_PATH = "/hitl/admin/create-decision"  # the reference API's callers send X-Admin-Token there, and only there
 BURST = 1_000
 MOST_CALLERS = 10_000  # whose share one process remembers before it forgets those who have theirs again
 BULK_LINES_PER_MINUTE = 60_000
@@ -90,7 +91,7 @@ class Caller:
         return self.producer is not None and self.producer.pk == producer_id
 
     def check_identity(self, user: str | None) -> None:
-        """Refuse a body that names somebody else as the person acting (S1's callers send `user`)."""
+        """Refuse a body that names somebody else as the person acting (the reference API's callers send `user`)."""
         if user is None:
             return
         mine = {self.user.username.casefold(), self.user.email.casefold()} if self.user else set()
@@ -103,8 +104,15 @@ class Caller:
             )
 
 
+class ApiRequest(Request):
+    """The request that a route gets: `Needs` put the caller on it."""
+
+    auth: Caller
+    caller_id: str  # for the request's line in the log
+
+
 class Bucket:
-    """Token buckets, one a caller, in this process: `rate` a minute, BURST of them at once; 0 switches it off."""
+    """Token buckets of this process, one a caller: `rate` requests a minute, up to BURST at once; 0 means no limit."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -113,7 +121,7 @@ class Bucket:
         self.lock = Lock()
 
     def take(self, key: str, amount: int = 1) -> None:
-        """Raise TooMany when the caller has used up its share. More than fits at once is owed, and paid back first."""
+        """Raise TooMany if the share is used up. More than the bucket holds needs a full one and leaves a debt."""
         if not self.rate:
             return
         now = time.monotonic()
@@ -129,7 +137,7 @@ class Bucket:
             raise TooMany(f"This caller may send {self.rate:,} a minute.", retry_after=wait)
 
     def _forget(self, now: float) -> None:
-        """Forget those who have their whole share again."""
+        """Forget callers whose buckets are full again: a new bucket would be the same."""
         full = [key for key, (level, at) in self.levels.items() if level + (now - at) * self.rate / 60 >= self.burst]
         for key in full:
             del self.levels[key]
@@ -147,7 +155,7 @@ def count(request: HttpRequest, caller: Caller) -> None:
 
 
 class Needs(AuthBase):
-    """Ninja's auth of one route: who calls, and whether their scope covers it (403 comes before 422)."""
+    """Ninja's auth of a route: finds the caller and demands a scope, so that 403 comes before 422."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
@@ -158,7 +166,7 @@ class Needs(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = identify(request)
-        request.caller_id = caller.actor.id  # type: ignore[attr-defined]  # for the request's line in the log
+        cast(ApiRequest, request).caller_id = caller.actor.id
         count(request, caller)
         if self.scope and not caller.may(self.scope):
             raise NotAllowed(f"This needs the scope {self.scope}, {_lacking(self.scope, caller)}")
@@ -213,7 +221,7 @@ class NeedsPerson(Needs):
 
 
 def identify(request: HttpRequest) -> Caller:
-    """Return the caller; a header counts alone, so that a wrong token never falls back to a session."""
+    """Return the caller. An Authorization header counts alone: a wrong token never falls back to a session."""
     if request.headers.get("Authorization"):
         return by_token(request)
     if request.path == LEGACY_PATH and (legacy := request.headers.get("X-Admin-Token")):
@@ -226,7 +234,7 @@ def identify(request: HttpRequest) -> Caller:
 
 
 def by_token(request: HttpRequest) -> Caller:
-    """Return the caller of a request that must carry a token, for what is asked without a session."""
+    """Return the caller of a request that must carry a bearer token; raise AuthenticationError without a valid one."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise AuthenticationError(401, "Send `Authorization: Bearer hitl_…`.")

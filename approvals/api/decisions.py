@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Query, Router
 
@@ -15,13 +14,12 @@ from approvals.queries import decisions as find
 from approvals.queries import feed
 from approvals.services import reviews, revocations
 
-from . import answers, serializers
+from . import answers
 from .actions import on_named
-from .caller import Needs, NeedsPerson
+from .caller import ApiRequest, Needs, NeedsPerson
 from .lists import ListQuery
-from .openapi import documented
-from .patches import caller_of
 from .problems import page_of
+from .records import Record, record
 from .schemas import Acknowledge, BulkDecision, BulkItem
 
 router = Router(tags=["decisions"])
@@ -36,41 +34,42 @@ class FeedQuery(ListQuery):
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(list[answers.FeedItem]),
+    response=list[answers.FeedItem],
     summary="The gapless feed",
 )
-def decision_feed(request: HttpRequest, query: Query[FeedQuery]) -> list[dict[str, Any]]:
+def decision_feed(request: ApiRequest, query: Query[FeedQuery]) -> list[answers.FeedItem]:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
     def look() -> list[FeedEntry] | None:
         return feed.after(query.after, query.limit) or None
 
-    caller = caller_of(request)
+    caller = request.auth
     found = wait_until(look, query.wait, caller.actor.id) or []
-    return [serializers.feed_item(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
+    return [answers.FeedItem.of(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
 
 
 @router.post(
     "/bulk",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(list[answers.BulkResult]),
+    response=list[answers.BulkResult],
+    exclude_unset=True,
     summary="One verdict on up to 200 items",
 )
-def bulk(request: HttpRequest, body: BulkDecision) -> list[dict[str, Any]]:
-    """The same checks as one by one, a result per item; approving critical in bulk is refused."""
+def bulk(request: ApiRequest, body: BulkDecision) -> list[answers.BulkResult]:
+    """Every item is checked as if it came alone and has its own result; approving critical in bulk is refused."""
     return [_one(request, body, item) for item in body.items]
 
 
 @router.get(
     "/{decision_id}",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.Record),
+    response=Record,
     url_name="decision",
     summary="One decision",
 )
-def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
-    """S1's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
-    caller = caller_of(request)
+def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> Record:
+    """The reference API's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
+    caller = request.auth
     decision = find.by_id(decision_id, caller.producer)
 
     def look() -> Decision | None:
@@ -79,26 +78,25 @@ def detail(request: HttpRequest, decision_id: str, wait: Annotated[float, Field(
 
     if decision.status == Status.PENDING and wait:
         decision = wait_until(look, wait, caller.actor.id) or find.by_id(str(decision.decision_id))
-    reader = caller.reader_of(decision.patch.producer_id)
-    return serializers.record(decision, find.with_reviews(decision), find.comments(decision), reader)
+    return record(decision, caller.reader_of(decision.patch.producer_id))
 
 
 @router.post(
     "/{decision_id}/acknowledge",
     auth=Needs("outcomes:report"),
-    openapi_extra=documented(answers.Acknowledged),
+    response=answers.Acknowledged,
     summary="Say that you have acted on an item of the feed",
 )
-def acknowledge(request: HttpRequest, decision_id: str, body: Acknowledge) -> dict[str, Any]:
-    """Kept once a deployer and position; leads see who has not yet acted on a revocation."""
-    caller = caller_of(request)
+def acknowledge(request: ApiRequest, decision_id: str, body: Acknowledge) -> answers.Acknowledged:
+    """Kept once for each deployer and position; leads see which deployers have not yet acted on a revocation."""
+    caller = request.auth
     ours = find.decision_id_of(decision_id, caller.producer)
     done = revocations.acknowledge(ours, body.position, token=caller.token, actor=caller.actor, now=timezone.now())
-    return {"decision_id": done.decision_id, "status": done.status, "position": body.position}
+    return answers.Acknowledged(decision_id=done.decision_id, status=done.status, position=body.position)
 
 
-def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, Any]:
-    caller = caller_of(request)
+def _one(request: ApiRequest, body: BulkDecision, item: BulkItem) -> answers.BulkResult:
+    caller = request.auth
     assert caller.user is not None
     try:
         give = partial(
@@ -114,16 +112,14 @@ def _one(request: HttpRequest, body: BulkDecision, item: BulkItem) -> dict[str, 
         )
         decision = on_named(item.decision_id, give)
     except Refusal as error:
-        result: dict[str, Any] = {"decision_id": item.decision_id, "status": error.status, "detail": error.detail}
+        more: dict[str, Any] = {"current": error.current} if isinstance(error, Conflict) else {}
         if isinstance(error, StepUpRequired):
-            result |= {"type": error.type, "page": page_of(error)}
-        if isinstance(error, Conflict):
-            result["current"] = error.current
-        return result
-    return {
-        "decision_id": decision.decision_id,
-        "status": 200,
-        "decision": decision.status,
-        "approvals": decision.approvals,
-        "required_approvals": decision.required_approvals,
-    }
+            more |= {"type": error.type, "page": page_of(error)}
+        return answers.BulkResult(decision_id=item.decision_id, status=error.status, detail=error.detail, **more)
+    return answers.BulkResult(
+        decision_id=str(decision.decision_id),
+        status=200,
+        decision=decision.status,
+        approvals=decision.approvals,
+        required_approvals=decision.required_approvals,
+    )

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
@@ -17,9 +17,8 @@ from approvals.policy.visible_fields import EVERYBODY, VISIBLE
 from approvals.queries import notices
 from approvals.services.dispatch import notice_of
 
-from .caller import Caller, Needs
-from .openapi import documented
-from .patches import caller_of
+from .caller import ApiRequest, Needs
+from .openapi import with_body
 
 router = Router(tags=["events"])
 
@@ -31,13 +30,13 @@ LOOK = 2.0  # seconds between looks at whether the client is still there
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    openapi_extra=documented({"type": "string"}, media="text/event-stream", parameters=["Last-Event-ID"]),
+    openapi_extra=with_body("text/event-stream", {"type": "string"}, "Last-Event-ID"),
     summary="Server-sent events",
 )
-def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+def events(request: ApiRequest) -> HttpResponse | StreamingHttpResponse:
     """`patch.submitted`, `decision.changed`, `review.recorded` and `stats`; `Last-Event-ID` replays ten minutes,
     otherwise `reset` says that the client must fetch everything again. At a cap: 429 with Retry-After."""
-    who = caller_of(request).actor.id
+    who = request.auth.actor.id
     with ExitStack() as held:
         wait_slots.acquire(who)
         held.callback(wait_slots.release, who)
@@ -51,9 +50,9 @@ def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     return response
 
 
-def _hearer(request: HttpRequest) -> Subscriber:
-    """Return by what the listener knows that whoever asks may no longer hear."""
-    caller: Caller = request.auth  # type: ignore[attr-defined]
+def _hearer(request: ApiRequest) -> Subscriber:
+    """Return the token, person and session whose end must end this stream."""
+    caller = request.auth
     token_id = caller.token.pk if caller.token else None
     if caller.user is None:
         return Subscriber(token_id=token_id)
@@ -89,7 +88,7 @@ class _Stream:
 
 
 def _follow(
-    request: HttpRequest, stream: "queue.Queue[Notice | None]", missed: list[Notice]
+    request: ApiRequest, stream: "queue.Queue[Notice | None]", missed: list[Notice]
 ) -> Generator[str, None, None]:
     """Yield notices until the client goes, the process stops or the stream's life is over. Touches no database."""
     _let_go(request)
@@ -111,8 +110,8 @@ def _follow(
         yield _frame(notice_or_end)
 
 
-def _let_go(request: HttpRequest) -> None:
-    """Free what only the head of the answer needed; the thread would hold it for minutes, times every open page."""
+def _let_go(request: ApiRequest) -> None:
+    """Free what the stream no longer needs: its thread would hold a connection and a session for minutes."""
     for name in ("user", "_cached_user", "session", "auth"):
         vars(request).pop(name, None)
     connection.close()
@@ -130,7 +129,7 @@ def _is_public(name: str) -> bool:
     return VISIBLE.get(name) == EVERYBODY
 
 
-def _gone(request: HttpRequest) -> bool:
+def _gone(request: ApiRequest) -> bool:
     """Return whether the client closed the connection: a stream would notice only at its next write, and a page
     that reloads would count twice."""
     client = request.META.get("gunicorn.socket")

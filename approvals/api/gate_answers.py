@@ -1,55 +1,64 @@
-"""What callers of `/api/approvals` receive: the description of each answer, and the plain values sent."""
+"""What callers of `/api/approvals` receive: each answer with the place where its fields are read."""
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.urls import reverse
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from approvals.models import Decision, Review, Status
 from approvals.policy.gate_conditions import judged
-from approvals.policy.visible_fields import Reader, shown
+from approvals.policy.visible_fields import Reader
 from approvals.queries.people import ids_by_name
 
-from .answers import Answer, PolicyName, PriorityWord, TraceRow
-from .serializers import deadline, policy, priority_word
+from .answers import PolicyName, TraceRow
+from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, path, read
+
+DECIDED = {
+    Status.APPROVED: "approved",
+    Status.AUTO_APPROVED: "approved",
+    Status.REJECTED: "rejected",
+}
 
 
 class GateAnswer(Answer):
     """One gate; null where the caller may not see it."""
 
-    id: UUID = Field(description="the `decision_id`")
-    digest: str = Field(description="SHA-256 of the request as canonical JSON; an act names it")
-    patch_id: str
-    revision: int
+    id: UUID = path("decision.decision_id", "the `decision_id`")
+    digest: str = path("patch.sha256", "SHA-256 of the request as canonical JSON; an act names it")
+    patch_id: str = path("patch.patch_id")
+    revision: int = path("patch.revision")
     url: str = Field(description="path of the page on which people decide")
-    requested_by: str = Field(description="the producer")
-    requested_at: datetime
-    title: str
-    workflow_id: str
-    job_id: str
-    execution_id: str
-    request: dict[str, Any] | None = Field(description="everything that was sent, with the defaults of what was not")
-    status: Status = Field(description="S3's `timeout` is `expired`; `auto_approved` by its own conditions")
-    decision: Literal["approved", "rejected"] | None
-    decided_by: str | None
-    decided_at: datetime | None
-    cause: str | None
-    category: str | None
-    reason: str | None
+    requested_by: str = path("patch.producer.name", "the producer")
+    requested_at: Moment = path("decision.created_at")
+    title: str = path("patch.title")
+    workflow_id: str = path("patch.gate.workflow_id")
+    job_id: str = path("patch.gate.job_id")
+    execution_id: str = path("patch.gate.execution_id")
+    request: dict[str, Any] | None = path(
+        "patch.gate.request", "everything that was sent, with the defaults of what was not"
+    )
+    status: Status = path("decision.status", "`expired`: its time was over; `auto_approved`: by its own conditions")
+    decision: Annotated[
+        Literal["approved", "rejected"] | None, BeforeValidator(lambda status: DECIDED.get(Status(status)))
+    ] = path("decision.status")
+    decided_by: Blank = path("decision.decided_by")
+    decided_at: Moment | None = path("decision.decided_at")
+    cause: Blank = path("decision.cause")
+    category: Blank = path("decision.category")
+    reason: str | None = path("decision.reason.body", default=None)
     comment: str | None = Field(description="of the latest approval; where a rejection is answered, of that")
-    priority: PriorityWord
-    expires_at: datetime | None
-    on_expiry: str
-    approvals: int
-    bypass: bool = Field(description="approved by one person alone, under an emergency bypass")
-    required_approvals: int
-    required_groups: list[str]
+    priority: PriorityName = path("decision.priority")
+    expires_at: Deadline = path("decision.expire_at")
+    on_expiry: str = path("decision.expire_action")
+    approvals: int = path("decision.approvals")
+    bypass: Holds = path("decision.bypass_id", "approved by one person alone, under an emergency bypass")
+    required_approvals: int = path("decision.required_approvals")
+    required_groups: list[str] = path("decision.required_groups")
     approvers: list[str] = Field(description="user names, in the order they approved")
-    escalation_level: int
-    policy: PolicyName
-    trace: list[TraceRow]
+    escalation_level: int = path("decision.escalation_level")
+    policy: PolicyName = path("decision.policy_version")
+    trace: list[TraceRow] = path("decision.trace")
 
 
 class GateTaken(GateAnswer):
@@ -66,7 +75,7 @@ class GateList(Answer):
 
 
 class GateMine(Answer):
-    """Of the person who asks; `expiring` within an hour, `urgent` within 15 minutes, both of the pending."""
+    """Counts for the person who asks. Of the pending, `expiring` end within an hour and `urgent` within 15 minutes."""
 
     pending: int
     approved: int
@@ -92,56 +101,23 @@ class GateStats(Answer):
     user_summary: GateMine | None = Field(description="null for machines")
 
 
-DECIDED = {
-    Status.APPROVED: "approved",
-    Status.AUTO_APPROVED: "approved",
-    Status.REJECTED: "rejected",
-}
-
-
-def gate(decision: Decision, reviews: list[Review], reader: Reader) -> dict[str, Any]:
+def gate(decision: Decision, reviews: list[Review], reader: Reader) -> GateAnswer:
     """Return a gate with its present state; null where the reader may not see it."""
-    patch = decision.patch
     given = [review for review in reviews if review.verdict == "approve" and review.withdrawn_at is None]
-    said = [review.text.body for review in given if review.text and review.text.body]
-    every = {
-        "id": decision.decision_id,
-        "digest": patch.sha256,
-        "patch_id": patch.patch_id,
-        "revision": patch.revision,
-        "url": reverse("patch-detail", args=[decision.decision_id]),
-        "requested_by": patch.producer.name,
-        "requested_at": decision.created_at,
-        "title": patch.title,
-        "workflow_id": patch.gate.workflow_id,
-        "job_id": patch.gate.job_id,
-        "execution_id": patch.gate.execution_id,
-        "request": patch.gate.request,
-        "status": decision.status,
-        "decision": DECIDED.get(Status(decision.status)),
-        "decided_by": decision.decided_by or None,
-        "decided_at": decision.decided_at,
-        "cause": decision.cause or None,
-        "category": decision.category or None,
-        "reason": decision.reason.body if decision.reason else None,
-        "comment": said[-1] if said else None,
-        "priority": priority_word(decision),
-        "expires_at": deadline(decision.expire_at),
-        "on_expiry": decision.expire_action,
-        "approvals": decision.approvals,
-        "bypass": decision.bypass_id is not None,
-        "required_approvals": decision.required_approvals,
-        "required_groups": decision.required_groups,
-        "approvers": [review.reviewer.username for review in given],
-        "escalation_level": decision.escalation_level,
-        "policy": policy(decision),
-        "trace": decision.trace,
-    }
-    return shown(every, reader)
+    bodies = [review.text.body for review in given if review.text and review.text.body]
+    return read(
+        GateAnswer,
+        reader,
+        decision=decision,
+        patch=decision.patch,
+        url=reverse("patch-detail", args=[decision.decision_id]),
+        comment=bodies[-1] if bodies else None,
+        approvers=[review.reviewer.username for review in given],
+    )
 
 
 def notes(decision: Decision) -> list[str]:
-    """Return what a producer asked that has no effect, or less than it says: nothing is dropped without a word."""
+    """Return a sentence for everything in the request that has no effect, or less than it says."""
     asked, named = decision.patch.gate.request, decision.patch.gate.allowed_approvers
     known = ids_by_name(named) if named else {}
     ends = asked["timeout_ms"] is not None and asked["timeout_action"] == "reject"

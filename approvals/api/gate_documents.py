@@ -39,7 +39,7 @@ Least = Annotated[int, Field(ge=1, le=100, strict=True), BeforeValidator(whole)]
 
 
 def _none_is(empty: Any) -> Any:
-    """Let null stand for an empty list or object, as S3's callers send it."""
+    """Let null stand for an empty list or object, as callers of workflow gates send it."""
     return BeforeValidator(lambda value: empty() if value is None else value)
 
 
@@ -48,7 +48,7 @@ Facts = Annotated[dict[str, Any], _none_is(dict)]
 
 
 class Condition(Strict):
-    """One of S3's conditions for an approval without a person."""
+    """One condition of the workflow for an approval without a person."""
 
     field: Annotated[Named, Field(description="a dotted path into `context`, or `metadata.` and one into that")]
     operator: Annotated[Named, Field(description=f"one of {', '.join(SPELLINGS)}")]
@@ -61,7 +61,7 @@ class Condition(Strict):
 
 
 class GateRequest(Strict):
-    """A gate as S3's workflows ask for it: title, description and context instead of a diff."""
+    """A gate as a workflow asks for it: title, description and context instead of a diff."""
 
     title: Title
     description: Annotated[str, StringConstraints(max_length=20_000)] | None = None

@@ -1,4 +1,4 @@
-"""From an intake document to a submission: canonical digest, columns, what the diff holds."""
+"""Turn an intake document into a submission: digests, columns, and what reading the diff found."""
 
 import hashlib
 from typing import Any
@@ -13,7 +13,7 @@ from approvals.services.intake import Submission
 from .metadata import columns_of, notes
 from .schemas import IntakeDocument, MlPrediction, WargamingResult
 
-# The diff is hashed as bytes; the alias and S1's server-owned fields say nothing about the patch.
+# The diff is hashed as bytes; the alias and what the reference API lets its server set say nothing about the patch.
 NOT_CONTENT = {
     "diff",
     "diff_base64",

@@ -1,4 +1,4 @@
-"""What lists share: parameters of which none is misspelt, and the way to the next page."""
+"""What lists share: unknown parameters are refused, and `Link` names the next page."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -11,12 +11,12 @@ from approvals.errors import Invalid
 
 
 class ListQuery(Schema):
-    """The parameters of a list. One that is misspelt would widen the list without a word, so it is 422 by its name."""
+    """The parameters of a list. An unknown one is 422: a misspelt filter would otherwise widen the list silently."""
 
     @model_validator(mode="before")
     @classmethod
     def known(cls, given: Any, info: ValidationInfo) -> Any:
-        """Raise Invalid; ninja itself passes on only what the list knows."""
+        """Raise Invalid for unknown parameters, which ninja would drop."""
         assert info.context is not None
         unknown = [name for name in info.context["request"].GET if name not in cls.model_fields]
         if unknown:

@@ -1,4 +1,4 @@
-"""From the metadata of an intake document to a patch's columns, and what is said about them."""
+"""Turn the metadata of an intake document into a patch's columns and into notes on them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -3,16 +3,16 @@
 Every rule stands once, in a table, and is applied to each operation by what it is; a route says only what it answers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
-from pydantic import TypeAdapter
+from pydantic.json_schema import models_json_schema
 
-from . import answers
+from .answers import BulkLine, Problem
 from .caller import LEGACY_PATH, NeedsProducer
 
 JSON = "application/json"
@@ -44,7 +44,7 @@ class Operation:
 
     @property
     def may_conflict(self) -> bool:
-        """An act meets what others did; a patch_id may be two producers'; a key may be in flight."""
+        """Others may act meanwhile, two producers have the same patch_id, a key be in use right now."""
         return self.is_retried_by_key or "{patch_id}" in self.path
 
 
@@ -58,7 +58,7 @@ SECURITY = {
         "type": "apiKey",
         "in": "header",
         "name": "X-Admin-Token",
-        "description": "A producer token as S1's callers send it.",
+        "description": "A producer token as callers of the reference API send it.",
     },
     "session": {
         "type": "apiKey",
@@ -121,46 +121,32 @@ class DescribedAPI(NinjaAPI):
             for method, said in operations.items():
                 _complete(Operation(path, method, said))
         description["components"] |= _components()
-        description["components"]["schemas"]["Problem"] = schema(answers.Problem)
+        unrouted = models_json_schema(
+            [(Problem, "serialization"), (BulkLine, "serialization")], ref_template="#/components/schemas/{model}"
+        )
+        description["components"]["schemas"] |= unrouted[1]["$defs"]
         return description
 
 
-def documented(
-    answer: Any, *statuses: int, media: str = JSON, headers: Iterable[str] = (), parameters: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Return what a route adds to its description: the answer (a model, a list of one, or a schema) with the names of
-    its headers, and of the headers it takes; 200 unless other statuses are given."""
-    said: dict[str, Any] = {"content": {media: {"schema": answer if isinstance(answer, dict) else schema(answer)}}}
-    if headers:
-        said["headers"] = {name: _reference("headers", name) for name in headers}
-    responses: dict[str, Any] = {"responses": dict.fromkeys(statuses or (200,), said)}
-    return responses | {"parameters": [_reference("parameters", name) for name in parameters]}
+def with_headers(*names: str, statuses: tuple[int, ...] = (200,)) -> dict[str, Any]:
+    """Return what a route adds to its description: the headers of its answers."""
+    return {"responses": dict.fromkeys(statuses, {"headers": {name: reference("headers", name) for name in names}})}
 
 
-def schema(answer: Any) -> dict[str, Any]:
-    """Return the JSON schema with its parts in place: a reference would point into another document."""
-    described = TypeAdapter(answer).json_schema(mode="serialization")
-    parts = described.pop("$defs", {})
-    whole: dict[str, Any] = _in_place(described, parts)
-    return whole
-
-
-def _in_place(value: Any, parts: dict[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_in_place(item, parts) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "$ref" in value:
-        return _in_place(parts[value["$ref"].rsplit("/", 1)[1]], parts)
-    return {name: _in_place(item, parts) for name, item in value.items()}
+def with_body(media: str, body: dict[str, Any], *parameters: str) -> dict[str, Any]:
+    """Return what a route adds whose answer is no JSON: its body, and the headers that it reads."""
+    return {
+        "responses": {200: {"content": {media: {"schema": body}}}},
+        "parameters": [reference("parameters", name) for name in parameters],
+    }
 
 
 def _complete(asked: Operation) -> None:
     asked.said["security"] = _security(asked)
     if asked.is_retried_by_key:
-        asked.said["parameters"].append(_reference("parameters", "Idempotency-Key"))
+        asked.said["parameters"].append(reference("parameters", "Idempotency-Key"))
     asked.said["responses"] |= {
-        status: _reference("responses", f"Problem{status}") for status, (_, occurs) in REFUSALS.items() if occurs(asked)
+        status: reference("responses", f"Problem{status}") for status, (_, occurs) in REFUSALS.items() if occurs(asked)
     }
 
 
@@ -189,12 +175,12 @@ def _components() -> dict[str, Any]:
 def _refusal(status: int, words: str) -> dict[str, Any]:
     said: dict[str, Any] = {
         "description": words,
-        "content": {"application/problem+json": {"schema": _reference("schemas", "Problem")}},
+        "content": {"application/problem+json": {"schema": reference("schemas", "Problem")}},
     }
     if status in WITH_RETRY_AFTER:
-        said["headers"] = {"Retry-After": _reference("headers", "Retry-After")}
+        said["headers"] = {"Retry-After": reference("headers", "Retry-After")}
     return said
 
 
-def _reference(kind: str, name: str) -> dict[str, str]:
+def reference(kind: str, name: str) -> dict[str, str]:
     return {"$ref": f"#/components/{kind}/{name}"}

@@ -1,11 +1,11 @@
-"""`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with it is in `acting`."""
+"""`/hitl/patches`: intake, the pending list, one patch and its diff. What people do with one is in `actions`."""
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router, Status
@@ -21,33 +21,35 @@ from approvals.queries.keyset import BadCursor, cursor_at, page, part
 from approvals.services.intake import submit
 from approvals.templatetags.number_tags import shown_count
 
-from . import answers, serializers
+from . import answers
 from .bulk import answer_lines
-from .caller import Caller, Needs, NeedsProducer
+from .caller import ApiRequest, Caller, Needs, NeedsProducer
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
-from .openapi import documented, schema
+from .openapi import reference, with_body, with_headers
+from .records import PatchRecord, RevisionRow, record
 from .schemas import IntakeDocument
 
 router = Router(tags=["patches"])
 admin_router = Router(tags=["patches"])
 
 NDJSON = "application/x-ndjson"
-LINES = documented(
-    {"type": "string", "contentMediaType": NDJSON, "contentSchema": schema(answers.BulkLine)}, media=NDJSON
-) | {"requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}}}}}
+TEXT = {"type": "string", "contentMediaType": NDJSON}
+LINES = with_body(NDJSON, TEXT | {"contentSchema": reference("schemas", "BulkLine")}) | {
+    "requestBody": {"required": True, "content": {NDJSON: {"schema": TEXT}}}
+}
 
 
 @router.post(
     "",
     auth=NeedsProducer("patches:submit"),
-    response={200: Any, 201: Any},
-    openapi_extra=documented(answers.Intake, 200, 201, headers=["Location"]),
+    response={200: answers.Intake, 201: answers.Intake},
+    openapi_extra=with_headers("Location", statuses=(200, 201)),
     summary="Push one patch",
 )
-def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> Status[dict[str, Any]]:
+def push(request: ApiRequest, document: IntakeDocument, response: HttpResponse) -> Status[answers.Intake]:
     """Content equal to any revision of this patch_id is a replay (200); other content is the next revision (201)."""
-    caller = caller_of(request)
+    caller = request.auth
     created, answer = _take(caller, document, response)
     return Status(201 if created else 200, answer)
 
@@ -55,19 +57,20 @@ def push(request: HttpRequest, document: IntakeDocument, response: HttpResponse)
 @admin_router.post(
     "/create-decision",
     auth=NeedsProducer("patches:submit"),
-    openapi_extra=documented(answers.Intake, headers=["Location"]),
-    summary="Push one patch (S1)",
+    response=answers.Intake,
+    openapi_extra=with_headers("Location"),
+    summary="Push one patch (reference API)",
 )
-def create_decision(request: HttpRequest, document: IntakeDocument, response: HttpResponse) -> dict[str, Any]:
-    """The same as POST /hitl/patches for S1's callers, who expect 200; `X-Admin-Token` carries a producer token."""
-    return _take(caller_of(request), document, response)[1]
+def create_decision(request: ApiRequest, document: IntakeDocument, response: HttpResponse) -> answers.Intake:
+    """As POST /hitl/patches, but always 200, as callers of the reference API expect; takes `X-Admin-Token` too."""
+    return _take(request.auth, document, response)[1]
 
 
-def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, dict[str, Any]]:
+def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, answers.Intake]:
     assert caller.producer is not None
     taken = submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
     response["Location"] = reverse("hitl-api:decision", args=[taken.decision.decision_id])
-    return taken.created, serializers.intake_answer(taken.decision, taken.newest_revision)
+    return taken.created, answers.Intake.model_validate(taken)
 
 
 @router.post(
@@ -76,9 +79,9 @@ def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> t
     openapi_extra=LINES,
     summary="Push up to 1,000 patches as NDJSON",
 )
-def push_many(request: HttpRequest) -> HttpResponse:
+def push_many(request: ApiRequest) -> HttpResponse:
     """One JSON document a line, at most 32 MiB; answered with one NDJSON line per input line, in order."""
-    caller = caller_of(request)
+    caller = request.auth
     assert caller.producer is not None
     return answer_lines(request, caller, caller.producer)
 
@@ -129,25 +132,26 @@ class PendingQuery(ListQuery):
 @router.get(
     "/pending",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(list[answers.PendingRow], headers=["X-Total-Count", "Link"]),
+    response=list[answers.PendingRow],
+    openapi_extra=with_headers("X-Total-Count", "Link"),
     summary="The pending queue",
 )
-def pending(request: HttpRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[dict[str, Any]]:
+def pending(request: ApiRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[answers.PendingRow]:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. What a caller
     may not see finds nothing: to a producer, `q`, `lines` and `careful` find its own patches only; to a deployer, `q`
     finds no patch by who submitted it, and `lines` finds none."""
     now = timezone.now()
-    narrow = _findable(caller_of(request), query, now)
+    narrow = _findable(request.auth, query, now)
     response["X-Total-Count"] = shown_count(queue.counted(narrow)).replace(",", "")
     found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     if cursor:
         lead_on(request, response, cursor)
-    reader_of = caller_of(request).reader_of
-    return [serializers.pending_row(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
+    reader_of = request.auth.reader_of
+    return [answers.PendingRow.of(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
 
 
 def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
-    """Return what the filters find; one that compares what the caller may not see would tell what the rows do not."""
+    """Return the rows that match. A filter on what the caller may not see matches nothing of others."""
     filters, others = query.filters(), caller.reader_of_others
     hidden, unseen = seeks_hidden(others, query.narrowing()), unsought(others)
     if caller.producer and (hidden or (filters.q and unseen)):
@@ -165,7 +169,7 @@ def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[D
 
 
 def _from_offset(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
-    """Return the rows from a place counted in the list, as S1 pages; its next page goes on by cursor."""
+    """Return the rows from a place counted in the list, as the reference API pages; the next page goes on by cursor."""
     if query.cursor:
         raise wrong("offset", "A cursor says where to begin; send it or offset, not both.")
     order = queue.ORDERS[query.sort]
@@ -181,46 +185,33 @@ def _rows() -> QuerySet[Decision]:
 @router.get(
     "/{patch_id}",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.PatchRecord),
+    response=PatchRecord,
     summary="One patch, without its diff",
 )
-def detail(
-    request: HttpRequest, patch_id: str, revision: int | None = None, producer: str | None = None
-) -> dict[str, Any]:
+def detail(request: ApiRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> PatchRecord:
     """The newest revision unless one is given, with the list of revisions."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = _find(caller, patch_id, producer, revision)
-    revisions = [
-        {
-            "revision": other.revision,
-            "decision_id": other.decision_id,
-            "patch_sha256": other.sha256,
-            "status": other.status,
-            "created_at": other.created_at,
-        }
-        for other in find.revisions(decision)
-    ]
-    reader = caller.reader_of(decision.patch.producer_id)
-    return serializers.record(decision, find.with_reviews(decision), find.comments(decision), reader) | {
-        "revisions": revisions
-    }
+    whole = record(decision, caller.reader_of(decision.patch.producer_id))
+    revisions = [RevisionRow.model_validate(revision) for revision in find.revisions(decision)]
+    return PatchRecord.model_construct(**dict(whole), revisions=revisions)
 
 
 @router.get(
     "/{patch_id}/diff",
     auth=Needs("decisions:read"),
-    openapi_extra=documented({"type": "string", "format": "binary"}, media="text/x-diff"),
+    openapi_extra=with_body("text/x-diff", {"type": "string", "format": "binary"}),
     summary="The exact bytes of the diff",
 )
 def diff(
-    request: HttpRequest,
+    request: ApiRequest,
     patch_id: str,
     revision: int | None = None,
     producer: str | None = None,
     form: Literal["sent", "canonical"] = "sent",
 ) -> HttpResponse:
     """For its producer, `diffs:read` and people who review; as sent, or canonical (409 where no such form is safe)."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = _find(caller, patch_id, producer, revision)
     if not sees(caller.reader_of(decision.patch.producer_id), "diff"):
         raise NotAllowed("Raw diffs go to their producer, to diffs:read and to reviewers.")
@@ -228,7 +219,7 @@ def diff(
 
 
 def canonical_diff(decision: Decision) -> HttpResponse:
-    """Return the same change and nothing else, in git's form. Raise NotFound (a gate), Conflict (no form is safe)."""
+    """Return the patch's change alone in git's form. Raise NotFound (a gate), Conflict (no form is safe)."""
     if decision.patch.is_gate:
         raise NotFound("A workflow gate has no diff.")
     patch = decision.patch
@@ -262,17 +253,12 @@ def _text(data: bytes, sha256: str | None) -> HttpResponse:
 
 
 def _charset(data: bytes) -> str:
-    """Return UTF-8 where the bytes are that; what else they are nobody said (RFC 1428)."""
+    """Return `utf-8` for valid UTF-8, else `unknown-8bit` (RFC 1428): nobody said which encoding it is."""
     try:
         data.decode()
     except UnicodeDecodeError:
         return "unknown-8bit"
     return "utf-8"
-
-
-def caller_of(request: HttpRequest) -> Caller:
-    """Return the caller that the route's auth put on the request."""
-    return request.auth  # type: ignore[attr-defined, no-any-return]
 
 
 def _find(caller: Caller, patch_id: str, producer: str | None, revision: int | None) -> Decision:

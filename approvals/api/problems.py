@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457); never an internal message."""
+"""Errors as application/problem+json (RFC 9457); no answer has an internal message."""
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -50,7 +50,7 @@ def invalid(errors: Sequence[dict[str, Any]]) -> HttpResponse:
 
 
 def listed(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first errors, each short: an answer is never much longer than what it answers."""
+    """Return the first errors, each cut short, so that a large bad body cannot ask for a larger answer."""
     return [
         {"loc": [_cut(name, MAX_NAME) for name in error["loc"][:MAX_LOC]], "msg": _cut(error["msg"], MAX_MESSAGE)}
         for error in errors[:MAX_ERRORS]

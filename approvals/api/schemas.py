@@ -35,7 +35,7 @@ RESERVED = {"pending", "bulk", "by-digest"}
 
 
 def whole(value: Any) -> Any:
-    """Return 90.0 as 90: languages with one kind of number send it so. What has a fraction stays wrong."""
+    """Return 90.0 as 90, because languages with one type of number send integers so. A fraction stays an error."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -114,7 +114,7 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def few_enough(cls, body: Any) -> Any:
-        """Refuse what cannot be anything but unknown fields by its length, not by an error for each."""
+        """Refuse a body with many more fields than are known by one error, not by one for each."""
         if isinstance(body, dict) and len(body) > len(cls.model_fields) + MAX_ERRORS:
             raise ValueError(f"has {len(body):,} fields, of which at most {len(cls.model_fields)} are known")
         return body
@@ -237,7 +237,7 @@ class WargamingResult(Strict):
 
 
 class IntakeDocument(Strict):
-    """One patch as producers push it; S1's whole record is accepted too."""
+    """One patch as producers push it; the reference API's whole record is accepted too."""
 
     patch_id: Identifier
     patch_metadata: PatchMetadata
@@ -253,7 +253,7 @@ class IntakeDocument(Strict):
     model_owner: Who | None = None
     simulation_author: Who | None = None
     decision_id: str | None = None
-    # S1's server-owned fields. The first three could claim a decision and are refused; the rest are ignored.
+    # The server's fields in the reference API. The first three could claim a decision and are refused, others ignored.
     decision: Literal["pending"] | None = None
     decided_by: None = None
     decided_at: None = None
@@ -319,7 +319,7 @@ class Storable(Strict):
 
 
 class Act(Storable):
-    """What every acting body carries: which item, which digest was seen, and S1's `user`."""
+    """What every acting body carries: the decision, the digest that was seen, and the reference API's `user`."""
 
     decision_id: Name
     patch_sha256: Digest

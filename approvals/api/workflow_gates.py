@@ -1,9 +1,9 @@
-"""`/api/approvals`: S3's workflow gates over the same intake, rules and decisions as patches."""
+"""`/api/approvals`: workflow gates, which a workflow waits for; intake, rules and decisions are those of patches."""
 
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router
@@ -21,11 +21,10 @@ from approvals.services.intake import submit
 
 from . import gate_answers as answers
 from .actions import demand_seen
-from .caller import Caller, Needs, NeedsPerson, NeedsProducer
+from .caller import ApiRequest, Caller, Needs, NeedsPerson, NeedsProducer
 from .gate_documents import GateApproval, GateReason, GateRejection, GateRequest, submission_of
 from .lists import ListQuery, wrong
-from .openapi import documented
-from .patches import caller_of
+from .openapi import with_headers
 
 router = Router(tags=["workflow gates"])
 
@@ -38,22 +37,21 @@ EndWord = Literal[
 @router.post(
     "",
     auth=NeedsProducer("patches:submit"),
-    response={200: Any, 201: Any},
-    openapi_extra=documented(answers.GateTaken, 200, 201, headers=["Location"]),
+    response={200: answers.GateTaken, 201: answers.GateTaken},
+    openapi_extra=with_headers("Location", statuses=(200, 201)),
     summary="Ask for an approval",
 )
-def ask(request: HttpRequest, body: GateRequest, response: HttpResponse) -> Answered[dict[str, Any]]:
+def ask(request: ApiRequest, body: GateRequest, response: HttpResponse) -> Answered[answers.GateTaken]:
     """One gate for each workflow_id, job_id and execution_id. The same request again is a replay (200), another one
     is its next revision (201) and ends the pending one. What is asked may tighten the policy, never loosen it."""
-    caller = caller_of(request)
+    caller = request.auth
     assert caller.producer is not None
     taken = submit(submission_of(body), producer=caller.producer, actor=caller.actor, now=timezone.now())
     decision = find.by_id(str(taken.decision.decision_id))
     response["Location"] = reverse("hitl-api:gate", args=[decision.decision_id])
-    answer = _shown(decision, caller) | {
-        "newest_revision": taken.newest_revision,
-        "notes": answers.notes(decision),
-    }
+    answer = answers.GateTaken.model_construct(
+        **dict(_shown(decision, caller)), newest_revision=taken.newest_revision, notes=answers.notes(decision)
+    )
     return Answered(201 if taken.created else 200, answer)
 
 
@@ -87,41 +85,41 @@ class AnyGates(PastGates, PendingGates):
 @router.get(
     "",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateList),
+    response=answers.GateList,
     summary="Gates that wait, or past ones",
 )
-def either(request: HttpRequest, query: Query[AnyGates]) -> dict[str, Any]:
-    """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, as S3 had them."""
+def either(request: ApiRequest, query: Query[AnyGates]) -> answers.GateList:
+    """`type=pending` is /api/approvals/pending and `type=history` is /api/approvals/history, under one address."""
     if query.type == "history":
         if query.mine:
             raise wrong("mine", "Only the pending are anybody's.")
-        return _past(caller_of(request), query)
+        return _past(request.auth, query)
     for name in ("status", "since", "until"):
         if getattr(query, name):
             raise wrong(name, "This narrows the history, not what is pending.")
-    return _pending(caller_of(request), query)
+    return _pending(request.auth, query)
 
 
 @router.get(
     "/pending",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateList),
+    response=answers.GateList,
     summary="Gates that wait, in queue order",
 )
-def pending(request: HttpRequest, query: Query[PendingGates]) -> dict[str, Any]:
-    """Of all producers, to a producer its own; `mine` are those that need the caller's approval."""
-    return _pending(caller_of(request), query)
+def pending(request: ApiRequest, query: Query[PendingGates]) -> answers.GateList:
+    """A producer gets its own, everybody else all; `mine` are those that need the caller's approval."""
+    return _pending(request.auth, query)
 
 
 @router.get(
     "/history",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateList),
+    response=answers.GateList,
     summary="Decided gates, newest first",
 )
-def history(request: HttpRequest, query: Query[PastGates]) -> dict[str, Any]:
-    """Of all producers, to a producer its own; `since` and `until` compare when a gate was asked for."""
-    return _past(caller_of(request), query)
+def history(request: ApiRequest, query: Query[PastGates]) -> answers.GateList:
+    """A producer gets its own, everybody else all; `since` and `until` compare when a gate was asked for."""
+    return _past(request.auth, query)
 
 
 class Period(ListQuery):
@@ -132,12 +130,12 @@ class Period(ListQuery):
 @router.get(
     "/stats",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateStats),
+    response=answers.GateStats,
     summary="Gates in numbers",
 )
-def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
-    """Over gates asked for in the period (all by default), to a producer its own; a person gets their own part too."""
-    caller, now = caller_of(request), timezone.now()
+def stats(request: ApiRequest, query: Query[Period]) -> dict[str, Any]:
+    """Over gates asked for in the period (all by default): a producer's own; for a person with their own part."""
+    caller, now = request.auth, timezone.now()
     rows = queries.gates(queries.GateFilters(since=query.since, until=query.until), caller.producer)
     mine = queries.gate_statistics_of(caller.person, rows, now) if caller.person else None
     return queries.gate_statistics(rows) | {"user_summary": mine}
@@ -146,13 +144,13 @@ def stats(request: HttpRequest, query: Query[Period]) -> dict[str, Any]:
 @router.get(
     "/{gate_id}",
     auth=Needs("decisions:read"),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     url_name="gate",
     summary="One gate",
 )
-def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> dict[str, Any]:
+def detail(request: ApiRequest, gate_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> answers.GateAnswer:
     """`wait` blocks until it is no longer pending, or for so many seconds."""
-    caller = caller_of(request)
+    caller = request.auth
     decision = queries.gate_by_id(gate_id, caller.producer)
 
     def look() -> Decision | None:
@@ -167,10 +165,10 @@ def detail(request: HttpRequest, gate_id: str, wait: Annotated[float, Field(ge=0
 @router.post(
     "/{gate_id}/approve",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     summary="Approve the digest you saw",
 )
-def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str, Any]:
+def approve(request: ApiRequest, gate_id: str, body: GateApproval) -> answers.GateAnswer:
     """`status` stays `pending` until the quorum is reached."""
     return _review(request, gate_id, body, Verdict.APPROVE, body.comment or "")
 
@@ -178,26 +176,26 @@ def approve(request: HttpRequest, gate_id: str, body: GateApproval) -> dict[str,
 @router.post(
     "/{gate_id}/reject",
     auth=NeedsPerson(REVIEW_DECISION),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     summary="Reject it, with a reason",
 )
-def reject(request: HttpRequest, gate_id: str, body: GateRejection) -> dict[str, Any]:
+def reject(request: ApiRequest, gate_id: str, body: GateRejection) -> answers.GateAnswer:
     answer = _review(request, gate_id, body, Verdict.REJECT, body.reason, body.category)
     if body.comment and body.comment.strip():
-        caller = caller_of(request)
-        reviews.comment(answer["id"], body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
-        answer["comment"] = body.comment
+        caller = request.auth
+        reviews.comment(answer.id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
+        answer.comment = body.comment
     return answer
 
 
 @router.post(
     "/{gate_id}/cancel",
     auth=Needs("patches:cancel"),
-    openapi_extra=documented(answers.GateAnswer),
+    response=answers.GateAnswer,
     summary="Cancel it (its producer, or a lead)",
 )
-def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, Any]:
-    caller = caller_of(request)
+def cancel(request: ApiRequest, gate_id: str, body: GateReason) -> answers.GateAnswer:
+    caller = request.auth
     decision = queries.gate_by_id(gate_id, caller.producer)
     demand_seen(decision, body.digest, caller)
     lifecycle.cancel(
@@ -213,14 +211,14 @@ def cancel(request: HttpRequest, gate_id: str, body: GateReason) -> dict[str, An
 
 
 def _review(
-    request: HttpRequest,
+    request: ApiRequest,
     gate_id: str,
     body: GateApproval | GateRejection,
     verdict: Verdict,
     text: str,
     category: str = "",
-) -> dict[str, Any]:
-    caller = caller_of(request)
+) -> answers.GateAnswer:
+    caller = request.auth
     assert caller.user is not None
     reviews.review(
         queries.gate_by_id(gate_id, None).decision_id,
@@ -236,33 +234,35 @@ def _review(
     return _shown(queries.gate_by_id(gate_id, None), caller)
 
 
-def _shown(decision: Decision, caller: Caller) -> dict[str, Any]:
-    return answers.gate(decision, find.with_reviews(decision), caller.reader_of(decision.patch.producer_id))
+def _shown(decision: Decision, caller: Caller) -> answers.GateAnswer:
+    reader = caller.reader_of(decision.patch.producer_id)
+    return answers.gate(decision, find.with_reviews(decision), reader)
 
 
-def _pending(caller: Caller, query: PendingGates) -> dict[str, Any]:
+def _pending(caller: Caller, query: PendingGates) -> answers.GateList:
     if query.mine and caller.person is None:
         raise wrong("mine", "Only a person's approval is ever needed.")
     rows = queries.gates(queries.GateFilters(query.workflow_id, query.job_id, query.execution_id), caller.producer)
     return _page(queries.pending_gates(rows, caller.person if query.mine else None), caller, query)
 
 
-def _past(caller: Caller, query: PastGates) -> dict[str, Any]:
+def _past(caller: Caller, query: PastGates) -> answers.GateList:
     return _page(queries.ended(queries.gates(query.filters(), caller.producer)), caller, query)
 
 
-def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> dict[str, Any]:
+def _page(rows: QuerySet[Decision], caller: Caller, query: Gates) -> answers.GateList:
     first = (query.page - 1) * query.page_size
     if first > MAX_OFFSET:
         raise wrong("page", f"A list leads {MAX_OFFSET:,} rows far; narrow it.")
     found, total = queries.part(rows, first, query.page_size)
-    return {
-        "approvals": [
-            answers.gate(decision, list(decision.reviews.all()), caller.reader_of(decision.patch.producer_id))
+    reader_of = caller.reader_of
+    return answers.GateList(
+        approvals=[
+            answers.gate(decision, list(decision.reviews.all()), reader_of(decision.patch.producer_id))
             for decision in found
         ],
-        "total": min(total, COUNT_LIMIT),
-        "total_is_exact": total <= COUNT_LIMIT,
-        "page": query.page,
-        "page_size": query.page_size,
-    }
+        total=min(total, COUNT_LIMIT),
+        total_is_exact=total <= COUNT_LIMIT,
+        page=query.page,
+        page_size=query.page_size,
+    )

@@ -1,4 +1,5 @@
-"""The six scenarios people know from S1. Their diffs and logs are files in `diffs/scenarios` and `logs`."""
+"""The six scenarios people know from the reference API. Their diffs and logs are files in `diffs/scenarios` and
+`logs`."""
 
 from .people import LEAD, REVIEWER
 from .scenario import Run, Scenario

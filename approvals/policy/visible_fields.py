@@ -144,9 +144,9 @@ def field_of(column: str) -> str:
     return next((name for name in names if name in VISIBLE), "")
 
 
-def shown(answer: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
-    """Return an answer with null for what this reader may not see."""
-    return {name: _shown(name, value, reader) for name, value in answer.items()}
+def shown(fields: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+    """Return fields with null for what this reader may not see."""
+    return {name: value if sees(reader, name) else None for name, value in fields.items()}
 
 
 def seeks_hidden(reader: Reader, names: Collection[str]) -> bool:
@@ -171,17 +171,3 @@ def reader_among(permissions: Collection[str]) -> Reader:
     if LEAD_DECISION in permissions:
         return Reader.LEAD
     return Reader.REVIEWER if REVIEW_DECISION in permissions else Reader.AUDITOR
-
-
-def _shown(name: str, value: Any, reader: Reader) -> Any:
-    if not sees(reader, name):
-        return None
-    if name not in OPENED:
-        return value
-    if isinstance(value, list):
-        return [_parts(name, part, reader) for part in value]
-    return _parts(name, value, reader) if isinstance(value, dict) else value
-
-
-def _parts(name: str, value: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
-    return {part: held if sees(reader, f"{name}.{part}") else None for part, held in value.items()}

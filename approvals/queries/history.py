@@ -1,6 +1,6 @@
 """Decided patches, newest first."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -72,21 +72,32 @@ def counts_by_status(rows: QuerySet[Decision]) -> dict[str, int]:
     return {"": counts.total()} | {str(status): counts[status] for status in statuses}
 
 
-def with_card_data(decisions: list[Decision]) -> list[Decision]:
-    """Set on each decision who decided it, how long it took and whether its SLA was missed; one query, one more where
-    there are gates."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A decided decision as the history lists it."""
+
+    decision: Decision
+    deciders: list[User]  # none where no person decided
+    seconds: float | None  # from arrival to decision
+    sla_missed: bool
+
+
+def outcomes(decisions: list[Decision]) -> list[Outcome]:
+    """Return what became of decisions; one query, one more where there are gates."""
     read_gates(decision.patch for decision in decisions)
-    reviews: dict[int, list[User]] = {decision.pk: [] for decision in decisions}
-    for review in (
-        Review.objects.filter(decision__in=list(reviews), withdrawn_at=None).select_related("reviewer").order_by("id")
-    ):
-        reviews[review.decision_id].append(review.reviewer)
-    for decision in decisions:
-        human = decision.decided_by_kind == DeciderKind.HUMAN
-        reviewers = reviews[decision.pk] if human else []
-        decider = decision.decided_by_user
-        decision.deciders = reviewers or ([decider] if decider else [])  # type: ignore[attr-defined]
-        at = decision.decided_at
-        decision.took = (at - decision.created_at).total_seconds() if at else None  # type: ignore[attr-defined]
-        decision.sla_missed = bool(at and decision.sla_due_at != NO_DEADLINE and at > decision.sla_due_at)  # type: ignore[attr-defined]
-    return decisions
+    reviewers: dict[int, list[User]] = defaultdict(list)
+    live = Review.objects.filter(decision__in=decisions, withdrawn_at=None)
+    for review in live.select_related("reviewer").order_by("id"):
+        reviewers[review.decision_id].append(review.reviewer)
+    return [_outcome(decision, reviewers[decision.pk]) for decision in decisions]
+
+
+def _outcome(decision: Decision, reviewers: list[User]) -> Outcome:
+    at, decider = decision.decided_at, decision.decided_by_user
+    by_reviewers = reviewers and decision.decided_by_kind == DeciderKind.HUMAN
+    return Outcome(
+        decision=decision,
+        deciders=reviewers if by_reviewers else [decider] if decider else [],
+        seconds=(at - decision.created_at).total_seconds() if at else None,
+        sla_missed=bool(at and decision.sla_due_at != NO_DEADLINE and at > decision.sla_due_at),
+    )

@@ -1,4 +1,4 @@
-"""The pending queue: filters, orders, counts and what each card shows."""
+"""The pending queue: filters, orders and counts; `cards` has what each card shows."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -18,12 +18,10 @@ from approvals.models import (
     Gate,
     Patch,
     PatchKind,
-    PatchView,
     Policy,
     PolicyVersion,
     Priority,
     Producer,
-    Review,
     Status,
     User,
     Verdict,
@@ -32,17 +30,15 @@ from approvals.models import (
 )
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.quorum import must_come_from
-from approvals.policy.rules import ROLES, Intent, Reviewer, ever_named, names_of, refusal
+from approvals.policy.rules import ROLES, Reviewer, ever_named, names_of
 from approvals.policy.submitters import same
 from approvals.policy.vulnerability import alias_names
 from approvals.policy.weakness import sought as weaknesses_sought
 from postgresql.statements import query
 
-from .decision_facts import decision_facts, read_gates
 from .keyset import beside
 from .people import accounts_named, approvers, ids_by_name
 from .search import matching
-from .workbench import presence_of
 
 ORDERS: dict[str, list[str]] = {
     "priority": ["-priority", "sla_due_at", "pk"],
@@ -266,32 +262,6 @@ def sla_state(decision: Decision, now: datetime) -> str:
     if now >= decision.sla_due_at:
         return "breached"
     return "warning" if now >= decision.sla_warn_at else "ok"
-
-
-def with_card_data(decisions: list[Decision], person: Reviewer, now: datetime) -> list[Decision]:
-    """Set on each decision what its card shows: approvers, open slots, whether this person may act, who else has its
-    page open; three queries, one more where there are gates."""
-    ids = [decision.pk for decision in decisions]
-    read_gates(decision.patch for decision in decisions)
-    reviews: dict[int, list[Review]] = {pk: [] for pk in ids}
-    for review in Review.objects.filter(decision__in=ids, withdrawn_at=None).select_related("reviewer").order_by("id"):
-        reviews[review.decision_id].append(review)
-    opened = set(
-        PatchView.objects.filter(user=person.id, patch__decision__in=ids).values_list("patch__decision", flat=True)
-    )
-    present = presence_of(decisions, person.id, now)
-    for decision in decisions:
-        live = reviews[decision.pk]
-        decision.others_present = present.get(decision.patch_id, [])  # type: ignore[attr-defined]
-        approved_by = [review.reviewer for review in live if review.verdict == Verdict.APPROVE]
-        # As if on its page with a fresh sign-in: the card leads to the page, which can ask for a password.
-        seen = Intent(Verdict.APPROVE, decision.patch.sha256, authenticated_at=now, factor_at=now)
-        decision.approvers = approved_by  # type: ignore[attr-defined]
-        decision.open_slots = [None] * max(0, decision.required_approvals - len(approved_by))  # type: ignore[attr-defined]
-        decision.opened_by_me = decision.pk in opened  # type: ignore[attr-defined]
-        decision.why_not = refusal(decision_facts(decision, live), person, seen, now)  # type: ignore[attr-defined]
-        decision.may_review = REVIEW_DECISION in person.permissions  # type: ignore[attr-defined]
-    return decisions
 
 
 @dataclass(frozen=True, slots=True)

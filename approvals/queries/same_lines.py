@@ -78,14 +78,6 @@ def alike(decisions: Sequence[Decision], user_id: int, now: datetime) -> dict[in
     }
 
 
-def with_alike(decisions: list[Decision], user_id: int, now: datetime) -> list[Decision]:
-    """Set `alike` on each decision for its card, None if no other patch changes the same lines; one query at most."""
-    alike_by_key = alike(decisions, user_id, now)
-    for decision in decisions:
-        decision.alike = alike_by_key.get(decision.pk)  # type: ignore[attr-defined]
-    return decisions
-
-
 def _without_itself(decision: Decision, total: int, pending_count: int, approved_keys: list[int] | None) -> Alike:
     """Return the counts without the decision itself."""
     counted, pending = decision.status != Status.SUPERSEDED, decision.status == Status.PENDING

@@ -201,12 +201,6 @@ def failing(trace: list[dict[str, Any]]) -> int:
     return sum(1 for condition in trace if condition.get("outcome") != "pass")
 
 
-@register.filter
-def direction(row: dict[str, Any]) -> str:
-    """Return up or down for a row of the SHAP list."""
-    return "down" if str(row.get("sign", "")) in {"down", "-", "−", "-1"} else "up"
-
-
 @register.simple_tag
 def action_badge(type: str) -> SafeString:
     """Return the badge of an audit entry's type."""

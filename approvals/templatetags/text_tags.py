@@ -1,6 +1,7 @@
 """Text from outside as pages show it: escaped, the invisible drawn, links that tell nothing; digests and paths."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,11 +83,11 @@ def urlsplit_host(address: object) -> str:
 
 
 @register.filter
-def folders(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def folders(files: Iterable[Any]) -> list[dict[str, Any]]:
     """Return files grouped by folder in the order they came, each folder without what all of them share."""
     groups: list[dict[str, Any]] = []
     for file in files:
-        folder, _, name = field_of(file, "path").rpartition("/")
+        folder, _, name = file.path.rpartition("/")
         if not groups or groups[-1]["path"] != folder:
             groups.append({"path": folder, "files": []})
         groups[-1]["files"].append({"name": name, "file": file})
@@ -94,11 +95,6 @@ def folders(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for group in groups:
         group["short"] = group["path"].removeprefix(shared).strip("/") or group["path"].rpartition("/")[2] or "/"
     return groups
-
-
-def field_of(thing: Any, name: str) -> str:
-    """Return a text field of a dict or of an object: the diff's files may come as either."""
-    return str(thing[name] if isinstance(thing, dict) else getattr(thing, name))
 
 
 def _shared_folder(paths: list[str]) -> str:

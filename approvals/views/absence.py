@@ -45,7 +45,7 @@ def absence(request: HttpRequest) -> HttpResponse:
 @require_POST
 @viewers
 def end(request: HttpRequest, delegation_id: int) -> HttpResponse:
-    """End one before its time."""
+    """End a delegation before its time."""
     user = user_of(request)
     try:
         ended = services.end(delegation_id, user=user, actor=person_actor(request, user), now=timezone.now())

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -19,6 +19,7 @@ from approvals.queries.decision_facts import decision_facts, read_gates
 from approvals.queries.decisions import by_id
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.same_lines import read_alike, waiting_alike
+from approvals.requests import Request
 from approvals.services import reviews
 
 from .access import user_of, varies, viewers
@@ -29,7 +30,7 @@ MOST = 200
 @require_http_methods(["GET", "HEAD", "POST"])
 @viewers
 @varies
-def bulk(request: HttpRequest) -> HttpResponse:
+def bulk(request: Request) -> HttpResponse:
     """Show what the verdict would do to each ticked card; with `confirmed` do it and show what became of each.
 
     Looking is a GET, so that a sign-in in between leads back to the same cards.
@@ -46,7 +47,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     )
 
 
-def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: int) -> HttpResponse:
+def preview(request: Request, asked: QueryDict, form: BulkForm, *, status: int) -> HttpResponse:
     """Show what the verdict would do to each, with the words typed so far."""
     verdict, items = asked.get("verdict", ""), _items(asked)
     context: dict[str, Any] = {"active": "queue", "form": form, "rows": []}
@@ -69,7 +70,7 @@ def preview(request: HttpRequest, asked: QueryDict, form: BulkForm, *, status: i
 
 def _items(asked: QueryDict) -> list[tuple[UUID, str]]:
     """Return what was ticked as (decision, digest seen), or what waits on the lines of the patch that `same_lines`
-    names; a damaged value is nobody's honest form."""
+    names. Raise SuspiciousOperation for a value that no form of ours sends."""
     if named := asked.get("same_lines"):
         return waiting_alike(_patch_of(named), MOST)
     items = []
@@ -128,7 +129,7 @@ def _preview(
     ]
 
 
-def _carry_out(request: HttpRequest, form: BulkForm, user: User, items: list[tuple[UUID, str]]) -> list[dict[str, Any]]:
+def _carry_out(request: Request, form: BulkForm, user: User, items: list[tuple[UUID, str]]) -> list[dict[str, Any]]:
     """Give the verdict on each item by itself; one refusal stops nothing else."""
     verdict = Verdict(form.cleaned_data["verdict"])
     results: list[dict[str, Any]] = []

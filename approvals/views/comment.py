@@ -1,10 +1,10 @@
-"""Words on a patch, at a line of its diff or about all of it."""
+"""Comments on a patch, at a line of its diff or on all of it."""
 
 import re
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -14,6 +14,7 @@ from approvals.errors import Invalid, NotAllowed
 from approvals.forms import CommentForm
 from approvals.models import Comment, Decision, User
 from approvals.permissions import COMMENT_DECISION
+from approvals.requests import Request
 from approvals.services import reviews
 
 from . import list_navigation
@@ -27,7 +28,7 @@ ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back 
 @require_POST
 @viewers
 @varies
-def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def comment(request: Request, decision_id: UUID) -> HttpResponse:
     """Add words to the discussion; htmx, which only the composer at a line asks by, gets the thread for that row."""
     decision, user, form = decision_or_404(decision_id), user_of(request), CommentForm(request.POST)
     if not user.has_perm(COMMENT_DECISION):
@@ -37,12 +38,12 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     anchor = ANCHOR.fullmatch(request.POST.get("anchor", ""))
     added = _added(request, decision, user, form) if form.is_valid() else None
     if added is None:
-        if request.htmx:  # type: ignore[attr-defined]
+        if request.htmx:
             place = {name: form[name].value() for name in ("file", "line", "side")} | {"anchor": anchor and anchor[0]}
             context = {"decision": decision, "comment_form": form, "place": place}
             return render(request, "approvals/_line_composer.html", context, status=422)
         return comment_again(request, decision, form, status=422)
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         context = {"decision": decision, "comment": added, "added": [added], "said": len(discussion_of(decision))}
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
@@ -51,7 +52,7 @@ def comment(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     )
 
 
-def _added(request: HttpRequest, decision: Decision, user: User, form: CommentForm) -> Comment | None:
+def _added(request: Request, decision: Decision, user: User, form: CommentForm) -> Comment | None:
     """Return the comment; None where the diff has no such place, which the form then says."""
     said = form.cleaned_data
     actor, place = person_actor(request, user), {name: said[name] for name in ("file", "line", "side")}
@@ -62,7 +63,7 @@ def _added(request: HttpRequest, decision: Decision, user: User, form: CommentFo
         return None
 
 
-def comment_again(request: HttpRequest, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:
+def comment_again(request: Request, decision: Decision, form: CommentForm, *, status: int) -> HttpResponse:
     """Show the page with the discussion's form as it was sent, and what is wrong with it."""
     context = page_context(request, decision, user_of(request)) | {"comment_form": form}
     return render(request, TEMPLATES[decision.patch.is_gate], context, status=status)

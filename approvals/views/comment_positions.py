@@ -22,7 +22,7 @@ def content(patch: Patch) -> bytes:
 def load(patch: Patch) -> Diff:
     """Return the parsed diff; reads and parses the content, so call it once a request.
 
-    A patch that our reader fails on is words without a file: every byte is shown, and a warning says why.
+    If our parser fails on a patch, all of it is text without a file: every byte is shown, and a warning says why.
     """
     data = content(patch)
     if not patch.parsed:

@@ -5,7 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,10 +18,12 @@ from approvals.errors import Conflict, Invalid, NotAllowed, Refusal, StepUpRequi
 from approvals.forms import VerdictForm
 from approvals.models import Channel, Decision, Displayed, Status, User, Verdict
 from approvals.queries.decision_facts import outcome
+from approvals.requests import Request
 from approvals.services import reviews
 
 from . import list_navigation
 from .access import go_to, user_of, varies, viewers
+from .panel import ConflictNotice, RefusedAct
 from .patch_context import card_context, decision_or_404, panel_or_page
 
 STEPS = {Verdict.APPROVE: "approve", Verdict.REJECT: "reject", Verdict.REQUEST_CHANGES: "changes"}
@@ -45,7 +47,7 @@ DONE = {
 @require_POST
 @viewers
 @varies
-def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def decide(request: Request, decision_id: UUID) -> HttpResponse:
     """Take one verdict from the panel or a card; answer with the next item, the panel's errors or what happened."""
     form, user = VerdictForm(request.POST), user_of(request)
     decision = decision_or_404(decision_id)
@@ -65,7 +67,7 @@ def decide(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     return _onward(request, done, card)
 
 
-def _decided(request: HttpRequest, decision_id: UUID, user: User, form: VerdictForm, card: bool) -> Decision:
+def _decided(request: Request, decision_id: UUID, user: User, form: VerdictForm, card: bool) -> Decision:
     """Give the verdict; the password beside it is looked at only where nothing else speaks against an approval."""
     review = partial(
         reviews.review,
@@ -91,7 +93,7 @@ def _decided(request: HttpRequest, decision_id: UUID, user: User, form: VerdictF
 
 
 def again(
-    request: HttpRequest,
+    request: Request,
     decision: Decision,
     user: User,
     form: VerdictForm,
@@ -115,22 +117,22 @@ def again(
     return answer
 
 
-def refused(request: HttpRequest, decision: Decision, error: Refusal, act: str) -> HttpResponse:
+def refused(request: Request, decision: Decision, error: Refusal, act: str) -> HttpResponse:
     """Show the panel as it is now, with what was wrong and the words of the act that was refused."""
     conflict = conflict_of(decision, error, act) if isinstance(error, Conflict) else None
     if isinstance(error, NotAllowed):
-        conflict = {"title": "Nothing was changed", "detail": error.detail}
-    tried = {"name": act, "text": request.POST.get("reason", request.POST.get("text", "")), "error": error.detail}
+        conflict = ConflictNotice("Nothing was changed", error.detail)
+    tried = RefusedAct(act, request.POST.get("reason", request.POST.get("text", "")), error.detail)
     return panel_or_page(request, decision, user_of(request), status=error.status, conflict=conflict, act=tried)
 
 
-def conflict_of(decision: Decision, error: Conflict, act: str = "decide") -> dict[str, str]:
+def conflict_of(decision: Decision, error: Conflict, act: str = "decide") -> ConflictNotice:
     said = outcome(decision)
     title = said.rstrip(".") if said else "The patch changed while you looked"
-    return {"title": f"Already decided: {title}" if said else title, "detail": error.detail, "late": LATE[act]}
+    return ConflictNotice(f"Already decided: {title}" if said else title, error.detail, LATE[act])
 
 
-def _onward(request: HttpRequest, decision: Decision, card: bool) -> HttpResponse:
+def _onward(request: Request, decision: Decision, card: bool) -> HttpResponse:
     """Go to the next item in the queue after a decision; stay where a quorum still misses somebody."""
     if card:
         return go_to(request, list_navigation.address(request))
@@ -150,7 +152,7 @@ def _sentence(decision: Decision, verdict: Verdict) -> str:
     return f"{DONE[verdict]}: {name}."
 
 
-def _seen(request: HttpRequest, form: VerdictForm, card: bool) -> reviews.Seen:
+def _seen(request: Request, form: VerdictForm, card: bool) -> reviews.Seen:
     opened_at: datetime | None = form.cleaned_data["opened_at"]
     return reviews.Seen(
         form.cleaned_data["patch_sha256"],

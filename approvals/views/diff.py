@@ -1,4 +1,5 @@
-"""A parsed diff, shaped for the page: what opens at once, what folds to a link, what is said at which line."""
+"""A parsed diff, shaped for the page: what opens at once, what folds to a link, which marks and comments stand
+where."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +16,14 @@ from approvals.diff.moved import Move, Moves, Respacing, moves
 from approvals.diff.notices import shortened
 from approvals.diff.rows import HunkRows, Row, drawn_hunks, file_rows, file_weight, weight
 from approvals.diff.scope import ScopeMark, scope_marks
-from approvals.diff.structure import Diff, File
+from approvals.diff.structure import Diff, File, WarningFacts
 from approvals.models import Comment, Decision, Patch, Side
 from approvals.queries.evidence import UsualSize
 
 from . import odd, words
 from .comment_positions import Places, load, places
 from .diff_rows import Line, Table
+from .diff_shapes import DiffSection, ShownFile
 from .failures import attempted
 
 CUT = '<span class="cut">'  # in the markup of a line of which only the beginning is drawn
@@ -120,35 +122,40 @@ def layout_of(request: HttpRequest) -> str:
     return wanted if wanted in LAYOUTS else "unified"
 
 
-def closed(patch: Patch) -> dict[str, Any]:
-    """Return what the diff section says to somebody who may not read diffs: counts and warnings."""
-    return {
-        "closed": True,
-        "file_count": patch.file_count,
-        "additions": patch.additions,
-        "deletions": patch.deletions,
-        "parsed": patch.parsed,
-        "warnings": patch.parse_warnings,
-    }
+def closed(patch: Patch) -> DiffSection:
+    """Return the section for somebody who may not read diffs."""
+    return DiffSection(
+        file_count=patch.file_count,
+        additions=patch.additions,
+        deletions=patch.deletions,
+        parsed=patch.parsed,
+        warnings=patch.parse_warnings,
+        closed=True,
+    )
 
 
-def section(reading: Reading) -> dict[str, Any]:
-    """Return what the diff section shows."""
+def section(reading: Reading, raw_url: str) -> DiffSection:
+    """Return the section with its files, those that fit opened."""
     diff = reading.diff
     files = list(_files(reading))
-    return {
-        "file_count": len(diff.files),
-        "additions": diff.additions,
-        "deletions": diff.deletions,
-        "parsed": diff.parsed,
-        "warnings": [warning.facts() | {"file": warning.file and shortened(warning.file)} for warning in diff.warnings],
-        "files": files,
-        **words.parts(diff, {file["key"]: file for file in files}, MOST_LINKS),
-        "viewed_count": sum(file.sha256 in reading.viewed for file in diff.files),
-        "marks": summary(reading.marks),
-        "split": reading.split,
-        "paths": [file.path for file in diff.files],
-    }
+    return DiffSection(
+        file_count=len(diff.files),
+        additions=diff.additions,
+        deletions=diff.deletions,
+        parsed=diff.parsed,
+        warnings=[_shortened(warning.facts()) for warning in diff.warnings],
+        files=files,
+        viewed_count=sum(file.sha256 in reading.viewed for file in diff.files),
+        marks=summary(reading.marks),
+        split=reading.split,
+        paths=[file.path for file in diff.files],
+        raw_url=raw_url,
+        **words.parts(diff, {file.key: file for file in files}, MOST_LINKS),
+    )
+
+
+def _shortened(warning: WarningFacts) -> WarningFacts:
+    return {**warning, "file": warning["file"] and shortened(warning["file"])}
 
 
 def summary(found: Iterable[Mark]) -> list[dict[str, Any]]:
@@ -166,7 +173,7 @@ def summary(found: Iterable[Mark]) -> list[dict[str, Any]]:
     )
 
 
-def one_file(reading: Reading, key: str, first: int = 0) -> dict[str, Any] | None:
+def one_file(reading: Reading, key: str, first: int = 0) -> ShownFile | None:
     """Return one file opened from a line on, or None when the patch has none of that key."""
     return next(
         (shown(reading, file, opened=True, first=first) for file in reading.diff.files if file.key == key), None
@@ -178,41 +185,41 @@ def attached(reading: Reading, comment: Comment) -> bool:
     return any(comment in said for said in reading.comments.values())
 
 
-def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> dict[str, Any]:
+def shown(reading: Reading, file: File, *, opened: bool, first: int = 0) -> ShownFile:
     """Return a file for the template: its head, and when opened the rows of a window that begins at a line."""
     found = [mark for mark in reading.marks if mark.key == file.key]
     count = window(file, first) if opened else 0
     after = first + count
     rows = _drawn(reading, file, found, first, count) if opened else None
     failed = opened and rows is None
-    return {
-        "key": file.key,
-        "path": file.path,
-        "old_path": file.old_path if file.change in {"renamed", "copied"} else None,
-        "change": file.change,
-        "binary": file.binary,
-        "additions": file.additions,
-        "deletions": file.deletions,
-        "line_count": file.line_count,
-        "sha256": file.sha256,
-        "viewed": file.sha256 in reading.viewed,
-        "open": opened,
-        "split": reading.split,
-        "first": first,
-        "next": after if opened and not failed and after < file.line_count else None,
-        "left": min(OPEN_LINES, file.line_count - after),
-        "rows": rows,
-        "header": words.header(file),
-        "odd": odd.of_header(reading.odd, file),
-        "raw": excerpt(file.to_bytes()) if failed else None,
-        "notes": [mark for mark in found if mark.line is None],
-        "mark_count": sum(_warns(mark) for mark in found),
-    }
+    return ShownFile(
+        key=file.key,
+        path=file.path,
+        old_path=file.old_path if file.change in {"renamed", "copied"} else None,
+        change=file.change,
+        binary=file.binary,
+        additions=file.additions,
+        deletions=file.deletions,
+        line_count=file.line_count,
+        sha256=file.sha256,
+        viewed=file.sha256 in reading.viewed,
+        open=opened,
+        split=reading.split,
+        first=first,
+        next=after if opened and not failed and after < file.line_count else None,
+        left=min(OPEN_LINES, file.line_count - after),
+        rows=rows,
+        header=words.header(file),
+        odd=odd.of_header(reading.odd, file),
+        raw=excerpt(file.to_bytes()) if failed else None,
+        notes=[mark for mark in found if mark.line is None],
+        mark_count=sum(_warns(mark) for mark in found),
+    )
 
 
 def _drawn(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]] | None:
     """Return the rows of a window, or None where drawing them failed."""
-    return attempted(f"Drawing {file.path}", lambda: _dressed(reading, file, found, first, count), lambda: None)
+    return attempted(f"Drawing {file.path}", lambda: _hunks(reading, file, found, first, count), lambda: None)
 
 
 def window(file: File, first: int) -> int:
@@ -229,7 +236,7 @@ def window(file: File, first: int) -> int:
     return count
 
 
-def _files(reading: Reading) -> Iterator[dict[str, Any]]:
+def _files(reading: Reading) -> Iterator[ShownFile]:
     lines, characters, names = OPEN_LINES, OPEN_CHARACTERS, NAMES
     for file in reading.diff.files[:MOST_FILES]:
         names -= weight(file.path.encode(errors="replace"))
@@ -243,7 +250,7 @@ def _files(reading: Reading) -> Iterator[dict[str, Any]]:
         yield shown(reading, file, opened=opened)
 
 
-def _dressed(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]]:
+def _hunks(reading: Reading, file: File, found: list[Mark], first: int, count: int) -> list[dict[str, Any]]:
     """Return the hunks of a window, each row with its marks, moves and comments."""
     at_line: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for mark in found:

@@ -1,7 +1,7 @@
 """The lines of a diff as rows of a table.
 
-A page has four hundred of them, and a template took a quarter of the page's time for those. So the rows are composed
-here, and what people say between them stays the template's.
+A page has hundreds of them, and a template would be too slow. So the rows are composed here; the comments between them
+are the template's.
 """
 
 from collections.abc import Iterable, Iterator

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from approvals.errors import Conflict, was_cut_off
+from approvals.requests import Request
 
 from .access import Hidden
 from .resend import form_again
@@ -18,7 +19,7 @@ def page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpRe
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: Request, reason: str = "") -> HttpResponse:
     """Let a page of ours load itself again or show the form again, which keep what was typed; tell others what to do.
 
     A form counts as ours when the browser names our origin, which the middleware has compared by then: words of

@@ -1,6 +1,8 @@
 """The ML score, the policy's trace and the timeline, shaped for the patch page."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +11,7 @@ from django.conf import settings
 from approvals.errors import moment
 from approvals.models import Category, Decision, Patch, Verdict
 from approvals.policy.visible_fields import Reader, sees
-from approvals.queries.evidence import track_record
+from approvals.queries.evidence import TrackRecord, track_record
 from audit.queries import EntryFilters, body_of, data_of, entries
 from audit.types import step_of
 
@@ -17,34 +19,66 @@ SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
 
 
-def ml(patch: Patch, decision: Decision) -> dict[str, Any]:
-    """Return the score, what it needs for automatic approval, and its SHAP rows, largest first; sums are checked."""
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one feature adds to the score; `share_percent` is its length beside the largest."""
+
+    label: str
+    value: Any
+    contribution: float
+    share_percent: int
+
+    @property
+    def sign(self) -> str:
+        return "up" if self.contribution > 0 else "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The ML score, what automatic approval asks of it, and its largest SHAP rows; the sum of all is checked."""
+
+    scored: bool
+    model_version: str
+    percent: str = ""
+    success: bool = False
+    threshold_percent: str = ""
+    record: TrackRecord | None = None
+    base: float | None = None
+    rows: Sequence[Contribution] = ()
+    others_count: int = 0  # features that have no row
+    others_sum: float = 0
+    sum: float | None = None
+    adds_up: bool | None = None
+
+
+def ml(patch: Patch, decision: Decision) -> Score:
+    """Return the score with its SHAP rows, largest first."""
     confidence = patch.ml_confidence
     if confidence is None:
-        return {"scored": False, "model_version": patch.ml_model_version}
+        return Score(False, patch.ml_model_version)
     threshold = max(decision.policy_version.auto_approve_threshold, settings.AUTO_APPROVE_THRESHOLD)
-    parts = sorted(
-        (_part(name, raw) for name, raw in (patch.ml_shap or {}).items()), key=lambda part: -abs(part["contribution"])
+    sent = sorted(
+        (_contribution(name, raw) for name, raw in (patch.ml_shap or {}).items()), key=lambda part: -abs(part[2])
     )
-    total = (patch.ml_base_value or 0) + sum(part["contribution"] for part in parts)
-    largest = abs(parts[0]["contribution"]) if parts else 0
-    for part in parts:
-        part["share_percent"] = round(abs(part["contribution"]) / largest * 100) if largest else 0
-    rest = parts[SHAP_SHOWN:]
-    has_sum = patch.ml_base_value is not None and bool(parts)
-    return {
-        "scored": True,
-        "percent": percent(confidence),
-        "success": bool(patch.ml_prediction),
-        "threshold_percent": percent(float(threshold)),
-        "model_version": patch.ml_model_version,
-        "record": track_record(patch),
-        "base": patch.ml_base_value,
-        "rows": parts[:SHAP_SHOWN],
-        "others": {"count": len(rest), "contribution": sum(part["contribution"] for part in rest)} if rest else None,
-        "sum": total if has_sum else None,
-        "adds_up": abs(total - confidence) <= TOLERANCE if has_sum else None,
-    }
+    largest = abs(sent[0][2]) if sent else 0
+    rows = [Contribution(*part, round(abs(part[2]) / largest * 100) if largest else 0) for part in sent[:SHAP_SHOWN]]
+    rest = [contribution for *_, contribution in sent[SHAP_SHOWN:]]
+    total = (patch.ml_base_value or 0) + sum(contribution for *_, contribution in sent)
+    has_sum = patch.ml_base_value is not None and bool(sent)
+    return Score(
+        scored=True,
+        model_version=patch.ml_model_version,
+        percent=percent(confidence),
+        success=bool(patch.ml_prediction),
+        threshold_percent=percent(float(threshold)),
+        record=track_record(patch),
+        base=patch.ml_base_value,
+        rows=rows,
+        others_count=len(rest),
+        others_sum=sum(rest),
+        sum=total if has_sum else None,
+        adds_up=abs(total - confidence) <= TOLERANCE if has_sum else None,
+    )
 
 
 def percent(share: float) -> str:
@@ -52,20 +86,8 @@ def percent(share: float) -> str:
     return f"{int(share * 1000 + 1e-9) / 10:g}"
 
 
-def policy(decision: Decision) -> dict[str, Any]:
-    version = decision.policy_version
-    return {
-        "name": version.policy.name,
-        "version": version.version,
-        "trace": decision.trace,
-        "failing": sum(row["outcome"] != "pass" for row in decision.trace),
-        "mode": version.auto_approval,
-    }
-
-
-def _part(name: str, raw: Any) -> dict[str, Any]:
-    value, contribution = (raw.get("value"), raw["contribution"]) if isinstance(raw, dict) else (None, raw)
-    return {"label": name, "value": value, "contribution": contribution, "sign": "up" if contribution > 0 else "down"}
+def _contribution(name: str, raw: Any) -> tuple[str, Any, float]:
+    return (name, raw.get("value"), raw["contribution"]) if isinstance(raw, dict) else (name, None, raw)
 
 
 VERDICTS = {
@@ -75,14 +97,28 @@ VERDICTS = {
 }
 
 
-def timeline(decision: Decision, reader: Reader) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the log as the timeline shows it."""
+
+    icon: str
+    kind: str
+    what: str
+    who: str
+    at: datetime
+    detail: str
+    seq: int | None  # None until the sequencer has placed it
+    hash: str
+
+
+def timeline(decision: Decision, reader: Reader) -> list[Step]:
     """Return what happened to a decision that this reader sees, newest first, from the audit log itself."""
     filters = EntryFilters(object_type="decision", object_ids=[str(decision.decision_id)])
     every = sees(reader, "refusals")
     return [_step(entry) for entry in entries(filters, limit=200) if every or entry.type != "decision.refused"]
 
 
-def _step(entry: Any) -> dict[str, Any]:
+def _step(entry: Any) -> Step:
     icon, kind, words = step_of(entry.type)
     body = body_of(entry)
     data = defaultdict(str, data_of(entry))  # a sentence that was erased is missing
@@ -92,13 +128,13 @@ def _step(entry: Any) -> dict[str, Any]:
     data["until"] = moment(datetime.fromisoformat(data["to"])) if entry.type == "decision.extended" else ""
     leaf, context = getattr(entry, "leaf", None), getattr(entry, "context", None)
     digest = (body["patch"] or {}).get("sha256") or ""
-    return {
-        "icon": icon,
-        "kind": kind,
-        "what": words.format_map(data).rstrip(": "),
-        "who": context.actor_label if context and context.actor_label else entry.actor_id,
-        "at": entry.at,
-        "detail": f"Digest {digest[:12]}" if entry.type in {"review.recorded", "patch.submitted"} and digest else "",
-        "seq": leaf.seq if leaf else None,
-        "hash": bytes(entry.leaf_hash).hex(),
-    }
+    return Step(
+        icon=icon,
+        kind=kind,
+        what=words.format_map(data).rstrip(": "),
+        who=context.actor_label if context and context.actor_label else entry.actor_id,
+        at=entry.at,
+        detail=f"Digest {digest[:12]}" if entry.type in {"review.recorded", "patch.submitted"} and digest else "",
+        seq=leaf.seq if leaf else None,
+        hash=bytes(entry.leaf_hash).hex(),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -18,6 +18,7 @@ from approvals.forms import HistoryForm
 from approvals.models import Decision, Priority
 from approvals.policy.visible_fields import Reader, sees, why_hidden
 from approvals.queries import history as queries
+from approvals.requests import Request
 from approvals.services.exports import record_export
 
 from .access import reader_of, user_of, viewers
@@ -56,7 +57,7 @@ CELL_BEGINS = re.compile(r"(\A|[\n\r\t;,|])(?=[ \"']*[=+\-@\t\r\uff1d\uff0b\uff0
 
 
 class _Line:
-    """A file for csv.writer that hands each line back."""
+    """A file for csv.writer whose `write` returns the line instead of keeping it."""
 
     def write(self, line: str) -> str:
         return line
@@ -64,7 +65,7 @@ class _Line:
 
 @require_safe
 @viewers
-def history_csv(request: HttpRequest) -> StreamingHttpResponse:
+def history_csv(request: Request) -> StreamingHttpResponse:
     """The filtered history, newest first, up to 10,000 rows; the export itself is an entry of the audit log."""
     form, user, now = HistoryForm(request.GET), user_of(request), timezone.now()
     rows = queries.decided(form.filters()).select_related("revocation").order_by(*queries.ORDER)[:ROWS]

@@ -14,8 +14,8 @@ Result = TypeVar("Result")
 def attempted(what: str, call: Callable[[], Result], otherwise: Callable[[], Result]) -> Result:
     """Return what `call` does, or `otherwise` when it raises; the log has the exception with the request's id.
 
-    A patch is anything somebody sends, and a person must be able to read it whatever we got wrong. A database
-    that is away is no matter of one part: that error goes on.
+    A patch can hold anything, and people must be able to read it even where our code fails on a part of it. If the
+    database is away, that is no failure of one part: the error is raised.
     """
     try:
         return call()

@@ -6,8 +6,6 @@ from approvals.models import NO_DEADLINE, Comment, Decision
 from approvals.policy.evaluate import GATE_OUTCOMES
 from approvals.policy.gate_conditions import judged
 
-from . import evidence
-
 NOTIFY = {"notify_users": "Notify", "notify_roles": "Notify roles", "notify_channels": "Notify through"}
 
 
@@ -23,6 +21,5 @@ def section(decision: Decision, said: list[Comment]) -> dict[str, Any]:
         "notify": [(label, ", ".join(gate.request[name])) for name, label in NOTIFY.items() if gate.request[name]],
         "conditions": list(zip(gate.request["auto_approve_conditions"], outcomes, strict=True)),
         "by_conditions": decision.policy_version.gate_conditions,
-        "policy": evidence.policy(decision),
         "comments": [{"comment": one, "outdated": False, "earlier": one.decision_id != decision.pk} for one in said],
     }

@@ -46,7 +46,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "form": form,
         "people": offered(),
         "filters_active": filters.active(),
-        "decisions": queries.with_card_data(shown.rows),
+        "outcomes": queries.outcomes(shown.rows),
         "tabs": [
             {
                 "key": str(key),

@@ -1,11 +1,11 @@
-"""What ends, raises or takes back a decision from its page; each needs a reason in words."""
+"""Escalating, extending, cancelling, revoking and withdrawing from a patch's page; each needs a reason."""
 
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -13,6 +13,7 @@ from approvals.actors import person_actor
 from approvals.errors import Invalid, Refusal, moment
 from approvals.forms import ExtendForm, ReasonForm
 from approvals.models import Channel
+from approvals.requests import Request
 from approvals.services import lifecycle, reviews
 
 from . import list_navigation
@@ -32,7 +33,7 @@ ACTS: dict[str, tuple[Callable[..., Any], str]] = {
 @require_POST
 @viewers
 @varies
-def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
+def act(request: Request, decision_id: UUID, name: str) -> HttpResponse:
     """Run one act, and say on the page what came of it."""
     service, sentence = ACTS[name]
     decision, user, form = decision_or_404(decision_id), user_of(request), ReasonForm(request.POST)
@@ -50,7 +51,7 @@ def act(request: HttpRequest, decision_id: UUID, name: str) -> HttpResponse:
 @require_POST
 @viewers
 @varies
-def extend(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def extend(request: Request, decision_id: UUID) -> HttpResponse:
     """Give more time, and say on the page until when."""
     decision, user, form = decision_or_404(decision_id), user_of(request), ExtendForm(request.POST)
     if not form.is_valid():

@@ -9,7 +9,7 @@ from approvals.queries.keyset import Page
 
 
 def with_parameters(request: HttpRequest, **changes: str) -> str:
-    """Return this address with parameters set ('' removes one); paging starts over unless it is what changes."""
+    """Return this address with parameters set ('' removes one), on its first page unless `cursor` itself is set."""
     query = request.GET.copy()
     query.pop("cursor", None)
     for name, value in changes.items():

@@ -1,6 +1,6 @@
 """The list somebody came to a patch from: its patches lead to each other in its order, and back to it.
 
-It travels in the addresses, as `list`, so that two tabs have a list each; the whole queue needs no naming.
+Addresses carry it as `list`, so that each tab keeps its own; without the parameter it is the whole queue.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ LONGEST = 2_000  # characters; a longer query is no list of ours
 def filters_of(request: HttpRequest) -> str:
     """Return the filters and the order of the list, '' for the whole queue; where in it a page began does not matter.
 
-    A form is of the list it names, or of the page that sent it.
+    A form belongs to the list it names, else to the list of the page that sent it.
     """
     if NAME in request.POST:
         return _kept(QueryDict(request.POST[NAME][:LONGEST]))

@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from approvals.accounts.sessions import pop_draft
 from approvals.forms import VerdictForm
+from approvals.requests import Request
 from approvals.services import reviews
 
 from . import diff as diffs
@@ -31,7 +32,7 @@ YEAR = 365 * 24 * 3600
 @require_safe
 @viewers
 @varies
-def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def detail(request: Request, decision_id: UUID) -> HttpResponse:
     """The patch page; opening it is what lets a card approve this digest later."""
     decision, user = decision_or_404(decision_id), user_of(request)
     shown = request.method == "GET"  # a HEAD shows nobody anything
@@ -52,7 +53,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @require_safe
 @viewers
 @varies
-def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
+def file(request: Request, decision_id: UUID, key: str) -> HttpResponse:
     """One file of the diff, opened, or more of its lines: a fragment for htmx, a page of its own otherwise."""
     decision, first = with_diff(decision_id), request.GET.get("from", "0")
     demand_sight(request, "diff")
@@ -62,7 +63,7 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
     if shown is None:
         raise Http404
     context = {"active": "queue", "decision": decision, "patch": decision.patch, "file": shown}
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         name = "approvals/_diff_lines.html" if first_line else "approvals/_diff_file.html"
         return render(request, name, context)
     return render(request, "approvals/diff_file.html", context)
@@ -71,7 +72,7 @@ def file(request: HttpRequest, decision_id: UUID, key: str) -> HttpResponse:
 @require_safe
 @viewers
 @varies
-def card_action(request: HttpRequest, decision_id: UUID, action: str) -> HttpResponse:
+def card_action(request: Request, decision_id: UUID, action: str) -> HttpResponse:
     """The form for acting from a queue card: a dialog's content for htmx, a page otherwise."""
     if action not in {"approve", "reject", "comment"}:
         raise Http404

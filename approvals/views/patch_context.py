@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +21,7 @@ from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.evidence import usual_sizes
 from approvals.queries.queue import COUNT_LIMIT
 from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
+from approvals.requests import Request
 from approvals.templatetags.number_tags import shown_count
 
 from . import diff as diffs
@@ -48,12 +49,12 @@ def with_diff(decision_id: UUID) -> Decision:
     return decision
 
 
-def sees_what_is_decided(request: HttpRequest, decision: Decision) -> bool:
+def sees_what_is_decided(request: Request, decision: Decision) -> bool:
     """Return whether the page shows this person what a verdict is on; otherwise opening it is no look at it."""
     return sees(reader_of(request), "request" if decision.patch.is_gate else "diff")
 
 
-def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> dict[str, Any]:
+def panel_context(request: Request, decision: Decision, **changes: Any) -> dict[str, Any]:
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
     given, user, now = find.with_reviews(decision), user_of(request), timezone.now()
     replaced = decision.status == Status.SUPERSEDED
@@ -70,14 +71,14 @@ def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> d
         "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,
         "panel": shown,
-        "proofs": confirm.proofs(request, decision) if shown["asks"] else None,
+        "proofs": confirm.proofs(request, decision) if shown.asks else None,
     } | list_navigation.context(request, decision, now)
 
 
-def page_context(request: HttpRequest, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
+def page_context(request: Request, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
     """Return the context of the patch's or the gate's page."""
     shown = panel_context(request, decision, **changes)
-    looks_anew = decision.status == Status.PENDING and not shown["panel"]["may_withdraw"]
+    looks_anew = decision.status == Status.PENDING and not shown["panel"].may_withdraw
     return shown | {
         "active": "queue" if decision.status == Status.PENDING else "history",
         "timeline": evidence.timeline(decision, reader_of(request)),
@@ -91,14 +92,13 @@ def page_context(request: HttpRequest, decision: Decision, user: User, **changes
     }
 
 
-def _evidence(request: HttpRequest, decision: Decision, user: User) -> dict[str, Any]:
+def _evidence(request: Request, decision: Decision, user: User) -> dict[str, Any]:
     """Return what only a patch has: its diff, what speaks for it, and the other candidates."""
     patch, said = decision.patch, discussion_of(decision)
     reading = diff_reading(request, decision, user, said) if sees(reader_of(request), "diff") else None
-    raw_url = {"raw_url": reverse("patch-raw", args=[decision.decision_id])}
+    raw_url = reverse("patch-raw", args=[decision.decision_id])
     return {
-        "diff": diffs.section(reading) | raw_url if reading else diffs.closed(patch),
-        "policy": evidence.policy(decision),
+        "diff": diffs.section(reading, raw_url) if reading else diffs.closed(patch),
         "ml": evidence.ml(patch, decision),
         "war": patch,
         "comments": [
@@ -130,7 +130,7 @@ def discussion_of(decision: Decision) -> list[Comment]:
 
 
 def diff_reading(
-    request: HttpRequest, decision: Decision, user: User, said: list[Comment], first_line: int = 0
+    request: Request, decision: Decision, user: User, said: list[Comment], first_line: int = 0
 ) -> diffs.Reading:
     viewed, usual = viewed_files(decision, user), usual_sizes(decision.patch)
     start = f"&from={first_line}" if first_line else ""
@@ -140,9 +140,9 @@ def diff_reading(
     return diffs.read(decision, said, viewed, layout, usual, composing=composing if ask else "", ask=ask)
 
 
-def panel_or_page(request: HttpRequest, decision: Decision, user: User, *, status: int, **changes: Any) -> HttpResponse:
+def panel_or_page(request: Request, decision: Decision, user: User, *, status: int, **changes: Any) -> HttpResponse:
     """Answer htmx with the panel and what else says the status, everybody else with the page."""
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         context = panel_context(request, decision, **changes)
         answer = render(request, "approvals/_panel_answer.html", context, status=status)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#decision", "outerHTML"  # whoever asked, from wherever
@@ -151,7 +151,7 @@ def panel_or_page(request: HttpRequest, decision: Decision, user: User, *, statu
     return render(request, TEMPLATES[decision.patch.is_gate], context, status=status)
 
 
-def card_context(request: HttpRequest, decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
+def card_context(request: Request, decision: Decision, user: User, action: str, **changes: Any) -> dict[str, Any]:
     """Return the context of one action on a card."""
     opened = PatchView.objects.filter(patch=decision.patch_id, user=user).exists()
     given, now = find.with_reviews(decision), timezone.now()

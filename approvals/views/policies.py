@@ -29,7 +29,7 @@ from .proposals import described, proposals_shown
 
 
 class PageForm(FieldGroups, PolicyForm):
-    """The admin's form in the page's dress: sections of fields, with our classes on the widgets. While a condition is
+    """The admin's form in the page's layout: sections of fields, with our classes on the widgets. While a condition is
     added nothing else is judged, and what is only tried needs no reason."""
 
     use_required_attribute = True

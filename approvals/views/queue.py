@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -14,11 +14,12 @@ from approvals.kpi_tiles import queue_tiles
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.rules import Reviewer
 from approvals.queries import queue as queries
+from approvals.queries.cards import cards
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.keyset import BadCursor, Page, page
 from approvals.queries.kpis import queue_kpis
-from approvals.queries.same_lines import with_alike
 from approvals.queries.workbench import saved_views
+from approvals.requests import Request
 from approvals.templatetags.number_tags import shown_count
 
 from .access import user_of, varies, viewers
@@ -36,7 +37,7 @@ SORTS = [
 @require_safe
 @viewers
 @varies
-def queue(request: HttpRequest) -> HttpResponse:
+def queue(request: Request) -> HttpResponse:
     """The page, or for htmx its list with filters."""
     now, form = timezone.now(), QueueForm(request.GET)
     who = reviewer_with_delegations(user_of(request), now)
@@ -45,7 +46,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         shown = page(queries.pending(), queries.ORDERS[form.order()], request.GET.get("cursor"), PAGE, narrow)
     except BadCursor:
         return redirect(request.path)
-    fragment = request.htmx and request.htmx.target == "queue"  # type: ignore[attr-defined]
+    fragment = request.htmx and request.htmx.target == "queue"
     context = _list(request, form, shown, who, now) | {"saved_views": saved_views(user_of(request))}
     if fragment:
         return render(request, "approvals/_queue.html", context | {"fragment": True})
@@ -57,14 +58,14 @@ def queue(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _list(request: HttpRequest, form: QueueForm, shown: Page[Any], who: Reviewer, now: datetime) -> dict[str, Any]:
+def _list(request: Request, form: QueueForm, shown: Page[Any], who: Reviewer, now: datetime) -> dict[str, Any]:
     filters = form.filters()
     tabs = priority_tabs(request, filters, who, now)
     return {
         "active": "queue",
         "form": form,
         "filters_active": filters.active() + bool(filters.q),
-        "decisions": with_alike(queries.with_card_data(shown.rows, who, now), who.id, now),
+        "cards": cards(shown.rows, who, now),
         "tabs": tabs,
         "sort_options": [
             {"key": name, "label": label, "url": with_parameters(request, sort=name), "current": name == form.order()}
@@ -84,7 +85,7 @@ def needs_of(who: Reviewer, now: datetime) -> str:
     return shown_count(queries.counted(queries.queue_rows(queries.Filters(mine=True), now, who)))
 
 
-def priority_tabs(request: HttpRequest, filters: queries.Filters, who: Reviewer, now: datetime) -> list[dict[str, Any]]:
+def priority_tabs(request: Request, filters: queries.Filters, who: Reviewer, now: datetime) -> list[dict[str, Any]]:
     """Return the tabs; each counts under the other filters."""
     counts = queries.counts_by_priority(filters, now, who)
     return [

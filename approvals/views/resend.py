@@ -1,4 +1,4 @@
-"""A form of ours whose token is stale: the page again, with the words that were sent and a sentence; nothing is done.
+"""A form of ours with a stale CSRF token: show the page again with the text that was sent; nothing is done.
 
 A sign-in in another tab changes the secret behind the tokens of all open pages. A script loads its page again and puts
 the words back; this is for those who have none.
@@ -7,7 +7,7 @@ the words back; this is for those who have none.
 from typing import TypeVar
 
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from approvals.accounts.views.sign_in import SignIn
@@ -15,6 +15,7 @@ from approvals.errors import Invalid
 from approvals.forms import BulkForm, CommentForm, VerdictForm
 from approvals.models import Displayed
 from approvals.permissions import VIEW_DECISION
+from approvals.requests import Request
 
 from . import bulk, comment, decide, workbench
 from .access import user_of, way_back
@@ -27,7 +28,7 @@ SENTENCE = "Nothing was sent: you signed in again since this page was opened. Yo
 UNSENT = "Nothing was sent: this page was open for too long. Enter your password again."
 
 
-def form_again(request: HttpRequest) -> HttpResponse | None:
+def form_again(request: Request) -> HttpResponse | None:
     """Return the page that holds the form which was sent, or None for a form that holds no words."""
     match = request.resolver_match
     if match is None or not match.url_name:

@@ -1,4 +1,4 @@
-"""Revoking many approvals: what is meant, the list as it is, and only then the act on exactly that list."""
+"""Revoking many approvals: first the filters, then the list that matches, then the act on exactly that list."""
 
 from typing import Any
 

@@ -1,17 +1,18 @@
-"""What was sent, in excerpts: the patch, one of its files, words that belong to no file, a log, a gate's request."""
+"""Excerpts of what was sent: the patch, one of its files, text that belongs to no file, a log, a gate's request."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from approvals.diff.excerpts import excerpt
 from approvals.diff.structure import Diff, File
 from approvals.models import Patch
+from approvals.requests import Request
 
 from .access import demand_sight, varies, viewers
 from .comment_positions import content, load
@@ -35,7 +36,7 @@ FIELDS = {"log": "wargaming_result.log", "steps": "wargaming_result.phases", REQ
 @require_safe
 @viewers
 @varies
-def text(request: HttpRequest, decision_id: UUID, part: str) -> HttpResponse:
+def text(request: Request, decision_id: UUID, part: str) -> HttpResponse:
     """An excerpt of a part of what was sent from a byte on: a fragment for htmx, a page of its own otherwise."""
     decision, first = decision_or_404(decision_id), request.GET.get("from", "0")
     demand_sight(request, FIELDS.get(part, "diff"))
@@ -50,7 +51,7 @@ def text(request: HttpRequest, decision_id: UUID, part: str) -> HttpResponse:
         "excerpt": excerpt(data, start),
         "size": len(data),
     }
-    name = "approvals/_raw.html" if request.htmx else "approvals/diff_text.html"  # type: ignore[attr-defined]
+    name = "approvals/_raw.html" if request.htmx else "approvals/diff_text.html"
     return render(request, name, context)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -12,8 +12,9 @@ from django.views.decorators.http import require_safe
 from approvals.forms import QueueForm
 from approvals.models import Decision, Status
 from approvals.queries import queue as queries
+from approvals.queries.cards import cards as cards_of
 from approvals.queries.delegations import reviewer_with_delegations
-from approvals.queries.same_lines import with_alike
+from approvals.requests import Request
 from approvals.templatetags.number_tags import shown_count
 
 from .access import user_of, varies, viewers
@@ -27,27 +28,22 @@ MOST_CARDS = 50
 @require_safe
 @viewers
 @varies
-def cards(request: HttpRequest) -> HttpResponse:
-    """Several cards of the queue as they are now, by `id`; of a decided one what became of it."""
+def cards(request: Request) -> HttpResponse:
+    """Several cards of the queue as they are now, by `id`; for a decided one a line with its outcome."""
     now, user = timezone.now(), user_of(request)
     rows = Decision.objects.filter(decision_id__in=_ids(request)).select_related(
         "patch__producer", "policy_version__policy", "decided_by_user"
     )
     waiting = [decision for decision in rows if decision.status == Status.PENDING]
     gone = [decision for decision in rows if decision.status != Status.PENDING]
-    context = {
-        "decisions": with_alike(
-            queries.with_card_data(waiting, reviewer_with_delegations(user, now), now), user.pk, now
-        ),
-        "gone": gone,
-    }
-    return render(request, "approvals/_cards_again.html", context)
+    shown = cards_of(waiting, reviewer_with_delegations(user, now), now)
+    return render(request, "approvals/_cards_again.html", {"cards": shown, "gone": gone})
 
 
 @require_safe
 @viewers
 @varies
-def counts(request: HttpRequest) -> HttpResponse:
+def counts(request: Request) -> HttpResponse:
     """The counts under the present filters, and how many patches arrived since the list was drawn."""
     now, form = timezone.now(), QueueForm(request.GET)
     who = reviewer_with_delegations(user_of(request), now)
@@ -67,10 +63,10 @@ def counts(request: HttpRequest) -> HttpResponse:
 @require_safe
 @viewers
 @varies
-def panel(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def panel(request: Request, decision_id: UUID) -> HttpResponse:
     """The decision panel as it is now, with a notice of what happened meanwhile."""
     decision = decision_or_404(decision_id)
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         return redirect("patch-detail", decision_id)
     return render(request, "approvals/_panel_again.html", panel_context(request, decision))
 
@@ -78,16 +74,16 @@ def panel(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 @require_safe
 @viewers
 @varies
-def outcome(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def outcome(request: Request, decision_id: UUID) -> HttpResponse:
     """What was decided, why and by whom: the open row of the history."""
     decision = decision_or_404(decision_id)
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         return redirect("patch-detail", decision_id)
     return render(request, "approvals/_outcome_again.html", panel_context(request, decision))
 
 
-def _ids(request: HttpRequest) -> list[UUID]:
-    """Return the decisions asked for; what is no id asks for nothing."""
+def _ids(request: Request) -> list[UUID]:
+    """Return the ids that are asked for; anything that is no UUID is ignored."""
     found = []
     for value in request.GET.getlist("id")[:MOST_CARDS]:
         try:
@@ -97,7 +93,7 @@ def _ids(request: HttpRequest) -> list[UUID]:
     return found
 
 
-def _since(request: HttpRequest) -> datetime | None:
+def _since(request: Request) -> datetime | None:
     try:
         since = parse_datetime(request.GET.get("since", ""))
     except ValueError:  # well formed, but no moment: the 31st of June

@@ -41,7 +41,7 @@ class Words:
         }
 
 
-def parts(diff: Diff, files: dict[str, dict[str, Any]], most_links: int) -> dict[str, Any]:
+def parts(diff: Diff, files: dict[str, Any], most_links: int) -> dict[str, Any]:
     """Return the words before the first file, the files with the words among them, and links to what is left.
 
     `files` are the shown ones by key. Where even the links are too many, the whole patch as sent has the rest.

@@ -1,10 +1,10 @@
-"""Small acts of the workbench: ticks, presence, saved views."""
+"""Small acts of the workbench: files marked as viewed, who has a page open, saved views."""
 
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +15,7 @@ from approvals.errors import Conflict, NotFound, Refusal
 from approvals.models import Decision
 from approvals.queries import decisions as find
 from approvals.queries.workbench import others_present
+from approvals.requests import Request
 from approvals.services import workbench
 
 from . import list_navigation
@@ -23,20 +24,20 @@ from .access import user_of, viewers
 
 @require_POST
 @viewers
-def tick(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def tick(request: Request, decision_id: UUID) -> HttpResponse:
     """Remember or forget that a file was viewed: `file` is the digest of its part of the patch."""
     decision, sha256 = _decision(decision_id), request.POST.get("file", "")
     if len(sha256) != 64:
         return HttpResponse("Which file?", status=422, content_type="text/plain; charset=utf-8")
     workbench.tick(decision, user_of(request), sha256, request.POST.get("viewed") == "on")
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return HttpResponse(status=204)
     return redirect(f"{list_navigation.patch_address(request, decision_id)}#diff")
 
 
 @require_POST
 @viewers
-def presence(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+def presence(request: Request, decision_id: UUID) -> HttpResponse:
     """Say that this page is open, and show who else has it open."""
     decision, user, now = _decision(decision_id), user_of(request), timezone.now()
     workbench.be_present(decision.patch, user, now)
@@ -45,7 +46,7 @@ def presence(request: HttpRequest, decision_id: UUID) -> HttpResponse:
 
 @require_POST
 @viewers
-def save_view(request: HttpRequest) -> HttpResponse:
+def save_view(request: Request) -> HttpResponse:
     """Keep the queue's present filters under a name."""
     sent = parse_qsl(request.POST.get("query", "").lstrip("?"))
     query = urlencode([(key, value) for key, value in sent if key != "cursor"])
@@ -57,7 +58,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('queue')}?{view.query}" if view.query else "queue")
 
 
-def name_again(request: HttpRequest, sentence: str) -> HttpResponse:
+def name_again(request: Request, sentence: str) -> HttpResponse:
     """Go back to the filters that were to be saved, with the name as it was typed and what is wrong with it."""
     save_view_name(request, request.POST.get("name", ""), sentence)
     query = QueryDict(request.POST.get("query", "")[:2_000].lstrip("?")).urlencode()
@@ -66,7 +67,7 @@ def name_again(request: HttpRequest, sentence: str) -> HttpResponse:
 
 @require_POST
 @viewers
-def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
+def delete_view(request: Request, view_id: int) -> HttpResponse:
     """Forget one of one's own saved views."""
     workbench.delete_view(user_of(request), view_id)
     messages.success(request, "The view is gone; the patches are not.")

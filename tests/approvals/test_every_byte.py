@@ -82,8 +82,8 @@ def test_files_whose_names_begin_with_one_digest_are_each_on_the_page(sign_in, a
     html = answer.content.decode()
     assert [html.count(f'aria-label="Changes in {name}"') for name in names] == [1, 1]
     assert (html.count("7357135711"), html.count("9246924622")) == (1, 1)
-    for file, text in zip(answer.context["diff"]["files"], (b"+7357135711\n", b"+9246924622\n"), strict=True):
-        assert text in page(client, decision, "patch-text", file["key"]).context["excerpt"].raw
+    for file, text in zip(answer.context["diff"].files, (b"+7357135711\n", b"+9246924622\n"), strict=True):
+        assert text in page(client, decision, "patch-text", file.key).context["excerpt"].raw
 
 
 def test_an_address_of_nothing_is_not_there(sign_in, alice, make_patch):
@@ -112,15 +112,15 @@ def all_shown(client, decision):
     """Return the bytes of all parts of a page in order, those behind its links too."""
     diff = page(client, decision).context["diff"]
     found = []
-    for item in [*diff["message"], *diff["parts"]]:
+    for item in [*diff.message, *diff.parts]:
         words = item.get("words")
         if words is None:
-            found.append(bytes_of(client, decision, item["file"]["key"]))
+            found.append(bytes_of(client, decision, item["file"].key))
             continue
         last = words["rest"] or words["head"]
         more = bytes_of(client, decision, words["part"], last.next) if last.next else b""
         found.append(words["head"].raw + (words["rest"].raw if words["rest"] else b"") + more)
-    found += [bytes_of(client, decision, item["part"]) for item in diff["more"]]
+    found += [bytes_of(client, decision, item["part"]) for item in diff.more]
     return b"".join(found), diff
 
 
@@ -133,6 +133,6 @@ def test_what_all_parts_of_a_page_show_is_what_was_sent(sign_in, alice, make_pat
         sent = chance.choice(real) if number % 2 else mutated(chance.choice(real), chance)
         decision = make_patch(diff=sent)
         shown, diff = all_shown(client, decision)
-        if diff["sent"] is None:
+        if diff.sent is None:
             assert shown == sent.encode()
         assert bytes_of(client, decision, "whole") == sent.encode()

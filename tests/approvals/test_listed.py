@@ -125,7 +125,7 @@ def test_a_wrong_filter_in_the_list_narrows_nothing(sign_in, alice, four):
 @pytest.mark.parametrize("sort", ["priority", "sla", "age", "confidence"])
 def test_every_order_has_a_next_one(sign_in, alice, four, sort):
     client = sign_in(alice)
-    shown = client.get(reverse("queue"), {"sort": sort}).context["decisions"]
+    shown = [card.decision for card in client.get(reverse("queue"), {"sort": sort}).context["cards"]]
     for here, after in zip(shown, [*shown[1:], None], strict=True):
         found = client.get(led_to(client, here, sort=sort)).context["next_decision_id"]
         assert found == (after.decision_id if after else None)

@@ -115,8 +115,8 @@ def test_the_pages_of_mutated_real_patches_are_always_there(sign_in, alice, make
             answer = page(client, decision, view=layout)
             assert answer.status_code == 200
             assert "drawn raw" not in answer.content.decode()
-        for file in answer.context["diff"]["files"]:
-            assert page(client, decision, "patch-file", file["key"]).status_code == 200
+        for file in answer.context["diff"].files:
+            assert page(client, decision, "patch-file", file.key).status_code == 200
         assert page(client, decision, "patch-compare", first.patch.revision).status_code == 200
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from pydantic import TypeAdapter
+from jsonschema import Draft202012Validator, FormatChecker
 
-from approvals.api import answers, gate_answers
+from approvals.api import answers
 from approvals.models import Verdict
+from approvals.policy.visible_fields import OPENED, Reader, sees
 from approvals.services.dispatch import dispatch
 from tests.approvals.api.test_intake import FULL
 from tests.cast import Api, document, gate_request
@@ -98,7 +99,7 @@ def test_every_answer_is_described():
             if int(code) < 300:
                 [(media, said)] = answer["content"].items()
                 assert media == other.get((method, path), "application/json")
-                assert said["schema"].get("type"), (method, path)
+                assert resolved(said["schema"]).get("type"), (method, path)
     [media] = operation_of("post", "/hitl/patches/bulk")["requestBody"]["content"]
     assert media == "application/x-ndjson"
 
@@ -147,79 +148,97 @@ def test_the_main_answers_are_described_field_by_field(path):
     for operation in exported()["paths"][path].values():
         responses = operation["responses"]
         code = "201" if "201" in responses else "200"
-        schema = responses[code]["content"]["application/json"]["schema"]
-        fields = schema.get("items", schema)["properties"]
-        assert "patch_sha256" in fields
-        assert "$ref" not in json.dumps(schema)
+        schema = resolved(responses[code]["content"]["application/json"]["schema"])
+        described = resolved(schema.get("items", schema))
+        assert "patch_sha256" in described["properties"]
+        assert set(described["required"]) == set(described["properties"])
+        assert described["additionalProperties"] is False
 
 
-def sent(model: Any, answer: Any) -> None:
-    """Assert that an answer is what the description says, with every field and no other."""
+@pytest.mark.parametrize("path", ["/hitl/patches/{patch_id}", "/hitl/patches/pending", "/hitl/decisions"])
+def test_what_somebody_may_not_see_is_described_as_nullable(path):
+    answer = resolved(operation_of("get", path)["responses"]["200"]["content"]["application/json"]["schema"])
+    for name, field in resolved(answer.get("items", answer))["properties"].items():
+        readers = [reader for reader in Reader if sees(reader, name)]
+        assert readers, name
+        assert len(readers) == len(Reader) or {"type": "null"} in field["anyOf"], name
+        objects = [resolved(choice) for choice in field.get("anyOf", [field])] if name in OPENED else [{}]
+        for part, described in resolved(objects[0].get("items", objects[0])).get("properties", {}).items():
+            seen = [reader for reader in readers if sees(reader, f"{name}.{part}")]
+            assert seen, (name, part)
+            assert seen == readers or {"type": "null"} in described["anyOf"], (name, part)
+
+
+def sent(answer: Any) -> None:
+    """Assert that an answer is what the description says of its address, with every field and no other."""
     assert answer.status_code < 300, answer.content
-    TypeAdapter(model).validate_json(answer.content)
+    path = "/" + answer.resolver_match.route.partition(")")[2].replace("<", "{").replace(">", "}")
+    described = operation_of(answer.request["REQUEST_METHOD"].lower(), path)["responses"][str(answer.status_code)]
+    schema = described["content"]["application/json"]["schema"] | {"components": exported()["components"]}
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(answer.json())
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("critical_anywhere")
 def test_what_is_sent_is_what_is_described(producer_api, deployer_api, api_of, make_patch, approve, alice, lena):
-    sent(answers.Intake, producer_api.post("/hitl/patches", FULL))
-    sent(answers.Intake, producer_api.post("/hitl/admin/create-decision", document(patch_id="least", diff=None)))
-    sent(list[answers.PendingRow], producer_api.get("/hitl/patches/pending"))
-    sent(answers.PatchRecord, producer_api.get("/hitl/patches/PATCH-0001"))
+    sent(producer_api.post("/hitl/patches", FULL))
+    sent(producer_api.post("/hitl/admin/create-decision", document(patch_id="least", diff=None)))
+    sent(producer_api.get("/hitl/patches/pending"))
+    sent(producer_api.get("/hitl/patches/PATCH-0001"))
     decision = make_patch(patch_id="P", severity="low")
     body = {"decision_id": str(decision.decision_id), "patch_sha256": decision.patch.sha256, "reason": "No."}
     person, lead = api_of(alice), api_of(lena)
     approval = {key: value for key, value in body.items() if key != "reason"}
-    sent(answers.Escalated, person.post("/hitl/patches/P/escalate", body))
-    sent(answers.Commented, person.post("/hitl/patches/P/comment", {**approval, "comment": "Good."}))
-    sent(answers.Verdict, person.post("/hitl/patches/P/approve", approval))
-    sent(answers.Ended, lead.post("/hitl/patches/P/revoke", body))
-    sent(answers.Record, deployer_api.get(f"/hitl/decisions/{decision.decision_id}"))
+    sent(person.post("/hitl/patches/P/escalate", body))
+    sent(person.post("/hitl/patches/P/comment", {**approval, "comment": "Good."}))
+    sent(person.post("/hitl/patches/P/approve", approval))
+    sent(lead.post("/hitl/patches/P/revoke", body))
+    sent(deployer_api.get(f"/hitl/decisions/{decision.decision_id}"))
     rejected, cancelled = make_patch(patch_id="R"), make_patch(patch_id="C")
-    for name, item, model in (("reject", rejected, answers.Rejected), ("cancel", cancelled, answers.Ended)):
+    for name, item in (("reject", rejected), ("cancel", cancelled)):
         named = {"decision_id": str(item.decision_id), "patch_sha256": item.patch.sha256, "reason": "No."}
-        sent(model, lead.post(f"/hitl/patches/{item.patch.patch_id}/{name}", named))
+        sent(lead.post(f"/hitl/patches/{item.patch.patch_id}/{name}", named))
     item = {"decision_id": str(rejected.decision_id), "patch_sha256": rejected.patch.sha256}
-    sent(list[answers.BulkResult], person.post("/hitl/decisions/bulk", {"items": [item], "verdict": "approve"}))
+    sent(person.post("/hitl/decisions/bulk", {"items": [item], "verdict": "approve"}))
     twice = make_patch(patch_id="W", severity="critical")
     named = {"decision_id": str(twice.decision_id), "patch_sha256": twice.patch.sha256}
-    sent(answers.Extended, lead.post("/hitl/patches/W/extend", {**named, "reason": "Wait.", "seconds": 60}))
-    sent(answers.Verdict, person.post("/hitl/patches/W/approve", named))
-    sent(answers.Withdrawn, person.post("/hitl/patches/W/withdraw", {**named, "reason": "No."}))
-    sent(answers.Summary, lead.get("/hitl/analytics/summary"))
-    sent(list[answers.AuditEntry], lead.get("/hitl/analytics/audit-logs"))
+    sent(lead.post("/hitl/patches/W/extend", {**named, "reason": "Wait.", "seconds": 60}))
+    sent(person.post("/hitl/patches/W/approve", named))
+    sent(person.post("/hitl/patches/W/withdraw", {**named, "reason": "No."}))
+    sent(lead.get("/hitl/analytics/summary"))
+    sent(lead.get("/hitl/analytics/audit-logs"))
     dispatch()
-    sent(list[answers.AuditEntry], lead.get("/hitl/analytics/audit-logs"))
+    sent(lead.get("/hitl/analytics/audit-logs"))
     feed = deployer_api.get("/hitl/decisions")
     assert len(feed.json()) == 4
-    sent(list[answers.FeedItem], feed)
+    sent(feed)
     path = f"/hitl/decisions/{decision.decision_id}"
-    sent(answers.Acknowledged, deployer_api.post(f"{path}/acknowledge", {"position": feed.json()[0]["position"]}))
-    sent(answers.Record, deployer_api.get(path))
+    sent(deployer_api.post(f"{path}/acknowledge", {"position": feed.json()[0]["position"]}))
+    sent(deployer_api.get(path))
 
 
 @pytest.mark.django_db
 def test_what_is_sent_of_gates_is_what_is_described(producer_api, api_of, alice, lena):
-    sent(gate_answers.GateTaken, producer_api.post("/api/approvals", gate_request()))
+    sent(producer_api.post("/api/approvals", gate_request()))
     asked = producer_api.post("/api/approvals", gate_request(context={"image": "shop:7"}))
-    sent(gate_answers.GateTaken, asked)
+    sent(asked)
     gate = asked.json()
     act = {"digest": gate["digest"]}
-    sent(gate_answers.GateAnswer, api_of(alice).post(f"/api/approvals/{gate['id']}/approve", act))
+    sent(api_of(alice).post(f"/api/approvals/{gate['id']}/approve", act))
     for name, run in (("reject", "run-2"), ("cancel", "run-3")):
         gate = producer_api.post("/api/approvals", gate_request(execution_id=run)).json()
         act = {"digest": gate["digest"], "reason": "No."}
-        sent(gate_answers.GateAnswer, api_of(lena).post(f"/api/approvals/{gate['id']}/{name}", act))
-    sent(gate_answers.GateAnswer, producer_api.get(f"/api/approvals/{gate['id']}"))
+        sent(api_of(lena).post(f"/api/approvals/{gate['id']}/{name}", act))
+    sent(producer_api.get(f"/api/approvals/{gate['id']}"))
     producer_api.post("/api/approvals", gate_request(execution_id="run-4"))
     for path in ("", "/pending", "/history"):
         listed = api_of(alice).get(f"/api/approvals{path}")
         assert listed.json()["approvals"]
-        sent(gate_answers.GateList, listed)
-    sent(gate_answers.GateStats, api_of(alice).get("/api/approvals/stats"))
-    sent(gate_answers.GateStats, producer_api.get("/api/approvals/stats"))
-    sent(answers.Record, producer_api.get(f"/hitl/decisions/{gate['id']}"))
-    sent(list[answers.PendingRow], producer_api.get("/hitl/patches/pending"))
+        sent(listed)
+    sent(api_of(alice).get("/api/approvals/stats"))
+    sent(producer_api.get("/api/approvals/stats"))
+    sent(producer_api.get(f"/hitl/decisions/{gate['id']}"))
+    sent(producer_api.get("/hitl/patches/pending"))
 
 
 @pytest.mark.django_db

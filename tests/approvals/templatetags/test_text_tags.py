@@ -1,5 +1,7 @@
 """Text from outside stays text: nothing of it becomes markup, no character stays invisible, links are http(s) only."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.utils.html import strip_tags
 from hypothesis import given
@@ -93,7 +95,7 @@ def test_a_reference_shows_its_host_and_its_end() -> None:
 
 
 def test_files_are_grouped_by_folder_without_what_all_share() -> None:
-    files = [{"path": f"src/main/{name}"} for name in ("lookup/A.java", "lookup/B.java", "net/C.java")]
+    files = [SimpleNamespace(path=f"src/main/{name}") for name in ("lookup/A.java", "lookup/B.java", "net/C.java")]
     groups = folders(files)
     assert [group["short"] for group in groups] == ["lookup", "net"]
     assert [[item["name"] for item in group["files"]] for group in groups] == [["A.java", "B.java"], ["C.java"]]
@@ -101,12 +103,12 @@ def test_files_are_grouped_by_folder_without_what_all_share() -> None:
 
 @pytest.mark.parametrize(("path", "short"), [("README", "/"), ("a/b.py", "a"), ("a/b/c.py", "a/b")])
 def test_a_single_folder_keeps_its_name(path: str, short: str) -> None:
-    assert [group["short"] for group in folders([{"path": path}])] == [short]
+    assert [group["short"] for group in folders([SimpleNamespace(path=path)])] == [short]
     assert folders([]) == []
 
 
 def test_a_folder_all_others_lie_in_keeps_a_name() -> None:
-    groups = folders([{"path": "src/a.py"}, {"path": "src/deep/b.py"}])
+    groups = folders([SimpleNamespace(path="src/a.py"), SimpleNamespace(path="src/deep/b.py")])
     assert [group["short"] for group in groups] == ["src", "deep"]
 
 
