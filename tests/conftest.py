@@ -1,10 +1,11 @@
-"""The plumbing of a test run: data directory, database, what a test leaves, the browser; no domain fixtures."""
+"""The plumbing of a test run: data directory, database, order, what a test leaves, the browser; no domain fixtures."""
 
+import asyncio
 import fcntl
 import os
 import shutil
 from collections.abc import Generator, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -114,15 +115,63 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     }
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what finds faults soonest first, and skip browser tests where no browser is, or refuse to (see `_skip`)."""
+    tests = [item for item in items if is_browser_test(item)]
+    for item in tests:
+        item.add_marker("slow")
+    items.sort(key=_rank)  # keeps the order of pytest-randomly among equals
+    if tests and not chromium():
+        _skip(tests)
+
+
+def is_browser_test(item: pytest.Item) -> bool:
+    return ROOT / "tests" / "browser" in item.path.parents
+
+
+def _rank(item: pytest.Item) -> int:
+    """Tests of plain functions, of the database, of several connections to it, of processes, of the browser."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    asked = item.get_closest_marker("django_db")
+    several = "transactional_db" in fixtures or bool(asked and asked.kwargs.get("transaction"))
+    if item.get_closest_marker("slow"):
+        return 3 + is_browser_test(item)
+    return 2 if several else 1 if asked or "db" in fixtures else 0
+
+
+def _skip(tests: list[pytest.Item]) -> None:
     """Skip the browser tests where no browser is, or refuse to where HITL_REQUIRE_BROWSER=1."""
-    tests = [item for item in items if ROOT / "tests" / "browser" in item.path.parents]
-    if not tests or chromium():
-        return
     if os.environ.get("HITL_REQUIRE_BROWSER") == "1":
         raise pytest.UsageError(f"HITL_REQUIRE_BROWSER=1, but {MISSING_BROWSER}")
     for item in tests:
         item.add_marker(pytest.mark.skip(reason=MISSING_BROWSER))
+
+
+@contextmanager
+def _without_playwrights_loop(item: pytest.Item) -> Iterator[None]:
+    """Hide the event loop that Playwright leaves in this thread between its calls from tests that run their own."""
+    loop = None if is_browser_test(item) else asyncio._get_running_loop()
+    if loop is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    with _without_playwrights_loop(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    with _without_playwrights_loop(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

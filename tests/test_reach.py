@@ -23,7 +23,7 @@ from approvals.services import absence, bypasses, second_person, workbench
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import _person, actor_for, document, gate_request, proved
+from tests.cast import actor_for, document, gate_request, person, proved
 
 pytestmark = pytest.mark.django_db
 
@@ -151,10 +151,10 @@ class House:
     """People of every role, tokens of every kind, and one of each thing that an address can name."""
 
     def __init__(self, cast: dict[str, Any]) -> None:
-        now, luis, producer = timezone.now(), _person("luis", "security-leads"), cast["producer"]
+        now, luis, producer = timezone.now(), person("luis", "security-leads"), cast["producer"]
         alice = cast["alice"]
         people = {"reviewer": alice, "lead": cast["lena"], "viewer": cast["carol"], "auditor": cast["audrey"]}
-        people |= {"bare": _person("bare"), "policies": _person("pol", "policy-admin"), "staff": _person("stu")}
+        people |= {"bare": person("bare"), "policies": person("pol", "policy-admin"), "staff": person("stu")}
         people["admin"] = User.objects.create_superuser("root", "root@example.org")
         User.objects.filter(pk=people["staff"].pk).update(is_staff=True)
         issue = cast["token_for"]
