@@ -25,7 +25,7 @@ from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import actor_for, document, gate_request, person, proved
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 # Nobody is nobody signed in, bare in no group, admin a superuser in none, staff of the administration with no right.
 PEOPLE = "nobody bare viewer reviewer lead auditor policies staff admin"
@@ -207,6 +207,7 @@ class House:
             "(?P<url>.*)$": "x",
             "^(?P<app_label>approvals|auth|procrastinate|audit)/$": "approvals/",
         }
+        self.clients: dict[str, Client] = {}
         self.cookies = {}
         for name, user in people.items():
             client = Client()
@@ -259,13 +260,19 @@ class House:
         }
         return words | choices | more
 
-    def ask(self, who: str, method: str, route: str) -> Any:
-        client = Client(raise_request_exception=False)
-        if who in self.tokens:
-            client = Client(headers={"Authorization": f"Bearer {self.tokens[who]}"}, raise_request_exception=False)
-        elif who in self.cookies:
+    def client_of(self, who: str) -> Client:
+        """Return the client of a caller with the cookies it has at first; each new one would load the middleware anew."""
+        if who not in self.clients:
+            headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else None
+            self.clients[who] = Client(headers=headers, raise_request_exception=False)
+        client = self.clients[who]
+        client.cookies.clear()
+        if who in self.cookies:
             client.cookies[shipped.SESSION_COOKIE_NAME] = self.cookies[who]
-        path = self.path(route)
+        return client
+
+    def ask(self, who: str, method: str, route: str) -> Any:
+        client, path = self.client_of(who), self.path(route)
         if route not in API or method not in {"POST", "PUT", "PATCH"}:
             sent: Any = client.post(path, self.form()) if method == "POST" else client.generic(method, path)
         else:

@@ -88,7 +88,7 @@ def test_statistics_that_know_no_rows_do_not_multiply_the_work(
     with connection.cursor() as cursor:
         cursor.execute(
             "select pg_restore_relation_stats("
-            "'schemaname', 'public', 'relname', relname, 'relpages', 50, 'reltuples', 0::real"
+            "'schemaname', 'public', 'relname', relname::text, 'relpages', 50, 'reltuples', 0::real"
             ") from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'i')"
         )
     for path in PAGES:

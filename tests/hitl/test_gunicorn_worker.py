@@ -22,6 +22,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from hitl.gunicorn_worker import PatientWorker, is_probe, missing
 from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, free_port, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def serving(*more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:

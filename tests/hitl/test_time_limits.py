@@ -26,7 +26,7 @@ from hitl.postgresql.bounded import BoundedAsyncConnection
 from hitl.postgresql.limits import Limits
 from tests.cast import Api, document
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MOST_PROBE_SECONDS = 3.0
 
