@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from hitl import embedded_postgres
 from hitl.postgresql.limits import Limits
@@ -58,8 +59,23 @@ def pytest_configure(config: pytest.Config) -> None:
     # A slow hash a person would be most of a run.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
+    _read_static_files_once()
     for fixtures in ("tests.cast", "tests.visits"):  # they import models, so they cannot come before this
         config.pluginmanager.import_plugin(fixtures)
+
+
+def _read_static_files_once() -> None:
+    """Let all clients of a worker share the list of static files: making it took longer than most requests."""
+    read, lists = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def share(whitenoise: WhiteNoiseMiddleware) -> None:
+        key = (whitenoise.static_root, whitenoise.static_prefix, whitenoise.max_age)
+        if key not in lists:
+            read(whitenoise)
+            lists[key] = whitenoise.files
+        whitenoise.files = lists[key]
+
+    WhiteNoiseMiddleware.add_files_from_finders = share
 
 
 def _database_name() -> str:

@@ -358,6 +358,7 @@ def test_a_permission_is_spelled_in_one_place_and_exists():
     assert {value for _, value in spelled} == named
 
 
+OURS = (*(f"{app}." for app in APPS), "tests.")
 PRIVATE = re.compile(r"_[a-z]\w*$")
 CATALOGUE = re.compile(r"\s*(?:update|insert into|delete from) (?:pg_catalog\.)?pg_", re.I)
 
@@ -368,9 +369,7 @@ def private_doors(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Attribute) and node.attr == "__new__" and ast.unparse(node.value) == "object":
             yield "object.__new__"
-        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(
-            (*(f"{app}." for app in APPS), "tests.")
-        ):
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(OURS):
             yield from (f"{node.module}.{name.name}" for name in node.names if PRIVATE.match(name.name))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr":
             names = [part.value for part in node.args[:2] if isinstance(part, ast.Constant)]

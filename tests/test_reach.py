@@ -261,7 +261,7 @@ class House:
         return words | choices | more
 
     def client_of(self, who: str) -> Client:
-        """Return the client of a caller with the cookies it has at first; each new one would load the middleware anew."""
+        """Return the client of a caller with its first cookies; each new one would load the middleware anew."""
         if who not in self.clients:
             headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else None
             self.clients[who] = Client(headers=headers, raise_request_exception=False)
