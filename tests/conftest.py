@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +109,10 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # A listening thread or a server a test left behind would keep the database from being dropped.
         cursor.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
         )
+        connection.close()  # it need not be the one that drops: beside Playwright's event loop Django keeps another
 
 
 def chromium() -> str | None:
@@ -164,30 +165,27 @@ def _skip(tests: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.skip(reason=MISSING_BROWSER))
 
 
-@contextmanager
-def _without_playwrights_loop(item: pytest.Item) -> Iterator[None]:
-    """Hide the event loop that Playwright leaves in this thread between its calls from tests that run their own."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Hide the event loop that Playwright leaves in this thread between its calls from tests without a browser: they
+    run loops of their own, and Django keeps other connections where one runs."""
     loop = None if is_browser_test(item) else asyncio._get_running_loop()
     if loop is None:
-        yield
-        return
+        return (yield)
     asyncio._set_running_loop(None)
     try:
-        yield
+        return (yield)
     finally:
-        asyncio._set_running_loop(loop)
+        if not loop.is_closed():
+            asyncio._set_running_loop(loop)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
-    with _without_playwrights_loop(item):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    with _without_playwrights_loop(item):
-        return (yield)
+@pytest.fixture(scope="session")
+def browser(browser: Any) -> Iterator[Any]:
+    """Let Playwright find its event loop where it left it, also when the last test was one without a browser."""
+    loop = asyncio._get_running_loop()
+    yield browser
+    asyncio._set_running_loop(loop)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
