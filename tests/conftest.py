@@ -132,7 +132,6 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     }
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what finds faults soonest first, and skip browser tests where no browser is, or refuse to (see `_skip`)."""
     tests = [item for item in items if is_browser_test(item)]

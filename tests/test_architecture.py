@@ -372,10 +372,10 @@ def private_doors(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(OURS):
             yield from (f"{node.module}.{name.name}" for name in node.names if PRIVATE.match(name.name))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr":
-            names = [part.value for part in node.args[:2] if isinstance(part, ast.Constant)]
-            yield from (name for name in names if PRIVATE.match(str(name).rpartition(".")[2]))
+            names = [str(part.value) for part in node.args[:2] if isinstance(part, ast.Constant)]
+            yield from (name for name in names if PRIVATE.match(name.rpartition(".")[2]))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and CATALOGUE.match(node.value):
-            yield node.value
+            yield str(node.value)
 
 
 def test_tests_come_in_by_the_front_door():
