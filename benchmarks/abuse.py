@@ -172,6 +172,9 @@ FIELDS: list[tuple[str, Maker, int]] = [
 ]
 LINES = {"a wide object", "phases with unknown fields", "lists of the wrong kind", "a name twice", "empty texts"}
 ADDED = heavy.added("x.py", ["a = f(b)"] * 600_000)
+INDENTED = "".join(
+    f"  *** a{n}\n  --- a{n}\n  ***************\n  *** 1 ****\n  ! a\n  --- 1 ----\n  ! b\n" for n in range(64_000)
+)
 IN_BULK: list[tuple[str, Maker, int]] = [
     ("no JSON", lambda size: b"{" * size, 1_000),
     ("plain documents", lambda size: within("title", '"x"'), 1_000),
@@ -197,6 +200,7 @@ def kinds() -> list[Kind]:
     found += [Kind(f"head: {name}", HEADERS, make, most) for name, make, most in FIELDS]
     found += [Kind("verdicts: 16,000 items", VERDICTS, verdicts)]
     found += [Kind(f"diff: {name}", PATCH, diff_of(diff)) for name, diff in budget.FIVE_MB.items()]
+    found += [Kind("diff: indented context diffs", PATCH, diff_of(INDENTED))]
     found += [Kind(f"bulk: {name}", BULK_PATCHES, lines(make), BULK) for name, make in BODIES if name in LINES]
     found += [Kind(f"bulk: {name}", BULK_PATCHES, lines(make, count), BULK) for name, make, count in IN_BULK]
     return found

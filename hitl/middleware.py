@@ -10,8 +10,6 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from csp.constants import HEADER
-from csp.middleware import CSPMiddleware
-from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
@@ -122,21 +120,6 @@ class ProbeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = self.probes.get(request.path)
         return probe(request) if probe else self.get_response(request)
-
-
-class ContentPolicyMiddleware(CSPMiddleware):
-    """django-csp's header composed once: no answer of ours changes it, and for each anew it took 2 % of an approval.
-    With DEBUG, whose error pages need another, the library's own way."""
-
-    def __init__(self, get_response: Handler) -> None:
-        super().__init__(get_response)
-        self.policy = build_policy()
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if settings.DEBUG:
-            return super().process_response(request, response)
-        response.headers.setdefault(HEADER, self.policy)
-        return response
 
 
 def client_ip(request: HttpRequest) -> str | None:
@@ -337,13 +320,10 @@ class IdempotencyMiddleware:
         except (AuthenticationError, NotAllowed):
             return self.get_response(request)  # which says so, in the order of all refusals
         try:
-            body = request.body
+            caller.count(request, asking)  # before a row is written for it
+            kept = idempotency.claim(asking.actor.id, request.path, key, request.body, timezone.now())
         except UnreadablePostError:
             return problem(400, BROKEN_OFF)
-        try:
-            kept = idempotency.claim(asking.actor.id, request.path, key, body, timezone.now())
-            if kept.status is not None:
-                caller.requests.take(asking.actor.id)
         except Refusal as error:
             return refused(error)
         if kept.status is not None:

@@ -6,8 +6,8 @@ from django.urls import include, path, re_path
 from hitl.api import api
 
 urlpatterns = [
-    # /hitl and, for workflow gates, /api/approvals: JSON for producers, deployers and everybody else's programs. First:
-    # to try the pages' addresses before took 2 % of an approval.
+    # /hitl and, for workflow gates, /api/approvals: JSON for producers, deployers and everybody else's programs. First,
+    # so that no call of the API tries the addresses of all pages before.
     re_path("^(?=hitl/|api/)", api.urls),
     # Pages
     path("audit/", include("audit.urls")),

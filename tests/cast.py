@@ -127,6 +127,12 @@ def proved(client: Client, minutes_ago: float = 0) -> Client:
     return client
 
 
+def opened(client: Client, decision: Decision) -> Client:
+    """Let a client's person have opened a patch's page, and return the client."""
+    reviews.open_page(decision.patch, User.objects.get(pk=client.session["_auth_user_id"]), timezone.now())
+    return client
+
+
 @pytest.fixture
 def token_for(db: None) -> Callable[..., str]:
     """Return a function that issues a token of a kind and returns its secret."""
@@ -209,6 +215,7 @@ def approve() -> Callable[..., Decision]:
 
     def give(decision: Decision, user: User, verdict: Verdict = Verdict.APPROVE, **more: Any) -> Decision:
         now = more.pop("now", timezone.now())
+        reviews.open_page(decision.patch, user, now)
         seen = reviews.Seen(
             more.pop("sha256", decision.patch.sha256), Displayed.PAGE, Channel.PAGE, authenticated_at=now
         )
@@ -231,6 +238,7 @@ def approved_alone(make_patch: Callable[..., Decision], alice: User, lena: User)
     held = bypasses.ask(alice, Target(package_name="flask"), 3600, "Now.", user=lena, actor=actor_for(lena), now=now)
     bypasses.grant(held.pk, user=luis, actor=by_luis, now=now)
     decision = make_patch(severity="critical", package_name="flask", now=now)
+    reviews.open_page(decision.patch, alice, now)
     seen = reviews.Seen(decision.patch.sha256, authenticated_at=now, bypass=held.pk)
     reviews.review(decision.decision_id, Verdict.APPROVE, user=alice, actor=actor_for(alice), seen=seen, now=now)
     bypasses.review(decision.decision_id, True, "Fine.", user=luis, actor=by_luis, now=now)

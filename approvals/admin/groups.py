@@ -59,6 +59,13 @@ class GroupAdmin(Kept, DjangoGroupAdmin):
 
     form = GroupForm
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody whose account is held says what others may do."""
+        return signed_in(request).held_since is None and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return signed_in(request).held_since is None and super().has_change_permission(request, obj)
+
     def get_fieldsets(self, request: HttpRequest, obj: Group | None = None) -> Any:
         may = obj is None or self.has_change_permission(request, obj)
         if second_person.required() and may and not is_in(request, obj):

@@ -17,7 +17,7 @@ from django.urls import path
 
 from approvals.models import User
 from approvals.policy.deciders import Rights
-from approvals.queries.deciders import rights_of
+from approvals.queries.deciders import lock_groups, rights_of
 from approvals.queries.people import why_not_a_name
 from approvals.services import access, identity, owners, recovery, rights, second_person
 
@@ -166,6 +166,7 @@ class UserAdmin(Kept, DjangoUserAdmin):  # type: ignore[type-arg]
         if change:
             kept = User.objects.select_for_update().get(pk=user.pk)
             old = access.user_facts(kept)
+            lock_groups(form.asked().groups)
             alone, waits = rights.split_person(kept, form.asked())
             form.keep(alone)
             ways = ways_in(kept, user)

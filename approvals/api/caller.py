@@ -139,6 +139,13 @@ requests = Bucket(settings.RATE_LIMIT_REQUESTS_PER_MINUTE)
 bulk_lines = Bucket(BULK_LINES_PER_MINUTE if settings.RATE_LIMIT_REQUESTS_PER_MINUTE else 0)
 
 
+def count(request: HttpRequest, caller: Caller) -> None:
+    """Count a request against its caller's share, once, whoever asks first. Raise TooMany."""
+    if not getattr(request, "is_counted", False):
+        requests.take(caller.actor.id)
+        request.is_counted = True  # type: ignore[attr-defined]
+
+
 class Needs(AuthBase):
     """Ninja's auth of one route: who calls, and whether their scope covers it (403 comes before 422)."""
 
@@ -152,7 +159,7 @@ class Needs(AuthBase):
     def __call__(self, request: HttpRequest) -> Caller:
         caller = identify(request)
         request.caller_id = caller.actor.id  # type: ignore[attr-defined]  # for the request's line in the log
-        requests.take(caller.actor.id)
+        count(request, caller)
         if self.scope and not caller.may(self.scope):
             raise NotAllowed(f"This needs the scope {self.scope}, {_lacking(self.scope, caller)}")
         return caller

@@ -18,7 +18,6 @@ SectionKind = Literal["unified", "context", "normal", "ed", "header", "binary"]
 
 _FIRST: Final = frozenset(b"*+Ipd-@<>.0123456789acisorncG")
 _BLANKS: Final = b" \tX"
-_MAY_COMMENT: Final = frozenset((b"#", b" ", b"\t", b"X", b"-"))
 _COMMENT: Final = ord("#")  # patch passes over lines that begin so, in hunks too
 _RANGE: Final = rb"(?:0(?=\d))*+(\d{1,18})(?:,(?:0(?=\d))*+(\d{1,18}))?"
 _UNIFIED = re.compile(rb"@@ -" + _RANGE + rb" ?\+" + _RANGE + rb" ?@")
@@ -86,11 +85,15 @@ class _Stop(Exception):
 def read_as_patch(source: Source) -> PatchReading:
     """Return what `patch` would read in these lines, whether or not the files exist."""
     reading, position = PatchReading(), 0
+    unindented_by = {(0, 0): source}
     while position < len(source.lines) and (section := _find(source, position)) is not None:
         reading.sections.append(section)
         section.end = section.start
         try:
-            _BODIES[section.kind](source, section)
+            by = section.indent, section.nested
+            if by not in unindented_by:
+                unindented_by[by] = _unindented_source(source, *by)
+            _BODIES[section.kind](unindented_by[by], source, section)
         except _Stop as stop:
             reading.stops_at, reading.stops_in = stop.args
             section.end = max(section.end, reading.stops_at)
@@ -246,31 +249,36 @@ def unindented(line: bytes, indent: int, nested: int = 0) -> bytes:
     return line
 
 
-def _line(source: Source, section: Section, at: int) -> bytes:
-    line = source.at(at)
-    return unindented(line, section.indent, section.nested) if section.indent or section.nested else line
+def _unindented_source(source: Source, indent: int, nested: int) -> Source:
+    """Return all lines as they stand in sections of an indentation, each where it was."""
+    lines = []
+    for at, line in enumerate(source.lines):
+        if not at & 0xFFF:
+            source.check_budget()
+        lines.append(unindented(line, indent, nested))
+    return Source.of(lines, source)
 
 
-def _after_comments(source: Source, section: Section, at: int) -> int:
+def _after_comments(source: Source, at: int) -> int:
     """Return where the next line stands that is no comment."""
-    while source.at(at)[:1] in _MAY_COMMENT and _line(source, section, at)[:1] == b"#":
+    while source.at(at)[:1] == b"#":
         at += 1
         if not at & 0xFFF:
             source.check_budget()
     return at
 
 
-def _unified(source: Source, section: Section) -> None:
+def _unified(source: Source, sent: Source, section: Section) -> None:
     """Read hunks as long as each follows the one before at once."""
     at = section.start
-    while (line := _line(source, section, at := _after_comments(source, section, at))).startswith(b"@@ -"):
+    while (line := source.at(at := _after_comments(source, at))).startswith(b"@@ -"):
         match = _UNIFIED.match(line)
         if match is None:
             raise _Stop(at, at)
         old, new = int(match[2] or 1), int(match[4] or 1)
         begin, at = at, at + 1
         while old > 0 or new > 0:
-            line = _line(source, section, at)
+            line = source.at(at)
             sign = line[:1]
             if sign == b"#":
                 at += 1
@@ -279,53 +287,54 @@ def _unified(source: Source, section: Section) -> None:
                 if old + new > 4:
                     raise _Stop(at, begin)
                 break  # blank lines at the very end are taken to be lost
-            if sign in b" =\t\n" or line == b"\r\n":
-                old, new = old - 1, new - 1
+            if sign == b"+":
+                new -= 1
             elif sign == b"-":
                 old -= 1
-            elif sign == b"+":
-                new -= 1
+            elif sign in b" =\t\n" or line == b"\r\n":
+                old, new = old - 1, new - 1
             else:
                 raise _Stop(at, begin)
             if old < 0 or new < 0:
                 raise _Stop(at, begin)
-            at += 1
+            at = _after_note(sent, at + 1)
             if not at & 0xFFF:
                 source.check_budget()
-            if source.at(at).startswith(b"\\"):
-                at += 1
         section.hunks.append((begin, at))
         section.end = at
 
 
-def _context(source: Source, section: Section) -> None:
+def _after_note(sent: Source, at: int) -> int:
+    """Return where the next line stands that is no note about a missing line ending, which stands unindented."""
+    return at + 1 if sent.at(at).startswith(b"\\") else at
+
+
+def _context(source: Source, sent: Source, section: Section) -> None:
     at = section.start
-    lines = [_line(source, section, place) for place in range(at, len(source.lines))] if section.indent else None
-    reader, base = (Source.of(lines, source), at) if lines else (source, 0)
-    while is_context_header(reader, (at := _after_comments(source, section, at)) - base):
-        reading = read_context(reader, at - base)
-        section.hunks.append((at, reading.next + base))
-        at = section.end = reading.next + base
+    while is_context_header(source, at := _after_comments(source, at)):
+        begin, at = at, read_context(source, at).next
+        section.hunks.append((begin, at))
+        section.end = at
     if not section.hunks:
         raise _Stop(at, at)
 
 
-def _normal(source: Source, section: Section) -> None:
+def _normal(source: Source, sent: Source, section: Section) -> None:
     at = section.start
-    while match := _NORMAL.match(_line(source, section, at := _after_comments(source, section, at))):
+    while match := _NORMAL.match(source.at(at := _after_comments(source, at))):
         begin, at = at, at + 1
         old = _count(match[1], match[2]) if match[3] != b"a" else 0
         new = _count(match[4], match[5]) if match[3] != b"d" else 0
-        at = _prefixed(source, section, at, old, b"<")
+        at = _prefixed(source, sent, section, at, old, b"<")
         if match[3] == b"c":
-            at = _after_comments(source, section, at)
-            if not _line(source, section, at).startswith(b"-"):
+            at = _after_comments(source, at)
+            if not source.at(at).startswith(b"-"):
                 raise _Stop(at, section.end)
             at += 1
-        at = _prefixed(source, section, at, new, b">")
+        at = _prefixed(source, sent, section, at, new, b">")
         section.hunks.append((begin, at))
         section.end = at
-    if _line(source, section, at)[:1].isdigit():
+    if source.at(at)[:1].isdigit():
         raise _Stop(at, section.end)
 
 
@@ -333,39 +342,37 @@ def _count(first: bytes, last: bytes | None) -> int:
     return int(last) - int(first) + 1 if last else 1
 
 
-def _prefixed(source: Source, section: Section, at: int, count: int, sign: bytes) -> int:
+def _prefixed(source: Source, sent: Source, section: Section, at: int, count: int, sign: bytes) -> int:
     for _ in range(count):
-        line = _line(source, section, at := _after_comments(source, section, at))
+        line = source.at(at := _after_comments(source, at))
         if line[:1] != sign or line[1:2] not in b" \t":
             raise _Stop(at, section.end)
-        at += 1
-        if source.at(at).startswith(b"\\"):
-            at += 1
+        at = _after_note(sent, at + 1)
     return at
 
 
-def _ed(source: Source, section: Section) -> None:
+def _ed(source: Source, sent: Source, section: Section) -> None:
     """Read commands; text that one inserts ends at a line with a dot alone."""
     at = section.start
-    while match := _ED.match(_line(source, section, at := _after_comments(source, section, at))):
+    while match := _ED.match(source.at(at := _after_comments(source, at))):
         begin, at = at, at + 1
         if (match[1] or match[2] or match[3]) in (b"a", b"i", b"c"):
-            while at < len(source.lines) and _line(source, section, at) != b".\n":
+            while at < len(source.lines) and source.at(at) != b".\n":
                 at += 1
             at += 1
         section.hunks.append((begin, min(at, len(source.lines))))
         section.end = min(at, len(source.lines))
 
 
-def _nothing(source: Source, section: Section) -> None:
+def _nothing(source: Source, sent: Source, section: Section) -> None:
     section.end = section.start
 
 
-def _binary(source: Source, section: Section) -> None:
+def _binary(source: Source, sent: Source, section: Section) -> None:
     section.end = section.start + 1  # patch refuses the content and reads on
 
 
-_BODIES: Final[dict[SectionKind, Callable[[Source, Section], None]]] = {
+_BODIES: Final[dict[SectionKind, Callable[[Source, Source, Section], None]]] = {
     "unified": _unified,
     "context": _context,
     "normal": _normal,

@@ -27,7 +27,7 @@ from approvals.diff.confusables import (
     readable,
 )
 from approvals.diff.invisible import INVISIBLE
-from approvals.diff.paths import leaves_tree
+from approvals.diff.paths import leaves_tree, unusual
 from approvals.diff.structure import (
     ADD,
     CONTEXT,
@@ -169,7 +169,7 @@ def marks(diff: Diff) -> tuple[Mark, ...]:
         for path in dict.fromkeys(path for path in (chunk.path, chunk.old_path, chunk.new_path) if path):
             named_so = Passage(path.replace("\n", "\r"), "path", chunk.line, chunk)
             reader.read(named_so)
-            for words in _about_path(path):
+            for words in unusual(path):
                 reader.mark("suspicious-path", named_so, 0, partial(str, words))
         for passage in _parts(chunk):
             reader.read(passage)
@@ -235,8 +235,8 @@ _ENCODED = re.compile(
     r"|(?:^[ \t\"']{0,16}[A-Za-z0-9+/]{56,80}={0,2}[\"',;+\\ \t]{0,4}\n){8,}",
     re.MULTILINE,
 )
+_SHORTEST_ENCODED = 56  # characters in the longest line of what the pattern above finds
 _MANY_DIGITS = 12  # different characters; a ruler of dashes or zeros encodes nothing
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 
 
 class _Reader:
@@ -259,8 +259,8 @@ class _Reader:
     def mark(self, code: str, passage: Passage, ordinal: int, words: Callable[[], str]) -> None:
         """Keep a mark, or only count it: its words are asked for only when it is kept."""
         if self.found.take(code):
-            file, (line, patch_line) = passage.file, passage.place(ordinal)
-            path, key = (None, None) if file is None else (file.path, file.key)
+            line, patch_line = passage.place(ordinal)
+            path, key = (passage.file.path, passage.file.key) if passage.file else (None, None)
             self.found.add(Mark(code, TITLES[code], words(), path, line, passage.where, key, patch_line))
 
     def _characters(self, passage: Passage, ordinal: int, line: str) -> None:
@@ -351,11 +351,14 @@ def _long(line: str) -> str:
 
 def _about_size(passage: Passage, reader: _Reader) -> None:
     """Mark lines nobody reads to the end, and content that nobody can read."""
-    for ordinal, match in passage.ordinals(_ENCODED):
-        if len(set(match[0][:2000])) >= _MANY_DIGITS:
-            reader.mark("encoded", passage, ordinal, partial(_encoded, match[0]))
-    if len(passage.text) > LONG_LINE:
-        for ordinal, line in enumerate(passage.text.split("\n")):
+    lines = passage.text.split("\n")
+    longest = max(map(len, lines))
+    if longest >= _SHORTEST_ENCODED:
+        for ordinal, match in passage.ordinals(_ENCODED):
+            if len(set(match[0][:2000])) >= _MANY_DIGITS:
+                reader.mark("encoded", passage, ordinal, partial(_encoded, match[0]))
+    if longest > LONG_LINE:
+        for ordinal, line in enumerate(lines):
             if len(line) > LONG_LINE:
                 reader.mark("long-line", passage, ordinal, partial(_long, line))
 
@@ -381,20 +384,3 @@ def _about_file(file: File) -> Iterator[tuple[str, str]]:
 
 def _executable(mode: str | None) -> bool:
     return mode is not None and mode.startswith("100") and any(digit in "1357" for digit in mode[3:])
-
-
-def _about_path(path: str) -> Iterator[str]:
-    """Return sentences about what is unusual in a path, on any system."""
-    parts = INVISIBLE.sub("", path).replace("\\", "/").split("/")  # HFS+ ignores invisible characters in names
-    if leaves_tree(path.encode()):
-        yield "The path is absolute or contains '..': it may lead out of the folder of the patch."
-    if any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts):
-        yield "The path leads into the version control's own folder (CVE-2014-9390)."
-    if any(part != part.strip() or (part.endswith(".") and part.strip(".")) for part in parts):
-        yield "A part of the path begins or ends with a blank or ends with a dot, which some systems drop."
-    if path.startswith("-"):
-        yield "The path begins with a dash: tools may take it for an option."
-    if any(_DEVICES.match(part) for part in parts):
-        yield "A part of the path is the name of a device on Windows."
-    if "\\" in path:
-        yield "The path contains a backslash, which parts folders on Windows only."

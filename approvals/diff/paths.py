@@ -1,8 +1,9 @@
 """File names as diff headers write them: quotes, prefixes, time stamps. What a header means is in `headers`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from approvals.diff.invisible import INVISIBLE
 from approvals.diff.structure import decoded
 
 LONGEST = 4096  # PATH_MAX on Linux; a longer name is cut for display
@@ -22,6 +23,7 @@ _EPOCH = re.compile(rb"\s*(?:19(?:70-01-01|69-12-31)[ T]|Thu,? (?:0?1 )?Jan +0?1
 _PREFIXES = frozenset((b"a", b"b", b"c", b"i", b"o", b"w", b"1", b"2", b"old", b"new"))
 _NULL_DEVICE = b"/dev/null "  # and words: every tool takes it for the null device
 _DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 
 
 def unquoted(raw: bytes) -> bytes:
@@ -132,3 +134,20 @@ def _one_sided(name: bytes | None, prefixed: bool | None, known: frozenset[bytes
 
 def _same_but_prefix(old: bytes, new: bytes) -> bool:
     return old == new or old.partition(b"/")[2] == new.partition(b"/")[2]
+
+
+def unusual(path: str) -> Iterator[str]:
+    """Return sentences about what is unusual in a path, on any system."""
+    parts = INVISIBLE.sub("", path).replace("\\", "/").split("/")  # HFS+ ignores invisible characters in names
+    if leaves_tree(path.encode()):
+        yield "The path is absolute or contains '..': it may lead out of the folder of the patch."
+    if any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts):
+        yield "The path leads into the version control's own folder (CVE-2014-9390)."
+    if any(part != part.strip() or (part.endswith(".") and part.strip(".")) for part in parts):
+        yield "A part of the path begins or ends with a blank or ends with a dot, which some systems drop."
+    if path.startswith("-"):
+        yield "The path begins with a dash: tools may take it for an option."
+    if any(_DEVICES.match(part) for part in parts):
+        yield "A part of the path is the name of a device on Windows."
+    if "\\" in path:
+        yield "The path contains a backslash, which parts folders on Windows only."

@@ -155,7 +155,7 @@ def not_a_reviewer(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now
 
 
 def not_its_owners_yet(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
-    """Whoever sends somebody a new way to sign in could use it first: the account says nothing until both agree."""
+    """Whoever sends somebody a new way to sign in could use it first: the account decides nothing until both agree."""
     return reviewer.held or None
 
 
@@ -244,7 +244,7 @@ def unopened(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: date
         return None
     if intent.bulk and facts.priority != Priority.CRITICAL and read_elsewhere(facts.change, intent.read):
         return None
-    if intent.displayed == "card" or intent.bulk:
+    if intent.displayed in {"card", "page"} or intent.bulk:  # a form made by hand may name a page nobody opened
         return "Open the patch first: you have not seen this digest on its page."
     return None
 

@@ -184,6 +184,14 @@ def _approved_at_the_end(old: Values, new: Values) -> str:
     return "Patches that nobody decides in time are approved." if begins else ""
 
 
+def _less_time_to_object(old: Values, new: Values) -> str:
+    if not old["expire_action"] == ExpireAction.APPROVE == new["expire_action"]:
+        return ""
+    before, now = old["expire_after_seconds"], new["expire_after_seconds"]
+    sooner = now is not None and (before is None or now < before)
+    return f"Patches that nobody decides are approved after {span(now)} instead of {span(before)}." if sooner else ""
+
+
 _COVERS, _AUTOMATIC, _PEOPLE, _CLOCKS = Section
 # fmt: off
 _TABLE = (
@@ -231,7 +239,7 @@ _TABLE = (
          "Reminders", lambda version, _: ", ".join(f"{share} %" for share in version.reminder_percents) or "none",
          never),
     Term("expire_after_seconds", _CLOCKS, "End",
-         "Ends", _span("expire_after_seconds"), never),
+         "Ends", _span("expire_after_seconds"), _less_time_to_object),
     Term("expire_action", _CLOCKS, "When the time ends",
          "When time ends", lambda version, _: ExpireAction(version.expire_action).label, _approved_at_the_end),
 )

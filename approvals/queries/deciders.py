@@ -36,7 +36,7 @@ def open_proposals() -> QuerySet[Proposal]:
     granted = Prefetch("group__permissions", Permission.objects.select_related("content_type"))
     rows = Proposal.objects.filter(state=Proposal.State.OPEN).order_by("id")
     with_targets = rows.select_related("policy__current", "person", "group", "producer", "proposed_by", "reason")
-    return with_targets.prefetch_related("person__groups", granted)
+    return with_targets.prefetch_related("person__groups", "group__user_set", granted)
 
 
 def accounts_held() -> QuerySet[Proposal]:
@@ -54,14 +54,26 @@ def permission_rows(names: Iterable[str]) -> list[Permission]:
 
 
 def teams(names: Iterable[str]) -> dict[str, Team]:
-    """Return, by name, each group's permissions and what asks for it; a group that does not exist has none."""
+    """Return, by name, each group's permissions and what asks for it; a group that does not exist has none.
+
+    What open proposals would give or ask counts too: whoever agrees to one does not see who joins the group meanwhile.
+    """
     wanted = sorted(set(names))
-    existing = {group.name: group for group in Group.objects.filter(name__in=wanted)}
-    versions = _versions_in_force() if wanted else []
-    return {
-        name: Team(permissions_of(existing[name]) if name in existing else frozenset(), _required_by(name, versions))
-        for name in wanted
-    }
+    if not wanted:
+        return {}
+    may: dict[str, frozenset[str]] = dict.fromkeys(wanted, frozenset())
+    may |= {group.name: permissions_of(group) for group in Group.objects.filter(name__in=wanted)}
+    open_changes = Proposal.objects.filter(state=Proposal.State.OPEN, group__name__in=wanted)
+    for name, change in open_changes.values_list("group__name", "payload"):
+        may[name] |= frozenset(change["permissions"])
+    versions = _versions_in_force()
+    return {name: Team(may[name], _required_by(name, versions)) for name in wanted}
+
+
+def lock_groups(names: Iterable[str]) -> None:
+    """Lock these groups until the transaction ends, so that nobody agrees to more rights of one while somebody joins
+    it."""
+    list(Group.objects.select_for_update(no_key=True).filter(name__in=names).order_by("pk"))
 
 
 def is_asked_for(name: str) -> bool:
@@ -70,10 +82,15 @@ def is_asked_for(name: str) -> bool:
 
 
 def _versions_in_force() -> list[dict[str, Any]]:
-    """Return the groups that every current policy version names, and older versions with pending decisions."""
+    """Return the groups that every current policy version names, older versions with pending decisions, and the terms
+    that wait for a second person."""
     pending = Decision.objects.filter(status=Status.PENDING).values("policy_version")
     rows = PolicyVersion.objects.filter(Q(current_of__isnull=False) | Q(pk__in=pending)).order_by("policy__position")
-    return [dict(row) for row in rows.values("policy__name", "required_groups", "decider_groups", "escalation")]
+    proposed = Proposal.objects.filter(state=Proposal.State.OPEN, kind=Proposal.Kind.POLICY).order_by("pk")
+    return [
+        *(dict(row) for row in rows.values("policy__name", "required_groups", "decider_groups", "escalation")),
+        *({"policy__name": name, **terms} for name, terms in proposed.values_list("policy__name", "payload__terms")),
+    ]
 
 
 def _required_by(name: str, versions: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -114,18 +114,21 @@ def verified_addresses(user: User) -> frozenset[str]:
     return frozenset(EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True))
 
 
-IDENTITIES_SQL = """
-select id, 'address:' || lower(email) from approvals_user where id = any(%(ids)s) and email <> ''
-union select user_id, 'address:' || lower(email) from account_emailaddress where verified and user_id = any(%(ids)s)
+# All three remove +tags from addresses as `policy.submitters.same` does: their mail comes to one person.
+IDENTITIES_SQL = r"""
+with addressed as (
+    select id, email from approvals_user where id = any(%(ids)s) and email <> ''
+    union select user_id, email from account_emailaddress where verified and user_id = any(%(ids)s)
+)
+select id, 'address:' || regexp_replace(lower(email), '(.)\+[^@]*@', '\1@') from addressed
 union select user_id, 'subject:' || provider || ' ' || uid from socialaccount_socialaccount where user_id = any(%(ids)s)
 """
-OWN_ACCOUNTS_SQL = """
-with mine as (
-    select lower(email) as address from approvals_user where id = %(id)s and email <> ''
-    union select lower(email) from account_emailaddress where verified and user_id = %(id)s
+OWN_ACCOUNTS_SQL = r"""
+with addressed as (
+    select id, regexp_replace(lower(email), '(.)\+[^@]*@', '\1@') as address from approvals_user where email <> ''
+    union select user_id, regexp_replace(lower(email), '(.)\+[^@]*@', '\1@') from account_emailaddress where verified
 ), subjects as (select provider, uid from socialaccount_socialaccount where user_id = %(id)s)
-select id from approvals_user where id = %(id)s or lower(email) in (select address from mine)
-union select user_id from account_emailaddress where verified and lower(email) in (select address from mine)
+select %(id)s union select id from addressed where address in (select address from addressed where id = %(id)s)
 union select user_id from socialaccount_socialaccount where (provider, uid) in (select provider, uid from subjects)
 """
 
@@ -139,7 +142,8 @@ def one_person_once(people: list[Approver]) -> list[Approver]:
     """Return these people with accounts merged that share a subject of the provider or an e-mail address.
 
     The database refuses two accounts with the same subject or the same own address. What remains is an account whose
-    own address the provider has verified for somebody who signs in to another account. The lower id is kept.
+    own address the provider has verified for somebody who signs in to another account, and an address with another
+    +tag. The lower id is kept.
     """
     if len(people) < 2:
         return people
@@ -184,7 +188,6 @@ def ids_by_name(names: Collection[str]) -> dict[str, int]:
     return {name: pk for pk, *spellings in rows for name in spellings if name in names_wanted}
 
 
-# Removes +tags from addresses as `policy.submitters.same` does.
 ACCOUNTS_NAMED_SQL = r"""
 with spelled as (
     select id, unnest(array[lower(email), lower(username)] || former_names) as name from approvals_user

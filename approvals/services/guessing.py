@@ -194,7 +194,8 @@ def _key_at_address(typed: str, address: str | None) -> str:
 
 
 def _digest(typed: str) -> str:
-    return hashlib.sha256(typed.strip().casefold().encode()).hexdigest()[:40]  # it may be a password
+    spelling = typed.strip().upper().casefold()  # the database compares in capitals, where a dotless i is an I
+    return hashlib.sha256(spelling.encode()).hexdigest()[:40]  # it may be a password
 
 
 def _lock(key: str) -> None:

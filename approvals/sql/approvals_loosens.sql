@@ -13,7 +13,11 @@ AS $function$
         or old.second_factor and not new.second_factor
         or old.step_up and not new.step_up and not new.second_factor
         -- more by the machine
-        or new.expire_action = 'approve' and old.expire_action <> 'approve'
+        or new.expire_action = 'approve' and (
+            old.expire_action <> 'approve'
+            or coalesce(new.expire_after_seconds < old.expire_after_seconds,
+                        new.expire_after_seconds is not null and old.expire_after_seconds is null)
+        )
         or new.auto_approval = 'enforce' and (
             old.auto_approval <> 'enforce'
             or new.auto_approve_threshold < old.auto_approve_threshold

@@ -8,12 +8,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from approvals.forms import VerdictForm
-from approvals.policy.visible_fields import sees
 from approvals.services import reviews
 from approvals.sessions import pop_draft
 
 from . import diff as diffs
-from .access import demand_sight, reader_of, user_of, varies, viewers
+from .access import demand_sight, user_of, varies, viewers
 from .decide import STEPS
 from .patch_context import (
     TEMPLATES,
@@ -22,6 +21,7 @@ from .patch_context import (
     diff_reading,
     discussion_of,
     page_context,
+    sees_what_is_decided,
     with_diff,
 )
 
@@ -42,7 +42,7 @@ def detail(request: HttpRequest, decision_id: UUID) -> HttpResponse:
     response = render(
         request, TEMPLATES[decision.patch.is_gate], page_context(request, decision, user, form=form, **chosen)
     )
-    if shown and sees(reader_of(request), "request" if decision.patch.is_gate else "diff"):
+    if shown and sees_what_is_decided(request, decision):
         reviews.open_page(decision.patch, user, timezone.now())  # a page that failed was not read
     if request.GET.get("view") in diffs.LAYOUTS:
         response.set_cookie("diff", request.GET["view"], max_age=YEAR, samesite="Lax", secure=request.is_secure())

@@ -45,11 +45,17 @@ def with_diff(decision_id: UUID) -> Decision:
     return decision
 
 
+def sees_what_is_decided(request: HttpRequest, decision: Decision) -> bool:
+    """Return whether the page shows this person what a verdict is on; otherwise opening it is no look at it."""
+    return sees(reader_of(request), "request" if decision.patch.is_gate else "diff")
+
+
 def panel_context(request: HttpRequest, decision: Decision, **changes: Any) -> dict[str, Any]:
     """Return what the decision panel alone needs: an error or a live notice need not read the diff."""
     given, user, now = find.with_reviews(decision), user_of(request), timezone.now()
     replaced = decision.status == Status.SUPERSEDED
-    shown = panel(decision, given, reviewer_with_delegations(user, now), now, **proof_times(request), **changes)
+    person, seen = reviewer_with_delegations(user, now), sees_what_is_decided(request, decision)
+    shown = panel(decision, given, person, now, opened=seen, **proof_times(request), **changes)
     return {
         "decision": decision,
         "patch": decision.patch,

@@ -96,7 +96,8 @@ def _of_account(person: User) -> list[Row]:
 
 def _of_group(group: Group, change: dict[str, Any]) -> list[Row]:
     now = spelled(group.permissions.all()) & MAY.keys()
-    return [("Members may", _may(now), _may(now | set(change["permissions"])))]
+    members = ", ".join(sorted(map(str, group.user_set.all()))) or "nobody"
+    return [("Members", members, members), ("Members may", _may(now), _may(now | set(change["permissions"])))]
 
 
 def _may(permissions: set[str] | frozenset[str]) -> str:

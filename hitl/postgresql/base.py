@@ -31,8 +31,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _ends: float | None = None  # on the monotonic clock
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Return a connection that the server has not closed. Django's own check asks the server each time, which took
-        6 % of an approval; here it is asked only where it has said something since."""
+        """Return a connection that the server has not closed. Django's own check asks the server each time, a round
+        trip for every request; here it is asked only where it has said something since."""
         while True:
             connection = self._check_out(conn_params)
             if not isinstance(connection, BoundedConnection):

@@ -12,7 +12,7 @@ from approvals.models import Bypass, BypassReview, Decision, Policy, Status
 from approvals.services import bypasses
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
-from tests.cast import PASSWORD, Api, actor_for, proved, republish
+from tests.cast import PASSWORD, Api, actor_for, opened, proved, republish
 from tests.html import one_line
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("critical_anywhere")]
@@ -59,7 +59,7 @@ def form_for(patch, who, **changes):
 
 def decide(client, decision, **more):
     sent = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page", **more}
-    return client.post(f"/patches/{decision.decision_id}/decide", sent)
+    return opened(client, decision).post(f"/patches/{decision.decision_id}/decide", sent)
 
 
 def test_from_the_patch_to_the_review_with_forms_alone(sign_in, patch, lena, luis, alice):

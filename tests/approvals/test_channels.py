@@ -116,7 +116,7 @@ ROWS: dict[str, Row] = {
     ),
     "step_up_elsewhere": Row(403, "on its page", ("card", "api", "bulk", "gate"), terms(step_up=True)),
     "critical_in_bulk": Row(403, "never in bulk", ("bulk",), columns(priority=Priority.CRITICAL)),
-    "unopened": Row(403, "Open the patch first", ("card", "bulk"), opened=False),
+    "unopened": Row(403, "Open the patch first", ("page", "card", "bulk"), opened=False),
     "alone_off_the_page": Row(403, "page only", ("card",), runs_for_alice(over=False), form={"bypass": BYPASS}),
     "no_running_bypass": Row(403, "bypass ended at", ("page",), runs_for_alice(over=True), form={"bypass": BYPASS}),
     "bypass_of_a_party": Row(

@@ -11,7 +11,7 @@ from approvals.api.gate_documents import GateRequest
 from approvals.models import Channel, Decision, PatchView, Status, Verdict
 from approvals.queries.differences import GATE_LABELS
 from approvals.services import lifecycle
-from tests.cast import SYSTEM
+from tests.cast import SYSTEM, opened
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_who_is_not_named_reads_why_and_may_reject(sign_in, alice, bob, make_gat
 def test_a_person_decides_on_its_page(sign_in, alice, make_gate):
     decision = make_gate()
     form = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page"}
-    answer = sign_in(alice).post(f"/patches/{decision.decision_id}/decide", form, follow=True)
+    answer = opened(sign_in(alice), decision).post(f"/patches/{decision.decision_id}/decide", form, follow=True)
     assert "Approved: Deploy to production." in answer.content.decode()
     decision.refresh_from_db()
     assert (decision.status, decision.channel) == (Status.APPROVED, "page")

@@ -105,3 +105,29 @@ def test_kept_answers_count_against_the_rate(producer_api: Api, monkeypatch):
     monkeypatch.setattr("approvals.api.caller.requests", Bucket(3))
     codes = [producer_api.post("/hitl/patches", document(), **KEY).status_code for _ in range(4)]
     assert codes == [201, 201, 201, 429]
+
+
+def test_a_key_over_the_rate_writes_nothing_and_one_below_counts_once(producer_api: Api, monkeypatch):
+    claimed, claim = [], idempotency.claim
+
+    def noting(caller, path, key, *asked):
+        claimed.append(key)
+        return claim(caller, path, key, *asked)
+
+    monkeypatch.setattr(idempotency, "claim", noting)
+    monkeypatch.setattr("approvals.api.caller.requests", Bucket(2))
+    bodies = [document(patch_id=f"P-{number}") for number in range(3)]
+    answers = [
+        producer_api.post("/hitl/patches", body, **{"Idempotency-Key": f"k{number}"})
+        for number, body in enumerate(bodies)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert answers[2]["Retry-After"]
+    assert claimed == ["k0", "k1"]
+
+
+def test_guessing_the_body_of_a_key_counts_against_the_rate(producer_api: Api, monkeypatch):
+    assert producer_api.post("/hitl/patches", document(), **KEY).status_code == 201
+    monkeypatch.setattr("approvals.api.caller.requests", Bucket(2))
+    codes = [producer_api.post("/hitl/patches", document(title=f"{n}"), **KEY).status_code for n in range(4)]
+    assert codes == [422, 422, 429, 429]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from approvals.models import Decision, PatchView, Status, Verdict
 from approvals.services import lifecycle, timers
 from audit.models import Entry
-from tests.cast import PASSWORD, actor_for
+from tests.cast import PASSWORD, actor_for, opened
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,9 @@ def url(name, decision, *more):
 
 def decide(client, decision, verdict="approve", headers=None, **more):
     body = {"verdict": verdict, "patch_sha256": decision.patch.sha256, "displayed": "page", **more}
-    return client.post(url("patch-decide", decision), body, headers=headers)
+    return (opened(client, decision) if body["displayed"] == "page" else client).post(
+        url("patch-decide", decision), body, headers=headers
+    )
 
 
 def test_signed_out_every_page_leads_to_the_sign_in(client, make_patch):

@@ -29,7 +29,7 @@ from approvals.services import intake, reviews
 from approvals.services.dispatch import dispatch
 from audit.models import Entry, Leaf
 from hitl import ops
-from tests.cast import Api, document
+from tests.cast import Api, document, opened
 from tests.races.together import at_once
 from tests.test_architecture import PRODUCT, imports
 
@@ -317,14 +317,17 @@ def test_a_refused_decision_tells_the_operator_who_was_first_and_repeats_nothing
     decision, browser = make_patch(), sign_in(alice)
     form = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page"}
     approve(decision, bob)
-    answer = browser.post(reverse("patch-decide", args=[decision.decision_id]), form)
+    answer = opened(browser, decision).post(reverse("patch-decide", args=[decision.decision_id]), form)
     assert answer.status_code == 409
     shown = answer.content.decode()
     assert "bob" in shown.lower()
     assert "nothing was changed" in shown.lower()
     again = make_patch()
     form["patch_sha256"] = again.patch.sha256
-    told = [browser.post(reverse("patch-decide", args=[again.decision_id]), form).status_code for _ in range(2)]
+    told = [
+        opened(browser, again).post(reverse("patch-decide", args=[again.decision_id]), form).status_code
+        for _ in range(2)
+    ]
     assert told == [302, 409]  # a repeated POST is told, not taken
     assert Review.objects.filter(decision=again).count() == 1
 

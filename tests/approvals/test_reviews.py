@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid, NotAllowed
-from approvals.models import Channel, Decision, PatchView, Review, Status, Verdict
+from approvals.models import Channel, Decision, PatchView, Review, Status, User, Verdict
 from approvals.services import reviews
 from approvals.services.lifecycle import cancel, escalate, revoke
 from audit.models import Entry
@@ -47,6 +47,14 @@ def test_one_person_counts_once(make_patch, approve, alice):
     with pytest.raises(Conflict, match="already recorded"):
         approve(decision, alice)
     assert Review.objects.count() == 1
+
+
+def test_two_accounts_whose_addresses_differ_by_a_tag_are_one_person(make_patch, approve, alice, lena, bob):
+    User.objects.filter(pk=lena.pk).update(email="alice+lead@example.org")
+    decision = make_patch(severity="critical")
+    approve(decision, alice)
+    assert approve(decision, lena).approvals == 1
+    assert approve(decision, bob).status == Status.APPROVED
 
 
 def test_the_submitter_cannot_approve_but_can_reject(make_patch, approve, alice):

@@ -182,6 +182,7 @@ def _bypasses(alice, lena, luis, carol, make_patch, approve):
         bypasses.ask(alice, flask, 3600, WORDS, **acting(carol))
     held = bypasses.grant(ask(lena), **acting(luis))
     critical = make_patch(severity="critical", package_name="flask")
+    reviews.open_page(critical.patch, alice, timezone.now())
     seen = reviews.Seen(critical.patch.sha256, authenticated_at=timezone.now(), bypass=held.pk)
     reviews.review(critical.decision_id, Verdict.APPROVE, seen=seen, **acting(alice))
     bypasses.review(critical.decision_id, True, WORDS, **acting(luis))

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from approvals.models import Comment, Decision, Status
+from tests.browser.sessions import lose_session_when_sending
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,7 +104,7 @@ def test_a_line_comment_comes_back_at_its_line_after_signing_in(visit, alice, ma
     page = visit(alice, path_of(decision))
     say_at_first_line(page)
     page.keyboard.type(WORDS)
-    page.context.clear_cookies(name="sessionid")
+    lose_session_when_sending(page, "comments")
     page.keyboard.press("Control+Enter")
     sign_in_again(page)
     expect(page.locator(".composer--line textarea")).to_have_value(WORDS)
@@ -116,7 +117,7 @@ def test_an_escalation_comes_back_where_one_sees_it(visit, alice, make_patch):
     page = visit(alice, path_of(decision))
     page.keyboard.press("e")
     page.keyboard.type(WORDS)
-    page.context.clear_cookies(name="sessionid")
+    lose_session_when_sending(page, "escalate")
     page.keyboard.press("Control+Enter")
     sign_in_again(page)
     field = page.locator("form[action$='/escalate'] textarea")
@@ -130,7 +131,7 @@ def test_the_words_of_a_card_come_back_in_its_dialog(visit, alice, make_patch):
     page.get_by_role("link", name="Reject").click()
     page.locator("#card-text").fill(WORDS)
     page.locator("#card-category").select_option("incomplete")
-    page.context.clear_cookies(name="sessionid")
+    lose_session_when_sending(page, "decide")
     page.get_by_role("button", name=re.compile("Reject revision")).click()
     sign_in_again(page)
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -147,7 +148,7 @@ def test_the_words_for_several_patches_come_back_with_them(visit, alice, make_pa
     page.keyboard.press("Shift+R")
     page.locator("#bulk-text").fill(WORDS)
     page.locator("#bulk-category").select_option("incomplete")
-    page.context.clear_cookies(name="sessionid")
+    lose_session_when_sending(page, "bulk")
     page.get_by_role("button", name="Reject 2").click()
     sign_in_again(page)
     dialog = page.get_by_role("dialog")
@@ -164,9 +165,9 @@ def test_a_session_that_ended_elsewhere_leaves_nothing_on_the_screen_and_keeps_t
     expect(page.locator("#live-word")).to_have_text("Live")
     page.locator("#decide-text").fill(WORDS)
     assert decision.patch.patch_id in page.content()
+    page.evaluate("setTimeout(() => document.dispatchEvent(new Event('visibilitychange')), 500)")
     page.context.clear_cookies(name="sessionid")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it says it is here: it is not
-    page.wait_for_url("**/login**")  # by itself
+    page.wait_for_url("**/login**")  # by itself: at the latest when it says that it is here, which it is not
     assert decision.patch.patch_id not in page.content()
     assert WORDS not in page.content()
     sign_in_again(page)

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from approvals.models import Comment, Decision, Status, Verdict
 from approvals.services.dispatch import dispatch
+from tests.browser.sessions import lose_session_when_sending
 from tests.cast import PASSWORD
-from tests.visits import hears_nothing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,8 +118,7 @@ def test_a_session_that_ends_meanwhile_loses_no_typed_text(visit, alice, make_pa
     page = visit(alice, f"/patches/{decision.decision_id}")
     page.locator("label:has(#mode-changes)").click()
     page.locator("#decide-text").fill("Words that must survive")
-    hears_nothing(page)  # else the page itself may leave for the sign-in before the click
-    page.context.clear_cookies(name="sessionid")
+    lose_session_when_sending(page, "decide")
     page.locator("button.for-changes").click()
     page.wait_for_url("**/login**")
     page.get_by_label("Email or user name").fill("alice")

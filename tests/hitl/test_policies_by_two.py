@@ -28,6 +28,7 @@ LOOSER: dict[str, tuple[Any, Any]] = {
     "second_factor": (True, False),
     "step_up": (True, False),
     "expire_action": ("expire", "approve"),
+    "expire_after_seconds": (86_400, 60),
     "auto_approval": ("shadow", "enforce"),
     "auto_approve_threshold": ("0.95", "0.9"),
     "spot_check_percent": (10, 5),
@@ -66,9 +67,9 @@ def test_every_term_is_weighed_here() -> None:
     assert set(LOOSER) == ruled | {"sla_due_seconds"}
 
 
-@pytest.mark.parametrize("enforced", ["shadow", "enforce"])
-def test_the_database_weighs_terms_as_the_rules_do(enforced: str) -> None:
-    strict = {name: pair[0] for name, pair in LOOSER.items()} | {"auto_approval": enforced}
+@pytest.mark.parametrize(("enforced", "ends"), [("shadow", "expire"), ("enforce", "expire"), ("enforce", "approve")])
+def test_the_database_weighs_terms_as_the_rules_do(enforced: str, ends: str) -> None:
+    strict = {name: pair[0] for name, pair in LOOSER.items()} | {"auto_approval": enforced, "expire_action": ends}
     changes = [*combinations(LOOSER, 1), *combinations(LOOSER, 2)]
     variants = [strict, *({**strict, **{name: LOOSER[name][1] for name in names}} for names in changes)]
     variants += [{**strict, "decider_groups": groups} for groups in ([], ["reviewer"])]

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from approvals.models import Decision, User
 from approvals.services.dispatch import dispatch
+from tests.cast import opened
 
 from .ledger import faults
 
@@ -37,7 +38,7 @@ class Member:
         form = {"verdict": verdict, "patch_sha256": decision.patch.sha256, "displayed": "page"}
         if verdict != "approve":
             form |= {"text": WORDS, "category": "incomplete"}
-        answer = self.client.post(reverse("patch-decide", args=[decision.decision_id]), form)
+        answer = opened(self.client, decision).post(reverse("patch-decide", args=[decision.decision_id]), form)
         return Told(answer.status_code, "", answer.content.decode())
 
     def by_api(self, decision: Decision, verdict: str) -> Told:

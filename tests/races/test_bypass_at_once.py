@@ -11,7 +11,7 @@ from approvals.models import Bypass, Decision, Status
 from approvals.services import bypasses
 from approvals.services.bypasses import Target
 from audit.models import Entry
-from tests.cast import actor_for
+from tests.cast import actor_for, opened
 
 from .crowd import Member, Told, assert_settled, member
 from .together import Handicap, after, at_once
@@ -32,7 +32,7 @@ def granted(target: Target, holder: Member, asker: Member, granter: Member) -> B
 
 def use(holder: Member, decision: Decision, bypass: Bypass) -> Told:
     form = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page", "bypass": bypass.pk}
-    answer = holder.client.post(f"/patches/{decision.decision_id}/decide", form)
+    answer = opened(holder.client, decision).post(f"/patches/{decision.decision_id}/decide", form)
     return Told(answer.status_code, "", answer.content.decode())
 
 

@@ -13,7 +13,7 @@ from approvals.models import ApiToken, Decision, Policy, Status
 from approvals.policy.loosening import loosens
 from approvals.services import access
 from audit.models import Entry
-from tests.cast import PASSWORD, Api, actor_for, proved, republish
+from tests.cast import PASSWORD, Api, actor_for, opened, proved, republish
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def page(decision):
 
 def decide(client, decision, **more):
     body = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page", "text": "Read.", **more}
-    return client.post(reverse("patch-decide", args=[decision.decision_id]), body)
+    return opened(client, decision).post(reverse("patch-decide", args=[decision.decision_id]), body)
 
 
 def status_of(decision):

@@ -44,6 +44,14 @@ def test_the_eleventh_try_is_refused_even_with_the_right_password(alice):
 
 
 @pytest.mark.django_db
+def test_another_spelling_of_the_same_name_gives_no_new_tries(alice):
+    assert sign_in(PASSWORD, username="al\u0131ce").status_code == 302, "the database takes a dotless i for an i"
+    for _ in range(guessing.PER_ACCOUNT):
+        assert sign_in("wrong", username="al\u0131ce").status_code == 422
+    assert sign_in(PASSWORD).status_code == 429
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("name", "other"), [("alice", "alice@example.org"), ("nobody", "nobody@example.org")])
 def test_a_locked_name_tells_no_other_name_of_its_account(alice, name, other):
     for _ in range(guessing.PER_ACCOUNT):

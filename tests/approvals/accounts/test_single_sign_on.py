@@ -14,7 +14,7 @@ from approvals.policy.term_table import TERMS
 from approvals.queries.people import approvers
 from approvals.services import policies
 from audit.models import Entry
-from tests.cast import PASSWORD, SYSTEM
+from tests.cast import PASSWORD, SYSTEM, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -141,7 +141,7 @@ def test_the_providers_word_on_when_it_asked_is_what_counts(says, through_provid
     says("subject-10", **claims, auth_time="unknown" if age is None else int(time.time()) - age)
     browser = through_provider("subject-10").browser
     body = {"verdict": "approve", "patch_sha256": decision.patch.sha256, "displayed": "page", "text": "Read it."}
-    answer = browser.post(reverse("patch-decide", args=[decision.decision_id]), body)
+    answer = opened(browser, decision).post(reverse("patch-decide", args=[decision.decision_id]), body)
     decision.refresh_from_db()
     assert (decision.status == Status.APPROVED) == fresh
     if fresh:

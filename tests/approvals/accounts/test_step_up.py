@@ -15,7 +15,7 @@ from approvals.models import Decision, PatchView, Policy, PolicyVersion, Review,
 from approvals.policy.rules import FRESH
 from approvals.services import absence
 from audit.models import Entry
-from tests.cast import PASSWORD, Api, actor_for, proved, republish
+from tests.cast import PASSWORD, Api, actor_for, opened, proved, republish
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,9 @@ def page(decision):
 
 def decide(client, decision, verdict="approve", headers=None, **more):
     body = {"verdict": verdict, "patch_sha256": decision.patch.sha256, "displayed": "page", **more}
-    return client.post(reverse("patch-decide", args=[decision.decision_id]), body, headers=headers)
+    return (opened(client, decision) if body["displayed"] == "page" else client).post(
+        reverse("patch-decide", args=[decision.decision_id]), body, headers=headers
+    )
 
 
 def confirm(client, decision, password=PASSWORD):

@@ -4,10 +4,12 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from approvals.models import Policy, Proposal, User
+from approvals.services import owners
 from audit.models import Entry
-from tests.cast import republish
+from tests.cast import SYSTEM, republish
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +32,10 @@ def ids(*names):
 
 def permissions(*codenames):
     return list(Permission.objects.filter(codename__in=codenames).values_list("pk", flat=True))
+
+
+def ids_of_permissions(group):
+    return set(Group.objects.get(name=group).permissions.values_list("pk", flat=True))
 
 
 def groups_of(user):
@@ -230,3 +236,11 @@ def test_the_policies_page_asks_no_more_for_ten_proposals_than_for_two(admin_pag
             assert client.get("/policies").content.decode().count("Agree, and make it so") == 2 * (numbers[-1] + 1)
         counted.append(len(captured))
     assert counted[0] == counted[1]
+
+
+def test_an_administrator_whose_account_is_held_changes_no_group(admin_page, root, resend):
+    owners.hold(root, ["one-time link"], needs_lead=True, actor=SYSTEM, now=timezone.now())
+    before = ids_of_permissions("reviewer")
+    for page in (group_page("reviewer"), f"{GROUPS}add/"):
+        assert admin_page.post(page, {"name": "reviewer", "permissions": []}).status_code == 403
+    assert ids_of_permissions("reviewer") == before != set()

@@ -252,6 +252,7 @@ def test_encoded_content_and_long_lines_are_marked() -> None:
     block = base64.b64encode(bytes(range(256)) * 3).decode()
     assert codes(block[:600]) == ["encoded"]
     assert codes(*[block[i : i + 64] for i in range(0, 64 * 8, 64)], "x") == ["encoded"]
+    assert codes(*[block[i : i + 56] for i in range(0, 56 * 8, 56)], "x") == ["encoded"]
     assert codes(*[block[i : i + 64] for i in range(0, 64 * 4, 64)], "x") == []
     assert codes("\\x41" * 64) == []
     assert codes("".join(f"\\x{n:02x}" for n in range(64))) == ["encoded"]

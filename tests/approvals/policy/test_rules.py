@@ -92,7 +92,9 @@ def test_critical_is_never_approved_in_bulk_but_may_be_rejected_so():
 @pytest.mark.parametrize(
     ("displayed", "bulk", "opened", "priority", "allowed"),
     [
-        ("page", False, False, Priority.MEDIUM, True),
+        ("page", False, True, Priority.MEDIUM, True),
+        ("page", False, False, Priority.MEDIUM, False),
+        ("page", False, False, Priority.LOW, True),
         ("api", False, False, Priority.MEDIUM, True),
         ("card", False, True, Priority.MEDIUM, True),
         ("card", False, False, Priority.MEDIUM, False),

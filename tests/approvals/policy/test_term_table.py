@@ -42,3 +42,13 @@ def test_a_change_of_several_terms_says_first_what_people_no_longer_do():
         "Fewer approvals: 1 instead of 2.",
         "Patches that meet every condition are approved without a person.",
     ]
+
+
+def test_less_time_before_patches_are_approved_by_its_end_loosens():
+    old = {name: getattr(PolicyVersion(match="severity == 'low'"), name) for name in TERMS}
+    old |= {"expire_action": "approve", "expire_after_seconds": 604_800}
+    said = "Patches that nobody decides are approved after 1 min instead of 7 d."
+    assert loosens(old, old | {"expire_after_seconds": 60}, PLACE, PLACE) == [said]
+    assert loosens(old | {"expire_after_seconds": 60}, old, PLACE, PLACE) == []
+    expiring = old | {"expire_action": "expire"}
+    assert loosens(expiring, expiring | {"expire_after_seconds": 60}, PLACE, PLACE) == []

@@ -108,6 +108,7 @@ def test_who_judges_a_use_and_is_no_lead_is_told_of(bypass, luis, alice, ada):
     decision = bypass.decision
     assert decision is not None
     now = timezone.now()
+    reviews.open_page(decision.patch, alice, now)
     seen = reviews.Seen(decision.patch.sha256, "page", "page", authenticated_at=now, bypass=bypass.pk)
     reviews.review(decision.decision_id, "approve", user=alice, actor=actor_for(alice), seen=seen, now=now)
     with pytest.raises(NotAllowed):

@@ -63,6 +63,7 @@ def granted(ask, luis):
 
 def alone(decision, user, bypass, *, now=None, **more):
     now = now or timezone.now()
+    reviews.open_page(decision.patch, user, now)
     seen = reviews.Seen(
         more.pop("sha256", decision.patch.sha256),
         more.pop("displayed", Displayed.PAGE),

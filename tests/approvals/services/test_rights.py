@@ -101,6 +101,12 @@ def test_who_asked_does_not_agree_under_another_name_either(carol, root, rita):
     assert groups_of(carol) == {"viewer"}
 
 
+def test_who_asked_does_not_agree_under_their_address_with_a_tag(carol, root):
+    other = User.objects.create_user("root2", "Root+lead@example.org", is_staff=True, is_superuser=True)
+    with pytest.raises(NotAllowed, match="second person"):
+        agree(ask(carol, root, "reviewer"), other)
+
+
 def test_who_gains_does_not_agree_under_another_name_either(root, lena, rita):
     proposal = ask(lena, root, superuser=True)
     with pytest.raises(NotAllowed, match="would gain"):
@@ -152,6 +158,26 @@ def test_a_group_that_moved_on_meanwhile_makes_it_stale(viewers, root, rita):
     viewers.permissions.clear()
     with pytest.raises(Conflict, match="changed after"):
         agree(proposal, rita)
+
+
+def test_who_joins_a_group_whose_rights_wait_waits_too(viewers, alice, bob, root, lena):
+    team = Group.objects.create(name="platform")
+    assert ask(alice, root, "platform") is None, "so far its members may nothing"
+    waiting = ask_for_group(team, root, "approvals.review_decision")
+    joining = ask(bob, root, "platform")
+    assert joining.loosens == ["They join platform, whose members may decide patches."]
+    second_person.refuse(waiting.pk, **acting(lena))
+    second_person.refuse(joining.pk, **acting(lena))
+    assert ask(bob, root, "platform") is None
+
+
+def test_who_joins_a_group_that_waiting_terms_name_waits_too(carol, root, lena, bob):
+    Group.objects.create(name="platform")
+    policy = Policy.objects.get(name="critical-two-person")
+    terms = policies.from_plain(policies.terms_of(policy.current) | {"required_groups": ["platform"]})
+    assert second_person.change_policy(policy, terms, reason=WHY, **acting(lena)) is not None
+    joining = ask(carol, root, "platform")
+    assert joining.loosens == ["They join platform, which is asked for by the policy critical-two-person."]
 
 
 def test_a_group_that_is_gone_is_told(carol, root, rita):
