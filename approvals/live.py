@@ -148,7 +148,7 @@ class Listener:
                     **connection_parameters(), autocommit=True, application_name="hitl live"
                 ) as postgres:
                     postgres.execute(f"listen {LIVE}")
-                    self._broadcast({"event": "reset"})  # notices may have been missed while disconnected
+                    self.broadcast({"event": "reset"})  # notices may have been missed while disconnected
                     self._follow(postgres)
             except psycopg.OperationalError as error:
                 log.warning("The live connection was lost: %s", error)
@@ -161,11 +161,11 @@ class Listener:
                 checked = time.monotonic()
                 self._end_unauthorised(postgres)
             for notify in postgres.notifies(timeout=0.5):
-                self._broadcast(json.loads(notify.payload))
+                self.broadcast(json.loads(notify.payload))
                 if self.stopped.is_set():
                     return
 
-    def _broadcast(self, notice: Notice) -> None:
+    def broadcast(self, notice: Notice) -> None:
         with self.changed:
             self.count += 1
             self.changed.notify_all()

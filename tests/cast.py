@@ -1,12 +1,13 @@
 """The cast of the tests: people, machines, their clients, and patches with only what matters set."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -32,6 +33,7 @@ from approvals.services.bypasses import Target
 from approvals.services.intake import submit
 from audit.log import Actor
 from audit.models import ActorKind
+from hitl import ops
 
 PASSWORD = "correct horse battery staple"
 DIFF = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n-query = 'select ' + name\n+query = 'select %s'\n run(query)\n"
@@ -68,7 +70,7 @@ def gate_request(**changes: Any) -> dict[str, Any]:
     return {**least, **changes}
 
 
-def _person(name: str, *groups: str) -> User:
+def person(name: str, *groups: str) -> User:
     user = User.objects.create_user(name, f"{name}@example.org", PASSWORD, first_name=name.capitalize())
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
@@ -76,27 +78,27 @@ def _person(name: str, *groups: str) -> User:
 
 @pytest.fixture
 def alice(db: None) -> User:
-    return _person("alice", "reviewer")
+    return person("alice", "reviewer")
 
 
 @pytest.fixture
 def bob(db: None) -> User:
-    return _person("bob", "reviewer")
+    return person("bob", "reviewer")
 
 
 @pytest.fixture
 def lena(db: None) -> User:
-    return _person("lena", "security-leads")
+    return person("lena", "security-leads")
 
 
 @pytest.fixture
 def carol(db: None) -> User:
-    return _person("carol", "viewer")
+    return person("carol", "viewer")
 
 
 @pytest.fixture
 def audrey(db: None) -> User:
-    return _person("audrey", "auditor")
+    return person("audrey", "auditor")
 
 
 @pytest.fixture
@@ -232,7 +234,7 @@ def approve() -> Callable[..., Decision]:
 @pytest.fixture
 def approved_alone(make_patch: Callable[..., Decision], alice: User, lena: User) -> Decision:
     """A critical patch that alice approved under an emergency bypass and another lead judged afterwards."""
-    now, luis = timezone.now(), _person("luis", "security-leads")
+    now, luis = timezone.now(), person("luis", "security-leads")
     by_luis = actor_for(luis)
     held = bypasses.ask(alice, Target(package_name="flask"), 3600, "Now.", user=lena, actor=actor_for(lena), now=now)
     bypasses.grant(held.pk, user=luis, actor=by_luis, now=now)
@@ -275,6 +277,29 @@ def tighten(policy: Policy, **terms: Any) -> PolicyVersion:
     current = PolicyVersion.objects.get(current_of=policy)
     wanted = policies.from_plain(policies.terms_of(current) | terms)
     return policies.publish(policy, wanted, actor=SYSTEM, now=timezone.now())
+
+
+class Away:
+    """A database that answers nobody, in place of the connection of health and readiness."""
+
+    asked = 0
+
+    def cursor(self) -> None:
+        self.asked += 1
+        raise OperationalError("connection refused")
+
+    def close(self) -> None:
+        pass
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> Away:
+    away = Away()
+    monkeypatch.setattr(ops, "connection", away)
+    return away
 
 
 @pytest.fixture

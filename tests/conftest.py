@@ -1,5 +1,6 @@
-"""The plumbing of a test run: data directory, database, what a test leaves, the browser; no domain fixtures."""
+"""The plumbing of a test run: data directory, database, order, what a test leaves, the browser; no domain fixtures."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from hitl import embedded_postgres
 from postgresql.limits import Limits
@@ -57,8 +59,23 @@ def pytest_configure(config: pytest.Config) -> None:
     # A slow hash a person would be most of a run.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
+    _read_static_files_once()
     for fixtures in ("tests.cast", "tests.visits"):  # they import models, so they cannot come before this
         config.pluginmanager.import_plugin(fixtures)
+
+
+def _read_static_files_once() -> None:
+    """Let all clients of a worker share the list of static files: making it took longer than most requests."""
+    read, lists = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def share(whitenoise: WhiteNoiseMiddleware) -> None:
+        key = (whitenoise.static_root, whitenoise.static_prefix, whitenoise.max_age)
+        if key not in lists:
+            read(whitenoise)
+            lists[key] = whitenoise.files
+        whitenoise.files = lists[key]
+
+    WhiteNoiseMiddleware.add_files_from_finders = share
 
 
 def _database_name() -> str:
@@ -92,9 +109,10 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # A listening thread or a server a test left behind would keep the database from being dropped.
         cursor.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
         )
+        connection.close()  # it need not be the one that drops: beside Playwright's event loop Django keeps another
 
 
 def chromium() -> str | None:
@@ -115,14 +133,58 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what finds faults soonest first, and skip browser tests where no browser is, or refuse to (see `_skip`)."""
+    tests = [item for item in items if is_browser_test(item)]
+    for item in tests:
+        item.add_marker("slow")
+    items.sort(key=_rank)  # keeps the order of pytest-randomly among equals
+    if tests and not chromium():
+        _skip(tests)
+
+
+def is_browser_test(item: pytest.Item) -> bool:
+    return ROOT / "tests" / "browser" in item.path.parents
+
+
+def _rank(item: pytest.Item) -> int:
+    """Tests of plain functions, of the database, of several connections to it, of processes, of the browser."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    asked = item.get_closest_marker("django_db")
+    several = "transactional_db" in fixtures or bool(asked and asked.kwargs.get("transaction"))
+    if item.get_closest_marker("slow"):
+        return 3 + is_browser_test(item)
+    return 2 if several else 1 if asked or "db" in fixtures else 0
+
+
+def _skip(tests: list[pytest.Item]) -> None:
     """Skip the browser tests where no browser is, or refuse to where HITL_REQUIRE_BROWSER=1."""
-    tests = [item for item in items if ROOT / "tests" / "browser" in item.path.parents]
-    if not tests or chromium():
-        return
     if os.environ.get("HITL_REQUIRE_BROWSER") == "1":
         raise pytest.UsageError(f"HITL_REQUIRE_BROWSER=1, but {MISSING_BROWSER}")
     for item in tests:
         item.add_marker(pytest.mark.skip(reason=MISSING_BROWSER))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Hide the event loop that Playwright leaves in this thread between its calls from tests without a browser: they
+    run loops of their own, and Django keeps other connections where one runs."""
+    loop = None if is_browser_test(item) else asyncio._get_running_loop()
+    if loop is None:
+        return (yield)
+    asyncio._set_running_loop(None)
+    try:
+        return (yield)
+    finally:
+        if not loop.is_closed():
+            asyncio._set_running_loop(loop)
+
+
+@pytest.fixture(scope="session")
+def browser(browser: Any) -> Iterator[Any]:
+    """Let Playwright find its event loop where it left it, also when the last test was one without a browser."""
+    loop = asyncio._get_running_loop()
+    yield browser
+    asyncio._set_running_loop(loop)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

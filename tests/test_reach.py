@@ -23,9 +23,9 @@ from approvals.services import absence, bypasses, second_person, workbench
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import _person, actor_for, document, gate_request, proved
+from tests.cast import actor_for, document, gate_request, person, proved
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 # Nobody is nobody signed in, bare in no group, admin a superuser in none, staff of the administration with no right.
 PEOPLE = "nobody bare viewer reviewer lead auditor policies staff admin"
@@ -151,10 +151,10 @@ class House:
     """People of every role, tokens of every kind, and one of each thing that an address can name."""
 
     def __init__(self, cast: dict[str, Any]) -> None:
-        now, luis, producer = timezone.now(), _person("luis", "security-leads"), cast["producer"]
+        now, luis, producer = timezone.now(), person("luis", "security-leads"), cast["producer"]
         alice = cast["alice"]
         people = {"reviewer": alice, "lead": cast["lena"], "viewer": cast["carol"], "auditor": cast["audrey"]}
-        people |= {"bare": _person("bare"), "policies": _person("pol", "policy-admin"), "staff": _person("stu")}
+        people |= {"bare": person("bare"), "policies": person("pol", "policy-admin"), "staff": person("stu")}
         people["admin"] = User.objects.create_superuser("root", "root@example.org")
         User.objects.filter(pk=people["staff"].pk).update(is_staff=True)
         issue = cast["token_for"]
@@ -207,6 +207,7 @@ class House:
             "(?P<url>.*)$": "x",
             "^(?P<app_label>approvals|auth|procrastinate|audit)/$": "approvals/",
         }
+        self.clients: dict[str, Client] = {}
         self.cookies = {}
         for name, user in people.items():
             client = Client()
@@ -259,13 +260,19 @@ class House:
         }
         return words | choices | more
 
-    def ask(self, who: str, method: str, route: str) -> Any:
-        client = Client(raise_request_exception=False)
-        if who in self.tokens:
-            client = Client(headers={"Authorization": f"Bearer {self.tokens[who]}"}, raise_request_exception=False)
-        elif who in self.cookies:
+    def client_of(self, who: str) -> Client:
+        """Return the client of a caller with its first cookies; each new one would load the middleware anew."""
+        if who not in self.clients:
+            headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else None
+            self.clients[who] = Client(headers=headers, raise_request_exception=False)
+        client = self.clients[who]
+        client.cookies.clear()
+        if who in self.cookies:
             client.cookies[shipped.SESSION_COOKIE_NAME] = self.cookies[who]
-        path = self.path(route)
+        return client
+
+    def ask(self, who: str, method: str, route: str) -> Any:
+        client, path = self.client_of(who), self.path(route)
         if route not in API or method not in {"POST", "PUT", "PATCH"}:
             sent: Any = client.post(path, self.form()) if method == "POST" else client.generic(method, path)
         else:

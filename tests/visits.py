@@ -1,15 +1,25 @@
 """A real browser on a running server: signed-in pages, and every violation of the content security policy an error."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from approvals.live import listener
 from approvals.models import User
+
+# As long as a busy machine may take, and less than the 15 s after which a page that hears nothing asks by itself.
+expect.set_options(timeout=14_000)
+REFRESHES = re.compile(r"/(events|panel|presence|cards|counts)(\?|$)")
+
+
+def hears_nothing(page: Page) -> None:
+    """Keep from a page what it fetches by itself, now and after it is left: nothing changes but by what one does."""
+    page.context.route(REFRESHES, lambda route: route.abort())
 
 
 @pytest.fixture

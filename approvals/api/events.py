@@ -96,7 +96,7 @@ def _follow(
     pinged = time.monotonic()
     yield "retry: 2000\n\n"
     for notice in missed:
-        yield _frame(notice)
+        yield frame(notice)
     while time.monotonic() < ends and not _gone(request):
         try:
             notice_or_end = stream.get(timeout=LOOK)
@@ -107,7 +107,7 @@ def _follow(
             continue
         if notice_or_end is None:
             return
-        yield _frame(notice_or_end)
+        yield frame(notice_or_end)
 
 
 def _let_go(request: ApiRequest) -> None:
@@ -117,7 +117,7 @@ def _let_go(request: ApiRequest) -> None:
     connection.close()
 
 
-def _frame(notice: Notice) -> str:
+def frame(notice: Notice) -> str:
     """Return a notice as it goes to every stream: it cannot know whose patch it is about, so it says only what
     everybody sees."""
     data = {name: value for name, value in notice.items() if name not in {"event", "id"} and _is_public(name)}

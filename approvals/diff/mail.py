@@ -195,7 +195,7 @@ def _part(text: bytes, state: _State) -> bytes:
         _allow(text.count(b"\n"))
         joined = b"".join(_joined_encoded(map(decode, _LINE.findall(text)), state.drops_blank))
     else:
-        joined = _joined(text, state.drops_blank)
+        joined = unflowed(text, state.drops_blank)
     if joined != plain:
         state.used["format=flowed"] = None
     return joined
@@ -267,7 +267,7 @@ def _converted(text: bytes, state: _State) -> bytes:
     return text[: found.start()] + converted + text[end:]
 
 
-def _joined(body: bytes, drops_blank: bool) -> bytes:
+def unflowed(body: bytes, drops_blank: bool) -> bytes:
     """Return flowed text as git am reads it: a blank before a line was put there, and a line that ends with one goes on
     in the next, in the line of a signature too, which itself stays as it is."""
     blank = b"" if drops_blank else b" "

@@ -74,7 +74,7 @@ def run(scripts: Sequence[str], clients: int, transactions: int, first: int = 0)
             path.write_text(script)
             files.append(f"--file={path}")
         command = [
-            embedded_postgres._binary("pgbench"),
+            embedded_postgres.binary("pgbench"),
             "--no-vacuum",
             f"--client={clients}",
             "--jobs=2",

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from approvals.api.events import _frame
+from approvals.api.events import frame
 from approvals.models import Decision, Verdict
 from approvals.policy.visible_fields import (
     EVERYBODY,
@@ -295,8 +295,8 @@ def test_another_producer_that_is_refused_learns_of_nobody_either(items, token_f
 
 
 def test_a_stream_says_only_what_everybody_sees():
-    frame = _frame({"event": "decision.changed", "decision_id": "d", "id": 7, "decided_by": "alice"})
-    data = json.loads(frame.split("data: ")[1])
+    sent = frame({"event": "decision.changed", "decision_id": "d", "id": 7, "decided_by": "alice"})
+    data = json.loads(sent.split("data: ")[1])
     assert data == {"decision_id": "d"}
     assert VISIBLE["decision_id"] == EVERYBODY
 

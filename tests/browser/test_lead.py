@@ -94,6 +94,7 @@ def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make
     page.goto("/policies")
     page.get_by_label("Why").fill("The model approved what it should not.")
     page.get_by_role("button", name="Stop automatic approval").click()
+    expect(page.get_by_role("button", name="Stop automatic approval")).to_have_count(0)
     stopped = make_patch(**SURE)
     assert status_of(watched, passed, stopped) == [Status.PENDING, Status.AUTO_APPROVED, Status.PENDING]
 
@@ -109,6 +110,7 @@ def test_from_the_first_policy_to_leave(visit, lena, luis, alice, producer, make
     page.get_by_label("Until").fill(f"{timezone.now():%Y-%m-%d}")
     page.get_by_label("Why").fill("A day off.")
     page.get_by_role("button", name="Ask them to stand in").click()
+    expect(page.get_by_role("heading", name="Who stands in for you")).to_be_visible()
     delegate = visit(alice, f"/patches/{stopped.decision_id}")
     expect(delegate.locator("#evidence")).to_contain_text("stopped by Lena")
     delegate.get_by_label("In whose name").select_option(label="Lena, who is away")

@@ -11,6 +11,7 @@ from approvals.models import Comment, Verdict
 from approvals.services.dispatch import dispatch
 from approvals.services.workbench import be_present
 from tests.cast import DIFF
+from tests.visits import hears_nothing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +60,7 @@ def test_the_head_and_the_phones_bar_say_the_outcome_too(visit, alice, bob, make
 def test_a_lost_race_shows_in_the_head_too(visit, alice, bob, make_patch, approve):
     decision = make_patch()
     page = visit(alice)
-    page.context.route("**/events*", lambda route: route.abort())  # a page that hears nothing
+    hears_nothing(page)
     page.goto(path_of(decision))
     approve(decision, bob, Verdict.REJECT)
     page.get_by_role("button", name=re.compile("Approve revision")).first.click()

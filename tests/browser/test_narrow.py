@@ -30,7 +30,11 @@ def test_a_patch_page_never_scrolls_sideways(visit, alice, make_patch, width, la
 def test_a_split_diff_stands_below_itself_on_a_phone(visit, alice, make_patch):
     decision = make_patch(diff=LONG)
     page = visit(alice, f"/patches/{decision.decision_id}?view=split", viewport={"width": 390, "height": 800})
-    old, new = (page.locator(f"td.diff__code.is-{kind}").first.bounding_box() for kind in ("del", "add"))
+    # In one step: the page may still settle between two questions.
+    old, new = page.evaluate("""() => {
+        const line = (kind) => document.querySelector(`td.diff__code.is-${kind}`);
+        return ["del", "add"].map((kind) => line(kind).getBoundingClientRect().toJSON());
+    }""")
     assert old["x"] == new["x"]
     assert new["y"] >= old["y"] + old["height"]
     same = page.locator(".diff--split tr:has(> .is-ctx) > td.diff__code")

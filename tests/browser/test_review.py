@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from approvals.models import Decision, Status, Verdict
 from tests.cast import PASSWORD
+from tests.visits import hears_nothing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +59,7 @@ def test_an_incomplete_rejection_keeps_the_words_and_focuses_what_is_missing(vis
 def test_the_loser_reads_who_decided(visit, alice, bob, make_patch, approve):
     decision = make_patch()
     page = visit(alice)
-    page.context.route("**/events*", lambda route: route.abort())  # a page that hears nothing, whose form stays open
+    hears_nothing(page)  # its form stays open
     page.goto(path_of(decision))
     page.locator("#decide-text").fill("Looks right to me.")
     approve(decision, bob, Verdict.REJECT)
@@ -87,6 +88,7 @@ def test_without_script_a_patch_can_be_read_rejected_and_found_again(visit, alic
     page.locator("#decide-category").select_option("breaks_behaviour")
     page.locator("#decide-text").fill("The caller passes a list.")
     page.get_by_role("button", name=re.compile("Reject revision")).click()
+    expect(page).to_have_url(re.compile(r"/$"))
     assert status_of(decision) == Status.REJECTED
     page.get_by_role("link", name="History").first.click()
     expect(page.get_by_role("main")).to_contain_text("Plain one")

@@ -19,6 +19,8 @@ import pytest
 from tests.cast import document
 from tests.hitl.test_serve import ROOT, Served, copy_prepared, environment, serving
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 JSON = "application/json"
 POST = b"POST /hitl/patches HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

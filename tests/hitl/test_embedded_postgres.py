@@ -1,6 +1,7 @@
 """The embedded PostgreSQL, really started in directories of its own: odd paths, sharing, crashes, the last one out."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +26,24 @@ print("running", flush=True)
 sys.stdin.read()
 """
 
+pytestmark = pytest.mark.slow
 Holder = subprocess.Popen[str]
 Hold = Callable[[Path], Holder]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data directory whose server has run and was stopped: making one takes longer than starting it."""
+    directory = tmp_path_factory.mktemp("cluster") / "data"
+    embedded_postgres.ensure_running(directory)
+    embedded_postgres.release(directory)
+    return directory
+
+
+@pytest.fixture
+def used(tmp_path: Path, cluster: Path) -> Path:
+    """Return a data directory of its own, as at every start but the first."""
+    return Path(shutil.copytree(cluster, tmp_path / "data"))
 
 
 @pytest.fixture
@@ -101,12 +118,12 @@ def test_the_url_is_known_without_touching_the_disk(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_socket_is_for_its_owner_only(tmp_path: Path) -> None:
-    embedded_postgres.ensure_running(tmp_path)
+def test_its_socket_is_for_its_owner_only(used: Path) -> None:
+    embedded_postgres.ensure_running(used)
     try:
-        assert (tmp_path / ".s.PGSQL.5432").stat().st_mode & 0o077 == 0
+        assert (used / ".s.PGSQL.5432").stat().st_mode & 0o077 == 0
     finally:
-        embedded_postgres.release(tmp_path)
+        embedded_postgres.release(used)
 
 
 def test_two_simultaneous_first_starts_share_one_server(tmp_path: Path, hold: Hold) -> None:
@@ -117,87 +134,85 @@ def test_two_simultaneous_first_starts_share_one_server(tmp_path: Path, hold: Ho
     assert len(list(tmp_path.glob("pg*/postmaster.pid"))) == 1
 
 
-def test_only_the_last_user_stops_it(tmp_path: Path, hold: Hold) -> None:
-    first, second = hold(tmp_path), hold(tmp_path)
+def test_only_the_last_user_stops_it(used: Path, hold: Hold) -> None:
+    first, second = hold(used), hold(used)
     assert is_running(first)
     assert is_running(second)
     leave(first)
-    assert embedded_postgres.is_ready(tmp_path)
+    assert embedded_postgres.is_ready(used)
     leave(second)
-    assert not embedded_postgres.is_ready(tmp_path)
+    assert not embedded_postgres.is_ready(used)
 
 
-def test_a_killed_user_leaves_no_claim_behind(tmp_path: Path, hold: Hold) -> None:
-    killed, polite = hold(tmp_path), hold(tmp_path)
+def test_a_killed_user_leaves_no_claim_behind(used: Path, hold: Hold) -> None:
+    killed, polite = hold(used), hold(used)
     assert is_running(killed)
     assert is_running(polite)
     killed.kill()
     killed.wait(60)
-    assert embedded_postgres.is_ready(tmp_path)
+    assert embedded_postgres.is_ready(used)
     leave(polite)
-    assert not embedded_postgres.is_ready(tmp_path)
+    assert not embedded_postgres.is_ready(used)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_last_user_who_dies_without_a_word_does_not_leave_it_running(tmp_path: Path, hold: Hold, number: int) -> None:
-    users = [hold(tmp_path), hold(tmp_path)]
+def test_a_last_user_who_dies_without_a_word_does_not_leave_it_running(used: Path, hold: Hold, number: int) -> None:
+    users = [hold(used), hold(used)]
     assert all(is_running(user) for user in users)
-    server = postmaster(tmp_path)
+    server = postmaster(used)
     for user in users:
         user.send_signal(number)
         user.wait(60)
     wait_until_gone(server)
-    assert not (tmp_path / "pg" / "postmaster.pid").exists()
+    assert not (used / "pg" / "postmaster.pid").exists()
 
 
 @pytest.mark.parametrize("milliseconds", [0, 60, 120, 180, 240])
 def test_a_user_killed_in_the_middle_of_its_start_does_not_leave_it_running(
-    tmp_path: Path, hold: Hold, milliseconds: int
+    used: Path, hold: Hold, milliseconds: int
 ) -> None:
-    assert is_running(first := hold(tmp_path))  # the cluster is made, so that the next start is short
-    leave(first)
-    second = hold(tmp_path)
+    second = hold(used)
     time.sleep(milliseconds / 1000)
     second.kill()
     second.wait(60)
-    assert until(lambda: not embedded_postgres.is_ready(tmp_path) and not (tmp_path / "pg" / "postmaster.pid").exists())
+    assert until(lambda: not embedded_postgres.is_ready(used) and not (used / "pg" / "postmaster.pid").exists())
 
 
-def test_the_next_user_may_come_while_it_is_being_stopped(tmp_path: Path, hold: Hold) -> None:
+def test_the_next_user_may_come_while_it_is_being_stopped(used: Path, hold: Hold) -> None:
     for _ in range(5):
-        user = hold(tmp_path)
+        user = hold(used)
         assert is_running(user)
         user.kill()
-    assert is_running(hold(tmp_path))
-    assert embedded_postgres.is_ready(tmp_path)
+    assert is_running(hold(used))
+    assert embedded_postgres.is_ready(used)
 
 
-def test_a_killed_server_comes_back_with_its_data(tmp_path: Path, hold: Hold) -> None:
-    assert is_running(hold(tmp_path))
-    url = embedded_postgres.database_url(tmp_path)
+def test_a_killed_server_comes_back_with_its_data(used: Path, hold: Hold) -> None:
+    assert is_running(hold(used))
+    url = embedded_postgres.database_url(used)
     with psycopg.connect(url) as connection:
         connection.execute("create table kept as select 1 as one")
-    pid = postmaster(tmp_path)
+    pid = postmaster(used)
     os.kill(pid, signal.SIGKILL)
 
-    assert is_running(hold(tmp_path))
-    assert postmaster(tmp_path) != pid
+    assert is_running(hold(used))
+    assert postmaster(used) != pid
     with psycopg.connect(url) as connection:
         assert connection.execute("select one from kept").fetchone() == (1,)
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to tell whose pid it is")
-def test_a_pid_that_a_reboot_gave_to_someone_else_is_not_taken_for_the_server(tmp_path: Path, hold: Hold) -> None:
-    first = hold(tmp_path)
+def test_a_pid_that_a_reboot_gave_to_someone_else_is_not_taken_for_the_server(used: Path, hold: Hold) -> None:
+    first = hold(used)
     assert is_running(first)
-    pid_file = tmp_path / "pg" / "postmaster.pid"
+    pid_file = used / "pg" / "postmaster.pid"
     lines = pid_file.read_text().split("\n")
-    pid = postmaster(tmp_path)
+    pid = postmaster(used)
     os.kill(pid, signal.SIGKILL)
     wait_until_gone(pid)
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))
 
-    assert is_running(hold(tmp_path))
+    assert is_running(hold(used))
 
 
 def test_a_crash_in_the_first_start_leaves_nothing_that_stops_the_next(tmp_path: Path, hold: Hold) -> None:
@@ -207,16 +222,16 @@ def test_a_crash_in_the_first_start_leaves_nothing_that_stops_the_next(tmp_path:
     assert not (tmp_path / "pg.new").exists()
 
 
-def test_a_forked_child_does_not_stop_its_parents_server(tmp_path: Path) -> None:
-    embedded_postgres.ensure_running(tmp_path)
+def test_a_forked_child_does_not_stop_its_parents_server(used: Path) -> None:
+    embedded_postgres.ensure_running(used)
     try:
-        child = get_context("fork").Process(target=embedded_postgres.release, args=[tmp_path])
+        child = get_context("fork").Process(target=embedded_postgres.release, args=[used])
         child.start()
         child.join(60)
         assert child.exitcode == 0
-        assert embedded_postgres.is_ready(tmp_path)
+        assert embedded_postgres.is_ready(used)
     finally:
-        embedded_postgres.release(tmp_path)
+        embedded_postgres.release(used)
 
 
 def test_data_of_another_version_is_refused_with_a_sentence(tmp_path: Path) -> None:

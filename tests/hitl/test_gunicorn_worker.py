@@ -1,6 +1,7 @@
 """A thread stays with a client that asks on at once, and with nobody else."""
 
 import http.client
+import os
 import select
 import signal
 import socket
@@ -9,15 +10,19 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from hitl.gunicorn_worker import PatientWorker, is_probe, missing
 from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, free_port, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -98,10 +103,12 @@ def test_a_thread_stays_while_it_may(
         return next(kept)
 
     monkeypatch.setattr(ThreadWorker, "handle", handle)
-    worker = object.__new__(PatientWorker)
-    worker.nr_conns, worker.cfg = connections, SimpleNamespace(threads=4)
+    settings = Config()
+    settings.set("threads", 4)
+    worker = PatientWorker(1, os.getpid(), [], None, 30, settings, Logger(settings))
+    worker.nr_conns = connections
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with ours, theirs, closing(worker.tmp):
         if sent:
             theirs.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert worker.handle(SimpleNamespace(sock=ours, parser=None, probes=False)) is (handled == 1)
@@ -191,6 +198,11 @@ def test_what_is_no_http_is_answered_with_the_headers_of_every_answer(said: byte
         assert response.read().rstrip().endswith(b"</html>")
 
 
+def readable(clients: list[socket.socket]) -> list[socket.socket]:
+    """Return those to whom something was answered."""
+    return select.select(clients, [], [], 0)[0]
+
+
 def test_large_bodies_leave_threads_to_others() -> None:
     """A few large bodies come at once; a further one is asked to come again, and small requests go on."""
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
@@ -198,9 +210,9 @@ def test_large_bodies_leave_threads_to_others() -> None:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(20)]
         for client in clients:
             client.sendall(request.replace(b"/ ", b"/slow "))
-        time.sleep(1)
+        assert wait_until(lambda: len(readable(clients)) >= 4)
         assert answers(port)
-        refused = [client for client in clients if select.select([client], [], [], 0)[0]]
+        refused = readable(clients)
         assert len(refused) == 4
         assert all(client.recv(12) == b"HTTP/1.1 503" for client in refused)
 

@@ -103,7 +103,7 @@ def test_a_listening_connection_verifies_the_server_as_the_url_says(
     certificate(tmp_path, "another")
     url = f"postgresql://u:p@localhost:{server.port}/d?hostaddr=127.0.0.1&sslmode=verify-full&gssencmode=disable"
     point_at(monkeypatch, f"{url}&sslrootcert={tmp_path / root}.pem")
-    listen = {"live": lambda: psycopg.connect(**live.connection_parameters()), "sequencer": sequencer._connect}
+    listen = {"live": lambda: psycopg.connect(**live.connection_parameters()), "sequencer": sequencer.connect}
     with pytest.raises(psycopg.OperationalError):
         listen[connect]()
     assert server.heard.get(timeout=30).startswith(heard)

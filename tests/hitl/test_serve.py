@@ -23,7 +23,10 @@ from hitl.management.commands.worker import keep_running
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120.0  # a busy machine; nothing here is a measurement
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
 
 
 @dataclass

@@ -12,6 +12,8 @@ from django.db import connection
 from hitl.settings import SHORT_QUERIES, database
 from postgresql.limits import Limits, kind_of_work
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

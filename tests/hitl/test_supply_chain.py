@@ -72,6 +72,7 @@ def test_everything_that_is_installed_is_held_against_its_digest():
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_fits_its_schema_and_names_what_is_shipped(tmp_path):
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     for target in (first, second):

@@ -26,7 +26,7 @@ from postgresql.bounded import BoundedAsyncConnection
 from postgresql.limits import Limits
 from tests.cast import Api, document
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MOST_PROBE_SECONDS = 3.0
 

@@ -9,7 +9,10 @@ from tests.hitl.test_serve import copy_prepared
 from tests.soak.callers import Callers
 from tests.soak.product import running, seconds_until
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
 
 WORK_SECONDS = 1.0
 

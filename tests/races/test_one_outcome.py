@@ -16,7 +16,7 @@ from audit.models import Entry
 from .crowd import Member, Told, assert_settled, sixteen_reviewers
 from .together import Handicap, after, at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MakePatch = Callable[..., Decision]
 Act = Callable[[Member, Decision, str], Told]

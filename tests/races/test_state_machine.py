@@ -182,6 +182,7 @@ def _extended(seconds: int, decision_id: Any, reason: str, **acting: Any) -> Dec
     return lifecycle.extend(decision_id, seconds, reason, **acting)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_any_order_of_people_timers_producers_and_revisions(settings_of_hypothesis: settings) -> None:
     Gate.reached = set()

@@ -20,7 +20,7 @@ from tests.cast import DIFF, SYSTEM, Api, document, proved
 from .crowd import Member, Told, assert_settled, member
 from .together import Handicap, after, at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MakePatch = Callable[..., Decision]
 TokenFor = Callable[..., str]

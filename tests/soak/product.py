@@ -65,7 +65,7 @@ class Product(Served):
 
     def stop_database(self) -> None:
         """Shut the server down as an administrator does, breaking off open transactions; `serve` starts it again."""
-        command = [embedded_postgres._binary("pg_ctl"), "stop", "--pgdata=pg", "--mode=fast", "--no-wait", "--silent"]
+        command = [embedded_postgres.binary("pg_ctl"), "stop", "--pgdata=pg", "--mode=fast", "--no-wait", "--silent"]
         prefix = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"] if os.getuid() == 0 else []
         subprocess.run([*prefix, *command], cwd=self.data_dir, check=True)
         seconds_until(lambda: not self.database_is_back())

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 GROUPS = {"sec-reviewers": "reviewer", "sec-leads": "security-leads"}
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @pytest.fixture(scope="session")

@@ -133,8 +133,8 @@ def test_a_page_that_does_not_read_is_let_go():
     stream = queue.Queue(1)
     listener.streams[stream] = Subscriber()
     try:
-        listener._broadcast({"event": "stats"})
-        listener._broadcast({"event": "stats"})
+        listener.broadcast({"event": "stats"})
+        listener.broadcast({"event": "stats"})
         assert stream.get_nowait() is None
     finally:
         listener.streams.pop(stream)

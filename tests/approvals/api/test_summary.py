@@ -91,7 +91,7 @@ def test_a_revoked_approval_keeps_the_time_it_took(make_patch, approve, alice, l
 
 
 def test_ml_accuracy_is_of_patches_with_both_results(make_patch):
-    """W12: S1's view divided by all rows and its service by eligible ones."""
+    """The reference API divides by all rows in one place and by eligible ones in another."""
     good = {"phase1_success": True, "phase2_success": True, "validation_passed": True}
     bad, inconclusive = good | {"phase2_success": False}, good | {"phase1_success": False}
     for prediction, run in [

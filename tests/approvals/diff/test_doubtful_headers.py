@@ -3,7 +3,7 @@
 import pytest
 
 from approvals.diff.canonical import canonical
-from approvals.diff.mail import _joined
+from approvals.diff.mail import unflowed
 from approvals.diff.parse import parse
 from approvals.diff.summary import summary
 
@@ -245,7 +245,7 @@ def test_flowed_lines_are_joined_as_git_am_joins_them() -> None:
     ],
 )
 def test_flowed_text_is_unstuffed_and_joined(sent: bytes, read: bytes) -> None:
-    assert _joined(sent, drops_blank=False) == read
+    assert unflowed(sent, drops_blank=False) == read
 
 
 @pytest.mark.parametrize(
