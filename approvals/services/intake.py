@@ -338,10 +338,10 @@ def _inherit(decision: Decision, replaced: Decision) -> None:
     """Keep the clocks of the revision replaced, so that a producer cannot restart a clock by sending again."""
     for clock in CLOCKS:
         setattr(decision, clock, min(getattr(decision, clock), getattr(replaced, clock)))
-    decision.escalation_level, decision.asked = replaced.escalation_level, replaced.asked
-    decision.escalation_next = replaced.escalation_next
-    if replaced.expire_action == ExpireAction.EXPIRE:  # sending again does not give another period
-        decision.expire_action = ExpireAction.EXPIRE
+    for name in ("escalation_level", "escalation_next", "asked"):
+        setattr(decision, name, getattr(replaced, name))
+    if replaced.expire_action == ExpireAction.EXPIRE or decision.expire_action == ExpireAction.APPROVE:
+        decision.expire_action = ExpireAction.EXPIRE  # no other period; time approves only what waited all of it
     if decision.escalation_level:
         decision.escalate_at = replaced.escalate_at  # when the next level is due
 
