@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import rfc8785
@@ -146,11 +147,11 @@ def ask_for_account(
     killswitch.demand_setting()
     owners.hold(person, changes, needs_lead=required(), actor=actor, now=now)
     changers = {user.pk}
-    for earlier in Proposal.objects.select_for_update().filter(
-        state=Proposal.State.OPEN, kind=Proposal.Kind.ACCOUNT, person=person
-    ):
+    asked_before = Proposal.objects.select_for_update().filter(kind=Proposal.Kind.ACCOUNT, person=person)
+    for earlier in takewhile(lambda each: each.state != Proposal.State.APPLIED, asked_before.order_by("-pk")):
         changers |= set(earlier.payload["by"])
-        _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
+        if earlier.state == Proposal.State.OPEN:
+            _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
     if not required():
         return None
     changes_text = ", ".join(person.held_for)
