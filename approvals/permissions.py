@@ -1,4 +1,4 @@
-"""The permissions that code asks for, as `app.codename`; templates ask `perms` for the same."""
+"""The permissions that code asks for, as `app.codename` (templates ask `perms` for the same); the shipped groups."""
 
 REVIEW_DECISION = "approvals.review_decision"
 LEAD_DECISION = "approvals.lead_decision"
@@ -14,3 +14,5 @@ CHANGE_APITOKEN = "approvals.change_apitoken"
 CHANGE_GROUP = "auth.change_group"
 ADD_GROUP = "auth.add_group"
 VIEW_ENTRY = "audit.view_entry"
+
+SHIPPED_GROUPS = frozenset({"viewer", "reviewer", "security-leads", "policy-admin", "auditor"})

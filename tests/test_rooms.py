@@ -32,6 +32,18 @@ def http_and_clocks(path: Path) -> list[str]:
     return found
 
 
+def test_migrations_keep_copies_of_what_they_need():
+    every = [path for app in ("approvals", "audit") for path in sorted((ROOT / app / "migrations").glob("*.py"))]
+    living = ("services", "queries", "policy", "diff", "accounts", "views", "api")
+    assert every
+    assert [
+        f"{name_of(path)}:{line} imports {imported}"
+        for path in every
+        for line, imported in imports(path)
+        if imported.split(".")[1:2] and imported.split(".")[1] in living
+    ] == []
+
+
 def test_services_and_queries_know_no_http_and_are_told_the_time():
     assert SERVICES
     assert QUERIES

@@ -9,9 +9,9 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from approvals.accounts.services import account_changes, rights
+from approvals.permissions import SHIPPED_GROUPS
 from approvals.queries.deciders import is_asked_for, permission_rows, permissions_of, spelled
 from approvals.services import second_person
-from approvals.services.defaults import GROUPS
 
 from .asking import WAITS, ask, changed, check, reason_field
 from .kinds import Kept, acting, signed_in
@@ -101,7 +101,7 @@ def is_in(request: HttpRequest, group: Group | None) -> bool:
 
 def keeps_its_name(group: Group) -> bool:
     """Return whether another name would leave something asking for a group that is not there."""
-    return group.name in GROUPS or is_asked_for(group.name)
+    return group.name in SHIPPED_GROUPS or is_asked_for(group.name)
 
 
 admin.site.unregister(Group)

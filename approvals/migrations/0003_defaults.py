@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from approvals.services.defaults import install_defaults
+from ._shipped import install_defaults
 
 
 class Migration(migrations.Migration):

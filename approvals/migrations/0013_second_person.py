@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-from approvals.services.defaults import let_leads_change_policies
+from ._shipped import let_leads_change_policies
 
 FORWARD = """
 -- Nothing is approved without a person while the switch is off, or under a policy that does not say so in words.

@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from approvals.services.defaults import install_defaults
+from ._shipped import install_defaults
 
 
 FORWARD = """

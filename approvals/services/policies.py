@@ -1,9 +1,11 @@
 """Change policies: every change is a new version or a recorded switch. The only writer of policies."""
 
+import hashlib
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import rfc8785
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Max
@@ -15,8 +17,6 @@ from approvals.policy.term_table import TERMS
 from approvals.policy.terms import named_in, wrong_end, wrong_levels, wrong_reminders
 from approvals.queries.people import pseudonyms_of
 from audit.log import Actor, Subject, record
-
-from .defaults import version_digest
 
 
 def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetime) -> PolicyVersion:
@@ -32,7 +32,7 @@ def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetim
         version = PolicyVersion.objects.create(
             policy=policy,
             version=number,
-            sha256=version_digest({"name": policy.name, "version": number, **canonical_terms(terms)}),
+            sha256=_digest({"name": policy.name, "version": number, **canonical_terms(terms)}),
             created_by=actor.label,
             created_at=now,
             **terms,
@@ -47,6 +47,11 @@ def publish(policy: Policy, terms: dict[str, Any], *, actor: Actor, now: datetim
             now,
         )
     return version
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the hex SHA-256 of a version's canonical content (RFC 8785), by which entries name it."""
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
 def arrange(policy: Policy, *, actor: Actor, now: datetime) -> None:

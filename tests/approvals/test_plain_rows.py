@@ -101,7 +101,7 @@ def test_each_of_these_is_one_statement(make_patch, alice, lena, django_assert_n
         with django_assert_num_queries(1):
             own_memberships = signed_in(alice.pk).memberships_read
     assert set(own_memberships) == set(memberships([alice.pk]))
-    assert context.person.groups == {"reviewer"}
-    assert [absent.username for absent in context.person.absent] == ["lena"]
-    assert "security-leads" in context.person.absent[0].groups
+    assert context.reviewer.groups == {"reviewer"}
+    assert [absent.username for absent in context.reviewer.absent] == ["lena"]
+    assert "security-leads" in context.reviewer.absent[0].groups
     assert context.last_entry == (2, Entry.objects.get(object_id=decision.decision_id).leaf_hash.hex())

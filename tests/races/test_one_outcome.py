@@ -63,7 +63,7 @@ def test_without_the_lock_these_rounds_fail(make_patch: MakePatch, monkeypatch: 
     The guarded UPDATE and the constraints still keep the books whole, so the last line holds even then.
     """
     crowd = sixteen_reviewers()
-    monkeypatch.setattr(reviews, "locked", unlocked)
+    monkeypatch.setattr(reviews, "lock_decision", unlocked)
     with pytest.raises((AssertionError, OperationalError), match="409|deadlock detected"):
         several_rounds(crowd, make_patch)
     assert_settled()

@@ -70,7 +70,7 @@ def test_each_reminder_is_written_once_when_it_is_due(make_patch):
     [first, second] = said(decision, "decision.reminded")
     assert (first["n"], first["of"], first["delay_seconds"]) == (1, 3, 0)
     assert (second["n"], second["delay_seconds"]) == (2, 0.4 * DAY.total_seconds())
-    assert "reminded, 2 of 3" in [step["what"] for step in timeline(again(decision), Reader.LEAD)]
+    assert "reminded, 2 of 3" in [step.what for step in timeline(again(decision), Reader.LEAD)]
 
 
 def test_a_worker_that_was_away_gives_every_late_reminder_once(make_patch):

@@ -1,11 +1,11 @@
-"""What every install starts with: groups with their permissions, and the shipped policies. Safe to run again."""
+"""What every install starts with: groups with their permissions, and the shipped policies. Frozen, like the migrations
+that install it; safe to run again."""
 
 import hashlib
 from decimal import Decimal
 from typing import Any
 
 import rfc8785
-from django.apps import apps as installed
 from django.apps.registry import Apps
 from django.db.models.functions import Now
 
@@ -108,7 +108,7 @@ def version_digest(columns: dict[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
-def install_defaults(apps: Apps = installed) -> None:
+def install_defaults(apps: Apps) -> None:
     """Create groups, permissions, policies and the kill switch where missing; an administrator's changes stay."""
     _groups(apps)
     _policies(apps)
