@@ -132,7 +132,8 @@ def _asked_later(old: Values, new: Values) -> str:
     later = before is not None and (now is None or now > before)
     if not (later and _ends_in_approval(old, new)):
         return ""
-    return f"Leads are asked after {span(now)} instead of {span(before)} about patches that time approves."
+    asked = f"after {span(now)} instead of" if now else "never, not after"
+    return f"Leads are asked {asked} {span(before)} about patches that time approves."
 
 
 def _others_asked(old: Values, new: Values) -> str:
