@@ -128,9 +128,10 @@ def _other_deciders(old: Values, new: Values) -> str:
 
 
 def _asked_later(old: Values, new: Values) -> str:
+    if not _ends_in_approval(old, new):
+        return ""
     before, now = old["escalate_after_seconds"], new["escalate_after_seconds"]
-    later = before is not None and (now is None or now > before)
-    if not (later and _ends_in_approval(old, new)):
+    if before is None or (now is not None and now <= before):
         return ""
     asked = f"after {span(now)} instead of" if now else "never, not after"
     return f"Leads are asked {asked} {span(before)} about patches that time approves."

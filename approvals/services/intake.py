@@ -26,7 +26,7 @@ from approvals.models import (
     Severity,
     Status,
 )
-from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering, gate_approval, without_names
+from approvals.policy.evaluate import Situation, as_rows, covering, without_names
 from approvals.policy.sampling import drawn
 from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
@@ -36,7 +36,7 @@ from audit.log import Actor, NewEntry, Subject, record_all
 from postgresql.insertion import insert
 from postgresql.statements import query, query_prepared
 
-from .automatic import approve_by_policy
+from .automatic import approve_by_policy, judge
 from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
 from .decision_lock import lock_decisions
@@ -302,7 +302,7 @@ def _decision(
         drawn=drawn(patch.sha256, version.spot_check_percent),
         known_submitter=(known_submitter := is_known(version, patch)),
     )
-    result = gate_approval(gate.outcomes, version, situation) if gate else auto_approval(patch, version, situation)
+    result = judge(patch, gate, version, situation)
     decision = Decision(
         decision_id=decision_id,
         alias=submission.alias,
