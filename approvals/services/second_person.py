@@ -349,7 +349,7 @@ def _subject_of(proposal_id: int) -> Subject:
 
 
 def _target_digest(proposal: Proposal) -> str:
-    """Return a digest of the present state of a proposal's target; '' for the switch, which only has two states."""
+    """Return a digest of the present state of a proposal's target."""
     if proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
         return str(proposal.person.held_since)  # nothing changes it but another hold
     if proposal.producer:
@@ -358,7 +358,7 @@ def _target_digest(proposal: Proposal) -> str:
         return rights.person_now(proposal.person, proposal.payload)
     if proposal.group:
         return rights.group_now(proposal.group)
-    return _policy_now(proposal.policy) if proposal.policy else ""
+    return _policy_now(proposal.policy) if proposal.policy else killswitch.present_state()
 
 
 def _policy_now(policy: Policy) -> str:
