@@ -1,4 +1,4 @@
-"""The reference API's whole record is accepted and claims nothing that is ours to decide; its endpoint and header work."""
+"""The reference API's whole record is accepted and claims nothing that is ours to decide; its endpoint works."""
 
 from typing import Any
 
