@@ -1,4 +1,7 @@
-"""What people type: queue and history filters, verdicts, comments, reasons."""
+"""What people type: queue and history filters, verdicts, comments, reasons.
+
+A policy's form is made from the table of its terms, in `admin/policies.py`.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime

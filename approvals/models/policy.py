@@ -48,7 +48,8 @@ class Policy(models.Model):
 
 
 class PolicyVersion(models.Model):
-    """The terms of a policy at one time. A trigger refuses any change; a decision keeps the version that covered it."""
+    """The terms of a policy at one time. A trigger refuses any change; a decision keeps the version that covered it.
+    What each term does, and what makes it looser, is in `policy/term_table.py`."""
 
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="versions")
     version = models.PositiveIntegerField()

@@ -1,4 +1,7 @@
-"""Which rights of people and groups add deciders, or those who may make some; they need a second person. Pure."""
+"""Which rights of people and groups add deciders, or those who may make some; they need a second person. Pure.
+
+Who may decide a patch is in `rules.py`.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -31,7 +31,8 @@ class StepUp(str):
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Somebody who is away and asked a person to review in their name, with what they have at this moment."""
+    """Somebody who is away and asked a person to review in their name, with what they have at this moment; `held` says
+    whether their account decides nothing at present."""
 
     id: int
     email: str
@@ -116,6 +117,7 @@ class Intent:
 
 
 Rule = Callable[[DecisionFacts, Reviewer, Intent, datetime], str | None]
+"""Most rules are of every verdict; one of approvals alone looks at `intent.verdict`."""
 
 FRESH = timedelta(minutes=5)
 
@@ -365,7 +367,8 @@ WHO: Sequence[Rule] = (
 )
 WHEN: Sequence[Rule] = (already_decided, changed_since_seen, out_of_time, already_reviewed)
 REVIEW: Sequence[Rule] = (*WHO, *WHEN, no_running_bypass, bypass_of_a_party, step_up)
-"""`step_up` is last: nobody types a password to learn that the patch is decided or the bypass over."""
+"""`WHO` is about the person and how they act, `WHEN` about what became of the item; the first that speaks is read.
+`step_up` is last: nobody types a password to learn that the patch is decided or the bypass over."""
 
 
 def refusal(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:

@@ -33,7 +33,7 @@ class Widget(Enum):
 
 
 Rule = Callable[[Values, Values], str]
-"""Returns why the new terms are looser than the old ones, '' where they are not."""
+"""Returns why the new terms are looser than the old ones, '' where they are not; `rules.py` has other rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _span(name: str) -> Callable[[PolicyVersion, Decimal], str]:
     return lambda version, _: span(getattr(version, name))
 
 
-# What makes each term looser. Terms kept before a column was added say nothing of it: hence `get`.
+# What makes each term looser. Terms kept before a column was added say nothing of it, or None: hence `get`.
 
 
 def never(_old: Values, _new: Values) -> str:

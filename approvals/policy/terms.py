@@ -1,4 +1,7 @@
-"""What a policy's terms about time may say: pure functions that return None or the sentence the author reads."""
+"""What a policy's terms about time may say: pure functions that return None or the sentence the author reads.
+
+What terms there are is in `term_table.py`.
+"""
 
 import re
 from collections.abc import Sequence

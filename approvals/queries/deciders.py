@@ -1,4 +1,7 @@
-"""Which groups add deciders: what their members may, and which policies and pending decisions ask for them."""
+"""Which groups add deciders: what their members may, and which policies and pending decisions ask for them.
+
+What `policy/deciders.py` is told, for changes of people and groups; who may decide a patch is read by `people.py`.
+"""
 
 from collections.abc import Iterable
 from typing import Any

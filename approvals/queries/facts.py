@@ -1,4 +1,7 @@
-"""What the database has about a patch's vulnerability, and a patch as policy conditions see it."""
+"""What the database has about a patch's vulnerability, and a patch as policy conditions see it.
+
+A decision as the rules see it, which are asked who may decide, is in `decision_facts.py`.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass

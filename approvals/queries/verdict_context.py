@@ -1,4 +1,4 @@
-"""What a verdict is judged by, read in one statement under the decision's lock."""
+"""What a verdict is judged by beside the decision itself, read in one statement under the decision's lock."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

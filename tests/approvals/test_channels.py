@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from approvals.models import Bypass, Decision, Delegation, Policy, Priority, Review, Status, Text, User
 from approvals.policy import rules
+from approvals.queries.queue import who_can
 from approvals.services import reviews, timers
 from tests.cast import Api, one_person_enough, republish
 
@@ -142,6 +143,29 @@ ELSEWHERE = {
 def test_every_rule_has_a_row_or_a_test_that_is_named():
     assert {rule.__name__ for rule in rules.REVIEW} == ROWS.keys() | ELSEWHERE.keys()
     assert {channel for row in ROWS.values() for channel in row.channels} == set(CHANNELS)
+
+
+ABOUT_THE_ACT = {
+    "not_standing_in", "not_eligible_in_own_right", "step_up_elsewhere", "critical_in_bulk", "unopened",
+    "alone_off_the_page",
+}  # fmt: skip
+"""Rules of `WHO` on how somebody acts; they may approve otherwise, so lists name them."""
+LISTED_ALL_THE_SAME = {"not_its_owners_yet", "patch_of_the_absent"}
+"""What 'needs my approval' does not look at: the patch's page says it."""
+
+
+@pytest.mark.parametrize(
+    "name", [rule.__name__ for rule in rules.WHO if rule.__name__ not in ABOUT_THE_ACT | ELSEWHERE.keys()]
+)
+def test_whoever_may_not_approve_is_not_listed_as_if_they_could(name, people, make_patch, sign_in):
+    """The lists look for people and patches in SQL and call no rule: `queries/queue.py`."""
+    decision, row = make_patch(submitted_by="bob"), ROWS[name]
+    person = people[row.by]
+    row.arrange(decision, people)
+    decision.refresh_from_db()
+    assert person not in who_can(decision, timezone.now())
+    listed = str(decision.decision_id) in sign_in(person).get("/?mine=on").content.decode()
+    assert listed == (name in LISTED_ALL_THE_SAME)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.cast import Api, document
 
 pytestmark = pytest.mark.django_db
 
-ALIAS = "0d2c5f5e-1f5a-4d2f-9a3e-8a4f1f0b7c11"  # S1's aliases look like our ids
+ALIAS = "0d2c5f5e-1f5a-4d2f-9a3e-8a4f1f0b7c11"  # those of the reference API look like our ids
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""GET /hitl/analytics/audit-logs: S1's fields, filters, newest first, by pages."""
+"""GET /hitl/analytics/audit-logs: the reference API's fields, filters, newest first, by pages."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Workflow gates as S3's callers ask for them: create, read, list, act; who sees and who decides."""
+"""Workflow gates as workflow engines ask for them: create, read, list, act; who sees and who decides."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""S1's whole record is accepted, claims nothing that is ours to decide, and its endpoint and header still work."""
+"""The reference API's whole record is accepted and claims nothing that is ours to decide; its endpoint works."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.cast import Api
 
 pytestmark = pytest.mark.django_db
 
-S1: dict[str, Any] = {
+RECORD: dict[str, Any] = {
     "decision_id": "0d2c5f5e-1f5a-4d2f-9a3e-8a4f1f0b7c11",
     "patch_id": "PATCH-S1",
     "patch_metadata": {
@@ -54,14 +54,14 @@ S1: dict[str, Any] = {
 
 
 def test_s1s_whole_record_is_accepted(producer_api):
-    answer = producer_api.post("/hitl/patches", S1)
+    answer = producer_api.post("/hitl/patches", RECORD)
     assert answer.status_code == 201
     body = answer.json()
     assert body["priority"] == "high"  # theirs was lower than ours
-    assert body["decision_id"] != S1["decision_id"]
-    record = producer_api.get(f"/hitl/decisions/{S1['decision_id']}").json()
+    assert body["decision_id"] != RECORD["decision_id"]
+    record = producer_api.get(f"/hitl/decisions/{RECORD['decision_id']}").json()
     assert record["decision_id"] == body["decision_id"]
-    assert record["alias"] == S1["decision_id"]
+    assert record["alias"] == RECORD["decision_id"]
     assert record["ml_wargaming_agreement"] is True  # ours, not the false they sent
     assert not record["auto_approval_eligible"]  # ours, not the true they sent
     assert record["created_at"] > "2025"
@@ -77,7 +77,7 @@ def test_s1s_whole_record_is_accepted(producer_api):
     ],
 )
 def test_a_record_that_claims_a_decision_is_refused(producer_api, claim):
-    answer = producer_api.post("/hitl/patches", S1 | claim)
+    answer = producer_api.post("/hitl/patches", RECORD | claim)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["body", next(iter(claim))]
     assert not Decision.objects.exists()
@@ -85,19 +85,19 @@ def test_a_record_that_claims_a_decision_is_refused(producer_api, claim):
 
 def test_s1s_other_server_owned_fields_are_ignored_whatever_they_hold(producer_api):
     odd = {"created_at": 5, "updated_at": "never", "requires_escalation": "yes", "ml_wargaming_agreement": None}
-    assert producer_api.post("/hitl/patches", S1 | odd).status_code == 201
-    assert producer_api.post("/hitl/patches", S1).status_code == 200  # they are no content either
+    assert producer_api.post("/hitl/patches", RECORD | odd).status_code == 201
+    assert producer_api.post("/hitl/patches", RECORD).status_code == 200  # they are no content either
 
 
 def test_the_s1_endpoint_answers_200_and_takes_its_header(producer_api, token_for):
     anonymous = Api()
-    assert anonymous.post("/hitl/admin/create-decision", S1).status_code == 401
-    wrong = anonymous.post("/hitl/admin/create-decision", S1, **{"X-Admin-Token": "hitl_abcdefgh_wrong"})
+    assert anonymous.post("/hitl/admin/create-decision", RECORD).status_code == 401
+    wrong = anonymous.post("/hitl/admin/create-decision", RECORD, **{"X-Admin-Token": "hitl_abcdefgh_wrong"})
     assert wrong.status_code == 401
-    answer = anonymous.post("/hitl/admin/create-decision", S1, **{"X-Admin-Token": token_for()})
+    answer = anonymous.post("/hitl/admin/create-decision", RECORD, **{"X-Admin-Token": token_for()})
     assert (answer.status_code, answer.json()["status"]) == (200, "pending")
     assert answer["Location"].endswith(answer.json()["decision_id"])
 
 
 def test_the_admin_header_counts_at_no_other_address(token_for):
-    assert Api().post("/hitl/patches", S1, **{"X-Admin-Token": token_for()}).status_code == 401
+    assert Api().post("/hitl/patches", RECORD, **{"X-Admin-Token": token_for()}).status_code == 401
