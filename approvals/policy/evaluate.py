@@ -35,6 +35,7 @@ class Situation:
     floor: Decimal
     drawn: bool = False  # for a spot check
     known_submitter: bool = True
+    refused: bool = False  # by people, in an earlier revision or in another patch that changes the same
 
 
 class Judged(Protocol):
@@ -77,6 +78,8 @@ LINES_ONLY = "It changes lines of text and nothing else"
 SAME_CHANGE = "Every common tool applies the same change"
 KNOWN_SUBMITTER = "Whoever submitted or triggered it has an account here"
 SPOT_CHECK = "Not drawn for a spot check"
+REFUSED_BEFORE = Condition("Nobody refused this change before", "refused", "fail")
+"""The line of the trace of what people refused or revoked; where nobody did, or nothing hangs on it, there is none."""
 GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
 """The one line of the trace of a workflow gate without conditions: there is nothing to score, so a person decides."""
 GATE_OUTCOMES: dict[Outcome, str] = {"pass": "holds", "fail": "does not hold", "absent": "not sent"}
@@ -145,6 +148,8 @@ def _verdict(conditions: list[Condition], version: PolicyVersion, situation: Sit
     if version.spot_check_percent:
         share = f"{version.spot_check_percent} % are drawn"
         conditions.append(_met(SPOT_CHECK, share, not situation.drawn))
+    if situation.refused:
+        conditions.append(REFUSED_BEFORE)
     meets = all(condition.outcome == "pass" for condition in conditions)
     mode = AutoApproval(version.auto_approval)
     conditions.append(_met(ENFORCED, str(mode), mode == AutoApproval.ENFORCE))

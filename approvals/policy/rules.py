@@ -49,7 +49,8 @@ class Reviewer:
     """Who wants to decide, with the groups and permissions they have at this moment, and for whom they stand in.
 
     `addresses` are those that the single sign-on provider verified for them beside their account's own, `former` the
-    addresses and user names their account had before; `held` says why their account decides nothing at present.
+    addresses and user names their account had before, and all those of their other accounts; `held` says why their
+    account decides nothing at present.
     """
 
     id: int
@@ -138,7 +139,7 @@ def names_of(reviewer: Reviewer | Absent) -> frozenset[str]:
 
 
 def ever_named(reviewer: Reviewer | Absent) -> frozenset[str]:
-    """Return `names_of` and what they were called before: an old address still tells who submitted a patch."""
+    """Return `names_of` and what they were called before or elsewhere: each tells who submitted a patch."""
     return names_of(reviewer) | reviewer.former
 
 

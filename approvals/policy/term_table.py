@@ -115,9 +115,32 @@ def _dropped_groups(old: Values, new: Values) -> str:
     return f"No approval from {', '.join(sorted(dropped))} is asked for any more." if dropped else ""
 
 
-def _more_deciders(old: Values, new: Values) -> str:
+def _ends_in_approval(old: Values, new: Values) -> bool:
+    return bool(old["expire_action"] == ExpireAction.APPROVE == new["expire_action"])
+
+
+def _other_deciders(old: Values, new: Values) -> str:
     before, now = set(old["decider_groups"]), set(new["decider_groups"])
-    return "More people may decide." if before and (not now or now - before) else ""
+    if before and (not now or now - before):
+        return "More people may decide."
+    fewer = _ends_in_approval(old, new) and before != now
+    return "Fewer people may object before patches that nobody decides are approved." if fewer else ""
+
+
+def _asked_later(old: Values, new: Values) -> str:
+    if not _ends_in_approval(old, new):
+        return ""
+    before, now = old["escalate_after_seconds"], new["escalate_after_seconds"]
+    if before is None or (now is not None and now <= before):
+        return ""
+    asked = f"after {span(now)} instead of" if now else "never, not after"
+    return f"Leads are asked {asked} {span(before)} about patches that time approves."
+
+
+def _others_asked(old: Values, new: Values) -> str:
+    before = old.get("escalation")
+    changed = before and before != new.get("escalation") and _ends_in_approval(old, new)
+    return "Whom further levels ask, or when, changes for patches that time approves." if changed else ""
 
 
 def _more_rejections(old: Values, new: Values) -> str:
@@ -185,7 +208,7 @@ def _approved_at_the_end(old: Values, new: Values) -> str:
 
 
 def _less_time_to_object(old: Values, new: Values) -> str:
-    if not old["expire_action"] == ExpireAction.APPROVE == new["expire_action"]:
+    if not _ends_in_approval(old, new):
         return ""
     before, now = old["expire_after_seconds"], new["expire_after_seconds"]
     sooner = now is not None and (before is None or now < before)
@@ -220,7 +243,7 @@ _TABLE = (
     Term("known_submitter", _PEOPLE, "An unknown submitter needs a lead",
          "Unknown submitter", _either("known_submitter", "needs a security lead", "no difference"), _unknown_submitter),
     Term("decider_groups", _PEOPLE, "Who decides",
-         "Who decides", _listed("decider_groups", "every reviewer"), _more_deciders, Widget.GROUPS),
+         "Who decides", _listed("decider_groups", "every reviewer"), _other_deciders, Widget.GROUPS),
     Term("deny_threshold", _PEOPLE, "Rejections that end it",
          "Rejections that end it", _plain("deny_threshold"), _more_rejections),
     Term("step_up", _PEOPLE, "Ask for a fresh sign-in to approve",
@@ -232,9 +255,10 @@ _TABLE = (
     Term("sla_due_seconds", _CLOCKS, "SLA breach",
          "SLA breach", _span("sla_due_seconds"), never),
     Term("escalate_after_seconds", _CLOCKS, "Escalate to the leads",
-         "Escalates to the leads", _span("escalate_after_seconds"), never),
+         "Escalates to the leads", _span("escalate_after_seconds"), _asked_later),
     Term("escalation", _CLOCKS, "Further levels (JSON)",
-         "Further levels", lambda version, _: "; ".join(map(_level, version.escalation)) or "none", never, Widget.CODE),
+         "Further levels", lambda version, _: "; ".join(map(_level, version.escalation)) or "none", _others_asked,
+         Widget.CODE),
     Term("reminder_percents", _CLOCKS, "Reminders, percent of the time to its end",
          "Reminders", lambda version, _: ", ".join(f"{share} %" for share in version.reminder_percents) or "none",
          never),

@@ -6,9 +6,8 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from approvals.models import Bypass, Decision, User
 from approvals.policy.bypass import Grant
-from approvals.policy.rules import ever_named
 
-from .people import reviewer_from_db
+from .people import known_as
 
 PAST = 50
 
@@ -24,7 +23,7 @@ def grant(bypass: Bypass, decision: Decision) -> Grant:
         ends_at=bypass.ends_at,
         ended_at=bypass.ended_at,
         granted_by=str(bypass.decided_by or ""),
-        granter=ever_named(reviewer_from_db(bypass.decided_by)) if bypass.decided_by else frozenset(),
+        granter=known_as(bypass.decided_by) if bypass.decided_by else frozenset(),
     )
 
 

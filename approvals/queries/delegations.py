@@ -1,6 +1,7 @@
 """Delegations: who reviews in whose name, and reviewers together with the people they stand in for."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,12 @@ from .people import Membership, memberships, reviewer_shown, reviewers
 
 # Plain SQL for the reason given at `people.MEMBERSHIPS_SQL`: every page of a reviewer runs this, and mostly finds
 # nothing.
-ABSENT_SQL = """
-select id, email, username, name, former_names, held
-from approvals_absent
-where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s
-order by username
+NAMES_AND_ABSENT_SQL = """
+select approvals_names(%(user)s), (
+    select json_agg(json_build_array(id, email, username, name, other_names, held) order by username)
+    from approvals_absent
+    where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s
+)
 """
 PAST = 10
 
@@ -26,9 +28,10 @@ PAST = 10
 def reviewer_with_delegations(user: User, now: datetime) -> Reviewer:
     """Return what pages need to know of a user, with the people in whose name they may review now; one query, a second
     if there are some."""
-    rows = query_prepared(ABSENT_SQL, {"user": user.pk, "now": now})
+    [(other_names, rows)] = query_prepared(NAMES_AND_ABSENT_SQL, {"user": user.pk, "now": now})
     groups_of_absent = memberships([row[0] for row in rows]) if rows else []
-    return reviewer_shown(user, standing_in(rows, groups_of_absent))
+    reviewer = reviewer_shown(user, standing_in(rows or (), groups_of_absent))
+    return replace(reviewer, former=frozenset(other_names))
 
 
 def standing_in(rows: Iterable[Sequence[Any]], groups_of_absent: Sequence[Membership]) -> tuple[Absent, ...]:
@@ -41,10 +44,10 @@ def standing_in(rows: Iterable[Sequence[Any]], groups_of_absent: Sequence[Member
             name,
             groups=frozenset(group for member, group, _ in groups_of_absent if member == key),
             permissions=frozenset(granted for member, _, granted in groups_of_absent if member == key and granted),
-            former=frozenset(former),
+            former=frozenset(other_names),
             held=held,
         )
-        for key, email, username, name, former, held in rows
+        for key, email, username, name, other_names, held in rows
     )
 
 

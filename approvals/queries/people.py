@@ -102,7 +102,7 @@ def verified_addresses(user: User) -> frozenset[str]:
     return frozenset(EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True))
 
 
-# All three remove +tags from addresses as `policy.submitters.same` does: their mail comes to one person.
+# It, the functions below and ACCOUNTS_NAMED_SQL remove +tags as `policy.submitters.same` does: that is one mailbox.
 IDENTITIES_SQL = r"""
 with addressed as (
     select id, email from approvals_user where id = any(%(ids)s) and email <> ''
@@ -111,19 +111,20 @@ with addressed as (
 select id, 'address:' || regexp_replace(lower(email), '(.)\+[^@]*@', '\1@') from addressed
 union select user_id, 'subject:' || provider || ' ' || uid from socialaccount_socialaccount where user_id = any(%(ids)s)
 """
-OWN_ACCOUNTS_SQL = r"""
-with addressed as (
-    select id, regexp_replace(lower(email), '(.)\+[^@]*@', '\1@') as address from approvals_user where email <> ''
-    union select user_id, regexp_replace(lower(email), '(.)\+[^@]*@', '\1@') from account_emailaddress where verified
-), subjects as (select provider, uid from socialaccount_socialaccount where user_id = %(id)s)
-select %(id)s union select id from addressed where address in (select address from addressed where id = %(id)s)
-union select user_id from socialaccount_socialaccount where (provider, uid) in (select provider, uid from subjects)
-"""
+OWN_ACCOUNTS_SQL = "select approvals_accounts(%s)"
+KNOWN_AS_SQL = "select approvals_names(%s)"
 
 
 def accounts_of(user: User) -> frozenset[int]:
     """Return every account that belongs to this person, as `one_person_once` defines it, and this one; one query."""
-    return frozenset(pk for (pk,) in query(OWN_ACCOUNTS_SQL, {"id": user.pk}))
+    return frozenset(pk for (pk,) in query(OWN_ACCOUNTS_SQL, [user.pk]))
+
+
+def known_as(user: User) -> frozenset[str]:
+    """Return every name by which a patch may name this person, folded: those of all their accounts, also former ones;
+    one query."""
+    [(names,)] = query(KNOWN_AS_SQL, [user.pk])
+    return frozenset({user.email.casefold(), user.username.casefold(), *names})
 
 
 def one_person_once(people: list[Approver]) -> list[Approver]:

@@ -48,6 +48,23 @@ where seen.mark_codes is not null and (seen.change_sha256, seen.change_files_sha
     select change_sha256, change_files_sha256 from approvals_patch where id = any(%(patches)s)
 )
 """
+# A revision of the same patch, or the same lines, whatever spaces are in them and in whichever file. Of these a limited
+# number, in any order, because each intake would read all copies of a change that is sent very often.
+REFUSED_BEFORE_SQL = """
+select exists (
+    select from (
+        select id from approvals_patch where patch_id = %(patch)s and producer_id = %(producer)s
+        union
+        (select id from approvals_patch where change_spaceless_sha256 = %(lines)s limit %(limit)s)
+    ) alike
+    join approvals_decision decision on decision.patch_id = alike.id
+    where decision.status in ('rejected', 'changes_requested', 'revoked') or exists (
+        select from approvals_review review
+        where review.decision_id = decision.id and review.verdict <> 'approve' and review.withdrawn_at is null
+    )
+)
+"""
+MOST_COPIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +122,16 @@ def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
     digest = Patch.objects.filter(pk=patch_id).values("change_sha256")[:1]
     others = Decision.objects.filter(status=Status.PENDING, patch__change_sha256=digest).exclude(patch=patch_id)
     return list(others.order_by("pk").values_list("decision_id", "patch__sha256")[:limit])
+
+
+def refused_before(patch: Patch) -> bool:
+    """Return whether people refused or revoked an earlier revision of a patch, or one of MOST_COPIES others that
+    change the same lines; one query."""
+    parameters = {
+        "patch": patch.patch_id,
+        "producer": patch.producer_id,
+        "lines": patch.change_spaceless_sha256,
+        "limit": MOST_COPIES,
+    }
+    [(refused,)] = query_prepared(REFUSED_BEFORE_SQL, parameters)
+    return bool(refused)

@@ -31,7 +31,7 @@ with live as (
     select reviewer_id, verdict, delegated_from_id from approvals_review
     where decision_id = %(decision)s and withdrawn_at is null
 ), absent as (
-    select id, email, username, name, former_names, held from approvals_absent
+    select id, email, username, name, other_names, held from approvals_absent
     where delegate_id = %(user)s and starts_at <= %(now)s and ends_at > %(now)s
 ), membership as (
     select user_id, team, permission from approvals_membership
@@ -39,17 +39,17 @@ with live as (
 )
 select exists (select from approvals_patchview where patch_id = %(patch)s and user_id = %(user)s),
        (select json_agg(json_build_array(reviewer_id, verdict, delegated_from_id)) from live),
-       (select json_agg(json_build_array(id, email, username, name, former_names, held) order by username) from absent),
+       (select json_agg(json_build_array(id, email, username, name, other_names, held) order by username) from absent),
        (select json_agg(json_build_array(user_id, team, permission)) from membership),
        (select json_build_array(next_n, leaf) from audit_chain_end('decision', %(object)s::text)),
-       (select json_build_array(former_names, held_since, held_for, owner_confirmed_at)
+       (select json_build_array(approvals_names(id), held_since, held_for, owner_confirmed_at)
         from approvals_user where id = %(user)s)
 """
 
 
 def verdict_context(decision: Decision, user: User, authn: str, now: datetime) -> VerdictContext:
     """Return what a verdict of this person is judged by at this moment; one query."""
-    [(opened, live, absent, among, last, (former, *hold))] = query_prepared(
+    [(opened, live, absent, among, last, (other_names, *hold))] = query_prepared(
         VERDICT_CONTEXT_SQL,
         {
             "decision": decision.pk,
@@ -62,7 +62,7 @@ def verdict_context(decision: Decision, user: User, authn: str, now: datetime) -
     memberships = as_memberships(among)
     reviewer = reviewer_from_db(user, authn, memberships, standing_in(absent or (), memberships))
     return VerdictContext(
-        replace(reviewer, former=frozenset(former), held=why_held(*hold)),  # the account was read with the request
+        replace(reviewer, former=frozenset(other_names), held=why_held(*hold)),  # the account was read with the request
         opened,
         [LiveReview(*review) for review in live or ()],
         memberships,

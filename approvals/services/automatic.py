@@ -1,18 +1,36 @@
 """Approval without a person, under a policy that is enforced."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from approvals.models import Channel, DeciderKind, Decision, PolicyVersion, Status
+from approvals.models import Channel, DeciderKind, Decision, ExpireAction, Patch, PolicyVersion, Status
+from approvals.policy.evaluate import AutoApprovalResult, Situation, auto_approval, gate_approval
+from approvals.queries.same_lines import refused_before
 from audit.log import Actor, NewEntry
 from audit.models import ActorKind
 
 from .ending import end
+from .gates import GateTerms
 from .killswitch import runs_now
 
 
 def policy_actor(version: PolicyVersion) -> Actor:
     """Return the audit actor for what a policy does by itself."""
     return Actor(f"policy:{version.policy_id}@{version.version}", ActorKind.POLICY, str(version)[:150])
+
+
+def judge(patch: Patch, gate: GateTerms | None, version: PolicyVersion, situation: Situation) -> AutoApprovalResult:
+    """Judge a new patch or workflow gate by the conditions for approval without a person; one query where it could be
+    approved so, now or at the end of its time: no machine overrules people who refused it before."""
+
+    def result(situation: Situation) -> AutoApprovalResult:
+        if gate:
+            return gate_approval(gate.outcomes, version, situation)
+        return auto_approval(patch, version, situation)
+
+    first = result(situation)
+    matters = first.does or first.would or version.expire_action == ExpireAction.APPROVE
+    return result(replace(situation, refused=True)) if matters and refused_before(patch) else first
 
 
 def approve_by_policy(decision: Decision, *, now: datetime) -> NewEntry | None:

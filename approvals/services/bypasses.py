@@ -12,10 +12,10 @@ from approvals.accounts.services.owners import demand_own
 from approvals.errors import Conflict, Invalid, NotAllowed, NotFound, moment
 from approvals.models import LONGEST_BYPASS, Bypass, BypassReview, Decision, Status, Text, User
 from approvals.permissions import REVIEW_DECISION
-from approvals.policy.rules import ROLES, ever_named, role_of
+from approvals.policy.rules import ROLES, role_of
 from approvals.queries.deciders import is_lead
 from approvals.queries.decision_facts import current, outcome, people_of
-from approvals.queries.people import accounts_of, reviewer_from_db
+from approvals.queries.people import accounts_of, known_as, reviewer_from_db
 from audit.log import Actor, NewEntry, Subject, record_all
 
 from .decision_lock import lock_decision
@@ -85,7 +85,7 @@ def grant(bypass_id: int, *, user: User, actor: Actor, now: datetime) -> Bypass:
             raise NotAllowed("You asked for this bypass, so a second person must grant it.")
         if bypass.holder_id in accounts_of(user):
             raise NotAllowed("This bypass is for you, so somebody else must grant it.")
-        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), ever_named(reviewer_from_db(user)))):
+        if bypass.decision and (role := role_of(people_of(bypass.decision.patch), known_as(user))):
             raise NotAllowed(f"You {ROLES[role]}, so another lead must grant this bypass.")
         if bypass.decision and bypass.decision.status != Status.PENDING:
             raise Conflict(f"{outcome(bypass.decision)} There is nothing left to approve; nothing was changed.")

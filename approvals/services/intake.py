@@ -26,7 +26,7 @@ from approvals.models import (
     Severity,
     Status,
 )
-from approvals.policy.evaluate import Situation, as_rows, auto_approval, covering, gate_approval, without_names
+from approvals.policy.evaluate import Situation, as_rows, covering, without_names
 from approvals.policy.sampling import drawn
 from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
@@ -36,7 +36,7 @@ from audit.log import Actor, NewEntry, Subject, record_all
 from postgresql.insertion import insert
 from postgresql.statements import query, query_prepared
 
-from .automatic import approve_by_policy
+from .automatic import approve_by_policy, judge
 from .clocks import CLOCKS, plan_reminders
 from .clocks import clocks as clocks_of
 from .decision_lock import lock_decisions
@@ -302,7 +302,7 @@ def _decision(
         drawn=drawn(patch.sha256, version.spot_check_percent),
         known_submitter=(known_submitter := is_known(version, patch)),
     )
-    result = gate_approval(gate.outcomes, version, situation) if gate else auto_approval(patch, version, situation)
+    result = judge(patch, gate, version, situation)
     decision = Decision(
         decision_id=decision_id,
         alias=submission.alias,
@@ -338,10 +338,10 @@ def _inherit(decision: Decision, replaced: Decision) -> None:
     """Keep the clocks of the revision replaced, so that a producer cannot restart a clock by sending again."""
     for clock in CLOCKS:
         setattr(decision, clock, min(getattr(decision, clock), getattr(replaced, clock)))
-    decision.escalation_level, decision.asked = replaced.escalation_level, replaced.asked
-    decision.escalation_next = replaced.escalation_next
-    if replaced.expire_action == ExpireAction.EXPIRE:  # sending again does not give another period
-        decision.expire_action = ExpireAction.EXPIRE
+    for name in ("escalation_level", "escalation_next", "asked"):
+        setattr(decision, name, getattr(replaced, name))
+    if replaced.expire_action == ExpireAction.EXPIRE or decision.expire_action == ExpireAction.APPROVE:
+        decision.expire_action = ExpireAction.EXPIRE  # no other period; time approves only what waited all of it
     if decision.escalation_level:
         decision.escalate_at = replaced.escalate_at  # when the next level is due
 

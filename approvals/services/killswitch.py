@@ -36,6 +36,11 @@ def runs_now() -> bool:
     return query_prepared(LOCKED_STATE_SQL) == [(False,)]
 
 
+def present_state() -> str:
+    """Return what the switch says and since when."""
+    return " ".join(map(str, KillSwitch.objects.values_list("stopped", "changed_at").get()))
+
+
 def keep_setting() -> None:
     """Copy SECOND_PERSON_REQUIRED to the database, whose triggers check it; only the owner of the tables may."""
     KillSwitch.objects.exclude(second_person_required=settings.SECOND_PERSON_REQUIRED).update(

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import rfc8785
@@ -146,11 +147,11 @@ def ask_for_account(
     killswitch.demand_setting()
     owners.hold(person, changes, needs_lead=required(), actor=actor, now=now)
     changers = {user.pk}
-    for earlier in Proposal.objects.select_for_update().filter(
-        state=Proposal.State.OPEN, kind=Proposal.Kind.ACCOUNT, person=person
-    ):
+    asked_before = Proposal.objects.select_for_update().filter(kind=Proposal.Kind.ACCOUNT, person=person)
+    for earlier in takewhile(lambda each: each.state != Proposal.State.APPLIED, asked_before.order_by("-pk")):
         changers |= set(earlier.payload["by"])
-        _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
+        if earlier.state == Proposal.State.OPEN:
+            _close(earlier, Proposal.State.WITHDRAWN, user, actor, now)
     if not required():
         return None
     changes_text = ", ".join(person.held_for)
@@ -348,7 +349,7 @@ def _subject_of(proposal_id: int) -> Subject:
 
 
 def _target_digest(proposal: Proposal) -> str:
-    """Return a digest of the present state of a proposal's target; '' for the switch, which only has two states."""
+    """Return a digest of the present state of a proposal's target."""
     if proposal.kind == Proposal.Kind.ACCOUNT and proposal.person:
         return str(proposal.person.held_since)  # nothing changes it but another hold
     if proposal.producer:
@@ -357,7 +358,7 @@ def _target_digest(proposal: Proposal) -> str:
         return rights.person_now(proposal.person, proposal.payload)
     if proposal.group:
         return rights.group_now(proposal.group)
-    return _policy_now(proposal.policy) if proposal.policy else ""
+    return _policy_now(proposal.policy) if proposal.policy else killswitch.present_state()
 
 
 def _policy_now(policy: Policy) -> str:

@@ -123,9 +123,10 @@ def _end_of(decision: Decision, refused: bool, candidates: dict[str, CveFacts], 
     version, patch = decision.policy_version, decision.patch
     if ExpireAction.APPROVE not in {decision.expire_action, version.expire_action}:
         return End(Status.EXPIRED, IN_TIME)
-    same_action = decision.expire_action == version.expire_action
+    if decision.expire_action != version.expire_action:
+        return End(Status.EXPIRED, f"{IN_TIME}; not approved, because it is not as it was when its time began")
     why_not = no_approval_by_time(
-        decision.expire_action if same_action else ExpireAction.EXPIRE,
+        decision.expire_action,
         sent=patch.severity,
         effective=patch.effective_severity,
         priority=Priority(decision.priority),

@@ -17,6 +17,10 @@ AS $function$
             old.expire_action <> 'approve'
             or coalesce(new.expire_after_seconds < old.expire_after_seconds,
                         new.expire_after_seconds is not null and old.expire_after_seconds is null)
+            or not (new.decider_groups @> old.decider_groups and new.decider_groups <@ old.decider_groups)
+            or coalesce(new.escalate_after_seconds > old.escalate_after_seconds,
+                        new.escalate_after_seconds is null and old.escalate_after_seconds is not null)
+            or old.escalation <> '[]' and new.escalation <> old.escalation
         )
         or new.auto_approval = 'enforce' and (
             old.auto_approval <> 'enforce'

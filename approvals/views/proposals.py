@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from approvals.actors import person_actor
 from approvals.errors import Refusal, moment
-from approvals.models import PolicyVersion, Proposal, User
+from approvals.models import AutoApproval, PolicyVersion, Proposal, User
 from approvals.policy import term_table
 from approvals.policy.agreeing import may_refuse, why_not_agree
 from approvals.policy.deciders import MAY
@@ -80,7 +80,11 @@ def _of_policy(proposal: Proposal) -> list[Row]:
     old = described(proposal.policy.current) | _place(policies.place_of(proposal.policy))
     wanted = PolicyVersion(**policies.from_plain(proposal.payload["terms"]))
     new = described(wanted) | _place(proposal.payload["place"])
-    return [(label, old[label], words) for label, words in new.items() if words != old[label]]
+    was, will = policies.terms_of(proposal.policy.current), proposal.payload["terms"]
+    begins = proposal.payload["place"]["enabled"] and not proposal.policy.enabled
+    begins |= will["auto_approval"] == AutoApproval.ENFORCE != was["auto_approval"]
+    # What begins to count may have been changed by one person while it did not: then all of it is shown.
+    return [(label, old[label], words) for label, words in new.items() if begins or words != old[label]]
 
 
 def _place(place: dict[str, Any]) -> dict[str, str]:

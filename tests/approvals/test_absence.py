@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.errors import Conflict, Invalid, NotAllowed
-from approvals.models import Decision, Delegation, Policy, Review, Status, Verdict
+from approvals.models import Decision, Delegation, Policy, Review, Status, User, Verdict
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.queue import Filters, queue_rows, who_can
 from approvals.services import absence, policies
@@ -54,6 +54,13 @@ def test_a_review_in_somebodys_name_keeps_both_names(make_patch, approve, away, 
     assert "<strong>bob for alice</strong> approved this digest" in page
     [row] = api_of(bob).get(f"/hitl/decisions/{decision.decision_id}").json()["reviews"]
     assert (row["reviewer"], row["in_name_of"]) == ("bob", "alice")
+
+
+def test_nobody_approves_in_the_name_of_an_account_of_the_submitter(make_patch, approve, away, alice, bob, lena):
+    User.objects.filter(pk=lena.pk).update(email="alice+lead@example.org")
+    away(lena, bob)
+    with pytest.raises(NotAllowed, match="You stand in for Lena, who submitted this patch"):
+        approve(make_patch(submitted_by="alice"), bob, in_name_of=lena.pk)
 
 
 def test_the_page_asks_in_whose_name(make_patch, away, sign_in, alice, bob, carol):

@@ -118,6 +118,17 @@ def test_enforcing_takes_two_people_and_shows_what_changes(sign_in, lena, luis, 
     assert "<ins>Enforce, at 0.95 or above</ins>" in detail
 
 
+def test_what_one_person_changed_while_it_counted_nothing_is_shown_before_it_counts(sign_in, lena, luis, low):
+    mine, theirs = sign_in(lena), sign_in(luis)
+    mine.post(f"/policies/{low.pk}/edit", sent(low, allowed_marks=["dependency-added"]))
+    low.refresh_from_db()
+    assert low.current.version == 2, "in shadow mode it approves nothing, so one person is enough"
+    enforce = sent(low, auto_approval="enforce", allowed_marks=["dependency-added"], reason="Forty approvals in a row.")
+    mine.post(f"/policies/{low.pk}/edit", enforce)
+    asked = text(theirs.get("/policies")).split("waits for a second person", 1)[1].split("<blockquote")[0]
+    assert "Marks that do not stop it" in asked
+
+
 def test_a_loosening_without_a_reason_is_told_at_its_field(sign_in, lena, low):
     answer = sign_in(lena).post(f"/policies/{low.pk}/edit", sent(low, auto_approval="enforce"))
     assert answer.status_code == 422

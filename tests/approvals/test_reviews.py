@@ -5,6 +5,7 @@ import io
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
@@ -62,6 +63,19 @@ def test_the_submitter_cannot_approve_but_can_reject(make_patch, approve, alice)
     with pytest.raises(NotAllowed, match="You submitted this patch"):
         approve(decision, alice)
     assert approve(decision, alice, Verdict.REJECT).status == Status.REJECTED
+
+
+@pytest.mark.parametrize("email", ["alice+lead@example.org", "al@example.org"])
+def test_the_submitter_cannot_approve_with_another_account_of_theirs(make_patch, approve, sign_in, alice, lena, email):
+    User.objects.filter(pk=lena.pk).update(email=email)
+    EmailAddress.objects.create(user=alice, email="al@example.org", verified=True)
+    lead = User.objects.get(pk=lena.pk)
+    decision = make_patch(submitted_by="alice")
+    page = sign_in(lead).get(reverse("patch-detail", args=[decision.decision_id])).content.decode()
+    assert "You submitted this patch, so another person must approve it." in page
+    with pytest.raises(NotAllowed, match="You submitted this patch"):
+        approve(decision, lead)
+    assert approve(make_patch(submitted_by="bob"), lead).status == Status.APPROVED
 
 
 def test_a_viewer_decides_nothing(make_patch, approve, carol):

@@ -134,7 +134,7 @@ def _after(alice, lena, make_patch, approve, token_for):
 def _machines(producer, make_patch, make_gate, alice, lena, luis, root):
     trust(producer, actor_for(root))
     republish(Policy.objects.get(name="low"), auto_approval="enforce")
-    make_patch(**EVIDENCE)
+    make_patch(**EVIDENCE | {"diff": DIFF.replace("name", "word")})
     killswitch.turn(True, WORDS, **acting(lena))
     make_patch(**EVIDENCE | {"patch_id": "PATCH-STOPPED"})
     make_gate(allowed_approvers=[alice.email], triggered_by=lena.email)

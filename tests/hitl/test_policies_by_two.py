@@ -27,6 +27,8 @@ LOOSER: dict[str, tuple[Any, Any]] = {
     "deny_threshold": (1, 2),
     "second_factor": (True, False),
     "step_up": (True, False),
+    "escalate_after_seconds": (60, 3600),
+    "escalation": ([{"after_seconds": 60, "groups": ["auditor"]}], []),
     "expire_action": ("expire", "approve"),
     "expire_after_seconds": (86_400, 60),
     "auto_approval": ("shadow", "enforce"),
@@ -73,6 +75,7 @@ def test_the_database_weighs_terms_as_the_rules_do(enforced: str, ends: str) -> 
     changes = [*combinations(LOOSER, 1), *combinations(LOOSER, 2)]
     variants = [strict, *({**strict, **{name: LOOSER[name][1] for name in names}} for names in changes)]
     variants += [{**strict, "decider_groups": groups} for groups in ([], ["reviewer"])]
+    variants += [{**strict, "escalate_after_seconds": None}, {**strict, "expire_after_seconds": None}]
     policy, place = low(), {"enabled": True, "position": 1}
     made = [version(policy, 100 + number, **terms) for number, terms in enumerate(variants)]
     with connection.cursor() as cursor:

@@ -21,6 +21,7 @@ from audit.log import Actor
 from postgresql.statements import lock_name
 
 from .account_changes import factor_facts, record_second_factor, record_user_change, user_facts
+from .owners import unconfirm
 from .sign_ins import record_sign_out
 
 FACTORS = {Authenticator.Type.TOTP: "authenticator app", Authenticator.Type.WEBAUTHN: "security key"}
@@ -168,8 +169,21 @@ def _link_by_address(claims: Claims, actor: Actor, now: datetime) -> User | None
     user = User.objects.select_for_update().get(pk=owners[0].pk)
     facts = user_facts(user)
     _link(user, claims)
+    unconfirm(user)
     record_user_change(user, facts, actor=actor, now=now, fields=["single sign-on"])
     return user
+
+
+def untie(user: User, since: datetime, *, actor: Actor, now: datetime) -> None:
+    """Remove the subjects and addresses of the provider that an account got since a time when an administrator had
+    changed its address: they need not be its owner's. Whoever still has the address is tied to it again."""
+    ties = SocialAccount.objects.filter(user=user, date_joined__gte=since)
+    if not ties.exists():
+        return
+    facts = user_facts(user)
+    ties.delete()
+    EmailAddress.objects.filter(user=user).delete()
+    record_user_change(user, facts, actor=actor, now=now, fields=["single sign-on"])
 
 
 def _create_account(claims: Claims, mapping: Mapping[str, str], actor: Actor, now: datetime) -> User:

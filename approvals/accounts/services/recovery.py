@@ -96,7 +96,10 @@ def remove_factors(person: User, *, user: User, actor: Actor, now: datetime) -> 
 def hold_and_sign_out(
     person: User, changes: list[str], *, reason: str, user: User, actor: Actor, now: datetime
 ) -> None:
-    """Hold an account whose sign-in `user` changed, and end its sessions; its row is locked. Raise NotAllowed."""
+    """Hold an account whose sign-in `user` changed, end its sessions and what it was tied to while it was held before;
+    its row is locked. Raise NotAllowed."""
+    if person.held_since is not None:
+        identity.untie(person, person.held_since, actor=actor, now=now)
     second_person.ask_for_account(person, changes, reason=reason, user=user, actor=actor, now=now)
     identity.sign_out_everywhere(person, actor=actor, now=now)
 

@@ -9,12 +9,14 @@ from allauth.socialaccount.models import SocialAccount
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import Policy, Status, User
+from approvals.accounts.services import recovery
+from approvals.models import Policy, Proposal, Status, User
 from approvals.policy.term_table import TERMS
 from approvals.queries.people import approvers
-from approvals.services import policies
+from approvals.services import policies, second_person
 from audit.models import Entry
-from tests.cast import PASSWORD, SYSTEM, opened
+from audit.queries import data_of
+from tests.cast import PASSWORD, SYSTEM, actor_for, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +221,41 @@ def test_the_provider_gives_nobody_a_name_that_looks_like_somebody_elses(alice, 
     says("subject-look", **given, groups=["sec-reviewers"])
     through_provider("subject-look")
     assert User.objects.get(email="d@example.org").username == "d@example.org"
+
+
+def test_what_an_account_was_tied_to_while_its_address_was_anothers_ends_with_the_next_change(
+    says, through_provider, alice, lena, django_user_model
+):
+    root = django_user_model.objects.create_superuser("root", "root@example.org", PASSWORD)
+
+    def change(email):
+        person = User.objects.get(pk=alice.pk)
+        person.email = email
+        person.save()
+        by = {"user": root, "actor": actor_for(root), "now": timezone.now()}
+        recovery.hold_and_sign_out(person, [recovery.ADDRESS], reason="A slip.", **by)
+
+    change("second-of-root@example.org")
+    says("subject-x", email="second-of-root@example.org", email_verified=True, groups=["sec-reviewers"])
+    User.objects.filter(pk=alice.pk).update(owner_confirmed_at=timezone.now())
+    assert through_provider("subject-x").status_code == 302
+    assert User.objects.get(pk=alice.pk).owner_confirmed_at is None, "what they confirmed is not so any more"
+    change("alice@example.org")
+    User.objects.filter(pk=alice.pk).update(owner_confirmed_at=timezone.now())
+    second_person.agree(Proposal.objects.get(state="open").pk, user=lena, actor=actor_for(lena), now=timezone.now())
+    says("subject-x", email="second-of-root@example.org", email_verified=True, groups=["cooks"])
+    assert through_provider("subject-x").status_code == 403, "nobody but its owner signs in to it"
+    assert not SocialAccount.objects.filter(user=alice).exists()
+    changed = [data_of(entry)["fields"] for entry in Entry.objects.filter(type="user.changed").order_by("id")]
+    assert changed == [["single sign-on"], ["single sign-on"]], "tied and untied are entries"
+
+
+def test_a_tie_from_before_an_administrator_changed_something_stays(says, through_provider, alice, django_user_model):
+    root = django_user_model.objects.create_superuser("root", "root@example.org", PASSWORD)
+    says("subject-13", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-13")
+    for _ in range(2):
+        recovery.hold_and_sign_out(
+            User.objects.get(pk=alice.pk), [recovery.NAME], reason="", user=root, actor=SYSTEM, now=timezone.now()
+        )
+    assert SocialAccount.objects.filter(user=alice).exists()

@@ -105,6 +105,21 @@ def test_a_link_is_shown_once_sets_a_password_once_and_lets_nobody_decide(admin_
     assert Decision.objects.get().status == Status.APPROVED
 
 
+@pytest.mark.parametrize("ends", ["taken back", "refused"])
+def test_who_changed_an_account_does_not_agree_after_their_own_proposal_ended(alice, root, lena, luis, ends):
+    lena.is_staff = True
+    recovery.send_link(alice, reason="She lost it.", **acting(lena))
+    second_person.refuse(Proposal.objects.get().pk, **acting(lena if ends == "taken back" else luis))
+    recovery.send_link(now_of(alice), reason="Another one.", **acting(root))
+    User.objects.filter(pk=alice.pk).update(owner_confirmed_at=timezone.now())
+    with pytest.raises(NotAllowed, match="You changed how they sign in"):
+        agree(lena)
+    agree(luis)
+    assert now_of(alice).held_since is None
+    recovery.send_link(now_of(alice), reason="A year later.", **acting(root))
+    assert Proposal.objects.get(state="open").payload["by"] == [root.pk], "what was agreed to is over"
+
+
 def test_every_step_is_an_entry_and_none_holds_the_password_or_the_link(admin_page, alice, lena):
     link = link_on(admin_page.post(password_page(alice), {"reason": "She lost it."}))
     Client().post(link, {"new_password1": NEW, "new_password2": NEW})

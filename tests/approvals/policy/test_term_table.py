@@ -52,3 +52,20 @@ def test_less_time_before_patches_are_approved_by_its_end_loosens():
     assert loosens(old | {"expire_after_seconds": 60}, old, PLACE, PLACE) == []
     expiring = old | {"expire_action": "expire"}
     assert loosens(expiring, expiring | {"expire_after_seconds": 60}, PLACE, PLACE) == []
+
+
+@pytest.mark.parametrize(
+    ("fewer", "why"),
+    [
+        ({"decider_groups": ["night"]}, "Fewer people may object before patches that nobody decides are approved."),
+        ({"escalate_after_seconds": None}, "Leads are asked never, not after 1 h about patches that time approves."),
+        ({"escalation": []}, "Whom further levels ask, or when, changes for patches that time approves."),
+    ],
+)
+def test_fewer_who_look_before_time_approves_loosens_and_elsewhere_does_not(fewer, why):
+    chain = [{"after_seconds": 60, "groups": ["auditor"]}]
+    old = {name: getattr(PolicyVersion(match="severity == 'low'"), name) for name in TERMS}
+    old |= {"expire_action": "approve", "escalate_after_seconds": 3600, "escalation": chain}
+    assert loosens(old, old | fewer, PLACE, PLACE) == [why]
+    expiring = old | {"expire_action": "expire"}
+    assert loosens(expiring, expiring | fewer, PLACE, PLACE) == []

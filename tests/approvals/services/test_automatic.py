@@ -6,12 +6,12 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from approvals.models import Decision, FeedEntry, Policy, Producer, Status
+from approvals.models import Decision, FeedEntry, Policy, Producer, Status, Verdict
 from approvals.policy.sampling import drawn
-from approvals.services import killswitch
+from approvals.services import killswitch, lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import DIFF, EVIDENCE, Api, actor_for, document, one_person_enough, republish, trust
+from tests.cast import DIFF, EVIDENCE, UNSURE, Api, actor_for, document, one_person_enough, republish, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +81,38 @@ def test_one_condition_that_is_missing_sends_it_to_a_person(enforce, trusted, ma
     decision = make_patch(by=trusted, **(EVIDENCE | weaker))
     assert decision.status == Status.PENDING
     assert [row for row in decision.trace if row["outcome"] != "pass"]
+
+
+@pytest.mark.parametrize("said", ["reject", "request_changes", "revoked"])
+def test_what_people_refused_before_is_not_approved_when_it_is_sent_again(
+    enforce, trusted, make_patch, approve, lena, said
+):
+    first = make_patch(by=trusted, patch_id="P", **UNSURE)
+    approve(first, lena, Verdict.APPROVE if said == "revoked" else Verdict(said))
+    if said == "revoked":
+        lifecycle.revoke(first.decision_id, "No.", user=lena, actor=actor_for(lena), now=timezone.now())
+    enforce()
+    wider = DIFF.replace("query = 'select", "query  = 'select")
+    for name, changes in (("P", {}), ("P", {"diff": DIFF.replace("%s", "?")}), ("Q", {}), ("R", {"diff": wider})):
+        again = Decision.objects.get(pk=make_patch(by=trusted, patch_id=name, **EVIDENCE | changes).pk)
+        assert again.status == Status.PENDING, (name, changes)
+        assert again.trace[-2] == {"text": "Nobody refused this change before", "value": "refused", "outcome": "fail"}
+    other = {"diff": DIFF.replace("name", "word")}
+    assert Decision.objects.get(pk=make_patch(by=trusted, **EVIDENCE | other).pk).status == Status.AUTO_APPROVED
+
+
+def test_a_refusal_that_did_not_end_it_counts_until_it_is_taken_back(enforce, trusted, make_patch, approve, lena):
+    republish(Policy.objects.get(name="low"), deny_threshold=2)
+    first = make_patch(by=trusted, patch_id="P", **UNSURE)
+    assert approve(first, lena, Verdict.REJECT).status == Status.PENDING
+    enforce()
+    second = Decision.objects.get(pk=make_patch(by=trusted, patch_id="P", **EVIDENCE).pk)
+    assert second.status == Status.PENDING
+    again = make_patch(by=trusted, patch_id="S", **UNSURE | {"diff": DIFF.replace("name", "word")})
+    approve(again, lena, Verdict.REJECT)
+    reviews.withdraw(again.decision_id, "A slip.", user=lena, actor=actor_for(lena), now=timezone.now())
+    sent = EVIDENCE | {"diff": DIFF.replace("name", "word")}
+    assert Decision.objects.get(pk=make_patch(by=trusted, patch_id="S", **sent).pk).status == Status.AUTO_APPROVED
 
 
 def test_an_untrusted_producer_is_never_believed(enforce, producer, make_patch):

@@ -204,6 +204,14 @@ def test_one_lead_stops_automatic_approval_and_two_start_it(lena, luis, alice):
     ]
 
 
+def test_a_start_that_was_asked_for_before_the_stop_starts_nothing(lena, luis):
+    early = second_person.start_again(reason=WHY, **acting(lena))
+    assert second_person.stop(reason="Something else is wrong.", **acting(luis))
+    with pytest.raises(Conflict, match="was changed after this was asked for"):
+        agree(early, luis)
+    assert KillSwitch.objects.get().stopped
+
+
 def test_the_setting_stops_it_whatever_the_button_says(settings):
     settings.AUTO_APPROVE_ENABLED = False
     assert killswitch.stopped_by() == "setting"

@@ -285,6 +285,19 @@ def test_the_kill_switch_holds_at_the_end_of_the_time(low, settings):
     assert "switched off" in again(decision).cause
 
 
+def test_content_that_came_late_is_not_approved_at_the_end_of_the_time_before_it(low, make_patch):
+    low(patch_id="P")
+    late = again(make_patch(now=NOW + 6.9 * DAY, **UNSURE | {"patch_id": "P", "diff": DIFF.replace("%s", "?")}))
+    assert late.expire_at == NOW + 7 * DAY, "sending again gives nobody more time"
+    run(timers.expire_due, NOW + 7 * DAY)
+    row = again(late)
+    assert row.status == Status.EXPIRED, "nobody had the policy's time to object to this content"
+    assert row.cause == f"{timers.IN_TIME}; not approved, because it is not as it was when its time began"
+    fresh = again(make_patch(now=NOW + 8 * DAY, **UNSURE | {"patch_id": "P", "diff": DIFF.replace("%s", "?")}))
+    run(timers.expire_due, NOW + 15 * DAY)
+    assert again(fresh).status == Status.AUTO_APPROVED, "this one waited for as long as the policy says"
+
+
 @pytest.mark.parametrize("column", ["effective_severity", "known_exploited"])
 def test_what_turned_out_worse_is_not_approved_by_time(low, column):
     decision = low()
