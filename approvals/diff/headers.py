@@ -155,7 +155,7 @@ def read_git_header(source: Source, position: int, draft: Draft) -> int:
         draft.pair = (b"a/" + name, b"b/" + name)
     draft.header.append(source.lines[position])
     position += 1
-    while match := _EXTENDED.match(without_ending(source.at(position))):
+    while (match := _EXTENDED.match(without_ending(source.at(position)))) and _is_of(draft, match[1]):
         _take_extended(draft, match[1], match[2])
         draft.header.append(source.lines[position])
         position += 1
@@ -168,7 +168,7 @@ def take_header(lines: list[bytes], draft: Draft) -> None:
     for line in map(without_ending, lines):
         if line.startswith(b"diff --git "):
             draft.git, draft.pair = True, split_pair(line[len(b"diff --git ") :])
-        elif draft.git and (match := _EXTENDED.match(line)):
+        elif draft.git and (match := _EXTENDED.match(line)) and _is_of(draft, match[1]):
             _take_extended(draft, match[1], match[2])
 
 
@@ -224,6 +224,11 @@ def is_binary_note(line: bytes) -> bool:
     return line.startswith(
         (b"Cannot display: file marked as a binary type", b"cannot compute difference between binary files")
     )
+
+
+def _is_of(draft: Draft, name: bytes) -> bool:
+    """Tell whether such a line is part of the header: `mode` alone is one of a combined diff, and elsewhere words."""
+    return draft.combined or name != b"mode"
 
 
 def _take_extended(draft: Draft, name: bytes, value: bytes) -> None:
