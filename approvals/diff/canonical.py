@@ -108,7 +108,7 @@ def _file(file: File) -> Iterator[bytes]:
         if not file.hunks:
             yield b"similarity index 100%\n"
         yield b"%b from %b\n%b to %b\n" % (verb, _name(b"", first), verb, _name(b"", second))
-    if file.old_mode == file.new_mode and (file.symlink or is_unended_line(file)):
+    if file.old_mode and file.old_mode == file.new_mode and (file.symlink or not file.hunks or is_unended_line(file)):
         # Without its mode it would be changed whether it is a file or a link.
         yield from (without_ending(line) + b"\n" for line in file.header_lines if line.startswith(b"index "))
     if file.hunks:

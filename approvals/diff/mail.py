@@ -112,6 +112,11 @@ def decoded_mail(data: bytes) -> DecodedMail | None:
     return DecodedMail(whole, tuple(used), ", ".join(unsure)) if decoded or unsure else None
 
 
+def without_head(mail: bytes) -> bytes:
+    """Return what follows the header lines of a mail."""
+    return mail[_after_head(mail, len(mail) - len(mail.lstrip(_BLANKS))) :]
+
+
 def _mails(data: bytes) -> list[bytes]:
     """Split an mbox at its `From ` lines; text that does not begin with one is a single mail."""
     starts = [match.start() for match in _FROM.finditer(data) if _is_from(match[0])]
