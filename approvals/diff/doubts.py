@@ -19,10 +19,11 @@ _ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
 _ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
 _ODD_LINE = re.compile(
     rb"(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) )(?:[^\t]* (?:\r?$|\t)|[^\t]*\t[^\t]*\t)|diff --git (?:.*  .*|.* )$"
-    rb'|(?:--- |\+\+\+ )"(?:[^"\\]|\\.)*$'
+    rb'|(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) |diff --git (?:[^" ]+ )?)"(?:"|(?:[^"\\]|\\.)*(?:$|"[^\t\r ]))'
+    rb'|diff --git "(?:[^"\\]|\\.)*" "(?:"|(?:[^"\\]|\\.)*"[^\r])'
 )
-"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, or has a quote that nothing
-ends."""
+"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, is nothing in quotes, has a quote
+that nothing ends or something right behind its quotes."""
 _ZONE = rb"(?: ?[+-]\d\d:?\d\d| [A-Z]{1,5})?"
 _STAMP = re.compile(
     rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
@@ -51,7 +52,11 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
         yield "mode-lines", f"{words}: tools set other modes, or delete and create otherwise.", line
     if _is_oddly_named(draft):
         yield "odd-name", "The name is written in a way that tools read differently.", line
-    if file.old_mode is None and is_unended_line(file):
+    if (
+        file.old_mode is None
+        and is_unended_line(file)
+        and file.hunks[0].codes.count(NOTE) > (ADD in file.hunks[0].codes)
+    ):
         words = "The file is one line without an end, and no mode says that it is no symbolic link"
         yield "mode-lines", f"{words}: of a link git apply changes where it points, GNU patch refuses it.", line
     if words := _about_moves(draft):
@@ -95,11 +100,13 @@ def _is_oddly_named(draft: Draft) -> bool:
 
 
 def _is_no_pair(draft: Draft) -> bool:
-    """Tell whether git reads no name in the first line: one half is quoted alone, or the halves name two files."""
+    """Tell whether git reads no name in the first line: one half is quoted or without a folder alone, or the halves
+    name two files."""
     names = draft.named_together()
     if names.startswith(b'"') != names.endswith(b'"'):
         return True
-    return len({name.partition(b"/")[2] or name for name in draft.pair or ()}) > 1
+    pair = draft.pair or ()
+    return len({b"/" in name for name in pair}) > 1 or len({name.partition(b"/")[2] or name for name in pair}) > 1
 
 
 def _is_of_time_zero(draft: Draft) -> bool:

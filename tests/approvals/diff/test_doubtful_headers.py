@@ -155,6 +155,14 @@ DOUBTFUL = {
     b"index 0000000..e69de29\n-- \n2.39\n\nindex 1234567..0000000\n" + D + INDEX + N + F,
     "a null device in quotes and escapes": b'--- a/k\n+++ "/\\144ev/null"\n' + GONE,
     "an index line with a mode that no file has": D + b"index 1234567..89abcde 040000\n" + N + F,
+    "a name in two quotes": b'--- a/x\n+++ ""b/x""\n' + F,
+    "words right behind quotes": b'--- "a/x"y\n+++ "b/x"\n' + F,
+    "words behind quotes in a first line": b'diff --git "a/d/\\150" "b/n"x\nsimilarity index 100%\n'
+    b'rename from "d/\\150"\nrename to n\n',
+    "words behind the first quotes of a move": b'diff --git "a/d/\\150" b/n\nrename from "d/\\150"x\nrename to n\n',
+    "a first line with one prefix": b"diff --git a/x x\nold mode 100644\nnew mode 100755\n",
+    "git's own folder as a stream": b"--- /dev/null\n+++ b/.git::$INDEX_ALLOCATION/config\n" + NEW,
+    "a file that goes by git's header and comes without": REMOVED + b"--- /dev/null\n+++ b/n\n" + NEW,
     "a mode line of a combined diff": D + b"mode 100644..100755\n" + N + F,
     "a mode line of a combined diff behind others": b"diff --git a/x b/n\nmode change 100644..100755\nrename from x\n"
     b"rename to n\n--- a/x\n+++ b/n\n" + F,
