@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from approvals.diff.paths import QUOTED, is_epoch, split_pair, split_stamp, stripped
+from approvals.diff.paths import is_epoch, split_pair, split_stamp, stripped
 from approvals.diff.source import Source
 from approvals.diff.structure import STRAY, Change, Hunk, without_ending
 
@@ -18,6 +18,8 @@ _EXTENDED = re.compile(
     rb"|similarity index|dissimilarity index|index|mode) (.*)",
     re.DOTALL,
 )
+# A quote that nothing ends goes on to the end: a search would begin anew at each escaped one in it.
+_QUOTED_OR_OPEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?')
 _BINARY = re.compile(rb"(?:Binary files|Files) (.{1,4200}) and (.{1,4200}) differ\s*$", re.DOTALL)
 _MODE = re.compile(rb"0*([0-7]{6})(?=\s|$)")
 _LITERAL = re.compile(rb"(?:literal|delta) \d+\s*$")
@@ -117,7 +119,7 @@ class Draft:
                 yield rest.strip()
         both = self.named_together()
         alone = self.git and self.source is None and self.target is None  # no other line says the names to GNU patch
-        if alone and QUOTED.sub(b"", both).count(b" ") > 1:
+        if alone and _QUOTED_OR_OPEN.sub(b"", both).count(b" ") > 1:
             yield both
 
     def named_together(self) -> bytes:

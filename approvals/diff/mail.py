@@ -40,6 +40,7 @@ _EVEN = re.compile(
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _ESCAPE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|\r?\n|\Z)")
 _MOST_PIECES = 200_000  # odd lines or escapes that are decoded one by one
+_MOST_JOINED = 200_000_000  # bytes of flowed lines that are copied because another is joined to them
 _MOST_BOUNDARIES = 5
 _BLANKS = b" \t\r\n"  # what git takes for blank: a form feed before the first line makes a text of a mail
 
@@ -287,7 +288,11 @@ def _joined_encoded(pieces: Iterator[bytes], drops_blank: bool) -> Iterator[byte
     """Join flowed lines that were encoded: git puts what is left of the last encoded line before the next one, and then
     looks for a blank at its beginning and end."""
     kept = b""
+    joined = 0
     for piece in pieces:
+        joined += len(kept)
+        if joined > _MOST_JOINED:
+            raise BudgetSpent
         lines, kept = _LINE.findall(kept + piece), b""
         for line in lines:
             if not line.endswith(b"\n"):
