@@ -122,7 +122,7 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
         if (
             again
             or (needs and not there.get(needs, True))
-            or (makes and makes != needs and there.get(makes, False))
+            or (makes and makes != needs and makes in there and (there[makes] or not _has_git_header(file)))
             or goes in made
             or needs in moved
         ):

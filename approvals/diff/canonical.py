@@ -7,8 +7,9 @@ from hashlib import sha256
 from typing import Final
 
 from approvals.diff.context_hunks import merged
+from approvals.diff.doubts import is_unended_line
 from approvals.diff.paths import in_other_bytes
-from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, Diff, File, Hunk
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, Diff, File, Hunk, without_ending
 
 UNSAFE: Final = frozenset(
     (
@@ -107,6 +108,9 @@ def _file(file: File) -> Iterator[bytes]:
         if not file.hunks:
             yield b"similarity index 100%\n"
         yield b"%b from %b\n%b to %b\n" % (verb, _name(b"", first), verb, _name(b"", second))
+    if file.old_mode and file.old_mode == file.new_mode and (file.symlink or not file.hunks or is_unended_line(file)):
+        # Without its mode it would be changed whether it is a file or a link.
+        yield from (without_ending(line) + b"\n" for line in file.header_lines if line.startswith(b"index "))
     if file.hunks:
         yield b"--- %b\n" % (b"/dev/null" if old is None else _name(b"a/", old))
         yield b"+++ %b\n" % (b"/dev/null" if new is None else _name(b"b/", new))

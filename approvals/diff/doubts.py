@@ -9,7 +9,7 @@ from typing import Final
 
 from approvals.diff.gnu_patch import GIT_LINES
 from approvals.diff.headers import Draft
-from approvals.diff.paths import shown
+from approvals.diff.paths import shown, split_stamp
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, File, without_ending
 
 Doubt = tuple[str, str, int]
@@ -19,10 +19,11 @@ _ESCAPE = re.compile(rb"\\(?![0-3][0-7]{2}|[abtnvfr\"\\])")
 _ODD_BYTE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|//|/\./|^\./")
 _ODD_LINE = re.compile(
     rb"(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) )(?:[^\t]* (?:\r?$|\t)|[^\t]*\t[^\t]*\t)|diff --git (?:.*  .*|.* )$"
-    rb'|(?:--- |\+\+\+ )"(?:/dev/null"|(?:[^"\\]|\\.)*$)'
+    rb'|(?:--- |\+\+\+ |(?:rename|copy) (?:from|to) |diff --git (?:[^" ]+ )?)"(?:"|(?:[^"\\]|\\.)*(?:$|"[^\t\r ]))'
+    rb'|diff --git "(?:[^"\\]|\\.)*" "(?:"|(?:[^"\\]|\\.)*"[^\r])'
 )
-"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, is a null device in quotes, or
-has a quote that nothing ends."""
+"""A name that ends with a blank, has a tab behind its tab, stands behind two blanks, is nothing in quotes, has a quote
+that nothing ends or something right behind its quotes."""
 _ZONE = rb"(?: ?[+-]\d\d:?\d\d| [A-Z]{1,5})?"
 _STAMP = re.compile(
     rb"\s*(?:(?:19[89]|20)\d\d-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
@@ -51,6 +52,13 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
         yield "mode-lines", f"{words}: tools set other modes, or delete and create otherwise.", line
     if _is_oddly_named(draft):
         yield "odd-name", "The name is written in a way that tools read differently.", line
+    if (
+        file.old_mode is None
+        and is_unended_line(file)
+        and file.hunks[0].codes.count(NOTE) > (ADD in file.hunks[0].codes)
+    ):
+        words = "The file is one line without an end, and no mode says that it is no symbolic link"
+        yield "mode-lines", f"{words}: of a link git apply changes where it points, GNU patch refuses it.", line
     if words := _about_moves(draft):
         yield "name-mismatch", words, line
     if _is_unprefixed(draft, file):
@@ -66,6 +74,15 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
     yield from _about_markers(file)
 
 
+def is_unended_line(file: File) -> bool:
+    """Tell whether the old side of a file is one line without a line ending, as the target of a symbolic link is."""
+    if len(file.hunks) != 1 or file.hunks[0].old_start != 1:
+        return False
+    codes = file.hunks[0].codes
+    old = [place for place, code in enumerate(codes) if code in (DELETE, CONTEXT, EATEN)]
+    return len(old) == 1 and codes[old[0] + 1 : old[0] + 2] == bytes((NOTE,))
+
+
 def _is_oddly_named(draft: Draft) -> bool:
     names = (draft.source, draft.target, draft.moved_from, draft.moved_to, *(draft.pair or ()))
     if any(name and _ODD_BYTE.search(name) for name in names):
@@ -76,15 +93,20 @@ def _is_oddly_named(draft: Draft) -> bool:
     if alone and _is_no_pair(draft):
         return True
     lines = [without_ending(line) for line in draft.header]
-    return any(_ODD_LINE.match(line) or (b' "' in line and _ESCAPE.search(line)) for line in lines)
+    return any(
+        _ODD_LINE.match(line) or (b' "' in line and (_ESCAPE.search(line) or split_stamp(line[4:])[0] == b"/dev/null"))
+        for line in lines
+    )
 
 
 def _is_no_pair(draft: Draft) -> bool:
-    """Tell whether git reads no name in the first line: one half is quoted alone, or the halves name two files."""
+    """Tell whether git reads no name in the first line: one half is quoted or without a folder alone, or the halves
+    name two files."""
     names = draft.named_together()
     if names.startswith(b'"') != names.endswith(b'"'):
         return True
-    return len({name.partition(b"/")[2] or name for name in draft.pair or ()}) > 1
+    pair = draft.pair or ()
+    return len({b"/" in name for name in pair}) > 1 or len({name.partition(b"/")[2] or name for name in pair}) > 1
 
 
 def _is_of_time_zero(draft: Draft) -> bool:
@@ -104,6 +126,7 @@ def _about_modes(draft: Draft) -> str:
             return "The index line names a mode beside the lines about modes"
     if draft.git and any(line.startswith(b"index ") and not _INDEX.match(line) for line in lines):
         return "The index line is not written as git writes it"
+    modes |= {line[-6:] for line in lines if draft.git and line.startswith(b"index ") and b" " in line[6:]}
     old, new, added, deleted = (
         sum(line.startswith(word) for line in lines)
         for word in (b"old mode ", b"new mode ", b"new file mode ", b"deleted file mode ")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from approvals.diff.paths import QUOTED, is_epoch, split_pair, split_stamp, stripped
+from approvals.diff.paths import is_epoch, split_pair, split_stamp, stripped
 from approvals.diff.source import Source
 from approvals.diff.structure import STRAY, Change, Hunk, without_ending
 
@@ -18,6 +18,8 @@ _EXTENDED = re.compile(
     rb"|similarity index|dissimilarity index|index|mode) (.*)",
     re.DOTALL,
 )
+# A quote that nothing ends goes on to the end: a search would begin anew at each escaped one in it.
+_QUOTED_OR_OPEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?')
 _BINARY = re.compile(rb"(?:Binary files|Files) (.{1,4200}) and (.{1,4200}) differ\s*$", re.DOTALL)
 _MODE = re.compile(rb"0*([0-7]{6})(?=\s|$)")
 _LITERAL = re.compile(rb"(?:literal|delta) \d+\s*$")
@@ -117,7 +119,7 @@ class Draft:
                 yield rest.strip()
         both = self.named_together()
         alone = self.git and self.source is None and self.target is None  # no other line says the names to GNU patch
-        if alone and QUOTED.sub(b"", both).count(b" ") > 1:
+        if alone and _QUOTED_OR_OPEN.sub(b"", both).count(b" ") > 1:
             yield both
 
     def named_together(self) -> bytes:
@@ -155,7 +157,7 @@ def read_git_header(source: Source, position: int, draft: Draft) -> int:
         draft.pair = (b"a/" + name, b"b/" + name)
     draft.header.append(source.lines[position])
     position += 1
-    while match := _EXTENDED.match(without_ending(source.at(position))):
+    while (match := _EXTENDED.match(without_ending(source.at(position)))) and _is_of(draft, match[1]):
         _take_extended(draft, match[1], match[2])
         draft.header.append(source.lines[position])
         position += 1
@@ -168,7 +170,7 @@ def take_header(lines: list[bytes], draft: Draft) -> None:
     for line in map(without_ending, lines):
         if line.startswith(b"diff --git "):
             draft.git, draft.pair = True, split_pair(line[len(b"diff --git ") :])
-        elif draft.git and (match := _EXTENDED.match(line)):
+        elif draft.git and (match := _EXTENDED.match(line)) and _is_of(draft, match[1]):
             _take_extended(draft, match[1], match[2])
 
 
@@ -224,6 +226,11 @@ def is_binary_note(line: bytes) -> bool:
     return line.startswith(
         (b"Cannot display: file marked as a binary type", b"cannot compute difference between binary files")
     )
+
+
+def _is_of(draft: Draft, name: bytes) -> bool:
+    """Tell whether such a line is part of the header: `mode` alone is one of a combined diff, and elsewhere words."""
+    return draft.combined or name != b"mode"
 
 
 def _take_extended(draft: Draft, name: bytes, value: bytes) -> None:

@@ -5,6 +5,7 @@ and counts are told in sentences. Cost is bounded: past
 the limits a stretch is shown as replaced, and nothing is left out.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Final, Literal
 from approvals.diff.agreement import AMBIGUOUS
 from approvals.diff.beside_lines import applied_in_words, notes_of, words_of
 from approvals.diff.context_hunks import merged
+from approvals.diff.mail import without_head
 from approvals.diff.moved import Aligner, Pair
 from approvals.diff.rows import HunkRows, Row, file_rows
 from approvals.diff.scope import unversioned
@@ -24,6 +26,10 @@ Status = Literal["unchanged", "changed", "only_old", "only_new"]
 Entry = tuple[int, bytes]  # what a line does, as a code of `structure`, and the line as a unified patch writes it
 
 _READ_IN_WORDS: Final = frozenset(("odd-mail", "indented-header", "stray-header", "version-word"))
+_CONTENTS: Final = re.compile(
+    rb"index (?!0+\.|e69de29)[0-9a-f]{7,64}\.\.(?!0+\b|e69de29)[0-9a-f]{7,64}(?= [0-7]{6}\n|\n)"
+)
+_NUMBERS: Final = re.compile(rb"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@(?: [^\r\n]*)?\n")
 SURROUNDINGS: Final = 3  # equal lines shown before and after a difference
 _WORK: Final = 3_000_000  # table cells one comparison may cost; about half a second
 
@@ -125,12 +131,19 @@ def _read_otherwise(old: Diff, new: Diff, words_differ: bool) -> bool:
 
 
 def _headers(diff: Diff) -> list[list[bytes]]:
-    return [[line for line in file.header_lines if not line.startswith(b"index ")] for file in diff.files]
+    """Return the lines of all headers without what git calls the contents, and the odd headers of hunks."""
+    return [
+        [
+            *(_CONTENTS.sub(b"index", line) for line in file.header_lines),
+            *(hunk.header for hunk in file.hunks if not _NUMBERS.fullmatch(hunk.header)),
+        ]
+        for file in diff.files
+    ]
 
 
 def _sent_body(diff: Diff) -> bytes:
     """Return what follows the header lines of an encoded mail as it came, b"" of other patches."""
-    return diff.sent.to_bytes().partition(b"\n\n")[2] if diff.sent else b""
+    return without_head(diff.sent.to_bytes()) if diff.sent else b""
 
 
 def comparison_rows(item: FileComparison, *, first: int = 0, count: int | None = None) -> tuple[HunkRows, ...]:

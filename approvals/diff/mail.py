@@ -16,7 +16,7 @@ from approvals.diff.paths import LONGEST
 from approvals.diff.source import BudgetSpent
 
 _FROM = re.compile(rb"^From [^\n]{14,}\n", re.MULTILINE)
-_CLOCK = re.compile(rb"\d.\d\d:\d\d(\s*[+-]?\d+)?[^:]*", re.DOTALL)
+_CLOCK = re.compile(rb"\d.\d\d:\d\d(?:\s*([+-]?)0*+(\d{1,18}))?[^:]*", re.DOTALL)
 _HEADER = re.compile(rb"(?:>?From [^\n]*|[!-9;-~]*:[^\n]*)(?:\n|\Z)(?:[ \t][^\n]*(?:\n|\Z))*")
 _PLAIN = re.compile(rb"utf-?8|us-ascii|ascii", re.IGNORECASE)
 # Sets in which a byte below 128 that begins a character is always itself: a line begins a patch before and after. In
@@ -40,7 +40,9 @@ _EVEN = re.compile(
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _ESCAPE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|\r?\n|\Z)")
 _MOST_PIECES = 200_000  # odd lines or escapes that are decoded one by one
+_MOST_JOINED = 200_000_000  # bytes of flowed lines that are copied because another is joined to them
 _MOST_BOUNDARIES = 5
+_BLANKS = b" \t\r\n"  # what git takes for blank: a form feed before the first line makes a text of a mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,15 @@ def decoded_mail(data: bytes) -> DecodedMail | None:
     return DecodedMail(whole, tuple(used), ", ".join(unsure)) if decoded or unsure else None
 
 
+def without_head(mail: bytes) -> bytes:
+    """Return what follows the header lines of a mail."""
+    return mail[_after_head(mail, len(mail) - len(mail.lstrip(_BLANKS))) :]
+
+
 def _mails(data: bytes) -> list[bytes]:
     """Split an mbox at its `From ` lines; text that does not begin with one is a single mail."""
     starts = [match.start() for match in _FROM.finditer(data) if _is_from(match[0])]
-    if not starts or data[: starts[0]].strip():
+    if not starts or data[: starts[0]].strip(_BLANKS):
         return [data]
     return [data[begin:end] for begin, end in zip([0, *starts[1:]], [*starts[1:], len(data)], strict=True)]
 
@@ -123,11 +130,11 @@ def _is_from(line: bytes) -> bool:
     """Tell whether git takes a line for the beginning of a mail: a clock in it, and then a year after 1990."""
     colon = line.rfind(b":", 5, len(line) - 2)
     clock = _CLOCK.fullmatch(line, max(0, colon - 4)) if colon >= 9 else None
-    return clock is not None and int(clock[1] or 0) > 90
+    return clock is not None and clock[1] != b"-" and int(clock[2] or 0) > 90
 
 
 def _decoded(mail: bytes, used: dict[str, None], unsure: dict[str, None]) -> bytes:
-    start = len(mail) - len(mail.lstrip())
+    start = len(mail) - len(mail.lstrip(_BLANKS))
     end = _after_head(mail, start)
     head = mail[start:end]
     state = _State(used, unsure)
@@ -281,7 +288,11 @@ def _joined_encoded(pieces: Iterator[bytes], drops_blank: bool) -> Iterator[byte
     """Join flowed lines that were encoded: git puts what is left of the last encoded line before the next one, and then
     looks for a blank at its beginning and end."""
     kept = b""
+    joined = 0
     for piece in pieces:
+        joined += len(kept)
+        if joined > _MOST_JOINED:
+            raise BudgetSpent
         lines, kept = _LINE.findall(kept + piece), b""
         for line in lines:
             if not line.endswith(b"\n"):

@@ -120,9 +120,9 @@ def leaves_tree(raw: bytes) -> bool:
 
 def in_own_folder(path: str) -> bool:
     """Tell whether a path leads into the folder a version control keeps for itself, whatever a file system makes of
-    capitals, of dots at the end and of characters that cannot be seen (CVE-2014-9390)."""
+    capitals, of dots at the end, of streams (`.git::$DATA`) and of characters that cannot be seen (CVE-2014-9390)."""
     parts = re.split(r"[/\\]", INVISIBLE.sub("", path))
-    return any(part.rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts)
+    return any(part.partition(":")[0].rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts)
 
 
 def shown_prefix(old: bytes, new: bytes) -> tuple[bytes, bytes] | None:

@@ -104,3 +104,21 @@ def test_the_canonical_form_of_a_real_patch_changes_what_the_patch_changes(name:
         shutil.rmtree(by_git)
         shutil.rmtree(by_patch)
     assert compared
+
+
+LINK = b"--- a/l\n+++ b/l\n@@ -1 +1 @@\n-old\n\\ No newline at end of file\n+new\n\\ No newline at end of file\n"
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+@pytest.mark.parametrize("mode", [b"100644", b"120000"])
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_file_is_no_link_to_the_canonical_form(mode: bytes, is_link: bool, tmp_path: Path) -> None:
+    data = b"diff --git a/l b/l\nindex 1234567..89abcde " + mode + b"\n" + LINK
+    safe = form(data)
+    assert form(safe) == safe
+    if is_link:
+        (tmp_path / "l").symlink_to("old")
+    else:
+        (tmp_path / "l").write_bytes(b"old")
+    codes = [run("git", "apply", "--check", folder=tmp_path, data=sent).returncode for sent in (data, safe)]
+    assert codes[0] == codes[1] == (0 if is_link == (mode == b"120000") else 1)

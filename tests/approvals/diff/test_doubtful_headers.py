@@ -11,6 +11,7 @@ N = b"--- a/x\n+++ b/x\n"
 F = b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n 4\n"
 D = b"diff --git a/x b/x\n"
 INDEX = b"index 1234567..89abcde 100644\n"
+LINK = b"@@ -1 +1 @@\n-old\n\\ No newline at end of file\n+new\n\\ No newline at end of file\n"
 NEW = b"@@ -0,0 +1 @@\n+y\n"
 GONE = b"@@ -1,2 +0,0 @@\n-1\n-2\n"
 ADDED = b"diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n--- /dev/null\n+++ b/n\n" + NEW
@@ -152,6 +153,22 @@ DOUBTFUL = {
     b"index e69de29..0000000\nWords\nindex 0000000..1234567\n",
     "an index line in words behind a new empty file": b"diff --git a/n b/n\nnew file mode 100644\n"
     b"index 0000000..e69de29\n-- \n2.39\n\nindex 1234567..0000000\n" + D + INDEX + N + F,
+    "a null device in quotes and escapes": b'--- a/k\n+++ "/\\144ev/null"\n' + GONE,
+    "an index line with a mode that no file has": D + b"index 1234567..89abcde 040000\n" + N + F,
+    "a name in two quotes": b'--- a/x\n+++ ""b/x""\n' + F,
+    "words right behind quotes": b'--- "a/x"y\n+++ "b/x"\n' + F,
+    "words behind quotes in a first line": b'diff --git "a/d/\\150" "b/n"x\nsimilarity index 100%\n'
+    b'rename from "d/\\150"\nrename to n\n',
+    "words behind the first quotes of a move": b'diff --git "a/d/\\150" b/n\nrename from "d/\\150"x\nrename to n\n',
+    "a first line with one prefix": b"diff --git a/x x\nold mode 100644\nnew mode 100755\n",
+    "git's own folder as a stream": b"--- /dev/null\n+++ b/.git::$INDEX_ALLOCATION/config\n" + NEW,
+    "a file that goes by git's header and comes without": REMOVED + b"--- /dev/null\n+++ b/n\n" + NEW,
+    "a mode line of a combined diff": D + b"mode 100644..100755\n" + N + F,
+    "a mode line of a combined diff behind others": b"diff --git a/x b/n\nmode change 100644..100755\nrename from x\n"
+    b"rename to n\n--- a/x\n+++ b/n\n" + F,
+    "a line without an end that may be a link": N + LINK,
+    "a file that may be a link": D + N + LINK,
+    "a link that may go": b"--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n\\ No newline at end of file\n",
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -169,6 +186,8 @@ ENCODINGS = [
 
 
 PLAIN = [
+    D + INDEX + N + LINK,
+    N + LINK.replace(b"@@\n-old\n\\ No newline at end of file\n", b"@@\n-old\n"),
     D + INDEX + N + F + b"\nindex 1234567..0000000\n",
     b"diff --git a/e b/e\ndeleted file mode 100644\nindex e69de29..0000000\n\nindexed words\n",
     ATTRIBUTES,

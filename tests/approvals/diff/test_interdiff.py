@@ -39,6 +39,12 @@ diff --git a/x.c b/x.c
 OTHER = b"--- a/y.c\n+++ b/y.c\n@@ -1 +1 @@\n-a\n+b\n"
 HEADED = b"diff --git a/y.c b/y.c\n" + OTHER
 UTF7 = b"From: a@b.example\nContent-Type: text/plain; charset=utf-7\n\n%b\n---\n"
+PARTS = (
+    b"From: A <a@b.example>\nContent-Type: multipart/mixed; boundary=q%b\n%b"
+    b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n%b\n--q\n\n" + OTHER + b"--q--\n"
+)
+INDEX, GOES = b"index 1234567..0000000 100644\n", b"deleted file mode 100644\n"
+GONE = b"diff --git a/y.c b/y.c\n%b%b--- a/y.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
 COPY = b"diff --git a/y.c b/z.c\nsimilarity index 100%\ncopy from y.c\ncopy to z.c\n"
 
 
@@ -328,6 +334,13 @@ def test_real_patches_renumbered_are_unchanged_and_edited_show_the_edit(name: st
         (OTHER, OTHER.replace(b"/y.c\n", b"/y.c\r\n")),
         (COPY + HEADED, HEADED + COPY),
         (UTF7 % b"+AGQ-iff --git a/k b/k\nnew mode 100755" + HEADED, UTF7 % b"Words" + HEADED),
+        *(
+            (PARTS % (end, between, b"+b"), PARTS % (end, between, b"+c"))
+            for end, between in ((b"\r", b"\r\n"), (b"", b"\n"), (b"", b"words\n"), (b"", b""))
+        ),
+        (GONE % (INDEX, GOES), GONE % (GOES, INDEX)),
+        (GONE % (GOES, INDEX), GONE % (GOES, INDEX.replace(b"\n", b" x\n"))),
+        (HEADED.replace(b" @@\n", b' "@\n'), HEADED.replace(b" @@\n", b" @\n")),
         (HEADED + b"\nnew file mode 100644\n" + OTHER, HEADED + b"\ndeleted file mode 100644\n" + OTHER),
     ],
 )

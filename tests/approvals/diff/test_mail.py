@@ -111,6 +111,20 @@ def test_a_line_of_the_message_that_is_no_mail_begins_none() -> None:
     )
 
 
+@pytest.mark.parametrize("year", [b"9" * 5_000, b"0" * 5_000 + b"91", b"-" + b"9" * 5_000])
+def test_a_year_of_any_length_is_read(year: bytes) -> None:
+    later = b"From abcdefghijklmn 12:34:56 " + year + b"\n" + HEAD + b"Content-Transfer-Encoding: base64\n\n"
+    mail = FIRST + HEAD + b"\nm\n" + later + ENCODED
+    assert parse(mail).to_bytes() == mail
+    assert (CHANGE in read(mail)) == (not year.startswith(b"-"))
+
+
+@pytest.mark.parametrize("blank", [b"\f\n", b"\v"])
+def test_what_git_takes_for_no_blank_makes_a_text_of_a_mail(blank: bytes) -> None:
+    mail = blank + HEAD + b"Content-Type: multipart/mixed; boundary=q\n\n" + CHANGE
+    assert [file.path for file in parse(mail).files] == ["x"]
+
+
 @pytest.mark.parametrize("change", [b"rename from k\nrename to n\n", b"old mode 100644\nnew mode 100755\n", GONE])
 def test_a_change_without_a_hunk_in_an_encoded_mail_is_doubted(change: bytes) -> None:
     text = b"m\n---\ndiff --git a/k b/n\n" + change

@@ -1,6 +1,7 @@
 """Reading costs in proportion to what is read, whatever stands in it again and again."""
 
 import sys
+import time
 
 import pytest
 
@@ -82,3 +83,19 @@ def work(piece, count):
 @pytest.mark.parametrize("name", PIECES)
 def test_reading_eight_times_as_much_is_eight_times_the_work(name):
     assert work(PIECES[name], LARGE) <= GROWTH * work(PIECES[name], SMALL)
+
+
+LONG = {
+    "a first line whose quote nothing ends": b'diff --git "'
+    + b'\\"' * 30_000
+    + b"\nold mode 100644\nnew mode 100755\n",
+    "flowed lines that go on and on": b"From: a <a@b.example>\nContent-Type: text/plain; format=flowed\n"
+    b"Content-Transfer-Encoding: quoted-printable\n\n" + b"a \n" * 150_000,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_one_long_line_takes_no_time_of_its_own(name):
+    start = time.thread_time()
+    summary(parse(LONG[name]))
+    assert time.thread_time() - start < 3
