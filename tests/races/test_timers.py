@@ -10,7 +10,7 @@ from django.utils import timezone
 from approvals.models import Decision, Policy, Status
 from approvals.services import policies, timers
 from audit.models import Entry
-from tests.cast import SYSTEM, UNSURE, one_person_enough, trust
+from tests.cast import DIFF, SYSTEM, UNSURE, one_person_enough, trust
 
 from .crowd import Told, assert_settled, member
 from .together import after, at_once
@@ -53,7 +53,7 @@ def test_an_answer_and_the_end_of_the_time_have_one_outcome(make_patch, producer
     publish("low", expire_action="approve", auto_approval="enforce")
     alice, outcomes = member("alice", "reviewer"), Counter[str]()
     for number in range(15):
-        decision = make_patch(**UNSURE)
+        decision = make_patch(**UNSURE | {"diff": DIFF.replace("name", f"name{number}")})  # no copy of a refused one
         reject = partial(alice.by_api, decision, "reject")
         timer = partial(_told, decision)
         told, _ = at_once(after(0.004 * (number % 4), reject), after(0.02 * (number % 2), timer))
