@@ -176,7 +176,7 @@ def _link_by_address(claims: Claims, actor: Actor, now: datetime) -> User | None
     if present != [user] or SocialAccount.objects.filter(user=user, provider=claims.provider).exists():
         raise NotAllowed("Another identity already uses the account with your address. Ask an administrator.")
     facts, fields = user_facts(user), ["single sign-on"]
-    if LINK in user.held_for and user.has_usable_password():
+    if LINK in user.held_for:  # another unusable one ends a link that nobody has used yet
         user.set_unusable_password()
         user.save(update_fields=["password"])
         fields.append("password")

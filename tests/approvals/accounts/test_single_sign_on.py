@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.accounts.services import recovery
+from approvals.accounts.services import identity, recovery
 from approvals.models import Policy, Proposal, Status, User
 from approvals.policy.term_table import TERMS
 from approvals.queries.people import approvers
@@ -286,3 +286,14 @@ def test_a_password_from_before_an_administrator_changed_something_stays(says, t
     says("subject-15", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
     through_provider("subject-15")
     assert User.objects.get(pk=alice.pk).check_password(PASSWORD)
+
+
+def test_a_one_time_link_ends_with_the_tie_to_the_provider(alice, lena):
+    User.objects.filter(pk=alice.pk).update(password="!")
+    alice.refresh_from_db()
+    by = {"actor": actor_for(lena), "now": timezone.now()}
+    secret = recovery.send_link(alice, reason="She is new.", user=lena, **by)
+    assert recovery.person_of_link(secret) == alice
+    claims = identity.Claims("sso", "subject-16", "alice@example.org")
+    assert identity.arrive(claims, {}, actor=SYSTEM, now=timezone.now()) == alice
+    assert recovery.person_of_link(secret) is None
