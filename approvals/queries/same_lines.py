@@ -61,7 +61,9 @@ where exists (
         (select id from approvals_patch where change_spaceless_sha256 = wanted.lines limit %(limit)s)
     ) alike
     join approvals_decision decision on decision.patch_id = alike.id
-    where decision.status in ('rejected', 'changes_requested', 'revoked') or exists (
+    where decision.status in ('rejected', 'changes_requested', 'revoked')
+       or decision.status = 'cancelled' and decision.decided_by_kind = 'human'
+       or exists (
         select from approvals_review review
         where review.decision_id = decision.id and review.verdict <> 'approve' and review.withdrawn_at is null
     )
@@ -128,8 +130,8 @@ def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
 
 
 def refused_before(patches: Sequence[Patch]) -> list[Patch]:
-    """Return those of these patches of which people refused or revoked a revision, or one of MOST_COPIES others that
-    change the same lines; one query, none for no patches."""
+    """Return those of these patches of which people refused, cancelled or revoked a revision, or one of MOST_COPIES
+    others that change the same lines; one query, none for no patches."""
     if not patches:
         return []
     parameters = {
