@@ -21,8 +21,10 @@ from approvals.models import (
     ExpireAction,
     PatchView,
     Priority,
+    Severity,
     Status,
 )
+from approvals.policy.severity import effective_severity
 from approvals.policy.timeouts import no_approval_by_time, reminder_times
 from approvals.queries.facts import CveFacts, cve_facts
 from approvals.queries.same_lines import refused_before
@@ -124,13 +126,14 @@ def _end_of(decision: Decision, refused: bool, candidates: dict[str, CveFacts], 
         return End(Status.EXPIRED, IN_TIME)
     if decision.expire_action != version.expire_action:
         return End(Status.EXPIRED, f"{IN_TIME}; not approved, because it is not as it was when its time began")
+    named = [candidates[name] for name in patch.vulnerability_ids if name in candidates]
     why_not = no_approval_by_time(
         decision.expire_action,
         sent=patch.severity,
-        effective=patch.effective_severity,
+        effective=effective_severity(Severity(patch.effective_severity), None, [fact.severity for fact in named]),
         priority=Priority(decision.priority),
         enforced=version.auto_approval == AutoApproval.ENFORCE,
-        others=max((candidates[cve].pending - 1 for cve in patch.vulnerability_ids if cve in candidates), default=0),
+        others=max((fact.pending - 1 for fact in named), default=0),
         trace=decision.trace,
         known_exploited=patch.known_exploited,
         manual_review=patch.requires_manual_review,

@@ -329,6 +329,15 @@ def test_what_turned_out_worse_is_not_approved_by_time(low, column):
     assert again(decision).status == Status.EXPIRED
 
 
+def test_a_vulnerability_that_turned_out_worse_meanwhile_is_not_approved_by_time(low, make_patch, approve, alice):
+    decision = low(cve_id="CVE-2024-1")
+    other = make_patch(now=NOW, cve_id="CVE-2024-1", severity="high", diff=DIFF.replace("name", "word"))
+    approve(other, alice, now=NOW + HOUR)
+    run(timers.expire_due, NOW + 7 * DAY)
+    row = again(decision)
+    assert (row.status, row.cause.endswith("its severity is high")) == (Status.EXPIRED, True)
+
+
 def test_a_raised_priority_takes_the_approval_by_time_away(low):
     decision = low(cve_id="CVE-2024-5555")
     document = {"vulnerabilities": [{"cveID": "CVE-2024-5555", "dateAdded": "2026-11-01"}]}
