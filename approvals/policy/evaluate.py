@@ -79,7 +79,8 @@ SAME_CHANGE = "Every common tool applies the same change"
 KNOWN_SUBMITTER = "Whoever submitted or triggered it has an account here"
 SPOT_CHECK = "Not drawn for a spot check"
 REFUSED_BEFORE = Condition("Nobody refused this change before", "refused", "fail")
-"""The line of the trace of what people refused or revoked; where nobody did, or nothing hangs on it, there is none."""
+"""The line of the trace of what people refused, cancelled or revoked. Where nobody did, or nothing hangs
+on it, there is none."""
 GATE = Condition("It is a patch with evidence of its own", "workflow gate", "fail")
 """The one line of the trace of a workflow gate without conditions: there is nothing to score, so a person decides."""
 GATE_OUTCOMES: dict[Outcome, str] = {"pass": "holds", "fail": "does not hold", "absent": "not sent"}

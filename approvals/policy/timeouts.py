@@ -61,13 +61,15 @@ def no_approval_by_time(
     enabled: bool,
     enforced: bool,
     objected: bool,
+    trusted: bool,
     others: int,
     trace: Sequence[dict[str, str]],
 ) -> str | None:
     """Return why the end of the time does not approve, or None: only what is low in every respect is approved.
 
     `sent` and `effective` are severities, `enabled` is whether anything is approved automatically at all, `enforced`
-    whether the policy does so, `others` how many other candidates wait. `trace` is that of automatic approval: all
+    whether the policy does so, `objected` whether people refused it, `trusted` whether its producer is still, `others`
+    how many other candidates wait. `trace` is that of automatic approval: all
     of it must hold but the height of the confidence.
     """
     if action != ExpireAction.APPROVE:
@@ -90,7 +92,9 @@ def no_approval_by_time(
         return "somebody refused it"
     asked = {row["text"] for row in trace}
     unmet = next((row["text"] for row in trace if not _holds(row)), None if SAME_CHANGE in asked else SAME_CHANGE)
-    return f"this does not hold: {unmet}" if unmet else None
+    if unmet:
+        return f"this does not hold: {unmet}"
+    return None if trusted else "its producer is not trusted any more"
 
 
 def _holds(row: dict[str, str]) -> bool:

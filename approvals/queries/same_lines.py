@@ -51,14 +51,19 @@ where seen.mark_codes is not null and (seen.change_sha256, seen.change_files_sha
 # A revision of the same patch, or the same lines, whatever spaces are in them and in whichever file. Of these a limited
 # number, in any order, because each intake would read all copies of a change that is sent very often.
 REFUSED_BEFORE_SQL = """
-select exists (
+select wanted.place
+from unnest(%(patches)s::text[], %(producers)s::bigint[], %(lines)s::text[])
+    with ordinality wanted (patch_id, producer_id, lines, place)
+where exists (
     select from (
-        select id from approvals_patch where patch_id = %(patch)s and producer_id = %(producer)s
+        select id from approvals_patch where patch_id = wanted.patch_id and producer_id = wanted.producer_id
         union
-        (select id from approvals_patch where change_spaceless_sha256 = %(lines)s limit %(limit)s)
+        (select id from approvals_patch where change_spaceless_sha256 = wanted.lines limit %(limit)s)
     ) alike
     join approvals_decision decision on decision.patch_id = alike.id
-    where decision.status in ('rejected', 'changes_requested', 'revoked') or exists (
+    where decision.status in ('rejected', 'changes_requested', 'revoked')
+       or decision.status = 'cancelled' and decision.decided_by_kind = 'human'
+       or exists (
         select from approvals_review review
         where review.decision_id = decision.id and review.verdict <> 'approve' and review.withdrawn_at is null
     )
@@ -124,14 +129,15 @@ def waiting_alike(patch_id: int, limit: int) -> list[tuple[UUID, str]]:
     return list(others.order_by("pk").values_list("decision_id", "patch__sha256")[:limit])
 
 
-def refused_before(patch: Patch) -> bool:
-    """Return whether people refused or revoked an earlier revision of a patch, or one of MOST_COPIES others that
-    change the same lines; one query."""
+def refused_before(patches: Sequence[Patch]) -> list[Patch]:
+    """Return those of these patches of which people refused, cancelled or revoked a revision, or one of MOST_COPIES
+    others that change the same lines; one query, none for no patches."""
+    if not patches:
+        return []
     parameters = {
-        "patch": patch.patch_id,
-        "producer": patch.producer_id,
-        "lines": patch.change_spaceless_sha256,
+        "patches": [patch.patch_id for patch in patches],
+        "producers": [patch.producer_id for patch in patches],
+        "lines": [patch.change_spaceless_sha256 for patch in patches],
         "limit": MOST_COPIES,
     }
-    [(refused,)] = query_prepared(REFUSED_BEFORE_SQL, parameters)
-    return bool(refused)
+    return [patches[place - 1] for (place,) in query_prepared(REFUSED_BEFORE_SQL, parameters)]

@@ -30,7 +30,7 @@ def judge(patch: Patch, gate: GateTerms | None, version: PolicyVersion, situatio
 
     first = result(situation)
     matters = first.does or first.would or version.expire_action == ExpireAction.APPROVE
-    return result(replace(situation, refused=True)) if matters and refused_before(patch) else first
+    return result(replace(situation, refused=True)) if matters and refused_before([patch]) else first
 
 
 def approve_by_policy(decision: Decision, *, now: datetime) -> NewEntry | None:

@@ -21,12 +21,13 @@ from approvals.models import (
     ExpireAction,
     PatchView,
     Priority,
-    Review,
+    Severity,
     Status,
-    Verdict,
 )
+from approvals.policy.severity import effective_severity
 from approvals.policy.timeouts import no_approval_by_time, reminder_times
 from approvals.queries.facts import CveFacts, cve_facts
+from approvals.queries.same_lines import refused_before
 from audit.log import Actor, NewEntry, record_all
 from audit.models import ActorKind
 
@@ -125,18 +126,20 @@ def _end_of(decision: Decision, refused: bool, candidates: dict[str, CveFacts], 
         return End(Status.EXPIRED, IN_TIME)
     if decision.expire_action != version.expire_action:
         return End(Status.EXPIRED, f"{IN_TIME}; not approved, because it is not as it was when its time began")
+    named = [candidates[name] for name in patch.vulnerability_ids if name in candidates]
     why_not = no_approval_by_time(
         decision.expire_action,
         sent=patch.severity,
-        effective=patch.effective_severity,
+        effective=effective_severity(Severity(patch.effective_severity), None, [fact.severity for fact in named]),
         priority=Priority(decision.priority),
         enforced=version.auto_approval == AutoApproval.ENFORCE,
-        others=max((candidates[cve].pending - 1 for cve in patch.vulnerability_ids if cve in candidates), default=0),
+        others=max((fact.pending - 1 for fact in named), default=0),
         trace=decision.trace,
         known_exploited=patch.known_exploited,
         manual_review=patch.requires_manual_review,
         enabled=enabled,
         objected=refused,
+        trusted=patch.producer.trusted_for_ml and patch.producer.trusted_for_wargaming,
     )
     if why_not:
         return End(Status.EXPIRED, f"{IN_TIME}; not approved, because {why_not}")
@@ -167,12 +170,10 @@ def _lateness(due: datetime, now: datetime, **data: Any) -> dict[str, Any]:
 
 
 def _with_refusals(due: list[Decision]) -> set[int]:
-    """Return the keys of those that could be approved by time but have a live review that refuses."""
-    approvable = [decision.pk for decision in due if decision.expire_action == ExpireAction.APPROVE]
-    if not approvable:
-        return set()
-    live = Review.objects.filter(decision__in=approvable, withdrawn_at=None).exclude(verdict=Verdict.APPROVE)
-    return set(live.values_list("decision_id", flat=True))
+    """Return the keys of those that could be approved by time but that people refused, by now and under any name."""
+    patches = [decision.patch for decision in due if decision.expire_action == ExpireAction.APPROVE]
+    refused = {patch.pk for patch in refused_before(patches)}
+    return {decision.pk for decision in due if decision.patch_id in refused}
 
 
 def _candidates(due: list[Decision]) -> dict[str, CveFacts]:
@@ -183,7 +184,8 @@ def _candidates(due: list[Decision]) -> dict[str, CveFacts]:
 
 def _lock_due(limit: int, **due: datetime) -> list[Decision]:
     """Lock and return pending decisions that are due; rows that somebody has locked to decide are skipped."""
-    return lock_free_decisions(decisions_to_change().filter(status=Status.PENDING, **due), limit)
+    rows = decisions_to_change().select_related("patch__producer").filter(status=Status.PENDING, **due)
+    return lock_free_decisions(rows, limit)
 
 
 def _save(decisions: list[Decision], columns: list[str]) -> None:

@@ -21,7 +21,7 @@ from audit.log import Actor
 from postgresql.statements import lock_name
 
 from .account_changes import factor_facts, record_second_factor, record_user_change, user_facts
-from .owners import unconfirm
+from .owners import LINK, unconfirm
 from .sign_ins import record_sign_out
 
 FACTORS = {Authenticator.Type.TOTP: "authenticator app", Authenticator.Type.WEBAUTHN: "security key"}
@@ -155,22 +155,34 @@ def _lock_subject(claims: Claims) -> None:
 
 
 def _linked_account(claims: Claims) -> User | None:
-    rows = SocialAccount.objects.select_related("user").filter(provider=claims.provider, uid=claims.subject)
-    return next((link.user for link in rows), None)
+    """Return the account of a subject with its row locked; None where an administrator's change untied it by then."""
+    ties = SocialAccount.objects.filter(provider=claims.provider, uid=claims.subject)
+    for key in ties.values_list("user", flat=True):
+        user = User.objects.select_for_update().get(pk=key)
+        return user if ties.filter(user=user).exists() else None
+    return None
 
 
 def _link_by_address(claims: Claims, actor: Actor, now: datetime) -> User | None:
-    """Link the subject to the account that has its verified address, once for each account. Raise NotAllowed."""
+    """Link the subject to the account that has its verified address, once for each account. Raise NotAllowed.
+
+    While an account is held, whoever has read its one-time link may have set the password: that ends.
+    """
     owners = owners_of(claims.email) if claims.email else []
     if not owners:
         return None
-    if len(owners) > 1 or SocialAccount.objects.filter(user=owners[0], provider=claims.provider).exists():
-        raise NotAllowed("Another identity already uses the account with your address. Ask an administrator.")
     user = User.objects.select_for_update().get(pk=owners[0].pk)
-    facts = user_facts(user)
+    present = owners_of(claims.email)  # again: an administrator may have taken the address away by now
+    if present != [user] or SocialAccount.objects.filter(user=user, provider=claims.provider).exists():
+        raise NotAllowed("Another identity already uses the account with your address. Ask an administrator.")
+    facts, fields = user_facts(user), ["single sign-on"]
+    if LINK in user.held_for:  # another unusable one ends a link that nobody has used yet
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        fields.append("password")
     _link(user, claims)
     unconfirm(user)
-    record_user_change(user, facts, actor=actor, now=now, fields=["single sign-on"])
+    record_user_change(user, facts, actor=actor, now=now, fields=fields)
     return user
 
 
@@ -224,8 +236,7 @@ def _save_address(user: User, claims: Claims) -> None:
 
 
 def _set_groups(user: User, mapping: Mapping[str, str], sent: Iterable[str], actor: Actor, now: datetime) -> None:
-    """Add and remove the groups that the mapping names; an administrator manages the others."""
-    User.objects.select_for_update().get(pk=user.pk)
+    """Add and remove the groups that the mapping names; an administrator manages the others. The row is locked."""
     managed, wanted = set(mapping.values()), {mapping[name] for name in sent if name in mapping}
     current = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
     if current == wanted:

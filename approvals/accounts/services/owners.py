@@ -12,6 +12,8 @@ from approvals.policy.rules import FRESH
 from approvals.queries.people import held
 from audit.log import Actor, Subject, record
 
+LINK = "one-time link"
+"""What an account is held for that got one."""
 NO_HOLD: dict[str, Any] = {"held_since": None, "held_for": [], "owner_confirmed_at": None, "lead_agreed_at": None}
 HOLD = list(NO_HOLD)
 """The columns that say whether an account is held."""

@@ -17,7 +17,7 @@ from audit.log import Actor
 
 from . import account_changes, identity, owners
 
-LINK, FACTORS, ADDRESS, NAME, NEW = "one-time link", "second factors", "e-mail address", "user name", "new account"
+FACTORS, ADDRESS, NAME, NEW = "second factors", "e-mail address", "user name", "new account"
 LINK_FORMAT = "hitl_{pk:0>8}_{secret}"
 """Has the form of an API token, so that logs leave it out (`hitl.logs`)."""
 
@@ -46,7 +46,7 @@ def send_link(person: User, *, reason: str, user: User, actor: Actor, now: datet
             raise Conflict("This account is switched off. Nothing was sent.")
         if comes_from_provider(account):
             raise NotAllowed("They sign in at the single sign-on provider, which has their password. Nothing was sent.")
-        hold_and_sign_out(account, [LINK], reason=reason, user=user, actor=actor, now=now)
+        hold_and_sign_out(account, [owners.LINK], reason=reason, user=user, actor=actor, now=now)
     return LINK_FORMAT.format(pk=int_to_base36(account.pk), secret=links.make_token(account))
 
 

@@ -6,10 +6,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.accounts.services import recovery
+from approvals.accounts.services import identity, recovery
 from approvals.models import Policy, Proposal, Status, User
 from approvals.policy.term_table import TERMS
 from approvals.queries.people import approvers
@@ -259,3 +260,40 @@ def test_a_tie_from_before_an_administrator_changed_something_stays(says, throug
             User.objects.get(pk=alice.pk), [recovery.NAME], reason="", user=root, actor=SYSTEM, now=timezone.now()
         )
     assert SocialAccount.objects.filter(user=alice).exists()
+
+
+def test_what_a_one_time_link_set_ends_with_the_tie_to_the_provider(says, through_provider, alice, django_user_model):
+    root = django_user_model.objects.create_superuser("root", "root@example.org", PASSWORD)
+    by = {"user": root, "actor": actor_for(root), "now": timezone.now()}
+    secret = recovery.send_link(alice, reason="She is new.", **by)
+    recovery.set_password(secret, "of root, who read it", actor=SYSTEM, now=timezone.now())
+    first = Client()
+    first.force_login(User.objects.get(pk=alice.pk))
+    assert first.get(reverse("queue")).status_code == 200
+    says("subject-14", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    answer = through_provider("subject-14")
+    assert answer.browser.get(reverse("queue")).status_code == 200
+    assert first.get(reverse("queue")).status_code == 302, "whoever used the link is signed out"
+    assert not User.objects.get(pk=alice.pk).has_usable_password(), "and cannot sign in again"
+    fields = data_of(Entry.objects.filter(type="user.changed").latest("id"))["fields"]
+    assert fields == ["password", "single sign-on"]
+
+
+def test_a_password_from_before_an_administrator_changed_something_stays(says, through_provider, alice, lena):
+    recovery.hold_and_sign_out(
+        alice, [recovery.ADDRESS], reason="", user=lena, actor=actor_for(lena), now=timezone.now()
+    )
+    says("subject-15", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-15")
+    assert User.objects.get(pk=alice.pk).check_password(PASSWORD)
+
+
+def test_a_one_time_link_ends_with_the_tie_to_the_provider(alice, lena):
+    User.objects.filter(pk=alice.pk).update(password="!")
+    alice.refresh_from_db()
+    by = {"actor": actor_for(lena), "now": timezone.now()}
+    secret = recovery.send_link(alice, reason="She is new.", user=lena, **by)
+    assert recovery.person_of_link(secret) == alice
+    claims = identity.Claims("sso", "subject-16", "alice@example.org")
+    assert identity.arrive(claims, {}, actor=SYSTEM, now=timezone.now()) == alice
+    assert recovery.person_of_link(secret) is None

@@ -6,12 +6,12 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from approvals.models import Decision, FeedEntry, Policy, Producer, Status, Verdict
+from approvals.models import Channel, Decision, FeedEntry, Policy, Producer, Status, Verdict
 from approvals.policy.sampling import drawn
 from approvals.services import killswitch, lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
-from tests.cast import DIFF, EVIDENCE, UNSURE, Api, actor_for, document, one_person_enough, republish, trust
+from tests.cast import DIFF, EVIDENCE, SYSTEM, UNSURE, Api, actor_for, document, one_person_enough, republish, trust
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +99,18 @@ def test_what_people_refused_before_is_not_approved_when_it_is_sent_again(
         assert again.trace[-2] == {"text": "Nobody refused this change before", "value": "refused", "outcome": "fail"}
     other = {"diff": DIFF.replace("name", "word")}
     assert Decision.objects.get(pk=make_patch(by=trusted, **EVIDENCE | other).pk).status == Status.AUTO_APPROVED
+
+
+@pytest.mark.parametrize(("by_lead", "status"), [(True, Status.PENDING), (False, Status.AUTO_APPROVED)])
+def test_what_a_lead_cancelled_is_not_approved_when_it_is_sent_again(
+    enforce, trusted, make_patch, lena, by_lead, status
+):
+    first = make_patch(by=trusted, patch_id="P", **UNSURE)
+    who = {"user": lena, "actor": actor_for(lena)} if by_lead else {"producer": trusted, "actor": SYSTEM}
+    lifecycle.cancel(first.decision_id, "Not this one.", now=timezone.now(), channel=Channel.API, **who)
+    enforce()
+    for name in ("P", "Q"):
+        assert Decision.objects.get(pk=make_patch(by=trusted, patch_id=name, **EVIDENCE).pk).status == status, name
 
 
 def test_a_refusal_that_did_not_end_it_counts_until_it_is_taken_back(enforce, trusted, make_patch, approve, lena):

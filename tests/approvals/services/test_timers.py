@@ -298,12 +298,44 @@ def test_content_that_came_late_is_not_approved_at_the_end_of_the_time_before_it
     assert again(fresh).status == Status.AUTO_APPROVED, "this one waited for as long as the policy says"
 
 
+@pytest.mark.parametrize("said", ["reject", "request_changes", "revoked"])
+def test_what_people_refused_meanwhile_in_another_patch_is_not_approved_by_time(low, approve, lena, said):
+    refused, copy, wider = low(), low(), low(diff=DIFF.replace("query = 'select", "query  = 'select"))
+    other = low(diff=DIFF.replace("name", "word"))
+    approve(refused, lena, Verdict.APPROVE if said == "revoked" else Verdict(said), now=NOW + HOUR)
+    if said == "revoked":
+        lifecycle.revoke(refused.decision_id, "No.", user=lena, actor=actor_for(lena), now=NOW + 2 * HOUR)
+    run(timers.expire_due, NOW + 7 * DAY)
+    for row in (again(copy), again(wider)):
+        assert row.status == Status.EXPIRED, "no machine overrules people"
+        assert row.cause == f"{timers.IN_TIME}; not approved, because somebody refused it"
+    assert again(other).status == Status.AUTO_APPROVED
+
+
+@pytest.mark.parametrize("evidence", ["trusted_for_ml", "trusted_for_wargaming"])
+def test_a_producer_that_is_not_trusted_any_more_gets_nothing_approved_by_time(low, producer, evidence):
+    decision = low()
+    Producer.objects.filter(pk=producer.pk).update(**{evidence: False})
+    run(timers.expire_due, NOW + 7 * DAY)
+    row = again(decision)
+    assert (row.status, row.cause.endswith("its producer is not trusted any more")) == (Status.EXPIRED, True)
+
+
 @pytest.mark.parametrize("column", ["effective_severity", "known_exploited"])
 def test_what_turned_out_worse_is_not_approved_by_time(low, column):
     decision = low()
     Patch.objects.filter(pk=decision.patch_id).update(**{column: "high" if column == "effective_severity" else True})
     run(timers.expire_due, NOW + 7 * DAY)
     assert again(decision).status == Status.EXPIRED
+
+
+def test_a_vulnerability_that_turned_out_worse_meanwhile_is_not_approved_by_time(low, make_patch, approve, alice):
+    decision = low(cve_id="CVE-2024-1")
+    other = make_patch(now=NOW, cve_id="CVE-2024-1", severity="high", diff=DIFF.replace("name", "word"))
+    approve(other, alice, now=NOW + HOUR)
+    run(timers.expire_due, NOW + 7 * DAY)
+    row = again(decision)
+    assert (row.status, row.cause.endswith("its severity is high")) == (Status.EXPIRED, True)
 
 
 def test_a_raised_priority_takes_the_approval_by_time_away(low):
