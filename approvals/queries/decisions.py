@@ -146,9 +146,8 @@ where alias = %s order by approvals_decision.id
 
 def _by_alias(alias: str, asker: Producer | None) -> UUID:
     """Return our id of the decision with this alias. Raise NotFound or Conflict."""
-    rows = (
-        query_prepared(DECISIONS_BY_ALIAS_SQL, [alias]) if "\x00" not in alias else []
-    )  # no text in PostgreSQL has it
+    can_be = "\x00" not in alias  # which no text in PostgreSQL has
+    rows = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias]) if can_be else []
     own_rows = [row for row in rows if asker and row[1] == asker.pk]
     if not rows:
         raise NotFound("There is no such decision.")
