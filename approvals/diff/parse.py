@@ -34,7 +34,7 @@ _MAIL_START = re.compile(rb"From [0-9a-f]{7,64} ")
 _MAIL_HEADER = re.compile(rb"(?:From|Subject|Date|Message-I[Dd]|Return-Path|Received): ")
 
 
-def parse(data: bytes, *, budget_seconds: float = 2.0) -> Diff:
+def parse(data: bytes, *, budget_seconds: float = 1.5) -> Diff:
     """Return the structure of a patch; `to_bytes()` of it is `data` again, whatever the data.
 
     When reading takes longer than `budget_seconds`, the result has no files, `parsed` is False and a warning says so.
