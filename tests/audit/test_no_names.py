@@ -108,13 +108,13 @@ def _clock(bob, make_patch):
     for _ in range(2):
         lifecycle.escalate(waiting.decision_id, WORDS, **acting(bob))
     for minutes in range(0, 10, 2):
-        timers.escalate_due(NOW + timedelta(days=1, minutes=minutes))
+        timers.escalate_due(timezone.now() + timedelta(days=1, minutes=minutes))
     timers.remind_due(Decision.objects.get(pk=waiting.pk).remind_at)
     raised = make_patch(severity="low", cve_id="CVE-2023-7001")
     listed = {"cveID": "CVE-2023-7001", "dateAdded": "2026-11-01"}
     import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
     assert Decision.objects.get(pk=raised.pk).priority > Priority.LOW
-    timers.expire_due(NOW + timedelta(days=90))
+    timers.expire_due(timezone.now() + timedelta(days=90))
 
 
 def _after(alice, lena, make_patch, approve, token_for):
