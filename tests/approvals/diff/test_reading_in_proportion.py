@@ -1,4 +1,7 @@
-"""Reading costs in proportion to what is read, whatever stands in it again and again."""
+"""Reading costs in proportion to what is read, whatever stands in it again and again; one kind is bounded by time.
+
+GNU patch looks through all that follows for a change of another kind before it obeys ed's commands, and so do we.
+"""
 
 import sys
 import time
@@ -99,3 +102,9 @@ def test_one_long_line_takes_no_time_of_its_own(name):
     start = time.thread_time()
     summary(parse(LONG[name]))
     assert time.thread_time() - start < 3
+
+
+@pytest.mark.parametrize("piece", ["Index: a{n}\n1d\n", "Index: a\n1d\nwords\n", "Index: a{n}\ns/.//\n"])
+def test_what_is_searched_to_its_end_each_time_ends_with_the_time(piece):
+    data = "".join(piece.replace("{n}", f"{n:05}") for n in range(20_000)).encode()
+    assert parse(data).parsed is False
