@@ -26,6 +26,7 @@ from hitl.environment import (
     issuer,
     probability,
 )
+from hitl.template_engines import TEMPLATES as TEMPLATES
 from postgresql.bounded import BoundedConnection
 from postgresql.limits import Limits, kind_of_work
 
@@ -261,26 +262,6 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "hitl.urls"
 WSGI_APPLICATION = "hitl.wsgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "OPTIONS": {
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    ["hitl.template_loader.Loader", "django.template.loaders.app_directories.Loader"],
-                )
-            ],
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "approvals.views.context_processors.shell",
-            ],
-        },
-    }
-]
 AUTH_USER_MODEL = "approvals.User"
 AUTHENTICATION_BACKENDS = ["approvals.accounts.backends.EmailOrUsernameBackend"]
 AUTH_PASSWORD_VALIDATORS = [
