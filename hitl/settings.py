@@ -125,6 +125,12 @@ HITL_SAMPLE_DATA = Path(env("HITL_SAMPLE_DATA", str(BASE_DIR.parent / "shared" /
 DATABASE_URL = env("DATABASE_URL")
 EMBEDDED = not DATABASE_URL
 DATABASES = {"default": database(DATABASE_URL or embedded_postgres.role_url(HITL_DATA_DIR))}
+DATABASE_REPLICA_URL = env("DATABASE_REPLICA_URL")
+if DATABASE_REPLICA_URL:
+    replica = database(DATABASE_REPLICA_URL, setting="DATABASE_REPLICA_URL")
+    DATABASES["replica"] = replica | {"TEST": {"MIRROR": "default"}}
+DATABASE_REPLICA_OLDEST = env_int("DATABASE_REPLICA_OLDEST", 60, 1, 86_400)  # in seconds; older is read elsewhere
+DATABASE_ROUTERS = ["postgresql.replica.Router"]
 DATABASE_ROLE = DATABASES["default"]["USER"]
 # As whom `manage.py migrate` connects; with one URL for both, web and worker own the tables, which `check` warns of.
 DATABASE_OWNER = database(
@@ -253,6 +259,7 @@ MIDDLEWARE = [
     "hitl.middleware.SessionLimitsMiddleware",
     "hitl.middleware.SecondFactorMiddleware",
     "hitl.middleware.TimeZoneMiddleware",
+    "hitl.replica_reads.ReplicaReadsMiddleware",
     "hitl.middleware.IdempotencyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
