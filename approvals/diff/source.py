@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 _PLAIN: Final = re.compile(rb"[-+ ]*+")
+_DASH: Final = re.compile(rb"-")
 
 
 class BudgetSpent(Exception):
@@ -45,7 +46,8 @@ class Source:
     @cached_property
     def dashes(self) -> list[int]:
         """Return the positions of the lines that begin with two dashes: names, footers, or a deleted dash."""
-        return [at for at, line in enumerate(self.lines) if line.startswith(b"--")]
+        begun = (match.start() for match in _DASH.finditer(self.signs))
+        return [at for at in begun if self.lines[at].startswith(b"--")]
 
     def plain_end(self, position: int, old: int, new: int) -> int | None:
         """Return where a hunk of so many old and new lines ends if each is unchanged, added or deleted, whole and not
