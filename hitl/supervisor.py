@@ -2,6 +2,7 @@
 all is prepared: it imports neither Django nor psycopg, so that what only waits takes little memory."""
 
 import ctypes
+import errno
 import http.client
 import logging
 import os
@@ -156,15 +157,11 @@ def _restart_if_ended(child: Child) -> None:
 def _restart_database(root: Path, address: str, data_dir: str) -> None:
     """Start the server again where nobody listens; a tool of its own does that, and says why if it cannot."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(DATABASE_CHECK_SECONDS)
-        try:
-            probe.connect(address)
-            return
-        except TimeoutError:
-            return  # frozen: another one would not get the data
-        except OSError:
-            logger.error("The embedded PostgreSQL does not answer; starting it again.")
-    subprocess.run([sys.executable, "-P", str(root / "hitl/embedded_postgres.py"), data_dir, "start"], check=False)
+        probe.setblocking(False)
+        failed = probe.connect_ex(address)
+    if failed in (errno.ENOENT, errno.ECONNREFUSED):  # not where it is frozen: another one would not get the data
+        logger.error("The embedded PostgreSQL does not answer; starting it again.")
+        subprocess.run([sys.executable, "-P", str(root / "hitl/embedded_postgres.py"), data_dir, "start"], check=False)
 
 
 def _stop(children: list[Child]) -> None:
