@@ -2,9 +2,13 @@
 the wait for the disk, are its transaction's. Nobody waits for others to come: whoever finds no one writing writes."""
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
+
+from django.db import connection
 
 from approvals.errors import Refusal
 from approvals.models import Producer
@@ -33,6 +37,17 @@ class Line:
     waiting: deque[Waiting] = field(default_factory=deque)
     turn: Lock = field(default_factory=Lock)
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Wait until no one else writes. Who waits holds no connection: the pool has fewer than there are threads."""
+        if not self.turn.acquire(blocking=False):
+            connection.close()
+            self.turn.acquire()
+        try:
+            yield
+        finally:
+            self.turn.release()
+
     def next(self) -> list[Waiting]:
         """Take the first ones that may stand in one transaction: at most MOST, no patch_id twice."""
         group: dict[str, Waiting] = {}
@@ -57,7 +72,7 @@ def submit(submission: Submission, *, producer: Producer, actor: Actor, now: dat
     line, mine = line_of(producer), Waiting(submission, actor, now)
     line.waiting.append(mine)
     while mine.result is None:
-        with line.turn:
+        with line.in_turn():
             if mine.result is None:
                 _write([mine] if mine.failed else line.next(), producer, mine)
     if isinstance(mine.result, Refusal):

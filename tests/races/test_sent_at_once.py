@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
 from django.utils import timezone
 
 from approvals.api.intake import submission_of
@@ -121,6 +121,20 @@ def test_a_large_crowd_is_written_in_several_transactions(producer, monkeypatch)
     told = crowd.sends(*[partial(send, sent(patch_id=f"P-{number}"), producer) for number in range(CROWD)])
     assert crowd.sizes == [1, 4, 2]
     assert all(isinstance(result, SubmissionResult) for result in told)
+
+
+def test_who_waits_for_others_to_be_written_holds_no_connection(producer, monkeypatch):
+    crowd = Crowd(producer, monkeypatch)
+    connected: list[bool] = []
+
+    def after_a_look_at_the_database(number: int) -> Told:
+        Producer.objects.get(pk=producer.pk)
+        told = send(sent(patch_id=f"P-{number}"), producer)
+        connected.append(connection.connection is not None)
+        return told
+
+    crowd.sends(*[partial(after_a_look_at_the_database, number) for number in range(CROWD)])
+    assert connected.count(True) == 1  # who wrote for all
 
 
 def test_only_those_are_written_together_who_found_the_producer_as_it_is(producer):
