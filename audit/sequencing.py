@@ -7,6 +7,7 @@ from postgresql.statements import query, query_prepared
 
 from .models import Pending
 
+PENDING_SQL = "select exists (select from audit_pending)"
 LEAD_SQL = "select pg_try_advisory_xact_lock(%s)"
 LOCK = 0x4849544C  # 'HITL' in ASCII: the advisory lock that keeps it at one sequencer
 
@@ -40,6 +41,11 @@ with pending as (
 select placed.seq, entry.type, entry.object_type, entry.object_id, entry.at
 from placed join audit_entry entry on entry.id = placed.entry_id order by placed.seq
 """
+
+
+def is_needed() -> bool:
+    """Return whether entries wait for a position: most looks find none, and need no transaction."""
+    return query_prepared(PENDING_SQL) == [(True,)]
 
 
 def lead() -> bool:

@@ -248,6 +248,12 @@ def _take_lease(data_dir: Path) -> None:
     atexit.register(release, data_dir)
 
 
+def keep_lease_over_exec(data_dir: Path) -> None:
+    """Let the program that this process becomes hold the server until it ends, however it ends."""
+    _, descriptor = _leases[data_dir.resolve()]
+    os.set_inheritable(descriptor, True)
+
+
 def release(data_dir: Path) -> None:
     """Give the server up, and stop it at once if no other process holds it; runs at an orderly exit by itself."""
     data_dir = data_dir.resolve()
@@ -316,5 +322,16 @@ def _stop(data_dir: Path) -> None:
         sys.stderr.write(f"The embedded PostgreSQL did not stop: {done.stderr.strip()}\n")
 
 
+def _main(data_dir: Path, *what: str) -> None:
+    """Be the keeper of a data directory, or `start` its server for another process that holds its lease."""
+    if not what:
+        _keep(data_dir)
+        return
+    try:
+        ensure_running(data_dir)
+    except EmbeddedPostgresError as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    _keep(Path(sys.argv[1]))
+    _main(Path(sys.argv[1]), *sys.argv[2:])

@@ -10,6 +10,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from csp.constants import HEADER
+from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
@@ -104,6 +105,20 @@ def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
         response.headers.setdefault("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}{below}")
     if not settings.DEBUG:  # whose error pages need more
         response.headers.setdefault(HEADER, NOTHING)
+
+
+class ContentPolicyMiddleware:
+    """Add CONTENT_SECURITY_POLICY to answers without a policy. It is built once, for none of ours has a nonce or an
+    exception; django-csp's own middleware builds it anew for each answer."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response, self.policy = get_response, build_policy()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if not (settings.DEBUG and response.status_code in {404, 500}):  # whose pages have style of their own
+            response.headers.setdefault(HEADER, self.policy)
+        return response
 
 
 class ProbeMiddleware:

@@ -248,7 +248,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "hitl.middleware.ContentPolicyMiddleware",
     "hitl.middleware.ProblemMiddleware",
     "hitl.bodies.BodyMiddleware",
     "hitl.middleware.SessionMiddleware",

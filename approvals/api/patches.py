@@ -18,7 +18,7 @@ from approvals.policy.visible_fields import seeks_hidden, sees, unsought
 from approvals.queries import decisions as find
 from approvals.queries import queue
 from approvals.queries.keyset import BadCursor, cursor_at, page, part
-from approvals.services.intake import submit
+from approvals.services import together
 from approvals.templatetags.number_tags import shown_count
 
 from . import answers
@@ -68,7 +68,7 @@ def create_decision(request: ApiRequest, document: IntakeDocument, response: Htt
 
 def _take(caller: Caller, document: IntakeDocument, response: HttpResponse) -> tuple[bool, answers.Intake]:
     assert caller.producer is not None
-    taken = submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
+    taken = together.submit(submission_of(document), producer=caller.producer, actor=caller.actor, now=timezone.now())
     response["Location"] = reverse("hitl-api:decision", args=[taken.decision.decision_id])
     return taken.created, answers.Intake.model_validate(taken)
 

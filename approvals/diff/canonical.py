@@ -116,9 +116,10 @@ def _file(file: File) -> Iterator[bytes]:
         yield b"+++ %b\n" % (b"/dev/null" if new is None else _name(b"b/", new))
     delta = 0
     for hunk in file.hunks:
-        lines = list(_lines(hunk))
-        old_count = sum(line[:1] in b" -" for line in lines)
-        new_count = sum(line[:1] in b" +" for line in lines)
+        lines = hunk.raw_lines if hunk.is_plain else tuple(_lines(hunk))
+        signs = bytes([line[0] for line in lines])
+        old_count = signs.count(b" ") + signs.count(b"-")
+        new_count = signs.count(b" ") + signs.count(b"+")
         old_start = hunk.old_start or 0
         new_start = old_start + delta + (old_count == 0) - (new_count == 0)
         delta += new_count - old_count

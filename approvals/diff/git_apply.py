@@ -91,7 +91,7 @@ def _find(source: Source, position: int) -> GitFile | None:
                 file.other = other
                 return file
             other = at if other is None else other
-        elif _is_plain_header(source, at):
+        elif line.startswith(b"--- ") and _is_plain_header(source, at):
             return GitFile(at, False, at + 2, _absent(line, source.at(at + 1)))
     return None
 
@@ -186,6 +186,8 @@ def _after_hunk(source: Source, at: int, absent: str) -> int:
     if (absent == "old" and old) or (absent == "new" and new):
         raise _Refused(at, "the file does not exist on this side, and lines of it are here")
     at += 1
+    if (end := source.plain_end(at, old, new)) is not None:
+        old, new, at = 0, 0, end
     while old > 0 or new > 0:
         line = source.at(at)
         if not line.endswith(b"\n"):

@@ -277,6 +277,8 @@ def _unified(source: Source, sent: Source, section: Section) -> None:
             raise _Stop(at, at)
         old, new = int(match[2] or 1), int(match[4] or 1)
         begin, at = at, at + 1
+        if source is sent and (end := source.plain_end(at, old, new)) is not None:
+            old, new, at = 0, 0, _after_note(sent, end)
         while old > 0 or new > 0:
             line = source.at(at)
             sign = line[:1]

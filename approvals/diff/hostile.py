@@ -205,17 +205,24 @@ _HEADERS: Final = tuple(
 
 def _passage(file: File, hunk: Hunk, wanted: bytes, where: Where) -> Passage:
     indexes = [index for index, code in enumerate(hunk.codes) if code in wanted]
+    if where == "line" and hunk.is_plain:
+        whole = b"".join([hunk.raw_lines[index][1:] for index in indexes])
+        text = _text(whole.replace(b"\r\n", b"\n")[:-1])
+        return Passage(text, where, hunk.first_line, file, hunk, indexes)
     text = _joined([hunk.raw_lines[index] for index in indexes], hunk.sign_width if where == "line" else 0)
     return Passage(text, where, hunk.first_line, file, hunk, indexes)
 
 
 def _joined(raw_lines: Sequence[bytes], width: int) -> str:
+    return _text(b"\n".join([without_ending(raw)[width:] for raw in raw_lines]))
+
+
+def _text(lines: bytes) -> str:
     """Return lines as one text, those that are not UTF-8 as Latin-1 like everywhere."""
-    bare = [without_ending(raw)[width:] for raw in raw_lines]
     try:
-        return b"\n".join(bare).decode()
+        return lines.decode()
     except UnicodeDecodeError:
-        return "\n".join(map(decoded, bare))
+        return "\n".join(map(decoded, lines.split(b"\n")))
 
 
 def _number(hunk: Hunk, index: int) -> int | None:

@@ -112,6 +112,9 @@ def _read_announced(source: Source, body: _Body) -> None:
     """Take lines until both counts are used up or something else clearly begins."""
     lines, codes, position, end = source.lines, body.codes, body.position, len(source.lines)
     old, new, noise = body.old, body.new, 0
+    if (plain := source.plain_end(position, old, new)) is not None:
+        codes += source.signs[position:plain]
+        old, new, position = 0, 0, plain
     while (old > 0 or new > 0) and position < end:
         line = lines[position]
         sign = line[0]

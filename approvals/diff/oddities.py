@@ -22,6 +22,7 @@ _AUTHORS = (b"from:", b"from ", b"author:", b"# user ")  # git am needs one
 _VERSION = re.compile(rb"^[ \tX]*Prereq:[^\n]*\S", re.MULTILINE)
 _SUBMODULE = re.compile(rb"Submodule (.{1,400}?) (?:[0-9a-f]{7,64}(?:\.{2,3}[0-9a-f]{7,64})?|contains )")
 _WORDS = re.compile(rb"\[-.{1,400}?-\]|\{\+.{1,400}?\+\}")
+_OUTSIDE = re.compile(rb"[^-+ @\\]")  # the sign of a line that is none of a hunk
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -32,7 +33,8 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
         words = "The patch is written in UTF-16 (PowerShell's '>' does that): no tool reads it as a diff."
         yield "utf-16", words, None, 1
     coloured = word_diff = False
-    for place, line in enumerate(lines):
+    for place in (match.start() for match in _OUTSIDE.finditer(source.signs)):
+        line = lines[place]
         if line.startswith(b"\x1b[") and not coloured and _COLOUR.match(line[:200]):
             coloured = True
             words = "The patch has terminal colours in it (git's color.ui=always): no tool reads such lines as a diff."
@@ -41,7 +43,7 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
             name = shortened(shown(match[1]))
             words = f"The submodule {name} moves (git's diff.submodule=log), and the patch does not carry it."
             yield "submodule-log", words, None, place + 1
-        elif has_files and not word_diff and line[:1] not in b"+- @\\" and _WORDS.search(line[:2000]):
+        elif has_files and not word_diff and _WORDS.search(line[:2000]):
             word_diff = True
             words = "Lines are marked word by word (git diff --word-diff): no tool applies such a hunk."
             yield "word-diff", words, None, place + 1

@@ -113,6 +113,7 @@ class _Reader:
             self.notices.add("byte-order-mark", words, None, 1)
             if not lines[0]:
                 del lines[0]
+            self.source = Source.of(lines, self.source)  # which counts them again
 
     def _step(self, position: int) -> int:
         """Read what stands at a position, a header, a hunk or a line of text, and return the position after it."""
@@ -316,8 +317,8 @@ class _Reader:
 def _prefixes(source: Source) -> frozenset[bytes]:
     """Return the first folders in which two sides of any file differ, such as `foo-1.0.orig` and `foo-1.0`."""
     found: set[bytes] = set()
-    for place, line in enumerate(source.lines):
-        if line.startswith(b"--- ") and source.at(place + 1).startswith(b"+++ "):
+    for place in source.dashes:
+        if source.lines[place].startswith(b"--- ") and source.at(place + 1).startswith(b"+++ "):
             old, new = (split_stamp(without_ending(source.lines[at])[4:])[0] for at in (place, place + 1))
             found.update(shown_prefix(old, new) or ())
     return frozenset(found)

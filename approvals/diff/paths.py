@@ -22,6 +22,7 @@ _EPOCH = re.compile(rb"\s*(?:19(?:70-01-01|69-12-31)[ T]|Thu,? (?:0?1 )?Jan +0?1
 # git's own prefixes (git-config, `diff.mnemonicPrefix`), and what people call the two trees.
 _PREFIXES = frozenset((b"a", b"b", b"c", b"i", b"o", b"w", b"1", b"2", b"old", b"new"))
 _NULL_DEVICE = b"/dev/null "  # and words: every tool takes it for the null device
+_OWN_FOLDER = re.compile(r"(?:^|[/\\])(?:\.git|git~1|\.hg|\.svn)[ .]*(?:[:/\\]|\Z)")
 _DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 
@@ -121,8 +122,7 @@ def leaves_tree(raw: bytes) -> bool:
 def in_own_folder(path: str) -> bool:
     """Tell whether a path leads into the folder a version control keeps for itself, whatever a file system makes of
     capitals, of dots at the end, of streams (`.git::$DATA`) and of characters that cannot be seen (CVE-2014-9390)."""
-    parts = re.split(r"[/\\]", INVISIBLE.sub("", path))
-    return any(part.partition(":")[0].rstrip(" .").lower() in (".git", "git~1", ".hg", ".svn") for part in parts)
+    return _OWN_FOLDER.search(INVISIBLE.sub("", path).lower()) is not None
 
 
 def shown_prefix(old: bytes, new: bytes) -> tuple[bytes, bytes] | None:

@@ -5,16 +5,17 @@ numbers, words and file names do not count: a fix that was taken over into anoth
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from approvals.diff.context_hunks import merged
-from approvals.diff.structure import ADD, DELETE, NOTE, Diff, File, Hunk
+from approvals.diff.structure import ADD, CONTEXT, DELETE, NOTE, Diff, File, Hunk
 
 _SIGNS: Final = {"add": ADD, "delete": DELETE, "note": NOTE}
-_UNENDED: Final = (NOTE, b"")
+_NOTES: Final = re.compile(rb"^\\\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,11 @@ def same_lines(diff: Diff, marks: Sequence[str]) -> SameLines:
     empty = True
     for file in diff.files:
         of_file = sha256()
-        for code, text in _changed(file):
-            of_file.update(line := b"%c%b\n" % (code, text))
-            exact.update(line)
-            if code != NOTE:
-                spaceless.update(b"%c%b\n" % (code, b"".join(text.split())))
-                empty = False
+        for changed in map(_changed, file.hunks):
+            of_file.update(changed)
+            exact.update(changed)
+            spaceless.update(_NOTES.sub(b"", changed).translate(None, b" \t\r\x0b\x0c"))
+            empty = empty and not changed
         files.update(_about(file, of_file.hexdigest()))
     if empty:
         return SameLines(None, None, None, codes)
@@ -58,16 +58,18 @@ def _about(file: File, lines_sha256: str) -> bytes:
     return json.dumps([*names, binary, lines_sha256]).encode() + b"\n"
 
 
-def _changed(file: File) -> Iterator[tuple[int, bytes]]:
-    """Yield the sign and the text of each line that is added or deleted; a note where such a line has no ending."""
-    for hunk in file.hunks:
-        before = 0
-        for code, text in _lines(hunk):
-            if code in (ADD, DELETE):
-                yield code, text
-            elif code == NOTE and before in (ADD, DELETE):
-                yield _UNENDED
-            before = code
+def _changed(hunk: Hunk) -> bytes:
+    """Return the lines that are added or deleted, each with its sign; a note where such a line has no ending."""
+    if hunk.is_plain:
+        return b"".join([raw for raw, code in hunk.coded_lines if code != CONTEXT])
+    found, before = bytearray(), 0
+    for code, text in _lines(hunk):
+        if code in (ADD, DELETE):
+            found += b"%c%b\n" % (code, text)
+        elif code == NOTE and before in (ADD, DELETE):
+            found += b"\\\n"
+        before = code
+    return bytes(found)
 
 
 def _lines(hunk: Hunk) -> Iterator[tuple[int, bytes]]:

@@ -140,7 +140,7 @@ def _about_file(file: File) -> Iterator[tuple[str, Severity, str]]:
     """Return what follows from a file's path and change."""
     paths = [path.lower() for path in (file.path, file.old_path) if path]
     for code, severity, pattern, words in KINDS:
-        if any(re.search(pattern, path) for path in paths):
+        if any(pattern.search(path) for path in paths):
             yield code, severity, words
     if not _is_test(file):
         return

@@ -13,41 +13,49 @@ TEST = re.compile(
     r"|(?:^|/)(?:test_[^/]*|[^/]*_(?:test|spec)\.\w+|[^/]*\.(?:test|spec)\.[cm]?[jt]sx?|conftest\.py)$"
     r"|(?:^|/)[^/]*[A-Za-z\d]Tests?\.(?:java|kt|scala|groovy|cs|php|swift)$"
 )
-KINDS: Final[tuple[tuple[str, Severity, str, str], ...]] = (
+KINDS: Final[tuple[tuple[str, Severity, re.Pattern[str], str], ...]] = (
     (
         "ci",
         "warn",
-        r"(?:^|/)(?:\.github/(?:workflows|actions)/|\.circleci/|\.buildkite/|\.semaphore/|\.teamcity/|zuul\.d/"
-        r"|(?:jenkinsfile[^/]*|\.?appveyor\.ya?ml|\.(?:gitlab-ci|travis|drone|cirrus|woodpecker|zuul)[^/]*\.ya?ml"
-        r"|azure-pipelines[^/]*|bitbucket-pipelines\.ya?ml|cloudbuild\.ya?ml|buildspec\.ya?ml|codeowners"
-        r"|dependabot\.ya?ml|\.pre-commit-config\.ya?ml)$)",
+        re.compile(
+            r"(?:^|/)(?:\.github/(?:workflows|actions)/|\.circleci/|\.buildkite/|\.semaphore/|\.teamcity/|zuul\.d/"
+            r"|(?:jenkinsfile[^/]*|\.?appveyor\.ya?ml|\.(?:gitlab-ci|travis|drone|cirrus|woodpecker|zuul)[^/]*\.ya?ml"
+            r"|azure-pipelines[^/]*|bitbucket-pipelines\.ya?ml|cloudbuild\.ya?ml|buildspec\.ya?ml|codeowners"
+            r"|dependabot\.ya?ml|\.pre-commit-config\.ya?ml)$)"
+        ),
         "This file says what runs, or who must agree, when the code is built or merged.",
     ),
     (
         "agent",
         "warn",
-        r"(?:^|/)(?:\.(?:claude|cursor|codex|gemini|windsurf|continue|roo|junie|kiro|amazonq|aider[^/]*)/"
-        r"|(?:agents|claude|gemini)(?:\.local)?\.md$|\.(?:cursorrules|windsurfrules|clinerules|aider[^/]*)(?:$|/)"
-        r"|\.?mcp[^/]*\.json$|copilot-instructions\.md$|\.github/(?:instructions|prompts|chatmodes)/"
-        r"|\.vscode/(?:settings|tasks|launch)\.json$)",
+        re.compile(
+            r"(?:^|/)(?:\.(?:claude|cursor|codex|gemini|windsurf|continue|roo|junie|kiro|amazonq|aider[^/]*)/"
+            r"|(?:agents|claude|gemini)(?:\.local)?\.md$|\.(?:cursorrules|windsurfrules|clinerules|aider[^/]*)(?:$|/)"
+            r"|\.?mcp[^/]*\.json$|copilot-instructions\.md$|\.github/(?:instructions|prompts|chatmodes)/"
+            r"|\.vscode/(?:settings|tasks|launch)\.json$)"
+        ),
         "This file tells a coding agent or an editor what to do and what it may run.",
     ),
     (
         "lockfile",
         "note",
-        r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|poetry\.lock"
-        r"|pipfile\.lock|pdm\.lock|uv\.lock|gemfile\.lock|composer\.lock|cargo\.lock|go\.sum|gradle\.lockfile"
-        r"|packages\.lock\.json|mix\.lock|podfile\.lock|package\.resolved|pubspec\.lock|flake\.lock)$",
+        re.compile(
+            r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|poetry\.lock"
+            r"|pipfile\.lock|pdm\.lock|uv\.lock|gemfile\.lock|composer\.lock|cargo\.lock|go\.sum|gradle\.lockfile"
+            r"|packages\.lock\.json|mix\.lock|podfile\.lock|package\.resolved|pubspec\.lock|flake\.lock)$"
+        ),
         "This file fixes the exact versions of what is installed: it can change code that the diff does not show.",
     ),
     (
         "build",
         "note",
-        r"(?:^|/)(?:(?:gnu)?makefile(?:\.[a-z]+)?|[^/]+\.(?:mk|mak|cmake|m4|bzl|gradle|gradle\.kts)|cmakelists\.txt"
-        r"|configure(?:\.ac|\.in)?|meson\.build|meson_options\.txt|setup\.(?:py|cfg)|build\.(?:xml|rs|bazel|zig)"
-        r"|workspace|(?:dockerfile|containerfile)[^/]*|docker-compose[^/]*|rakefile|sconstruct|(?:grunt|gulp)file\.\w+"
-        r"|(?:webpack|vite|rollup|babel)\.config\.\w+|tox\.ini|noxfile\.py|\.npmrc|\.yarnrc(?:\.yml)?|pip\.conf"
-        r"|nuget\.config|\.gitmodules|\.gitattributes)$|(?:^|/)(?:debian/rules|gradle/wrapper/)",
+        re.compile(
+            r"(?:^|/)(?:(?:gnu)?makefile(?:\.[a-z]+)?|[^/]+\.(?:mk|mak|cmake|m4|bzl|gradle|gradle\.kts)|cmakelists\.txt"
+            r"|configure(?:\.ac|\.in)?|meson\.build|meson_options\.txt|setup\.(?:py|cfg)|build\.(?:xml|rs|bazel|zig)"
+            r"|workspace|(?:dockerfile|containerfile)[^/]*|docker-compose[^/]*|rakefile|sconstruct|(?:grunt|gulp)file\.\w+"
+            r"|(?:webpack|vite|rollup|babel)\.config\.\w+|tox\.ini|noxfile\.py|\.npmrc|\.yarnrc(?:\.yml)?|pip\.conf"
+            r"|nuget\.config|\.gitmodules|\.gitattributes)$|(?:^|/)(?:debian/rules|gradle/wrapper/)"
+        ),
         "This file says how the code is built or where its parts come from.",
     ),
 )

@@ -123,6 +123,18 @@ class Hunk:
         return zip(self.raw_lines, self.codes, strict=True)
 
     @property
+    def is_plain(self) -> bool:
+        """Return whether each line is whole, begins with its code and is unchanged, added or deleted: most hunks."""
+        raw = self.raw_lines
+        return (
+            self.form == "unified"
+            and self.sign_width == 1
+            and not self.codes.translate(None, b" +-")
+            and bytes([line[0] for line in raw]) == self.codes
+            and all(line.endswith(b"\n") for line in raw[-1:])
+        )
+
+    @property
     def lines(self) -> tuple[Line, ...]:
         """Build all lines in the order of the patch text. Costs about a microsecond a line: ask once."""
         return tuple(self.walk())

@@ -36,11 +36,12 @@ def cve_facts(cve_ids: Collection[str]) -> dict[str, CveFacts]:
     """Return the facts by name of a vulnerability; one query, none without names."""
     if not cve_ids:
         return {}
-    ranks = list(Severity)
-    return {
-        cve: CveFacts(Severity.UNKNOWN if rank is None else ranks[rank - 1], pending, exploited)
-        for cve, rank, pending, exploited in query(CVE_FACTS_SQL, [sorted(cve_ids)])
-    }
+    return {cve: cve_fact(*fact) for cve, *fact in query(CVE_FACTS_SQL, [sorted(cve_ids)])}
+
+
+def cve_fact(rank: int | None, pending: int, exploited: bool) -> CveFacts:
+    """Return the facts of a row; `rank` is the place of the worst severity, from 1, None without patches."""
+    return CveFacts(Severity.UNKNOWN if rank is None else list(Severity)[rank - 1], pending, exploited)
 
 
 def condition_facts(patch: Patch, producer: str, priority: Priority) -> dict[str, Any]:

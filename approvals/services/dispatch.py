@@ -20,10 +20,12 @@ NOTICES_AT_ONCE = 200  # after a bulk import pages fetch everything once instead
 
 
 def dispatch(limit: int = 1000) -> int | None:
-    """Give up to `limit` pending entries their positions; return how many, or None if another process is sequencer.
+    """Give up to `limit` pending entries their positions; return how many, or None if another process is at it.
 
     One transaction: a crash in the middle changes nothing, and the next run starts from the same rows.
     """
+    if not sequencing.is_needed():
+        return 0
     with transaction.atomic():
         if not sequencing.lead():
             return None

@@ -1,6 +1,6 @@
 """Take in what producers push: revisions, replays, supersession. The only service that creates patches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -30,11 +30,11 @@ from approvals.policy.evaluate import Situation, as_rows, covering, without_name
 from approvals.policy.sampling import drawn
 from approvals.policy.severity import effective_severity, priority
 from approvals.queries.decisions import used_names
-from approvals.queries.facts import CveFacts, condition_facts, cve_facts
-from approvals.queries.policies import current_versions
+from approvals.queries.facts import CveFacts, condition_facts
+from approvals.queries.intake_facts import intake_facts
 from audit.log import Actor, NewEntry, Subject, record_all
 from postgresql.insertion import insert
-from postgresql.statements import query, query_prepared
+from postgresql.statements import query_prepared
 
 from .automatic import approve_by_policy, judge
 from .clocks import CLOCKS, plan_reminders
@@ -42,7 +42,6 @@ from .clocks import clocks as clocks_of
 from .decision_lock import lock_decisions
 from .ending import policy_ref
 from .gates import GateTerms, as_row, tighten
-from .killswitch import stopped_by
 from .lifecycle import supersede
 from .same_lines import change_columns, reading_columns
 from .search_words import search_text
@@ -81,6 +80,10 @@ class SubmissionResult:
     newest_revision: int
 
 
+Fresh = tuple[Submission, Patch, Decision, Actor]
+"""A new revision, its decision, and who sent it."""
+
+
 @dataclass(slots=True)
 class IntakeContext:
     """What intake needs from the database for a set of submissions, read once under their locks."""
@@ -114,20 +117,22 @@ def submit_all(
     submissions: Sequence[Submission],
     *,
     producer: Producer,
-    actor: Actor,
+    actor: Actor | Sequence[Actor],
     now: datetime,
     clocks: bool = True,
     synthetic: bool = False,
 ) -> list[SubmissionResult | Refusal]:
-    """Take in a set of patches with different `patch_id`s in one transaction; the results keep their order.
+    """Take in a set of patches with different `patch_id`s, of one actor or of one each, in one transaction; the results
+    keep their order.
 
     A refused one writes nothing and does not affect the others. `clocks=False` sets no SLA, escalation or expiry.
     """
+    actors = [actor] * len(submissions) if isinstance(actor, Actor) else actor
     context = _lock_and_read(submissions, producer)
     _lock_replaced(submissions, context.decisions)
     results: list[SubmissionResult | Refusal] = []
-    fresh: list[tuple[Submission, Patch, Decision]] = []
-    for submission in submissions:
+    fresh: list[Fresh] = []
+    for submission, sender in zip(submissions, actors, strict=True):
         history = context.decisions.get(submission.patch_id, [])
         replay = _replay_of(submission, history)
         refused = None if replay else _refusal(submission, history, context, now)
@@ -137,10 +142,10 @@ def submit_all(
         replaced = history[-1] if history and history[-1].status == Status.PENDING else None
         patch = _patch(submission, history, context, producer, now, synthetic)
         decision = _decision(submission, patch, replaced, context, producer, now, clocks)
-        fresh.append((submission, patch, decision))
+        fresh.append((submission, patch, decision, sender))
         results.append(SubmissionResult(decision, True, patch.revision))
         _update_context(submission, patch, replaced, context)
-    _write(fresh, context, actor, now)
+    _write(fresh, context, now)
     return results
 
 
@@ -159,20 +164,17 @@ def _lock_and_read(submissions: Sequence[Submission], producer: Producer) -> Int
         raise ValueError("a set of submissions must not repeat a patch_id")
     aliases = [submission.alias for submission in submissions if submission.alias]
     query_prepared(LOCK_NAMES_SQL, [[*ids, *aliases], [producer.pk] * (len(ids) + len(aliases))])
-    cves = cve_facts({cve for submission in submissions for cve in submission.columns["vulnerability_ids"]})
-    return IntakeContext(_history(ids, producer), cves, current_versions(), stopped_by(), used_names(aliases, producer))
+    facts = intake_facts(ids, {cve for submission in submissions for cve in submission.columns["vulnerability_ids"]})
+    stopped_by = facts.stopped_by if settings.AUTO_APPROVE_ENABLED else "setting"
+    history = _history(facts.known_ids, producer)
+    return IntakeContext(history, facts.cves, facts.versions, stopped_by, used_names(aliases, producer))
 
 
-# Of any producer: with the producer in the condition, PostgreSQL without statistics reads all of its patches.
-KNOWN_PATCH_IDS_SQL = "select patch_id from approvals_patch where patch_id = any(%s)"
-
-
-def _history(ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
-    """Return the revisions of each patch_id, oldest first. Most ids are new: look for the ids before reading rows."""
-    existing = [patch_id for (patch_id,) in query(KNOWN_PATCH_IDS_SQL, [ids])]
+def _history(known_ids: list[str], producer: Producer) -> dict[str, list[Decision]]:
+    """Return the revisions of each patch_id, oldest first. Most ids are new, and then there is nothing to ask."""
     decisions: dict[str, list[Decision]] = {}
-    if existing:
-        rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=existing)
+    if known_ids:
+        rows = Decision.objects.filter(patch__producer=producer, patch__patch_id__in=known_ids)
         for decision in rows.select_related("patch", "policy_version__policy").order_by("patch__revision"):
             decision.patch.producer = producer
             decisions.setdefault(decision.patch.patch_id, []).append(decision)
@@ -346,25 +348,23 @@ def _inherit(decision: Decision, replaced: Decision) -> None:
         decision.escalate_at = replaced.escalate_at  # when the next level is due
 
 
-def _write(
-    fresh: Iterable[tuple[Submission, Patch, Decision]], context: IntakeContext, actor: Actor, now: datetime
-) -> None:
-    if not (rows := list(fresh)):
+def _write(rows: list[Fresh], context: IntakeContext, now: datetime) -> None:
+    if not rows:
         return
-    insert([patch for _, patch, _ in rows])
-    if contents := [PatchContent(patch=patch, diff=sent.diff) for sent, patch, _ in rows if not sent.gate]:
+    insert([patch for _, patch, _, _ in rows])
+    if contents := [PatchContent(patch=patch, diff=sent.diff) for sent, patch, _, _ in rows if not sent.gate]:
         insert(contents)
-    if gates := [as_row(sent.gate, patch) for sent, patch, _ in rows if sent.gate]:
+    if gates := [as_row(sent.gate, patch) for sent, patch, _, _ in rows if sent.gate]:
         insert(gates)
     entries = []
-    for _, patch, decision in rows:
+    for _, patch, decision, actor in rows:
         decision.patch = patch  # again, now that the patch has its key
         history = context.decisions.get(patch.patch_id)
         if history and history[-1].status == Status.PENDING:  # locked by _lock_replaced
             entries.append(supersede(history[-1], patch, actor=actor, now=now))
     wake = bool(entries)  # not for new patches alone: their commits would wait for each other
-    insert([decision for _, _, decision in rows])
-    for submission, patch, decision in rows:
+    insert([decision for _, _, decision, _ in rows])
+    for submission, patch, decision, actor in rows:
         entries.append(_submitted(submission, patch, decision, actor))
         if decision.decision_id in context.approved and (entry := approve_by_policy(decision, now=now)):
             entries.append(entry)

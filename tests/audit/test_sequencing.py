@@ -42,6 +42,14 @@ def test_entries_get_consecutive_places_from_zero():
     assert not Pending.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_look_that_finds_nothing_is_one_statement(django_assert_num_queries):
+    write()
+    assert dispatch() == 1
+    with django_assert_num_queries(1):
+        assert dispatch() == 0
+
+
 @pytest.mark.django_db
 def test_a_batch_takes_the_oldest_and_leaves_the_rest():
     written = [write() for _ in range(5)]

@@ -158,6 +158,12 @@ def assert_it_stops(served: Served, number: int) -> None:
     assert f"http://127.0.0.1:{served.port}" in (served.data_dir.parent / "output").read_text()
 
 
+def test_what_only_watches_is_light(served: Served) -> None:
+    status = Path(f"/proc/{served.process.pid}/status").read_text()
+    kilobytes = int(status.split("VmRSS:")[1].split()[0])
+    assert kilobytes < 30_000
+
+
 def test_a_killed_worker_is_started_again(served: Served) -> None:
     assert wait_until(lambda: served.pid_of("manage.py worker"))
     killed = served.pid_of("manage.py worker")

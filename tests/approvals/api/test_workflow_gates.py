@@ -192,7 +192,7 @@ def test_a_new_revision_does_not_restart_the_clock(producer_api):
 def test_no_policy_lets_time_approve_a_gate(producer_api, monkeypatch):
     asked(producer_api)
     version = Decision.objects.get().policy_version
-    monkeypatch.setattr("approvals.services.intake.current_versions", lambda: [version])
+    monkeypatch.setattr("approvals.queries.intake_facts.versions_of", lambda found: [version])
     version.expire_action = ExpireAction.APPROVE
     gate = asked(producer_api, execution_id="run-2")
     assert gate["on_expiry"] == "expire"
@@ -390,7 +390,7 @@ def test_a_key_makes_the_post_itself_idempotent(producer_api):
 def test_gates_have_no_deadline_where_neither_says_one(producer_api, monkeypatch):
     asked(producer_api)
     version = Decision.objects.get().policy_version
-    monkeypatch.setattr("approvals.services.intake.current_versions", lambda: [version])
+    monkeypatch.setattr("approvals.queries.intake_facts.versions_of", lambda found: [version])
     version.expire_after_seconds = None
     gate = asked(producer_api, execution_id="run-2")
     assert gate["expires_at"] is None

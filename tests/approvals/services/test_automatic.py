@@ -1,6 +1,7 @@
 """Approval without a person: only under an enforced policy, only with every condition, never past the switch."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -8,7 +9,8 @@ from django.utils import timezone
 
 from approvals.models import Channel, Decision, FeedEntry, Policy, Producer, Status, Verdict
 from approvals.policy.sampling import drawn
-from approvals.services import killswitch, lifecycle, reviews
+from approvals.queries.intake_facts import intake_facts
+from approvals.services import intake, killswitch, lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import DIFF, EVIDENCE, SYSTEM, UNSURE, Api, actor_for, document, one_person_enough, republish, trust
@@ -144,7 +146,7 @@ def test_the_switch_sends_everything_to_people_at_once(enforce, trusted, make_pa
 def test_a_switch_thrown_after_the_trace_was_made_still_stops_it(enforce, trusted, make_patch, monkeypatch, lena):
     enforce()
     killswitch.turn(True, BAD, user=lena, actor=actor_for(lena), now=timezone.now())
-    monkeypatch.setattr("approvals.services.intake.stopped_by", lambda: "")
+    monkeypatch.setattr(intake, "intake_facts", lambda *asked: replace(intake_facts(*asked), stopped_by=""))
     assert make_patch(by=trusted, **EVIDENCE).status == Status.PENDING
 
 
