@@ -120,7 +120,7 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     own_id = as_uuid(decision_id)
     # Two queries: one with OR takes PostgreSQL far longer to plan.
     rows = DECISION_SQL.read([own_id]) if own_id else []
-    rows = rows or DECISION_SQL.read([_by_alias(decision_id, asker)])
+    rows = rows or DECISION_SQL.read([uuid_of_alias(decision_id, asker)])
     [(decision, decision.patch, decision.patch.producer, decision.reason, decision.decided_by_user, sha256, policy)] = (
         rows
     )
@@ -133,7 +133,7 @@ def decision_id_of(decision_id: str, asker: Producer | None = None) -> UUID:
     own_id = as_uuid(decision_id)
     if own_id and query_prepared(DECISION_EXISTS_SQL, [own_id]):
         return own_id
-    return _by_alias(decision_id, asker)
+    return uuid_of_alias(decision_id, asker)
 
 
 DECISION_EXISTS_SQL = "select from approvals_decision where decision_id = %s"
@@ -144,7 +144,7 @@ where alias = %s order by approvals_decision.id
 """
 
 
-def _by_alias(alias: str, asker: Producer | None) -> UUID:
+def uuid_of_alias(alias: str, asker: Producer | None) -> UUID:
     """Return our id of the decision with this alias. Raise NotFound or Conflict."""
     can_be = "\x00" not in alias  # which no text in PostgreSQL has
     rows = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias]) if can_be else []
