@@ -192,7 +192,9 @@ def _placed(narrow: QuerySet[Waiting], order: list[str]) -> QuerySet[Waiting]:
     response=PatchRecord,
     summary="One patch, without its diff",
 )
-def detail(request: ApiRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> HttpResponse:
+def detail(
+    request: ApiRequest, patch_id: str, revision: int | None = None, producer: str | None = None
+) -> HttpResponse:
     """The newest revision unless one is given, with the list of revisions."""
     caller = request.auth
     decision = _find(caller, patch_id, producer, revision)

@@ -1,6 +1,6 @@
-"""What the API answers as PostgreSQL composes it: pending rows, items of the feed, whole records, each a JSON object with
-every field. Their shapes, and where each field is read, are in `api.answers` and `api.records`; a test holds the two
-together. What a caller may not see is taken out by the API."""
+"""What the API answers as PostgreSQL composes it: pending rows, items of the feed, whole records; each is a JSON object
+with every field, from which the API takes what its reader may not see. Their shapes, and where each field is read, are
+in `api.answers` and `api.records`; `tests/approvals/api/test_composed.py` compares the two."""
 
 from collections.abc import Sequence
 from datetime import datetime
