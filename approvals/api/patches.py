@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -146,7 +146,8 @@ def pending(request: ApiRequest, query: Query[PendingQuery]) -> HttpResponse:
     narrow = _findable(request.auth, query, now)
     keys, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     answer = composed_list(answers.PendingRow, composed.pending_rows(keys, now), request.auth.reader_of)
-    answer["X-Total-Count"] = shown_count(queue.counted(narrow)).replace(",", "")
+    total = queue.counted(narrow) if query.narrowing() else queue.count_all()
+    answer["X-Total-Count"] = shown_count(total).replace(",", "")
     if cursor:
         lead_on(request, answer, cursor)
     return answer
@@ -181,9 +182,9 @@ def _from_offset(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[i
     return [row.pk for row in shown], cursor_at(False, shown[-1], order) if len(found) > query.limit else None
 
 
-def _placed(narrow: QuerySet[Waiting], order: list[str]) -> QuerySet[Waiting]:
-    """Return the rows with no more than says where each stands in the list."""
-    return narrow.only(*(column.lstrip("-") for column in order))
+def _placed(narrow: QuerySet[Waiting], order: list[str]) -> QuerySet[Any]:
+    """Return of each row no more than where it stands in the list."""
+    return narrow.values_list(*(column.lstrip("-") for column in order), named=True)
 
 
 @router.get(

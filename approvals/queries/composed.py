@@ -50,11 +50,10 @@ select producer_id, row_to_json(answer)::text
 from approvals_feedentry entry
 join approvals_decision decision on decision.id = entry.decision_id
 join approvals_patch patch on patch.id = decision.patch_id
-join approvals_producer producer on producer.id = patch.producer_id
 left join approvals_revocation revocation on revocation.decision_id = decision.id
 cross join lateral (
     select entry.position, decision.decision_id, patch.patch_id, kind, revision,
-        producer.name as producer,
+        (select name from approvals_producer where id = patch.producer_id) as producer,
         sha256 as patch_sha256,
         nullif(canonical_sha256, '') as canonical_sha256,
         entry.status,
@@ -73,13 +72,8 @@ RECORD_SQL = """
 select decision.decision_id, decision.status, producer_id, row_to_json(answer)::text
 from approvals_decision decision
 join approvals_patch patch on patch.id = decision.patch_id
-join approvals_producer producer on producer.id = patch.producer_id
-join approvals_policyversion version on version.id = decision.policy_version_id
-join approvals_policy policy on policy.id = version.policy_id
-left join approvals_text reason on reason.id = decision.reason_id
 left join approvals_revocation revocation on revocation.decision_id = decision.id
-left join approvals_text revoked_because on revoked_because.id = revocation.reason_id
-left join lateral (
+cross join lateral (
     select max(review.created_at) as newest,
         (array_agg(text.body order by review.id desc) filter (where verdict = 'approve' and text.body <> ''))[1]
             as comment,
@@ -100,29 +94,7 @@ left join lateral (
     left join approvals_user absent on absent.id = delegated_from_id
     left join approvals_text text on text.id = text_id
     where review.decision_id = decision.id
-) reviews on true
-left join lateral (
-    select json_agg(json_build_object(
-        'author', author_label,
-        'created_at', approvals_moment(created_at),
-        'file', nullif(file, ''),
-        'line', line,
-        'side', case when line is not null then side end,
-        'text', text.body
-    ) order by comment.id) as found
-    from approvals_comment comment join approvals_text text on text.id = text_id
-    where comment.decision_id = decision.id
-) comments on true
-left join lateral (
-    select json_agg(json_build_object(
-        'deployer', deployer,
-        'position', position,
-        'status', entry.status,
-        'acknowledged_at', approvals_moment(acknowledged_at)
-    ) order by done.id) as found
-    from approvals_feedentry entry join approvals_acknowledgement done on done.feed_entry_id = position
-    where entry.decision_id = decision.id and decision.status in ('approved', 'auto_approved', 'revoked')
-) acknowledgements on true
+) reviews
 cross join lateral (
     select apv_id,
         nullif(title, '') as title,
@@ -169,7 +141,7 @@ cross join lateral (
 ) run
 cross join lateral (
     select decision.decision_id, alias, patch.patch_id, kind, revision,
-        producer.name as producer,
+        (select name from approvals_producer where id = patch.producer_id) as producer,
         patch.sha256 as patch_sha256,
         decision.status as decision,
         decision.status,
@@ -179,7 +151,7 @@ cross join lateral (
         nullif(channel, '') as channel,
         nullif(cause, '') as cause,
         nullif(category, '') as category,
-        reason.body as reason,
+        (select body from approvals_text where id = decision.reason_id) as reason,
         reviews.comment,
         ('{low,medium,high,critical}'::text[])[decision.priority] as priority,
         nullif(requested_priority, '') as requested_priority,
@@ -198,7 +170,11 @@ cross join lateral (
         bypass_id is not null as bypass,
         decision.required_approvals,
         decision.required_groups,
-        json_build_object('name', policy.name, 'version', version.version) as policy,
+        (
+            select json_build_object('name', name, 'version', version)
+            from approvals_policyversion version join approvals_policy policy on policy.id = version.policy_id
+            where version.id = decision.policy_version_id
+        ) as policy,
         trace,
         metadata as patch_metadata,
         effective_severity,
@@ -221,13 +197,33 @@ cross join lateral (
             'simulation_author', nullif(simulation_author, '')
         ) as people,
         coalesce(reviews.found, '[]') as reviews,
-        coalesce(comments.found, '[]') as comments,
+        (
+            select coalesce(json_agg(json_build_object(
+                'author', author_label,
+                'created_at', approvals_moment(created_at),
+                'file', nullif(file, ''),
+                'line', line,
+                'side', case when line is not null then side end,
+                'text', text.body
+            ) order by comment.id), '[]')
+            from approvals_comment comment join approvals_text text on text.id = text_id
+            where comment.decision_id = decision.id
+        ) as comments,
         case when revocation.id is not null then json_build_object(
             'revoked_by', revoked_by,
             'revoked_at', approvals_moment(revoked_at),
-            'reason', revoked_because.body
+            'reason', (select body from approvals_text where id = revocation.reason_id)
         ) end as revocation,
-        coalesce(acknowledgements.found, '[]') as acknowledgements
+        (
+            select coalesce(json_agg(json_build_object(
+                'deployer', deployer,
+                'position', position,
+                'status', entry.status,
+                'acknowledged_at', approvals_moment(acknowledged_at)
+            ) order by done.id), '[]')
+            from approvals_feedentry entry join approvals_acknowledgement done on done.feed_entry_id = position
+            where entry.decision_id = decision.id and decision.status in ('approved', 'auto_approved', 'revoked')
+        ) as acknowledgements
 ) answer
 where decision.decision_id = %s
 """
