@@ -109,9 +109,11 @@ Blank = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 """Text that is null where it is empty."""
 Holds = Annotated[bool, BeforeValidator(bool)]
 """Whether there is such a thing."""
+moment = DjangoJSONEncoder().default
+"""Write a time with milliseconds, as pages and entries have them."""
 Moment = Annotated[
     datetime,
-    PlainSerializer(DjangoJSONEncoder().default, return_type=str),  # milliseconds, as pages and entries have them
+    PlainSerializer(moment, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Deadline = Annotated[Moment | None, BeforeValidator(lambda at: None if at == NO_DEADLINE else at)]
