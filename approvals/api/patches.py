@@ -146,7 +146,8 @@ def pending(request: ApiRequest, query: Query[PendingQuery]) -> HttpResponse:
     narrow = _findable(request.auth, query, now)
     keys, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
     answer = composed_list(answers.PendingRow, composed.pending_rows(keys, now), request.auth.reader_of)
-    total = queue.counted(narrow) if query.narrowing() else queue.count_all()
+    is_whole = bool(keys) and not (cursor or query.cursor or query.offset)
+    total = len(keys) if is_whole else _counted(narrow, query.filters())
     answer["X-Total-Count"] = shown_count(total).replace(",", "")
     if cursor:
         lead_on(request, answer, cursor)
@@ -161,6 +162,10 @@ def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Wa
         return queue.queue_rows(filters, now).filter(producer=caller.producer)
     rows = queue.queue_rows(filters, now, caller.person, unseen)
     return rows.none() if hidden else rows
+
+
+def _counted(narrow: QuerySet[Waiting], filters: queue.Filters) -> int:
+    return queue.count_all() if filters == queue.Filters() else queue.counted(narrow)
 
 
 def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[int], str | None]:

@@ -247,7 +247,8 @@ class ComposedRecord(NamedTuple):
 
 def pending_rows(keys: Sequence[int], now: datetime) -> list[Composed]:
     """Return the pending rows of the decisions with these keys, in this order; what has ended since is left out."""
-    return [Composed(*row) for row in query_prepared(PENDING_ROWS_SQL, {"keys": keys, "now": now})]
+    rows = query_prepared(PENDING_ROWS_SQL, {"keys": keys, "now": now}) if keys else []
+    return [Composed(*row) for row in rows]
 
 
 def feed_items(after: int, limit: int) -> list[Composed]:

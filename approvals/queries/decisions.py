@@ -196,7 +196,7 @@ def ids_of(decision_id: str, patch_id: str, limit: int = 1000) -> list[str] | No
 def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, revision: int | None) -> Decision:
     """Return the decision of a patch's newest (or given) revision. Raise NotFound, or Conflict when two producers
     use the id and the caller names none; a producer's own patch comes first."""
-    rows = Decision.objects.select_related(*RELATED).filter(patch__patch_id=patch_id)
+    rows = Decision.objects.select_related(*RELATED).defer("patch__wargaming_log").filter(patch__patch_id=patch_id)
     if owner is not None and producer is None:
         rows = rows.filter(patch__producer=owner)
     elif producer is not None:
