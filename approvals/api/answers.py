@@ -1,6 +1,6 @@
 """What callers receive: each answer with the place where each of its fields is read. `records` has that of a whole
-decision, `gate_answers` those of gates. Ninja describes every answer by these models, and checks those that no statement
-of `queries.composed` writes."""
+decision, `gate_answers` those of gates. Ninja describes every answer by these models, and checks those that
+`queries.composed` has no statement for."""
 
 from typing import Any, Literal
 from uuid import UUID
