@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet, Value
@@ -57,33 +58,83 @@ def body_of(entry: Entry) -> dict[str, Any]:
 
 def data_of(entry: Entry) -> dict[str, Any]:
     """Return an entry's data merged with its `aside`; a value that was erased is missing, or a pseudonym."""
-    data: dict[str, Any] = body_of(entry)["data"]
-    context = getattr(entry, "context", None)
-    aside: dict[str, Any] = json.loads(context.aside) if context and context.aside else {}
-    return {name: value for name, value in data.items() if name != "aside"} | aside
+    return _data(body_of(entry), found_of(entry).aside)
+
+
+def _data(body: dict[str, Any], aside: str | None) -> dict[str, Any]:
+    data = {name: value for name, value in body["data"].items() if name != "aside"}
+    return data | json.loads(aside) if aside else data
+
+
+class Found(NamedTuple):
+    """What readers see of an entry, its context (None without one) and its leaf (None until it is placed)."""
+
+    id: int
+    uuid: UUID
+    type: str
+    at: datetime
+    actor_id: str
+    object_type: str
+    object_id: str
+    object_n: int | None
+    body: bytes
+    leaf_hash: bytes
+    actor_label: str | None
+    ip_address: str | None
+    user_agent: str | None
+    aside: str | None
+    seq: int | None
+
+
+COLUMNS = (
+    *Found._fields[:10],
+    *(f"context__{name}" for name in Found._fields[10:14]),
+    "leaf__seq",
+)
+"""Where the fields of `Found` are read."""
+
+
+def rows(filters: EntryFilters, *, before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    """Return what `entries` does, each as `row` has it; without the models, which cost as much again."""
+    found = matching(filters)
+    found = found.filter(pk__lt=before) if before is not None else found
+    return [_row(Found(*columns)) for columns in found.values_list(*COLUMNS)[:limit]]
 
 
 def row(entry: Entry) -> dict[str, Any]:
     """Return an entry in the reference API's fields, with its position in the log."""
-    body, leaf = body_of(entry), getattr(entry, "leaf", None)
-    context = getattr(entry, "context", None)
+    return _row(found_of(entry))
+
+
+def found_of(entry: Entry) -> Found:
+    """Return the columns of an entry that is a model."""
+    return Found(*(_read(entry, column) for column in COLUMNS))
+
+
+def _read(entry: Entry, column: str) -> Any:
+    beside, _, name = column.rpartition("__")
+    return getattr(getattr(entry, beside, None) if beside else entry, name, None)
+
+
+def _row(found: Found) -> dict[str, Any]:
+    body = json.loads(bytes(found.body))
     return {
-        "log_id": entry.uuid,
-        "cursor": str(entry.pk),
-        "decision_id": entry.object_id if entry.object_type == "decision" else None,
-        "object": {"type": entry.object_type, "id": entry.object_id, "n": entry.object_n},
-        "action": entry.type,
-        "performed_by": context.actor_label if context and context.actor_label else entry.actor_id,
+        "log_id": found.uuid,
+        "cursor": str(found.id),
+        "decision_id": found.object_id if found.object_type == "decision" else None,
+        "object": {"type": found.object_type, "id": found.object_id, "n": found.object_n},
+        "action": found.type,
+        "performed_by": found.actor_label or found.actor_id,
         "actor": body["actor"],
-        "timestamp": entry.at,
-        "details": data_of(entry),
+        "timestamp": found.at,
+        "details": _data(body, found.aside),
         "patch_sha256": body["patch"]["sha256"] if body["patch"] else None,
         "policy": body["policy"],
         "request_id": body["request"]["id"] if body["request"] else None,
-        "ip_address": context.ip_address if context else None,
-        "user_agent": context.user_agent or None if context else None,
-        "seq": leaf.seq if leaf else None,
-        "leaf_hash": bytes(entry.leaf_hash).hex() if leaf else None,
+        "ip_address": found.ip_address,
+        "user_agent": found.user_agent or None,
+        "seq": found.seq,
+        "leaf_hash": None if found.seq is None else bytes(found.leaf_hash).hex(),
     }
 
 

@@ -6,15 +6,17 @@ from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router
 from pydantic import AwareDatetime
+from pydantic_core import to_json
 
 from approvals.queries.decisions import ids_of
 from approvals.queries.summary import summary as summarise
-from audit.queries import EntryFilters, entries, row
+from audit.queries import EntryFilters, rows
 
 from . import answers
 from .caller import ApiRequest, Needs
 from .lists import ListQuery, lead_on, wrong
 from .openapi import with_headers
+from .shapes import json_answer, moment
 
 router = Router(tags=["analytics"])
 
@@ -51,7 +53,7 @@ class AuditQuery(ListQuery):
     openapi_extra=with_headers("Age", "Link"),
     summary="Entries of the audit log, newest first",
 )
-def audit_logs(request: ApiRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:
+def audit_logs(request: ApiRequest, query: Query[AuditQuery]) -> HttpResponse:
     """The reference API's fields plus `seq` and `leaf_hash` (null until the sequencer has placed the entry). Each row's
     `cursor` leads to the rows after it; `Link: …; rel="next"` has that of the last one while there are more."""
     filters = EntryFilters(
@@ -62,11 +64,12 @@ def audit_logs(request: ApiRequest, response: HttpResponse, query: Query[AuditQu
         since=query.since,
         until=query.until,
     )
-    found = [row(entry) for entry in entries(filters, before=_before(query.cursor), limit=query.limit + 1)]
+    found = rows(filters, before=_before(query.cursor), limit=query.limit + 1)
     shown = found[: query.limit]
+    answer = json_answer(to_json([one | {"timestamp": moment(one["timestamp"])} for one in shown]).decode())
     if len(found) > query.limit:
-        lead_on(request, response, shown[-1]["cursor"])
-    return shown
+        lead_on(request, answer, shown[-1]["cursor"])
+    return answer
 
 
 def _before(cursor: str) -> int | None:

@@ -1,17 +1,15 @@
 """What callers receive: each answer with the place where each of its fields is read. `records` has that of a whole
-decision, `gate_answers` those of gates. Ninja checks and describes every answer by these models."""
+decision, `gate_answers` those of gates. Ninja describes every answer by these models, and checks those that
+`queries.composed` has no statement for."""
 
-from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from approvals.models import DeciderKind, Decision, FeedEntry, PatchKind, Severity, Status, Wargaming
-from approvals.policy.visible_fields import Reader
-from approvals.queries.queue import sla_state
+from approvals.models import PatchKind, Severity, Status, Wargaming
 
-from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path, read
+from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path
 
 
 class FieldError(Answer):
@@ -105,12 +103,6 @@ class PendingRow(Answer):
     required_approvals: int = path("decision.required_approvals")
     escalation_level: int = path("decision.escalation_level")
 
-    @classmethod
-    def of(cls, decision: Decision, now: datetime, reader: Reader) -> Self:
-        age = max(0, int((now - decision.created_at).total_seconds()))
-        state = sla_state(decision, now)
-        return read(cls, reader, decision=decision, patch=decision.patch, age_seconds=age, sla_state=state)
-
 
 class FeedItem(Answer):
     position: int = path("entry.position", "consecutive from 1, the same for every reader")
@@ -127,17 +119,6 @@ class FeedItem(Answer):
     decided_by_kind: str | None
     priority: PriorityName = path("decision.priority")
     bypass: Holds = path("decision.bypass_id", "approved by one person alone, under an emergency bypass")
-
-    @classmethod
-    def of(cls, entry: FeedEntry, reader: Reader) -> Self:
-        """Return one change with who made it. Of a revocation that is who revoked: the decision keeps who approved."""
-        decision = entry.decision
-        by, kind = decision.decided_by, decision.decided_by_kind
-        if entry.status == Status.REVOKED:
-            by, kind = decision.revocation.revoked_by, DeciderKind.HUMAN
-        return read(
-            cls, reader, entry=entry, decision=decision, patch=decision.patch, decided_by=by, decided_by_kind=kind
-        )
 
 
 class Ended(Answer):

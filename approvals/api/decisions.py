@@ -3,15 +3,17 @@
 from functools import partial
 from typing import Annotated, Any
 
+from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router
 
 from approvals.errors import Conflict, Refusal, StepUpRequired
 from approvals.live import wait_until
-from approvals.models import Category, Channel, Decision, Displayed, FeedEntry, Status, Verdict
+from approvals.models import Category, Channel, Displayed, Status, Verdict
 from approvals.permissions import REVIEW_DECISION
+from approvals.queries import composed
 from approvals.queries import decisions as find
-from approvals.queries import feed
+from approvals.queries.composed import Composed, ComposedRecord
 from approvals.services import reviews, revocations
 
 from . import answers
@@ -19,8 +21,9 @@ from .actions import on_named
 from .caller import ApiRequest, Needs, NeedsPerson
 from .lists import ListQuery
 from .problems import page_of
-from .records import Record, record
+from .records import Record
 from .schemas import Acknowledge, BulkDecision, BulkItem
+from .shapes import composed_list, json_answer, shown
 
 router = Router(tags=["decisions"])
 
@@ -37,15 +40,15 @@ class FeedQuery(ListQuery):
     response=list[answers.FeedItem],
     summary="The gapless feed",
 )
-def decision_feed(request: ApiRequest, query: Query[FeedQuery]) -> list[answers.FeedItem]:
+def decision_feed(request: ApiRequest, query: Query[FeedQuery]) -> HttpResponse:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
-    def look() -> list[FeedEntry] | None:
-        return feed.after(query.after, query.limit) or None
+    def look() -> list[Composed] | None:
+        return composed.feed_items(query.after, query.limit) or None
 
     caller = request.auth
     found = wait_until(look, query.wait, caller.actor.id) or []
-    return [answers.FeedItem.of(entry, caller.reader_of(entry.decision.patch.producer_id)) for entry in found]
+    return composed_list(answers.FeedItem, found, caller.reader_of)
 
 
 @router.post(
@@ -67,18 +70,18 @@ def bulk(request: ApiRequest, body: BulkDecision) -> list[answers.BulkResult]:
     url_name="decision",
     summary="One decision",
 )
-def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> Record:
+def detail(request: ApiRequest, decision_id: str, wait: Annotated[float, Field(ge=0, le=60)] = 0) -> HttpResponse:
     """The reference API's record plus reviews, trace and revocation; `wait` blocks until it is no longer pending."""
     caller = request.auth
-    decision = find.by_id(decision_id, caller.producer)
+    record = composed.record(decision_id, caller.producer)
 
-    def look() -> Decision | None:
-        found = find.by_id(str(decision.decision_id))
+    def look() -> ComposedRecord | None:
+        found = composed.record(str(record.decision_id))
         return found if found.status != Status.PENDING else None
 
-    if decision.status == Status.PENDING and wait:
-        decision = wait_until(look, wait, caller.actor.id) or find.by_id(str(decision.decision_id))
-    return record(decision, caller.reader_of(decision.patch.producer_id))
+    if record.status == Status.PENDING and wait:
+        record = wait_until(look, wait, caller.actor.id) or composed.record(str(record.decision_id))
+    return json_answer(shown(Record, caller.reader_of(record.producer_id), record.text))
 
 
 @router.post(

@@ -2,22 +2,23 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Field, Query, Router, Status
+from pydantic_core import to_json
 
 from approvals.diff.canonical import canonical
 from approvals.diff.parse import parse
 from approvals.errors import Conflict, NotAllowed, NotFound
 from approvals.models import Decision, PatchContent, Waiting
 from approvals.policy.visible_fields import seeks_hidden, sees, unsought
+from approvals.queries import composed, queue
 from approvals.queries import decisions as find
-from approvals.queries import queue
-from approvals.queries.keyset import BadCursor, cursor_at, page, part
+from approvals.queries.keyset import BadCursor, cursor_at, page
 from approvals.services import together
 from approvals.templatetags.number_tags import shown_count
 
@@ -27,8 +28,9 @@ from .caller import ApiRequest, Caller, Needs, NeedsProducer
 from .intake import submission_of
 from .lists import ListQuery, lead_on, wrong
 from .openapi import reference, with_body, with_headers
-from .records import PatchRecord, RevisionRow, record
+from .records import PatchRecord, Record, RevisionRow
 from .schemas import IntakeDocument
+from .shapes import composed_list, json_answer, shown
 
 router = Router(tags=["patches"])
 admin_router = Router(tags=["patches"])
@@ -136,18 +138,20 @@ class PendingQuery(ListQuery):
     openapi_extra=with_headers("X-Total-Count", "Link"),
     summary="The pending queue",
 )
-def pending(request: ApiRequest, response: HttpResponse, query: Query[PendingQuery]) -> list[answers.PendingRow]:
+def pending(request: ApiRequest, query: Query[PendingQuery]) -> HttpResponse:
     """In queue order; `X-Total-Count` is exact to 1,000, then `1000+`; `Link: …; rel="next"` leads on. What a caller
     may not see finds nothing: to a producer, `q`, `lines` and `careful` find its own patches only; to a deployer, `q`
     finds no patch by who submitted it, and `lines` finds none."""
     now = timezone.now()
     narrow = _findable(request.auth, query, now)
-    response["X-Total-Count"] = shown_count(queue.counted(narrow)).replace(",", "")
-    found, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
+    keys, cursor = _from_offset(narrow, query) if query.offset else _from_cursor(narrow, query)
+    answer = composed_list(answers.PendingRow, composed.pending_rows(keys, now), request.auth.reader_of)
+    is_whole = bool(keys) and not (cursor or query.cursor or query.offset)
+    total = len(keys) if is_whole else _counted(narrow, query.filters())
+    answer["X-Total-Count"] = shown_count(total).replace(",", "")
     if cursor:
-        lead_on(request, response, cursor)
-    reader_of = request.auth.reader_of
-    return [answers.PendingRow.of(decision, now, reader_of(decision.patch.producer_id)) for decision in found]
+        lead_on(request, answer, cursor)
+    return answer
 
 
 def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Waiting]:
@@ -160,26 +164,32 @@ def _findable(caller: Caller, query: PendingQuery, now: datetime) -> QuerySet[Wa
     return rows.none() if hidden else rows
 
 
-def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
+def _counted(narrow: QuerySet[Waiting], filters: queue.Filters) -> int:
+    return queue.count_all() if filters == queue.Filters() else queue.counted(narrow)
+
+
+def _from_cursor(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[int], str | None]:
+    order = queue.ORDERS[query.sort]
     try:
-        shown = page(_rows(), queue.ORDERS[query.sort], query.cursor or None, query.limit, narrow)
+        shown = page(_placed(narrow, order), order, query.cursor or None, query.limit)
     except BadCursor as error:
         raise wrong("cursor", str(error)) from error
-    return shown.rows, shown.next
+    return [row.pk for row in shown.rows], shown.next
 
 
-def _from_offset(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[Decision], str | None]:
-    """Return the rows from a place counted in the list, as the reference API pages; the next page goes on by cursor."""
+def _from_offset(narrow: QuerySet[Waiting], query: PendingQuery) -> tuple[list[int], str | None]:
+    """Return the keys from a place counted in the list, as the reference API pages; the next page goes on by cursor."""
     if query.cursor:
         raise wrong("offset", "A cursor says where to begin; send it or offset, not both.")
     order = queue.ORDERS[query.sort]
-    found = list(part(_rows(), order, narrow.order_by(*order)[query.offset : query.offset + query.limit + 1]))
+    found = list(_placed(narrow, order).order_by(*order)[query.offset : query.offset + query.limit + 1])
     shown = found[: query.limit]
-    return shown, cursor_at(False, shown[-1], order) if len(found) > query.limit else None
+    return [row.pk for row in shown], cursor_at(False, shown[-1], order) if len(found) > query.limit else None
 
 
-def _rows() -> QuerySet[Decision]:
-    return queue.pending().defer("patch__wargaming_log")
+def _placed(narrow: QuerySet[Waiting], order: list[str]) -> QuerySet[Any]:
+    """Return of each row no more than where it stands in the list."""
+    return narrow.values_list(*(column.lstrip("-") for column in order), named=True)
 
 
 @router.get(
@@ -188,13 +198,16 @@ def _rows() -> QuerySet[Decision]:
     response=PatchRecord,
     summary="One patch, without its diff",
 )
-def detail(request: ApiRequest, patch_id: str, revision: int | None = None, producer: str | None = None) -> PatchRecord:
+def detail(
+    request: ApiRequest, patch_id: str, revision: int | None = None, producer: str | None = None
+) -> HttpResponse:
     """The newest revision unless one is given, with the list of revisions."""
     caller = request.auth
     decision = _find(caller, patch_id, producer, revision)
-    whole = record(decision, caller.reader_of(decision.patch.producer_id))
-    revisions = [RevisionRow.model_validate(revision) for revision in find.revisions(decision)]
-    return PatchRecord.model_construct(**dict(whole), revisions=revisions)
+    record = composed.record(str(decision.decision_id))
+    revisions = to_json([RevisionRow.model_validate(revision) for revision in find.revisions(decision)]).decode()
+    whole = shown(Record, caller.reader_of(record.producer_id), record.text)
+    return json_answer(f'{whole[:-1]},"revisions":{revisions}}}')
 
 
 @router.get(

@@ -1,18 +1,15 @@
 """One decision as its callers read it in full: the reference API's record and what that lacked."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator
 
-from approvals.models import Decision, Patch, PatchKind, Review, Severity, Status, Wargaming
-from approvals.policy.visible_fields import Reader
-from approvals.queries import decisions as find
-from approvals.queries import revocable
+from approvals.models import Patch, PatchKind, Severity, Status, Wargaming
 
 from .answers import ParseWarning, PolicyName, TraceRow
-from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path, read
+from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path
 
 
 class Metadata(Answer):
@@ -196,32 +193,3 @@ class RevisionRow(Answer):
 
 class PatchRecord(Record):
     revisions: list[RevisionRow]
-
-
-def record(decision: Decision, reader: Reader) -> Record:
-    """Return the record of a decision, with everything sent but the diff; null where the reader may not see it."""
-    reviews = find.with_reviews(decision)
-    return read(
-        Record,
-        reader,
-        decision=decision,
-        patch=decision.patch,
-        comment=_approval_words(reviews),
-        updated_at=_updated_at(decision, reviews),
-        reviews=reviews,
-        comments=find.comments(decision),
-        acknowledgements=revocable.acknowledged(decision),
-    )
-
-
-def _approval_words(reviews: list[Review]) -> str | None:
-    bodies = [
-        review.text.body for review in reviews if review.verdict == "approve" and review.text and review.text.body
-    ]
-    return bodies[-1] if bodies else None
-
-
-def _updated_at(decision: Decision, reviews: list[Review]) -> datetime:
-    revocation = getattr(decision, "revocation", None)
-    ended = [decision.decided_at, revocation.revoked_at if revocation else None]
-    return max([decision.created_at, *(review.created_at for review in reviews), *(at for at in ended if at)])

@@ -120,7 +120,7 @@ def by_id(decision_id: str, asker: Producer | None = None) -> Decision:
     own_id = as_uuid(decision_id)
     # Two queries: one with OR takes PostgreSQL far longer to plan.
     rows = DECISION_SQL.read([own_id]) if own_id else []
-    rows = rows or DECISION_SQL.read([_by_alias(decision_id, asker)])
+    rows = rows or DECISION_SQL.read([uuid_of_alias(decision_id, asker)])
     [(decision, decision.patch, decision.patch.producer, decision.reason, decision.decided_by_user, sha256, policy)] = (
         rows
     )
@@ -133,7 +133,7 @@ def decision_id_of(decision_id: str, asker: Producer | None = None) -> UUID:
     own_id = as_uuid(decision_id)
     if own_id and query_prepared(DECISION_EXISTS_SQL, [own_id]):
         return own_id
-    return _by_alias(decision_id, asker)
+    return uuid_of_alias(decision_id, asker)
 
 
 DECISION_EXISTS_SQL = "select from approvals_decision where decision_id = %s"
@@ -144,7 +144,7 @@ where alias = %s order by approvals_decision.id
 """
 
 
-def _by_alias(alias: str, asker: Producer | None) -> UUID:
+def uuid_of_alias(alias: str, asker: Producer | None) -> UUID:
     """Return our id of the decision with this alias. Raise NotFound or Conflict."""
     can_be = "\x00" not in alias  # which no text in PostgreSQL has
     rows = query_prepared(DECISIONS_BY_ALIAS_SQL, [alias]) if can_be else []
@@ -196,7 +196,7 @@ def ids_of(decision_id: str, patch_id: str, limit: int = 1000) -> list[str] | No
 def by_patch_id(patch_id: str, *, owner: Producer | None, producer: str | None, revision: int | None) -> Decision:
     """Return the decision of a patch's newest (or given) revision. Raise NotFound, or Conflict when two producers
     use the id and the caller names none; a producer's own patch comes first."""
-    rows = Decision.objects.select_related(*RELATED).filter(patch__patch_id=patch_id)
+    rows = Decision.objects.select_related(*RELATED).defer("patch__wargaming_log").filter(patch__patch_id=patch_id)
     if owner is not None and producer is None:
         rows = rows.filter(patch__producer=owner)
     elif producer is not None:
