@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.scale import clusters, compared, kinds, report, watching
@@ -125,9 +126,9 @@ def growth(run: Run, wanted: Sequence[kinds.Kind]) -> tuple[report.Table, dict[s
             ]
         )
     words = (
-        f"One request at a time, both databases in turn, milliseconds: {small.name} patches beside {large.name}. The ratio is that of "
-        "p95; `*`: per row shown, where the large one shows more. Processor time (web + database) and statements are those of the "
-        "large one."
+        f"One request at a time, all databases in turn, milliseconds: {small.name} patches beside {large.name}. The "
+        "ratio is that of p95; `*`: per row shown, where the large one shows more. Processor time (web + database) and "
+        "statements are those of the large one."
     )
     head = ["request", "p50", "p95", "p50, large", "p95, large", "ratio", "at most", "", "processor ms", "statements"]
     medians = {kind.name: [statistics.median(side.times[kind.name]) for side in sides] for kind in wanted}
@@ -229,9 +230,9 @@ def comparison(
                 ]
             )
     words = (
-        f"{size:,} patches, {run.pairs} pairs in turn, medians; the ratio is the median of the pairs', of the rate or, for the two "
-        f"pages, of processor time (web + database), which are asked one at a time. Eight in flight where nothing else is said; bulk "
-        f"has {compared.BULK_LINES} lines a request."
+        f"{size:,} patches, {run.pairs} pairs in turn, medians; the ratio is the median of the pairs', of the rate or, "
+        "for the two pages, which are asked one at a time, of processor time (web + database). Eight in flight where "
+        f"nothing else is said; bulk has {compared.BULK_LINES} lines a request."
     )
     head = ["request: build", "a second", "p50, ms", "p95, ms", "processor ms", "statements", "ratio", "must be", ""]
     return report.Table("Beside the older build" if len(sides) > 1 else "Rates", words, head, lines)
@@ -249,9 +250,9 @@ def summaries(run: Run, found: dict[int, list[Figure]]) -> Iterator[report.Table
         verdict = run.verdict(f"summary at {size:,}", rate >= compared.S1_SUMMARY)
         lines.append([f"{size:,}", f"{rate:,.0f}", f"{compared.S1_SUMMARY:,.0f}", verdict])
     words = (
-        "Requests a second, 8 in flight. The reference service (S1) is not on this machine: its 330 a second at 9,500 rows stand in "
-        "issue 16. It reads all rows at each request, so a tenth of that is taken for its rate at 100,000, and ten times that is the "
-        "bar there and at a million."
+        "Requests a second, 8 in flight. The reference service (S1) is not on this machine: its 330 a second at 9,500 "
+        "rows stand in issue 16. It reads all rows at each request, so a tenth of that is taken for its rate at "
+        "100,000, and ten times that is the bar there and at a million."
     )
     yield report.Table("Summary", words, ["patches", "a second", "at least", ""], lines)
 
@@ -271,8 +272,8 @@ def at_rest(run: Run, sides: Sequence[Side]) -> report.Table:
         parts = [f"{held.get(role, 0):.0f}" for role in ("serve", "web", "worker", "database", "keeper")]
         lines.append([side.name, f"{share:.1f} %", verdicts[0], parts[0], verdicts[1], *parts[1:]])
     words = (
-        f"Processor time of all processes over {seconds:.0f} s (at most {MOST_IDLE} % of a core), and resident memory in MB after the "
-        f"requests above (`serve` at most {MOST_SERVE_MB:.0f}; PostgreSQL's without shared memory)."
+        f"Processor time of all processes over {seconds:.0f} s (at most {MOST_IDLE} % of a core), and resident memory "
+        f"in MB after the requests above (`serve` at most {MOST_SERVE_MB:.0f}; PostgreSQL's without shared memory)."
     )
     return report.Table(
         "At rest", words, ["build", "idle", "", "serve", "", "web", "worker", "database", "keeper"], lines
@@ -284,12 +285,12 @@ def worktree(commit: str) -> Iterator[Path]:
     """Check an older commit out beside this tree, for the same Python."""
     with tempfile.TemporaryDirectory(prefix="hitl-against-") as directory:
         tree = Path(directory, "tree")
-        git: Callable[..., object] = lambda *arguments: subprocess.run(["git", *arguments], cwd=ROOT, check=True)  # noqa: E731
-        git("worktree", "add", "--quiet", "--detach", str(tree), commit)
+        git = partial(subprocess.run, cwd=ROOT, check=True)
+        git(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit])
         try:
             yield tree
         finally:
-            git("worktree", "remove", "--force", str(tree))
+            git(["git", "worktree", "remove", "--force", str(tree)])
 
 
 def facts(options: argparse.Namespace) -> dict[str, str]:
@@ -301,7 +302,7 @@ def facts(options: argparse.Namespace) -> dict[str, str]:
     return {
         "command": f"python -m benchmarks.bench {shlex.join(sys.argv[1:])}".strip(),
         "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} processors, {memory:.0f} GB, {platform.system()}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} processors, {memory:.0f} GB, Python {platform.python_version()}",
         "ours": commit,
         "theirs": f" The older one: `{options.against}`, on a database that its own migrations made."
         if options.against

@@ -38,6 +38,16 @@ def database_url() -> str:
     return embedded_postgres.database_url(DATA)
 
 
+def copy_database(name: str) -> str:
+    """Copy our database as it is under another name in the same server and return the copy's URL."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # a template must have no session
+    url = database_url()
+    with psycopg.connect(url.replace(f"/{embedded_postgres.DATABASE}?", "/postgres?"), autocommit=True) as server:
+        server.execute(f"create database {name} template {embedded_postgres.DATABASE}".encode())
+    return url.replace(f"/{embedded_postgres.DATABASE}?", f"/{name}?")
+
+
 @contextmanager
 def product(**environment: str) -> Iterator[int]:
     """Serve and return the port; web, worker and database are those of a real start."""
@@ -62,6 +72,13 @@ def manage(*arguments: str) -> str:
         [sys.executable, str(ROOT / "manage.py"), *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+def import_patches(file: Path) -> None:
+    """Import real patches; rows that repeat one before it are no failure here."""
+    command = [sys.executable, str(ROOT / "manage.py"), "import_patches", str(file), "--producer", "import"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(f"{file.name}: {done.stdout.strip()}")
 
 
 def web_workers(port: int) -> list[int]:

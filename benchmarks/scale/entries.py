@@ -43,7 +43,8 @@ KEEP = (
     f"""
 create unlogged table bench_entry as
 select place, row_number() over (partition by place order by entry.id)::int as ordinal, entry.*,
-    greatest(extract(epoch from entry.at - t0)::float8, 0) / seconds as share, {_made("sha", "object_id", "mark")} as made
+    greatest(extract(epoch from entry.at - t0)::float8, 0) / seconds as share,
+    {_made("sha", "object_id", "mark")} as made
 from bench_template join audit_entry entry on object_id = bench_template.uuid,
 lateral (select convert_from(entry.body, 'UTF8')::jsonb as parts) read
 """,
@@ -73,8 +74,8 @@ begin
         ordinal := e.ordinal;
         at := r.at + e.share * (r.decided - r.at);
         uuid := uuidv7(at - clock_timestamp());
-        body := convert_to(format(e.made, uuid, {AT.format("at")}, {NONCE}, r.uuid, leaf, r.sha, r.package, r.cve, r.number),
-            'UTF8');
+        body := convert_to(format(e.made, uuid, {AT.format("at")}, {NONCE}, r.uuid, leaf, r.sha, r.package, r.cve,
+            r.number), 'UTF8');
         leaf := encode(sha256('\\x00'::bytea || body), 'hex');
         return next;
     end loop;

@@ -1,4 +1,4 @@
-"""Multiply templates in the database: every row that the product wrote for them, under new ids, names, times and digests.
+"""Multiply templates in the database: each row that the product wrote for them, under new ids, names and digests.
 
 It works from the tables and columns that are there, so that it fills an older commit's schema as well. A table that
 triggers keep is filled by its `..._refill()` function.
@@ -27,10 +27,13 @@ order by 1
 """
 TEMPLATES = """
 create unlogged table bench_template as
-select given.ordinal::int - 1 as place, decision.patch_id as patch, decision.id as decision, given.uuid, given.mark,
-    patch.sha256 as sha, waits, sum(share) over (partition by waits order by given.ordinal) / sum(share) over (partition by waits) as upto,
+select given.ordinal::int - 1 as place, decision.patch_id as patch, decision.id as decision, given.uuid,
+    given.mark,
+    patch.sha256 as sha, waits,
+    sum(share) over (partition by waits order by given.ordinal) / sum(share) over (partition by waits) as upto,
     decision.created_at as t0, written.number as entries, written.seconds
-from unnest(%s::text[], %s::text[], %s::boolean[], %s::float8[]) with ordinality given (uuid, mark, waits, share, ordinal)
+from unnest(%s::text[], %s::text[], %s::boolean[], %s::float8[]) with ordinality
+    given (uuid, mark, waits, share, ordinal)
 join approvals_decision decision on decision.decision_id = given.uuid::uuid
 join approvals_patch patch on patch.id = decision.patch_id,
 lateral (

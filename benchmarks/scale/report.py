@@ -10,12 +10,12 @@ from pygal.style import CleanStyle
 HEAD = """\
 # Performance
 
-Written whole by `{command}` on {date}: {machine}. Everything here was measured in that run unless a line says otherwise. Do not
-edit it by hand.
+Written whole by `{command}` on {date}: {machine}. All of it was measured in that
+run unless a line says otherwise; do not edit it by hand.
 
-This build: `{ours}`.{theirs} Times are of answers as a client on the same machine gets them; processor time is that of web
-(gunicorn with its two workers) and database; statements are counted in PostgreSQL's log. The rows come from
-`benchmarks/scale/`: real patches, taken in and decided by the product, then multiplied in the database.
+This build: `{ours}`.{theirs} Times are those of a client on the same machine;
+processor time is that of web (gunicorn with its two workers) and database; statements are counted in PostgreSQL's log.
+The rows come from `benchmarks/scale/`: real patches, taken in and decided by the product, then multiplied.
 """
 
 

@@ -1,4 +1,4 @@
-"""The templates of a filled database: some hundred real patches, taken in and decided by the product over its addresses.
+"""The templates of a filled database: some hundred real patches that the product takes in and decides.
 
 What differs between the copies of a template is a marker in it, a word or number that nothing else has.
 """
@@ -106,8 +106,9 @@ class Template:
     share: float
 
 
-def tell(product: Product) -> list[Template]:
-    """Take the stories' patches in, let them end, and return them once every entry has its place in the log."""
+def tell(product: Product, most: int = 100) -> list[Template]:
+    """Take the stories' patches in, at most so many of each, let them end, and return them once every entry has its
+    place in the log."""
     templates: list[Template] = []
     late: list[str] = []
     with product.serve() as port:
@@ -115,11 +116,12 @@ def tell(product: Product) -> list[Template]:
         people = product.people(PEOPLE)
         documents, random_ = _documents(*SMALL), random.Random(42)
         for story in (*WAITING, *DECIDED):
-            for _ in range(story.templates):
+            told = min(most, story.templates)
+            for _ in range(told):
                 number = len(templates)
                 token = tokens[int(len(tokens) * random_.random() ** 1.5)]
                 teller = Teller(port, token, people, number, next(documents))
-                templates.append(teller.tell(story, random_))
+                templates.append(teller.tell(story, story.share / told, random_))
                 if "expire" in story.steps:
                     late.append(templates[-1].decision_id)
         for name in people:
@@ -150,16 +152,16 @@ class Teller:
     number: int
     document: dict[str, Any]
 
-    def tell(self, story: Story, random_: random.Random) -> Template:
+    def tell(self, story: Story, share: float, random_: random.Random) -> Template:
         body = _body(self.document, story.severity, self.number, random_)
         taken = json.loads(self.send("POST", "/hitl/patches", None, body, Authorization=f"Bearer {self.token}"))
         found = Template(
             taken["decision_id"],
             body["patch_id"],
-            taken["patch_sha256"] if "patch_sha256" in taken else taken["sha256"],
+            taken["patch_sha256"],
             CVE.format(self.number),
             story in WAITING,
-            story.share / story.templates,
+            share,
         )
         names = [EVERYBODY[(self.number + place) % len(EVERYBODY)] for place in range(3)]
         for step in filter(None, story.steps.split(", ")):
@@ -202,7 +204,7 @@ class Teller:
 
 
 def fresh_documents() -> Iterator[dict[str, Any]]:
-    """Yield what a producer sends of real patches of about 4 kB, each time under a new id; every fourth starts a CVE."""
+    """Yield what a producer sends of real patches of about 4 kB, under new ids; every fourth starts a new CVE."""
     random_ = random.Random(7)
     for number, row in enumerate(_documents(*AROUND_4_KB)):
         body = _body(row, ("low", "medium", "high")[number % 3], number, random_)
