@@ -155,11 +155,10 @@ def in_turn(sides: Sequence[Side], pairs: int, measure: Callable[[Side], Figure]
 
 def middle(figures: Sequence[Figure], name: str) -> float:
     """Return the median of one of the figures' values."""
-    return statistics.median(getattr(figure, name) for figure in figures)
+    return float(statistics.median(getattr(figure, name) for figure in figures))
 
 
 def middle_ratio(ours: Sequence[Figure], theirs: Sequence[Figure], name: str) -> float:
     """Return the median of the pairs' ratios."""
-    return statistics.median(
-        getattr(our, name) / (getattr(their, name) or 1e-9) for our, their in zip(ours, theirs, strict=True)
-    )
+    pairs = zip(ours, theirs, strict=True)
+    return float(statistics.median(getattr(our, name) / (getattr(their, name) or 1e-9) for our, their in pairs))
