@@ -7,6 +7,7 @@ import argparse
 import os
 import platform
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -57,14 +58,14 @@ class Run:
 
     @property
     def sizes(self) -> list[int]:
-        return [1_000, 20_000] if self.options.quick else [1_000, 9_500, 100_000, self.options.patches]
+        return [1_000, 5_000] if self.options.quick else [1_000, 9_500, 100_000, self.options.patches]
 
     @property
     def pairs(self) -> int:
         return 2 if self.options.quick else compared.PAIRS
 
     def work(self, number: int) -> int:
-        return max(8, number // 4) if self.options.quick else number
+        return max(4, number // 10) if self.options.quick else number
 
     def wants(self, name: str) -> bool:
         return not self.options.only or any(word in name for word in self.options.only)
@@ -81,10 +82,13 @@ def main() -> None:
     parser.add_argument("--against", help="an older commit, whose build takes turns with this one")
     parser.add_argument("--only", action="append", help="rows with this in their name; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small databases, few requests: three minutes")
-    parser.add_argument("--document", type=Path, help="where to write it; docs/performance.md, if everything is measured")
+    parser.add_argument(
+        "--document", type=Path, help="where to write it; docs/performance.md, if everything is measured"
+    )
     options = parser.parse_args()
     if not (options.only or options.quick or options.document):
         options.document = ROOT / "docs" / "performance.md"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stop what was started
     with tempfile.TemporaryDirectory(prefix="hitl-bench-") as directory:
         run = Run(options, Path(directory))
         tables, plots = [], []
@@ -106,7 +110,7 @@ def growth(run: Run, wanted: Sequence[kinds.Kind]) -> tuple[report.Table, dict[s
         products = [clusters.filled(ROOT, size) for size in run.sizes]
         sides = [stack.enter_context(served(f"{size:,}", one)) for size, one in zip(run.sizes, products, strict=True)]
         for kind in wanted:
-            ask_in_turn(sides, kind)
+            ask_in_turn(sides, kind, LEAST_REQUESTS if run.options.quick else REQUESTS)
         costs = {kind.name: cost(sides[-1], kind) for kind in wanted}
     small, large = sides[0], sides[-1]
     lines = []
@@ -137,13 +141,13 @@ def growth(run: Run, wanted: Sequence[kinds.Kind]) -> tuple[report.Table, dict[s
     return report.Table(f"Growth: {small.name} to {large.name} patches", words, head, lines), medians
 
 
-def ask_in_turn(sides: Sequence[Side], kind: kinds.Kind) -> None:
-    """Ask all sides in turn, forty times or for as long as patience lasts."""
+def ask_in_turn(sides: Sequence[Side], kind: kinds.Kind, most: int) -> None:
+    """Ask all sides in turn, so many times or for as long as patience lasts."""
     for side in sides:
         side.ask(kind)  # warms up caches, templates and plans
         side.times[kind.name] = []
     started = time.perf_counter()
-    for number in range(REQUESTS):
+    for number in range(most):
         if number >= LEAST_REQUESTS and time.perf_counter() - started > KIND_SECONDS * len(sides) / 2:
             break
         for side in sides:
@@ -153,7 +157,7 @@ def ask_in_turn(sides: Sequence[Side], kind: kinds.Kind) -> None:
 def cost(side: Side, kind: kinds.Kind) -> tuple[float, float, float]:
     """Return the processor milliseconds of web and database for one such request, and its statements."""
     slow = statistics.median(side.times[kind.name]) > 200
-    figure = side.figure([side.request(kind)] * (4 if slow else 40), 1)
+    figure = side.figure([side.request(kind)] * (4 if slow else len(side.times[kind.name])), 1)
     return figure.web, figure.database, side.statements([side.request(kind)] * 4)
 
 
@@ -171,7 +175,7 @@ def draw(run: Run, medians: dict[str, list[float]]) -> list[str]:
 
 def beside(run: Run) -> Iterator[report.Table]:
     """Measure this build, and the older one in turn, on databases of 9,500 patches; then what both take at rest."""
-    size = 2_000 if run.options.quick else 9_500
+    size = run.sizes[0] if run.options.quick else run.sizes[1]
     wanted = [row for row in compared.COMPARED if run.wants(row.name)]
     rest = run.wants("idle")
     with ExitStack() as stack:
@@ -195,7 +199,7 @@ def measured(run: Run, sides: Sequence[Side], row: compared.Compared) -> list[li
     """Measure one row on all sides in turn, after a short turn that does not count."""
     print(f"{row.name} ...", flush=True)
     for side in sides:
-        row.measure(side, max(2, row.work // 20))
+        row.measure(side, max(2, run.work(row.work) // 10))
     return in_turn(sides, run.pairs, lambda side: row.measure(side, run.work(row.work)))
 
 
@@ -263,7 +267,7 @@ def summaries(run: Run, found: dict[int, list[Figure]]) -> Iterator[report.Table
 def at_rest(run: Run, sides: Sequence[Side]) -> report.Table:
     """Return the table of what each build takes while nobody asks."""
     lines = []
-    seconds = 10.0 if run.options.quick else IDLE_SECONDS
+    seconds = 5.0 if run.options.quick else IDLE_SECONDS
     for place, side in enumerate(sides):
         share, held = side.idle(seconds), watching.megabytes(side.product)
         verdicts = ["", ""]

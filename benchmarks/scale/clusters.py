@@ -18,7 +18,7 @@ LARGE = 100_000  # patches: of these sizes one cluster is kept, the newest
 FAST = (
     "fsync = off",
     "full_page_writes = off",
-    "max_wal_size = '8GB'",
+    "max_wal_size = '1GB'",
     "autovacuum = off",
     "checkpoint_timeout = '1h'",
 )
