@@ -111,14 +111,14 @@ def growth(run: Run, wanted: Sequence[kinds.Kind]) -> tuple[report.Table, dict[s
         sides = [stack.enter_context(served(f"{size:,}", one)) for size, one in zip(run.sizes, products, strict=True)]
         for kind in wanted:
             ask_in_turn(sides, kind, LEAST_REQUESTS if run.options.quick else REQUESTS)
-        costs = {kind.name: cost(sides[-1], kind) for kind in wanted}
+        costs = [cost(sides[-1], kind) for kind in wanted]
+        statements = sides[-1].statements([sides[-1].request(kind)] * 4 for kind in wanted)
     small, large = sides[0], sides[-1]
     lines = []
-    for kind in wanted:
+    for kind, figure, number in zip(wanted, costs, statements, strict=True):
         first, last = small.times[kind.name], large.times[kind.name]
         more = max(1.0, large.shown[kind.name] / max(1, small.shown[kind.name]))
         ratio = p95(last) / p95(first) / more
-        web, database, statements = costs[kind.name]
         milliseconds = [statistics.median(first), p95(first), statistics.median(last), p95(last)]
         lines.append(
             [
@@ -127,8 +127,8 @@ def growth(run: Run, wanted: Sequence[kinds.Kind]) -> tuple[report.Table, dict[s
                 f"{ratio:.2f}" + ("*" if more > 1 else ""),
                 f"{kind.most:g}",
                 run.verdict(kind.name, ratio <= kind.most),
-                f"{web:.1f} + {database:.1f}",
-                f"{statements:.0f}",
+                f"{figure.web:.1f} + {figure.database:.1f}",
+                f"{number:.0f}",
             ]
         )
     words = (
@@ -143,6 +143,7 @@ def growth(run: Run, wanted: Sequence[kinds.Kind]) -> tuple[report.Table, dict[s
 
 def ask_in_turn(sides: Sequence[Side], kind: kinds.Kind, most: int) -> None:
     """Ask all sides in turn, so many times or for as long as patience lasts."""
+    print(f"{kind.name} ...", flush=True)
     for side in sides:
         side.ask(kind)  # warms up caches, templates and plans
         side.times[kind.name] = []
@@ -154,11 +155,10 @@ def ask_in_turn(sides: Sequence[Side], kind: kinds.Kind, most: int) -> None:
             side.times[kind.name].append(side.ask(kind).seconds * 1000)
 
 
-def cost(side: Side, kind: kinds.Kind) -> tuple[float, float, float]:
-    """Return the processor milliseconds of web and database for one such request, and its statements."""
+def cost(side: Side, kind: kinds.Kind) -> Figure:
+    """Send such requests once more and return what they took."""
     slow = statistics.median(side.times[kind.name]) > 200
-    figure = side.figure([side.request(kind)] * (4 if slow else len(side.times[kind.name])), 1)
-    return figure.web, figure.database, side.statements([side.request(kind)] * 4)
+    return side.figure([side.request(kind)] * (4 if slow else len(side.times[kind.name])), 1)
 
 
 def draw(run: Run, medians: dict[str, list[float]]) -> list[str]:
@@ -216,7 +216,7 @@ def comparison(
         for place, side in enumerate(sides):
             figures = found[row.name][place]
             times = [time for figure in figures for time in figure.times]
-            statements = f"{side.statements(row.statements(side)):.0f}" if row.statements else ""
+            statements = f"{side.statements([row.statements(side)])[0]:.0f}" if row.statements else ""
             ratio, bar, verdict = "", "", ""
             if place == 0 and len(sides) > 1:
                 value = middle_ratio(found[row.name][0], found[row.name][1], row.value)

@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -83,12 +83,16 @@ class Side:
         each = {role: (after[role] - before[role]) / number * 1000 for role in ("web", "database")}
         return Figure(seconds, [answer.seconds * 1000 for answer in answers], **each, number=number)
 
-    def statements(self, requests: Sequence[bytes]) -> float:
-        """Return how many statements one of these takes."""
-        load.send_all(self.port, requests[:1], 1)  # what is prepared or cached once
-        with watching.counted(self.product, self.url) as statements:
-            load.send_all(self.port, requests[1:], 1)
-        return len(statements) / (len(requests) - 1)
+    def statements(self, kinds_of: Iterable[Sequence[bytes]]) -> list[float]:
+        """Return how many statements one request of each of these lists takes; the first of a list does not count."""
+        found = []
+        with watching.counted(self.product, self.url) as count:
+            for requests in kinds_of:
+                load.send_all(self.port, requests[:1], 1)  # what is prepared or cached once
+                count()
+                load.send_all(self.port, requests[1:], 1)
+                found.append(count() / (len(requests) - 1))
+        return found
 
     def documents_of(self, number: int) -> list[dict[str, Any]]:
         """Return new documents, each with a diff of about 4 kB."""

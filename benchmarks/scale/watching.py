@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,22 +61,24 @@ def megabytes(product: Product) -> dict[str, float]:
 
 
 @contextmanager
-def counted(product: Product, url: str) -> Iterator[list[str]]:
-    """Collect the statements that the product sends in this block, with the worker stopped."""
-    statements: list[str] = []
+def counted(product: Product, url: str) -> Iterator[Callable[[], int]]:
+    """Give a function that returns how many statements the product sent since it was last called; the worker is stopped
+    meanwhile."""
     worker = processes(product).get("worker", [])
-    log = max((product.data / "pg" / "log").glob("*.log"), key=lambda file: file.stat().st_mtime)
     for pid in worker:
         os.kill(pid, signal.SIGSTOP)
     try:
         rows(url, "alter system set log_statement = 'all'")
         rows(url, "select pg_reload_conf(), pg_sleep(0.3)")
-        before = log.stat().st_size
-        yield statements
+        log = max((product.data / "pg" / "log").glob("*.log"), key=lambda file: file.stat().st_mtime)
         with log.open("rb") as file:
-            file.seek(before)
-            lines = [line for line in file if any(mark in line for mark in EXECUTED)]
-        statements += [line.decode(errors="replace").strip() for line in lines]
+            file.seek(0, os.SEEK_END)
+
+            def count() -> int:
+                time.sleep(0.1)  # the log is written by a process of its own
+                return sum(any(mark in line for mark in EXECUTED) for line in file)
+
+            yield count
     finally:
         rows(url, "alter system reset log_statement")
         rows(url, "select pg_reload_conf()")

@@ -84,7 +84,7 @@ def check(product: Product) -> None:
         assert json.loads(side.ask(summary).body)["total_patches"] == PATCHES
         side.figure(side.posts(2), 2, status=201)
         side.figure(side.approvals(2), 2)
-        assert side.statements(side.posts(3)) > 5
+        assert side.statements([side.posts(3)])[0] > 5
 
 
 def test_a_filled_database_is_as_the_product_writes_it(tmp_path):
