@@ -9,6 +9,8 @@ DEV := $(VENV)/installed-dev
 WORKERS ?= 3
 # ARGS goes to pytest: make test ARGS='-k quorum -x'
 ARGS ?=
+# make bench BENCH_ARGS='--against 16be414'; benchmarks/README.md has the others.
+BENCH_ARGS ?=
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install --require-hashes
 # What tools write (test databases, a secret key) stays out of the data of `make run`.
 TEST_ENV := HITL_DATA_DIR=$(CURDIR)/var/test
@@ -48,11 +50,8 @@ lint: $(DEV) ## ruff, mypy, templates, CSS, JavaScript, migrations, Django's che
 	check $(PY) manage.py check --fail-level WARNING; \
 	exit $$status
 
-bench: $(DEV) ## the measurements in benchmarks/
-	@set -e; for file in benchmarks/*.py; do \
-		if [ ! -e "$$file" ]; then echo "There are no benchmarks yet."; break; fi; \
-		echo "== $$file"; env $(TEST_ENV) $(PY) "$$file"; \
-	done
+bench: $(DEV) ## docs/performance.md measured anew, an hour: BENCH_ARGS='--against 16be414', or --quick, or --only queue
+	@env $(TEST_ENV) $(PY) -m benchmarks.bench $(BENCH_ARGS)
 
 soak: $(DEV) ## the tests that run for minutes
 	@$(PY) -m pytest -m soak $(ARGS)

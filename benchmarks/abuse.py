@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import budget
-from benchmarks.rig import approving, load, serving
+from benchmarks.rig import approving, serving
+from benchmarks.scale import load
 from tests import heavy
 from tests.cast import document, gate_request
 

@@ -12,7 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.rig import approving, load, serving
+from benchmarks.rig import approving, serving
+from benchmarks.scale import load
 from tests import heavy
 from tests.cast import document
 

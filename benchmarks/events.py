@@ -12,7 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.rig import approving, documents, load, serving, streams
+from benchmarks.rig import approving, documents, serving, streams
+from benchmarks.scale import load
 
 PEOPLE = 20  # each with several pages open, as people have
 MOST_MS, MOST_KB = 500, 60

@@ -12,7 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.rig import approving, documents, load, serving
+from benchmarks.rig import approving, documents, serving
+from benchmarks.scale import load
 
 IN_FLIGHT = 8
 STEP = 500

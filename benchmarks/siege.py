@@ -20,7 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.rig import approving, documents, load, serving
+from benchmarks.rig import approving, documents, serving
+from benchmarks.scale import load
 
 SLOW_HEADS, IDLE, POLLS, STREAMS = 300, 300, 330, 260
 MOST = 3.0  # times the quiet p95

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import approving, load
+from benchmarks.scale import load
+
+from . import approving
 
 PATIENCE_SECONDS = 30.0
 TRIES = 20
