@@ -57,7 +57,7 @@ def body_of(entry: Entry) -> dict[str, Any]:
 
 def data_of(entry: Entry) -> dict[str, Any]:
     """Return an entry's data merged with its `aside`; a value that was erased is missing, or a pseudonym."""
-    data: dict[str, Any] = body_of(entry)["data"]
+    data: dict[str, Any] = body_of(entry).get("data", {})
     context = getattr(entry, "context", None)
     aside: dict[str, Any] = json.loads(context.aside) if context and context.aside else {}
     return {name: value for name, value in data.items() if name != "aside"} | aside
@@ -74,12 +74,12 @@ def row(entry: Entry) -> dict[str, Any]:
         "object": {"type": entry.object_type, "id": entry.object_id, "n": entry.object_n},
         "action": entry.type,
         "performed_by": context.actor_label if context and context.actor_label else entry.actor_id,
-        "actor": body["actor"],
+        "actor": body.get("actor", {"id": entry.actor_id, "kind": entry.actor_kind, "authn": ""}),
         "timestamp": entry.at,
         "details": data_of(entry),
-        "patch_sha256": body["patch"]["sha256"] if body["patch"] else None,
-        "policy": body["policy"],
-        "request_id": body["request"]["id"] if body["request"] else None,
+        "patch_sha256": (body.get("patch") or {}).get("sha256"),
+        "policy": body.get("policy"),
+        "request_id": (body.get("request") or {}).get("id"),
         "ip_address": context.ip_address if context else None,
         "user_agent": context.user_agent or None if context else None,
         "seq": leaf.seq if leaf else None,

@@ -85,7 +85,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
         "aside_text": _aside_text(getattr(entry, "context", None)),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
-        "previous_hash": body["object"]["prev"],
+        "previous_hash": body.get("object", {}).get("prev"),
         "seq": facts["seq"],
         "request_id": facts["request_id"],
         "ip_address": facts["ip_address"],
