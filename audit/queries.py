@@ -3,13 +3,18 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
 
-from .models import Entry
+from .models import WORDS, Context, Entry
+
+Lookups = dict[str, Any]
+"""Conditions on an entry, as the ORM takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +30,58 @@ class EntryFilters:
     until: datetime | None = None
 
 
-def matching(filters: EntryFilters) -> QuerySet[Entry]:
-    """Return the entries that match, newest first."""
-    rows = Entry.objects.select_related("context", "leaf").order_by("-id")
-    if filters.object_type:
-        rows = rows.filter(object_type=filters.object_type)
-    if filters.object_ids is not None:
-        rows = rows.filter(object_id__in=filters.object_ids)
+def entries(
+    filters: EntryFilters, *, before: int | None = None, after: int | None = None, limit: int = 100
+) -> list[Entry]:
+    """Return up to `limit` entries that match, newest first: those older than the id `before`, or the oldest of those
+    newer than the id `after`."""
+    order = "-" if after is None else ""
+    narrowed = _narrowed(filters) | _beside(before, after)
+    # One query for each index that can find them, each with the limit: a single one with OR reads the whole log.
+    keys = [_keys(narrowed | way, order)[:limit] for way in _ways(filters)]
+    rows = Entry.objects.select_related("context", "leaf").order_by(f"{order}id")
+    rows = rows.filter(pk__in=keys[0].union(*keys[1:])) if keys else rows.filter(**narrowed)
+    found = list(rows[:limit])
+    return found if after is None else found[::-1]
+
+
+def _beside(before: int | None, after: int | None) -> Lookups:
+    if after is not None:
+        return {"pk__gt": after}
+    return {"pk__lt": before} if before is not None else {}
+
+
+def _narrowed(filters: EntryFilters) -> Lookups:
+    """Return the conditions on an entry that hold together."""
+    conditions = {
+        "object_type": filters.object_type,
+        "object_id__in": filters.object_ids,
+        "type": filters.action,
+        "at__gte": filters.since,
+        "at__lt": filters.until,
+    }
+    return {name: value for name, value in conditions.items() if value not in ("", None)}
+
+
+def _ways(filters: EntryFilters) -> list[Lookups]:
+    """Return the conditions of which one must hold, for actor and text together; none where neither is given."""
+    ways: list[Lookups] = [{}]
     if filters.actor:
-        rows = rows.filter(_actor_condition(filters.actor))
-    if filters.action:
-        rows = rows.filter(type=filters.action)
-    if filters.since:
-        rows = rows.filter(at__gte=filters.since)
-    if filters.until:
-        rows = rows.filter(at__lt=filters.until)
-    return rows.filter(_text_condition(filters.q)) if filters.q else rows
+        ways = _actor_ways(filters.actor)
+    if filters.q:
+        ways = [way | more for way, more in product(ways, _text_ways(filters.q))]
+    return [way for way in ways if way]
 
 
-def entries(filters: EntryFilters, *, before: int | None = None, limit: int = 100) -> list[Entry]:
-    """Return up to `limit` entries, newest first, older than the id `before`."""
-    rows = matching(filters)
-    return list((rows.filter(pk__lt=before) if before is not None else rows)[:limit])
+def _keys(conditions: Lookups, order: str) -> QuerySet[Any, Any]:
+    """Return the ids of the entries for which these hold, in order, without a join that the conditions do not need."""
+    if not any(name.startswith("context__") for name in conditions):
+        return Entry.objects.filter(**conditions).order_by(f"{order}pk").values_list("pk")
+    own = {name: value for name, value in conditions.items() if name.startswith("context__")}
+    of_entry = {f"entry__{name}": value for name, value in conditions.items() if name not in own}
+    rows = Context.objects.alias(words=WORDS).filter(**of_entry)
+    rows = rows.filter(**{name.removeprefix("context__"): value for name, value in own.items()})
+    return rows.order_by(f"{order}entry_id").values_list("entry_id")
 
 
 def body_of(entry: Entry) -> dict[str, Any]:
@@ -87,13 +122,13 @@ def row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _actor_condition(text: str) -> Q:
+def _actor_ways(text: str) -> list[Lookups]:
     """Match an actor's id or label, or a person's user name, e-mail address or a part of their full name."""
     full_name = Concat("first_name", Value(" "), "last_name")
     condition = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
     named_people = get_user_model()._default_manager.annotate(full_name=full_name).filter(condition)
     ids = [f"user:{key}" for key in named_people.values_list("pk", flat=True)[:100]]
-    return Q(actor_id__in=[text, *ids]) | Q(context__actor_label__iexact=text)
+    return [{"context__actor_label__iexact": text}, *({"actor_id": one} for one in dict.fromkeys([text, *ids]))]
 
 
 def people() -> list[tuple[str, str]]:
@@ -102,9 +137,16 @@ def people() -> list[tuple[str, str]]:
     return [(str(user), user.email or user.get_username()) for user in rows]
 
 
-def _text_condition(text: str) -> Q:
-    """Match a sequence number, an object's id, a person or a label; each is an exact or prefix look-up."""
+def _text_ways(text: str) -> list[Lookups]:
+    """Match a sequence number, an object's id, a person, or a label of which each word typed begins a word."""
     typed = text.strip()
-    condition = Q(context__actor_label__istartswith=typed) | Q(context__object_label__icontains=typed)
-    condition |= Q(object_id=typed) | Q(actor_id=typed)
-    return condition | Q(leaf__seq=int(typed)) if typed.isdecimal() and len(typed) < 19 else condition
+    ways: list[Lookups] = [{"context__actor_label__istartswith": typed}, {"object_id": typed}, {"actor_id": typed}]
+    if words := " & ".join(filter(None, map(_word, typed.split()[:20]))):
+        ways.append({"context__words": SearchQuery(words, search_type="raw", config="simple")})
+    return [*ways, {"leaf__seq": int(typed)}] if typed.isdecimal() and len(typed) < 19 else ways
+
+
+def _word(typed: str) -> str:
+    """Return one typed word as a phrase: the parts of CVE-2024-99 follow each other, the last is a beginning."""
+    parts = "".join(char if char.isalnum() else " " for char in typed.lower()).split()
+    return f"({' <-> '.join(parts)}:*)" if parts else ""
