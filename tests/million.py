@@ -66,7 +66,7 @@ ENTRY = {
     "uuid": "gen_random_uuid()",
     "at": f"now() - ({ROWS} - n) * interval '700 days' / {ROWS}",
     "actor_id": "'service:' || n % 10",
-    "object_id": "'many ' || n / 4",
+    "object_id": "lpad(to_hex(n / 4), 32, '0')::uuid::text",
     "object_n": "n % 4",
 }
 CONTEXT = {

@@ -1,16 +1,17 @@
 """Decided patches, newest first."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from approvals.models import NO_DEADLINE, DeciderKind, Decision, PatchKind, Priority, Review, Status, User
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, Patch, PatchKind, Priority, Review, Status, User
 
 from .decision_facts import read_gates
 from .people import named
-from .queue import COUNT_LIMIT
+from .queue import COUNT_LIMIT, grouped
 from .search import matching
 
 ORDER = ["-decided_at", "-id"]
@@ -31,6 +32,10 @@ class HistoryFilters:
     def active(self) -> int:
         """Return how many filters narrow the list."""
         return sum(getattr(self, item.name) != item.default for item in fields(self))
+
+    def of_any_status(self) -> "HistoryFilters":
+        """Return the others, under which each status is counted."""
+        return replace(self, status="")
 
 
 def decided(filters: HistoryFilters) -> QuerySet[Decision]:
@@ -53,7 +58,19 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
         reviews = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
         rows = rows.filter(Exists(reviews.filter(decision=OuterRef("pk"))))
     rows = rows.filter(condition)
-    return matching(rows, filters.q, "patch__search") if filters.q else rows
+    return rows.filter(_sought(filters.q)) if filters.q else rows
+
+
+SEARCH_LIMIT = 5_000
+"""So many patches at most are found first where a search has few; of more, the newest decided are soon met."""
+
+
+def _sought(text: str) -> Q:
+    """Return the search as a condition on decisions. PostgreSQL guesses how rare words are, and where it guesses wrong
+    goes back through the whole history; so few patches are found first, and a limit keeps the searches apart."""
+    patches = matching(Patch.objects.order_by(), text, "search").values("pk")
+    few = patches[: SEARCH_LIMIT + 1]
+    return Q(patch__in=few if few.count() <= SEARCH_LIMIT else patches)
 
 
 def of_kind(kind: str) -> Q:
@@ -62,14 +79,21 @@ def of_kind(kind: str) -> Q:
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
-def counts_by_status(rows: QuerySet[Decision]) -> dict[str, int]:
-    """Return the count of each status, exact up to `COUNT_LIMIT`, and their sum under ''; one query."""
-    statuses = [status for status in Status if status != Status.PENDING]
-    few = [
-        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in statuses
-    ]
-    counts = Counter(few[0].union(*few[1:], all=True))
-    return {"": counts.total()} | {str(status): counts[status] for status in statuses}
+def counts_by_status(rows: QuerySet[Decision], searched: bool) -> dict[str, int]:
+    """Return the count of each status, exact up to `COUNT_LIMIT`, and their sum under ''; one query, two where a search
+    finds more than `SEARCH_LIMIT` decisions."""
+    bare = rows.order_by().values_list("status", flat=True)
+    counts: Counter[Any] = Counter()
+    if searched:  # find the rows once, not once for each status
+        counts = grouped(bare[: SEARCH_LIMIT + 1], "status")
+    if not searched or counts.total() > SEARCH_LIMIT:
+        open_counts = [status for status in ENDS if counts[status] <= COUNT_LIMIT]
+        few = [bare.filter(status=status)[: COUNT_LIMIT + 1] for status in open_counts]
+        counts |= grouped(few[0].union(*few[1:], all=True), "status")
+    return {"": counts.total()} | {str(status): counts[status] for status in ENDS}
+
+
+ENDS = [status for status in Status if status != Status.PENDING]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,13 @@ def history(request: HttpRequest) -> HttpResponse:
     """The table of decided patches with filters and paging."""
     form = HistoryForm(request.GET)
     filters = form.filters()
+    every = queries.decided(filters.of_any_status())
+    rows = every.filter(status=filters.status) if filters.status else every
     try:
-        shown = page(queries.decided(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
+        shown = page(rows, queries.ORDER, request.GET.get("cursor"), PAGE)
     except BadCursor:
         return redirect(request.path)
-    every = queries.HistoryFilters(**{name: getattr(filters, name) for name in filters.__slots__ if name != "status"})
-    counts = queries.counts_by_status(queries.decided(every))
+    counts = queries.counts_by_status(every, searched=bool(filters.q))
     context = {
         "active": "history",
         "form": form,
