@@ -22,8 +22,10 @@ with changed as (
     union all
     select true,
         row(1, created_at, priority, status, decided_by_kind, decided_at, sla_due_at, null)::approvals_tallychange
-    from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) edge (starts, ends)
-    join approvals_decision on decided_at >= edge.starts and decided_at < edge.ends and status <> 'pending'
+    from approvals_decision
+    where status <> 'pending'
+      and (decided_at >= (%(starts)s::timestamptz[])[1] and decided_at < (%(ends)s::timestamptz[])[1]
+           or decided_at >= (%(starts)s::timestamptz[])[2] and decided_at < (%(ends)s::timestamptz[])[2])
 ), part as (
     select at, name, number, amount from approvals_tally
     where series = %(series)s and at between %(first)s::timestamptz and %(last)s::timestamptz

@@ -62,7 +62,8 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
 
 
 SEARCH_LIMIT = 5_000
-"""So many patches at most are found first where a search has few; of more, the newest decided are soon met."""
+"""So many patches at most are found first where a search has few; of more, the newest decided are soon met. Also how many
+decisions of a search are counted."""
 
 
 def _sought(text: str) -> Q:
@@ -79,18 +80,17 @@ def of_kind(kind: str) -> Q:
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
-def counts_by_status(rows: QuerySet[Decision], searched: bool) -> dict[str, int]:
-    """Return the count of each status, exact up to `COUNT_LIMIT`, and their sum under ''; one query, two where a search
-    finds more than `SEARCH_LIMIT` decisions."""
+def counts_by_status(rows: QuerySet[Decision], searched: bool) -> tuple[dict[str, int], bool]:
+    """Return the count of each status and their sum under '', and whether there may be more: of a search the first
+    `SEARCH_LIMIT` decisions are counted, otherwise each status up to `COUNT_LIMIT`; one query."""
     bare = rows.order_by().values_list("status", flat=True)
-    counts: Counter[Any] = Counter()
-    if searched:  # find the rows once, not once for each status
+    if searched:  # the rows are found once, not once for each status
         counts = grouped(bare[: SEARCH_LIMIT + 1], "status")
-    if not searched or counts.total() > SEARCH_LIMIT:
-        open_counts = [status for status in ENDS if counts[status] <= COUNT_LIMIT]
-        few = [bare.filter(status=status)[: COUNT_LIMIT + 1] for status in open_counts]
-        counts |= grouped(few[0].union(*few[1:], all=True), "status")
-    return {"": counts.total()} | {str(status): counts[status] for status in ENDS}
+    else:
+        few = [bare.filter(status=status)[: COUNT_LIMIT + 1] for status in ENDS]
+        counts = grouped(few[0].union(*few[1:], all=True), "status")
+    each = {"": counts.total()} | {str(status): counts[status] for status in ENDS}
+    return each, searched and counts.total() > SEARCH_LIMIT
 
 
 ENDS = [status for status in Status if status != Status.PENDING]

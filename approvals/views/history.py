@@ -41,7 +41,7 @@ def history(request: HttpRequest) -> HttpResponse:
         shown = page(rows, queries.ORDER, request.GET.get("cursor"), PAGE)
     except BadCursor:
         return redirect(request.path)
-    counts = queries.counts_by_status(every, searched=bool(filters.q))
+    counts, more = queries.counts_by_status(every, searched=bool(filters.q))
     context = {
         "active": "history",
         "form": form,
@@ -54,13 +54,13 @@ def history(request: HttpRequest) -> HttpResponse:
                 "label": label,
                 "icon": icon,
                 "kind": kind,
-                "count": shown_count(counts[str(key)]),
+                "count": shown_count(counts[str(key)], more),
                 "url": with_parameters(request, status=str(key)),
                 "current": str(key) == filters.status,
             }
             for key, (label, icon, kind) in TABS.items()
         ],
-        "total": shown_count(counts[filters.status]),
+        "total": shown_count(counts[filters.status], more),
         "shown": len(shown.rows),
         **page_urls(request, shown),
     }
