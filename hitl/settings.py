@@ -34,9 +34,7 @@ VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"
 
 
 # Pages ask many short questions at once: compiling one, or taking the other cores for it, costs more than it saves.
-# A page read out of order costs little more than the next one, in memory as on disks of today; PostgreSQL's own number is
-# of disks that turn, and has it read a hundred thousand rows in order to spare itself five thousand out of order.
-SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0 -c random_page_cost=1.1"
+SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0"
 # A server that is gone without a word is noticed in seconds (libpq: seconds, but tcp_user_timeout in milliseconds).
 # What DATABASE_URL says wins.
 REACHING = {

@@ -1,6 +1,6 @@
 """Decided patches, newest first."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -33,13 +33,9 @@ class HistoryFilters:
         """Return how many filters narrow the list."""
         return sum(getattr(self, item.name) != item.default for item in fields(self))
 
-    def of_any_status(self) -> "HistoryFilters":
-        """Return the others, under which each status is counted."""
-        return replace(self, status="")
-
 
 def decided(filters: HistoryFilters) -> QuerySet[Decision]:
-    """Return the decided decisions that match; lazily, in no order."""
+    """Return the decided decisions that match all but the search; lazily, in no order."""
     rows = Decision.objects.exclude(status=Status.PENDING).select_related(
         "patch__producer", "policy_version__policy", "decided_by_user"
     )
@@ -57,21 +53,27 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
     if filters.reviewer:
         reviews = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
         rows = rows.filter(Exists(reviews.filter(decision=OuterRef("pk"))))
-    rows = rows.filter(condition)
-    return rows.filter(_sought(filters.q)) if filters.q else rows
+    return rows.filter(condition)
 
 
 SEARCH_LIMIT = 5_000
-"""So many patches at most are found first where a search has few; of more, the newest decided are soon met. Also how many
-decisions of a search are counted."""
+"""So many patches are found first where a search has few, and counted where it has more."""
 
 
-def _sought(text: str) -> Q:
-    """Return the search as a condition on decisions. PostgreSQL guesses how rare words are, and where it guesses wrong
-    goes back through the whole history; so few patches are found first, and a limit keeps the searches apart."""
+def found(filters: HistoryFilters) -> QuerySet[Decision]:
+    """Return what `decided` does, narrowed to what is searched for. PostgreSQL guesses how rare words are, and where it
+    guesses wrong goes back through the whole history: so few patches are found first, and a limit keeps that apart. Of
+    many, the newest decided are soon met."""
+    if not filters.q:
+        return decided(filters)
+    patches, few = _sought(filters.q)
+    return decided(filters).filter(patch__in=few if few.count() <= SEARCH_LIMIT else patches)
+
+
+def _sought(text: str) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    """Return the patches that a search finds, and one more than `SEARCH_LIMIT` of them."""
     patches = matching(Patch.objects.order_by(), text, "search").values("pk")
-    few = patches[: SEARCH_LIMIT + 1]
-    return Q(patch__in=few if few.count() <= SEARCH_LIMIT else patches)
+    return patches, patches[: SEARCH_LIMIT + 1]
 
 
 def of_kind(kind: str) -> Q:
@@ -80,17 +82,19 @@ def of_kind(kind: str) -> Q:
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
-def counts_by_status(rows: QuerySet[Decision], searched: bool) -> tuple[dict[str, int], bool]:
-    """Return the count of each status and their sum under '', and whether there may be more: of a search the first
-    `SEARCH_LIMIT` decisions are counted, otherwise each status up to `COUNT_LIMIT`; one query."""
-    bare = rows.order_by().values_list("status", flat=True)
-    if searched:  # the rows are found once, not once for each status
-        counts = grouped(bare[: SEARCH_LIMIT + 1], "status")
+def counts_by_status(filters: HistoryFilters) -> tuple[dict[str, int], bool]:
+    """Return the count of each status under the other filters, exact up to `COUNT_LIMIT`, and their sum under ''; and
+    whether there may be more, because a search found more than `SEARCH_LIMIT` patches."""
+    rows = decided(replace(filters, status="")).order_by().values_list("status", flat=True)
+    more = False
+    if filters.q:  # the rows are found once, not once for each status
+        _, few = _sought(filters.q)
+        more = few.count() > SEARCH_LIMIT
+        counts = grouped(rows.filter(patch__in=few), "status")
     else:
-        few = [bare.filter(status=status)[: COUNT_LIMIT + 1] for status in ENDS]
-        counts = grouped(few[0].union(*few[1:], all=True), "status")
-    each = {"": counts.total()} | {str(status): counts[status] for status in ENDS}
-    return each, searched and counts.total() > SEARCH_LIMIT
+        each = [rows.filter(status=status)[: COUNT_LIMIT + 1] for status in ENDS]
+        counts = grouped(each[0].union(*each[1:], all=True), "status")
+    return {"": counts.total()} | {str(status): counts[status] for status in ENDS}, more
 
 
 ENDS = [status for status in Status if status != Status.PENDING]

@@ -35,13 +35,11 @@ def history(request: HttpRequest) -> HttpResponse:
     """The table of decided patches with filters and paging."""
     form = HistoryForm(request.GET)
     filters = form.filters()
-    every = queries.decided(filters.of_any_status())
-    rows = every.filter(status=filters.status) if filters.status else every
     try:
-        shown = page(rows, queries.ORDER, request.GET.get("cursor"), PAGE)
+        shown = page(queries.found(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
     except BadCursor:
         return redirect(request.path)
-    counts, more = queries.counts_by_status(every, searched=bool(filters.q))
+    counts, more = queries.counts_by_status(filters)
     context = {
         "active": "history",
         "form": form,
