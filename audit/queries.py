@@ -6,8 +6,10 @@ from datetime import datetime
 from itertools import product
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.search import SearchQuery
+from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
 
@@ -40,8 +42,11 @@ def entries(
     # One query for each index that can find them, each with the limit: a single one with OR reads the whole log.
     keys = [_keys(narrowed | way, order)[:limit] for way in _ways(filters)]
     rows = Entry.objects.select_related("context", "leaf").order_by(f"{order}id")
-    rows = rows.filter(pk__in=keys[0].union(*keys[1:])) if keys else rows.filter(**narrowed)
-    found = list(rows[:limit])
+    if keys:
+        with connection.limited_to(settings.DATABASE_LIMITS["search"]):  # type: ignore[attr-defined]  # of postgresql
+            found = list(rows.filter(pk__in=keys[0].union(*keys[1:]))[:limit])
+    else:
+        found = list(rows.filter(**narrowed)[:limit])
     return found if after is None else found[::-1]
 
 

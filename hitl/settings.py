@@ -50,8 +50,19 @@ DATABASE_LIMITS = {
     "worker": Limits(
         env_int("DB_WORKER_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WORKER_LOCK_SECONDS", 30, 1, 3600)
     ),
-    "export": Limits(env_int("DB_EXPORT_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)),
-    "command": Limits(0, 0),  # migrations and imports: somebody watches them and stops them
+    "search": Limits(
+        env_int("DB_SEARCH_STATEMENT_SECONDS", 5, 1, 3600),
+        env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600),
+        "Search for a longer or rarer word, or choose a shorter time.",
+    ),
+    "export": Limits(
+        env_int("DB_EXPORT_STATEMENT_SECONDS", 120, 1, 3600),
+        env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600),
+        "Narrow the list by a filter, or take a shorter time, and export it in parts.",
+    ),
+    # As long as it takes, for somebody watches it; but whoever waits for a table lets nobody else reach it.
+    "migration": Limits(0, env_int("DB_MIGRATE_LOCK_SECONDS", 10, 1, 3600)),
+    "command": Limits(0, 0),  # imports: somebody watches them and stops them
 }
 
 

@@ -1,6 +1,6 @@
 """How long the database may take for each kind of work; the numbers come from the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GRACE_SECONDS = 3
@@ -11,10 +11,11 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds for one statement and for its wait for a lock; 0 is without a limit."""
+    """Seconds for one statement and for its wait for a lock, 0 is without a limit; and what a person can do about it."""
 
     statement: int
     lock: int
+    advice: str = field(default="", compare=False)
 
     @property
     def options(self) -> str:

@@ -81,7 +81,7 @@ LEAF = {"seq": "n + 1000", "entry_id": "n + 1000"}
 
 
 def fill(pending: Decision, ended: Decision) -> None:
-    """Copy what these two decisions consist of `ROWS` times, past triggers, and let PostgreSQL take it for more, and for
+    """Copy what these two decisions consist of `ROWS` times, past triggers, and let PostgreSQL take it for more and for
     vacuumed. Indexes are built again at the end, which is faster."""
     with connection.cursor() as cursor:
         cursor.execute("set constraints all immediate")

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("approvals", "0044_tallies")]
     operations = [
+        migrations.RunSQL("set lock_timeout = 0;", migrations.RunSQL.noop),  # such an index waits and blocks nobody
         AddIndexConcurrently(
             "decision",
             models.Index(

@@ -1,5 +1,9 @@
 """Decided patches."""
 
+from contextlib import nullcontext
+
+from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -35,11 +39,13 @@ def history(request: HttpRequest) -> HttpResponse:
     """The table of decided patches with filters and paging."""
     form = HistoryForm(request.GET)
     filters = form.filters()
+    limits = settings.DATABASE_LIMITS["search"]
     try:
-        shown = page(queries.found(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
+        with connection.limited_to(limits) if filters.q else nullcontext():  # type: ignore[attr-defined]  # of postgresql
+            shown = page(queries.found(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
+            counts, more = queries.counts_by_status(filters)
     except BadCursor:
         return redirect(request.path)
-    counts, more = queries.counts_by_status(filters)
     context = {
         "active": "history",
         "form": form,

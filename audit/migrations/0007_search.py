@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("audit", "0006_chain_end")]
     operations = [
+        migrations.RunSQL("set lock_timeout = 0;", migrations.RunSQL.noop),  # such an index waits and blocks nobody
         migrations.RunSQL(WORDS, "drop function audit_words(text);"),
         AddIndexConcurrently(
             "context",
