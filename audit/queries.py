@@ -13,6 +13,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
 
+from postgresql.statements import query
+
 from .models import WORDS, Context, Entry
 
 Lookups = dict[str, Any]
@@ -40,7 +42,10 @@ def entries(
     order = "-" if after is None else ""
     narrowed = _narrowed(filters) | _beside(before, after)
     # One query for each index that can find them, each with the limit: a single one with OR reads the whole log.
-    keys = [_keys(narrowed | way, order)[:limit] for way in _ways(filters)]
+    ways = _ways(filters)
+    if filters.q and (words := _words(filters.q)):
+        ways += _label_ways(filters, words, before, after)
+    keys = [_keys(narrowed | way, order)[:limit] for way in ways]
     rows = Entry.objects.select_related("context", "leaf").order_by(f"{order}id")
     if keys:
         with connection.limited_to(settings.DATABASE_LIMITS["search"]):  # type: ignore[attr-defined]  # of postgresql
@@ -143,12 +148,35 @@ def people() -> list[tuple[str, str]]:
 
 
 def _text_ways(text: str) -> list[Lookups]:
-    """Match a sequence number, an object's id, a person, or a label of which each word typed begins a word."""
+    """Match a sequence number, an object's id or a person; labels are matched by their words (`_label_ways`)."""
     typed = text.strip()
     ways: list[Lookups] = [{"context__actor_label__istartswith": typed}, {"object_id": typed}, {"actor_id": typed}]
-    if words := " & ".join(filter(None, map(_word, typed.split()[:20]))):
-        ways.append({"context__words": SearchQuery(words, search_type="raw", config="simple")})
     return [*ways, {"leaf__seq": int(typed)}] if typed.isdecimal() and len(typed) < 19 else ways
+
+
+def _words(typed: str) -> str:
+    """Return the query of a label's words, '' if none is typed."""
+    return " & ".join(filter(None, map(_word, typed.split()[:20])))
+
+
+LABELLED = 2_000
+"""So many entries are found by their label first; with other filters and more of them, PostgreSQL finds its way."""
+ABOUT_SQL = """
+select id from audit_about(to_tsquery('simple', %(words)s)) id
+where (%(before)s::bigint is null or id < %(before)s) and (%(after)s::bigint is null or id > %(after)s)
+order by case when %(after)s::bigint is null then -id else id end limit %(limit)s
+"""
+
+
+def _label_ways(filters: EntryFilters, words: str, before: int | None, after: int | None) -> list[Lookups]:
+    """Match a label of which each word typed begins a word."""
+    actors = _actor_ways(filters.actor) if filters.actor else [{}]
+    with connection.limited_to(settings.DATABASE_LIMITS["search"]):  # type: ignore[attr-defined]  # of postgresql
+        rows = query(ABOUT_SQL, {"words": words, "before": before, "after": after, "limit": LABELLED})
+    label: Lookups = {"pk__in": [key for (key,) in rows]}
+    if len(rows) == LABELLED and (filters.actor or _narrowed(filters)):
+        label = {"context__words": SearchQuery(words, search_type="raw", config="simple")}
+    return [actor | label for actor in actors]
 
 
 def _word(typed: str) -> str:

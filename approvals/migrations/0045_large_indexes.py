@@ -45,4 +45,5 @@ class Migration(migrations.Migration):
         ),
         RemoveIndexConcurrently("decision", "decision_by_arrival"),
         RemoveIndexConcurrently("patch", "patch_by_arrival"),
+        migrations.RunSQL("analyze approvals_decision;", migrations.RunSQL.noop),
     ]

@@ -4,9 +4,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from statistics import median
 
-from django.db.models import Count, Q
-
-from approvals.models import DeciderKind, Decision, Patch, Status
+from approvals.models import Patch, Status
+from postgresql.statements import query
 
 LATEST, FEWEST = 200, 10  # how many earlier patches define the usual size, at most and at least
 BANDS = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
@@ -68,15 +67,19 @@ def track_record(patch: Patch) -> TrackRecord | None:
         return None
     number = max(0, min(bisect_right(BANDS, confidence), len(BANDS) - 1) - 1)
     low, high = BANDS[number], BANDS[number + 1]
-    latest = Decision.objects.exclude(status=Status.PENDING).order_by("-decided_at", "-id").values("pk")[:RECENT]
-    similar = Decision.objects.filter(
-        pk__in=latest,
-        decided_by_kind=DeciderKind.HUMAN,
-        status__in=[Status.APPROVED, Status.REVOKED, Status.REJECTED, Status.CHANGES_REQUESTED],
-        confidence__gte=low,
-        patch__ml_model_version=patch.ml_model_version,
-    ).exclude(patch=patch.pk)
-    counts = (similar.filter(confidence__lt=high) if high < 1 else similar).aggregate(
-        decided=Count("*"), approved=Count("pk", filter=Q(status=Status.APPROVED))
-    )
-    return TrackRecord(low, high, counts["decided"], counts["approved"])
+    parameters = {"recent": RECENT, "low": low, "high": high if high < 1 else 2, "patch": patch.pk}
+    [(decided, approved)] = query(TRACK_RECORD_SQL, parameters | {"model": patch.ml_model_version})
+    return TrackRecord(low, high, decided, approved)
+
+
+TRACK_RECORD_SQL = """
+select count(*), count(*) filter (where status = 'approved')
+from (
+    select status, decided_by_kind, confidence, patch_id
+    from approvals_decision where status <> 'pending' order by decided_at desc, id desc limit %(recent)s
+) latest
+join approvals_patch patch on patch.id = latest.patch_id
+where decided_by_kind = 'human' and status in ('approved', 'revoked', 'rejected', 'changes_requested')
+  and confidence >= %(low)s and confidence < %(high)s
+  and patch.ml_model_version = %(model)s and patch.id <> %(patch)s
+"""

@@ -53,7 +53,7 @@ select series, name, number, amount::float8, 0::float8 from summed where series 
 union all
 select 'people', '', 0, coalesce(sum(amount), 0), 0 from took
 union all
-select 'late', '', number %% 10, sum(amount), 0 from summed
+select 'late', '', mod(number, 10), sum(amount), 0 from summed
 where series = 'due' and number / 10 < extract(epoch from %(hour)s::timestamptz) / 3600 group by 3
 union all
 select 'late', '', priority, count(*), 0 from approvals_waiting

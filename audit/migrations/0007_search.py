@@ -13,6 +13,14 @@ create function audit_words(label text) returns tsvector language sql immutable 
     select to_tsvector('simple'::regconfig, regexp_replace(lower(label), '[^[:alnum:]]+', ' ', 'g'));
 $$
 """
+# PostgreSQL takes any beginning of a word for common and would go back through the log for it; the settings leave it the
+# index. They also keep it from planning this as a part of what calls it.
+ABOUT = """
+create function audit_about(words tsquery) returns setof bigint
+language sql stable set enable_seqscan to off set enable_indexscan to off as $$
+    select entry_id from audit_context where audit_words(object_label) @@ words;
+$$
+"""
 
 
 class Migration(migrations.Migration):
@@ -34,4 +42,6 @@ class Migration(migrations.Migration):
                 name="context_by_words",
             ),
         ),
+        migrations.RunSQL(ABOUT, "drop function audit_about(tsquery);"),
+        migrations.RunSQL("analyze audit_context;", migrations.RunSQL.noop),
     ]

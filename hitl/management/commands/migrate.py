@@ -49,7 +49,7 @@ class Command(migrate.Command):
             if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                 raise
             raise CommandError(
-                f"A table was in use for longer than {seconds} s (DB_MIGRATE_LOCK_SECONDS), so this migration gave way. "
+                f"A table was in use for over {seconds} s (DB_MIGRATE_LOCK_SECONDS), so this migration gave way. "
                 "Those before it are done, it is not. Run it again, when nothing long is running."
             ) from error
         with connection.cursor() as cursor:
