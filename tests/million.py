@@ -22,7 +22,7 @@ TABLES = (
 )
 
 # What differs from the row that is copied, by column; `n` counts from 1, the newest.
-KEY = f"{ROWS} + 100 - n"
+KEY = f"{ROWS} + 10000 - n"
 ARRIVED = f"now() - n * interval '700 days' / {ROWS}"
 STATUS = "(array['approved', 'approved', 'approved', 'auto_approved', 'revoked', 'expired', 'superseded'])[n % 7 + 1]"
 KIND = "(array['human', 'human', 'human', 'policy', 'human', 'timer', 'service'])[n % 7 + 1]"
@@ -65,7 +65,7 @@ WAITING = {
 }
 REVIEW = {"id": KEY, "decision_id": KEY, "created_at": ARRIVED}
 ENTRY = {
-    "id": "n + 1000",
+    "id": "n + 10000",
     "uuid": "gen_random_uuid()",
     "at": f"now() - ({ROWS} - n) * interval '700 days' / {ROWS}",
     "actor_id": "'service:' || n % 10",
@@ -73,11 +73,11 @@ ENTRY = {
     "object_n": "n % 4",
 }
 CONTEXT = {
-    "entry_id": "n + 1000",
+    "entry_id": "n + 10000",
     "actor_label": "'service' || n % 10",
     "object_label": f"'CVE-2024-' || n || ' ' || {PACKAGE}",
 }
-LEAF = {"seq": "n + 1000", "entry_id": "n + 1000"}
+LEAF = {"seq": "n + 10000", "entry_id": "n + 10000"}
 
 
 def fill(pending: Decision, ended: Decision) -> None:

@@ -40,10 +40,6 @@ class Migration(migrations.Migration):
                 name="decision_arrived",
             ),
         ),
-        AddIndexConcurrently(
-            "patch", models.Index("created_at", include=["ml_prediction", "wargaming"], name="patch_arrived")
-        ),
         RemoveIndexConcurrently("decision", "decision_by_arrival"),
-        RemoveIndexConcurrently("patch", "patch_by_arrival"),
         migrations.RunSQL("analyze approvals_decision;", migrations.RunSQL.noop),
     ]

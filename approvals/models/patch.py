@@ -162,9 +162,7 @@ class Patch(models.Model):
             models.Index(fields=["patch_id"], name="patch_by_patch_id"),  # GET /hitl/patches/{patch_id} of any producer
             models.Index(fields=["sha256"], name="patch_by_digest"),  # search by digest; verdict by digest
             models.Index(fields=["package_name"], name="patch_by_package"),  # queue filter 'package'
-            models.Index(
-                "created_at", include=["ml_prediction", "wargaming"], name="patch_arrived"
-            ),  # summary of a period
+            models.Index(fields=["created_at"], name="patch_by_arrival"),  # analytics of a period
             models.Index(
                 fields=["change_sha256"], name="patch_by_lines", condition=Q(change_sha256__isnull=False)
             ),  # 'same lines as others' on card and page, queue filter 'lines'

@@ -28,8 +28,10 @@ with edge as (
     union all
     select true,
         row(1, created_at, null, null, null, null, null, ml_prediction = (wargaming = 'passed'))::approvals_tallychange
-    from edge join approvals_patch on created_at >= edge.starts and created_at < edge.ends
-    where ml_prediction is not null and wargaming in ('passed', 'failed')
+    from approvals_patch
+    where (created_at >= (%(starts)s::timestamptz[])[1] and created_at < (%(ends)s::timestamptz[])[1]
+           or created_at >= (%(starts)s::timestamptz[])[2] and created_at < (%(ends)s::timestamptz[])[2])
+      and ml_prediction is not null and wargaming in ('passed', 'failed')
 ), part as (
     select series, name, number, amount from approvals_tally
     where series in ('status', 'took', 'microseconds', 'agrees', 'sla', 'due')
