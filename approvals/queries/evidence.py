@@ -4,10 +4,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from statistics import median
 
+from django.db.models import QuerySet
+
 from approvals.models import Patch, Status
 from postgresql.statements import query
 
 LATEST, FEWEST = 200, 10  # how many earlier patches define the usual size, at most and at least
+FOUND = 10_000  # of more patches of a weakness, the latest are soon met
 BANDS = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 RECENT = 5_000  # decisions read for a track record: no index finds those of one model, and old ones say little
 
@@ -26,7 +29,8 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
     usual = []
     for cwe in patch.cwe_ids[:5]:
         latest = (
-            Patch.objects.filter(cwe_ids__contains=[cwe], decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
+            _of_weakness(cwe)
+            .filter(decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
             .exclude(producer=patch.producer_id, patch_id=patch.patch_id)
             .order_by("-id")
             .values_list("additions", "deletions")[:LATEST]
@@ -35,6 +39,13 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
         if len(sizes) >= FEWEST:
             usual.append(UsualSize(cwe, median(sizes), len(sizes)))
     return usual
+
+
+def _of_weakness(cwe: str) -> QuerySet[Patch]:
+    """Return the patches of a weakness; few are found first, for which PostgreSQL would go back through the history."""
+    patches = Patch.objects.filter(cwe_ids__contains=[cwe])
+    few = patches.order_by().values("pk")[: FOUND + 1]
+    return Patch.objects.filter(pk__in=few) if few.count() <= FOUND else patches
 
 
 @dataclass(frozen=True, slots=True)
