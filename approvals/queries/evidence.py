@@ -10,7 +10,7 @@ from approvals.models import Patch, Status
 from postgresql.statements import query
 
 LATEST, FEWEST = 200, 10  # how many earlier patches define the usual size, at most and at least
-FOUND = 10_000  # of more patches of a weakness, the latest are soon met
+FOUND = 3_000  # of more patches of a weakness, the latest are soon met
 BANDS = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 RECENT = 5_000  # decisions read for a track record: no index finds those of one model, and old ones say little
 
