@@ -95,3 +95,8 @@ CUT_OFF = {"57014", "55P03"}
 def was_cut_off(error: BaseException) -> bool:
     """Return whether the database itself broke a statement off: then nothing of its transaction is recorded."""
     return getattr(error.__cause__, "sqlstate", None) in CUT_OFF
+
+
+def advice_on(error: BaseException) -> str:
+    """Return what to do where the database broke off: what the kind of work says, or to try again."""
+    return " ".join(getattr(error, "__notes__", [])) or "Wait a moment, then try again."

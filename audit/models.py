@@ -1,7 +1,13 @@
 """The append-only log. No foreign keys leave this app: the log outlives everything it describes."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Func, GeneratedField, Q
+from django.db.models.functions import Upper
+
+WORDS = Func("object_label", function="audit_words", output_field=SearchVectorField())
+"""The words of an entry's label, as the index has them."""
 
 
 class ActorKind(models.TextChoices):
@@ -88,6 +94,15 @@ class Context(models.Model):
     # Canonical JSON; data.aside.sha256 of the body is SHA256(salt || aside). The salt goes too: names are soon guessed.
     aside = models.TextField(blank=True, default="")
     salt = models.BinaryField(default=b"")
+
+    class Meta:
+        indexes = [
+            # Audit page, an actor by name: the newest entries of one name from the index alone, as of a beginning.
+            models.Index(
+                OpClass(Upper("actor_label"), name="varchar_pattern_ops"), F("entry").desc(), name="context_by_actor"
+            ),
+            GinIndex(WORDS, name="context_by_words"),  # audit page, a word of a label
+        ]
 
     def __str__(self) -> str:
         return self.actor_label

@@ -3,14 +3,23 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
 
-from .models import Entry
+from postgresql.replica import read_connection
+from postgresql.statements import query
+
+from .models import WORDS, Context, Entry
+
+Lookups = dict[str, Any]
+"""Conditions on an entry, as the ORM takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +35,70 @@ class EntryFilters:
     until: datetime | None = None
 
 
-def matching(filters: EntryFilters) -> QuerySet[Entry]:
-    """Return the entries that match, newest first."""
-    rows = Entry.objects.select_related("context", "leaf").order_by("-id")
-    if filters.object_type:
-        rows = rows.filter(object_type=filters.object_type)
-    if filters.object_ids is not None:
-        rows = rows.filter(object_id__in=filters.object_ids)
+def entries(
+    filters: EntryFilters, *, before: int | None = None, after: int | None = None, limit: int = 100
+) -> list[Entry]:
+    """Return up to `limit` entries that match, newest first: those older than the id `before`, or the oldest of those
+    newer than the id `after`."""
+    found = _found(Entry.objects.select_related("context", "leaf"), filters, before, after, limit)
+    return found if after is None else found[::-1]
+
+
+def _found(
+    shown: QuerySet[Entry, Any], filters: EntryFilters, before: int | None, after: int | None, limit: int
+) -> list[Any]:
+    """Return what is shown of the entries that match: newest first, behind `after` oldest first."""
+    order = "-" if after is None else ""
+    narrowed = _narrowed(filters) | _beside(before, after)
+    # One query for each index that can find them, each with the limit: a single one with OR reads the whole log.
+    ways = _ways(filters)
+    if filters.q and (words := _words(filters.q)):
+        ways += _label_ways(filters, words, before, after)
+    keys = [_keys(narrowed | way, order)[:limit] for way in ways]
+    shown = shown.order_by(f"{order}id")
+    if not keys:
+        return list(shown.filter(**narrowed)[:limit])
+    with read_connection().limited_to(settings.DATABASE_LIMITS["search"]):
+        return list(shown.filter(pk__in=keys[0].union(*keys[1:]))[:limit])
+
+
+def _beside(before: int | None, after: int | None) -> Lookups:
+    if after is not None:
+        return {"pk__gt": after}
+    return {"pk__lt": before} if before is not None else {}
+
+
+def _narrowed(filters: EntryFilters) -> Lookups:
+    """Return the conditions on an entry that hold together."""
+    conditions = {
+        "object_type": filters.object_type,
+        "object_id__in": filters.object_ids,
+        "type": filters.action,
+        "at__gte": filters.since,
+        "at__lt": filters.until,
+    }
+    return {name: value for name, value in conditions.items() if value not in ("", None)}
+
+
+def _ways(filters: EntryFilters) -> list[Lookups]:
+    """Return the conditions of which one must hold, for actor and text together; none where neither is given."""
+    ways: list[Lookups] = [{}]
     if filters.actor:
-        rows = rows.filter(_actor_condition(filters.actor))
-    if filters.action:
-        rows = rows.filter(type=filters.action)
-    if filters.since:
-        rows = rows.filter(at__gte=filters.since)
-    if filters.until:
-        rows = rows.filter(at__lt=filters.until)
-    return rows.filter(_text_condition(filters.q)) if filters.q else rows
+        ways = _actor_ways(filters.actor)
+    if filters.q:
+        ways = [way | more for way, more in product(ways, _text_ways(filters.q))]
+    return [way for way in ways if way]
 
 
-def entries(filters: EntryFilters, *, before: int | None = None, limit: int = 100) -> list[Entry]:
-    """Return up to `limit` entries, newest first, older than the id `before`."""
-    rows = matching(filters)
-    return list((rows.filter(pk__lt=before) if before is not None else rows)[:limit])
+def _keys(conditions: Lookups, order: str) -> QuerySet[Any, Any]:
+    """Return the ids of the entries for which these hold, in order, without a join that the conditions do not need."""
+    if not any(name.startswith("context__") for name in conditions):
+        return Entry.objects.filter(**conditions).order_by(f"{order}pk").values_list("pk")
+    own = {name: value for name, value in conditions.items() if name.startswith("context__")}
+    of_entry = {f"entry__{name}": value for name, value in conditions.items() if name not in own}
+    rows = Context.objects.alias(words=WORDS).filter(**of_entry)
+    rows = rows.filter(**{name.removeprefix("context__"): value for name, value in own.items()})
+    return rows.order_by(f"{order}entry_id").values_list("entry_id")
 
 
 def body_of(entry: Entry) -> dict[str, Any]:
@@ -62,7 +113,7 @@ def data_of(entry: Entry) -> dict[str, Any]:
 
 
 def _data(body: dict[str, Any], aside: str | None) -> dict[str, Any]:
-    data = {name: value for name, value in body["data"].items() if name != "aside"}
+    data = {name: value for name, value in body.get("data", {}).items() if name != "aside"}
     return data | json.loads(aside) if aside else data
 
 
@@ -74,6 +125,7 @@ class Found(NamedTuple):
     type: str
     at: datetime
     actor_id: str
+    actor_kind: str
     object_type: str
     object_id: str
     object_n: int | None
@@ -87,8 +139,8 @@ class Found(NamedTuple):
 
 
 COLUMNS = (
-    *Found._fields[:10],
-    *(f"context__{name}" for name in Found._fields[10:14]),
+    *Found._fields[:11],
+    *(f"context__{name}" for name in Found._fields[11:15]),
     "leaf__seq",
 )
 """Where the fields of `Found` are read."""
@@ -96,9 +148,8 @@ COLUMNS = (
 
 def rows(filters: EntryFilters, *, before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """Return what `entries` does, each as `row` has it; without the models, which cost as much again."""
-    found = matching(filters)
-    found = found.filter(pk__lt=before) if before is not None else found
-    return [_row(Found(*columns)) for columns in found.values_list(*COLUMNS)[:limit]]
+    found = _found(Entry.objects.values_list(*COLUMNS), filters, before, None, limit)
+    return [_row(Found(*columns)) for columns in found]
 
 
 def row(entry: Entry) -> dict[str, Any]:
@@ -125,12 +176,12 @@ def _row(found: Found) -> dict[str, Any]:
         "object": {"type": found.object_type, "id": found.object_id, "n": found.object_n},
         "action": found.type,
         "performed_by": found.actor_label or found.actor_id,
-        "actor": body["actor"],
+        "actor": body.get("actor", {"id": found.actor_id, "kind": found.actor_kind, "authn": ""}),
         "timestamp": found.at,
         "details": _data(body, found.aside),
-        "patch_sha256": body["patch"]["sha256"] if body["patch"] else None,
-        "policy": body["policy"],
-        "request_id": body["request"]["id"] if body["request"] else None,
+        "patch_sha256": (body.get("patch") or {}).get("sha256"),
+        "policy": body.get("policy"),
+        "request_id": (body.get("request") or {}).get("id"),
         "ip_address": found.ip_address,
         "user_agent": found.user_agent or None,
         "seq": found.seq,
@@ -138,13 +189,13 @@ def _row(found: Found) -> dict[str, Any]:
     }
 
 
-def _actor_condition(text: str) -> Q:
+def _actor_ways(text: str) -> list[Lookups]:
     """Match an actor's id or label, or a person's user name, e-mail address or a part of their full name."""
     full_name = Concat("first_name", Value(" "), "last_name")
     condition = Q(username__iexact=text) | Q(email__iexact=text) | Q(full_name__icontains=text)
     named_people = get_user_model()._default_manager.annotate(full_name=full_name).filter(condition)
     ids = [f"user:{key}" for key in named_people.values_list("pk", flat=True)[:100]]
-    return Q(actor_id__in=[text, *ids]) | Q(context__actor_label__iexact=text)
+    return [{"context__actor_label__iexact": text}, *({"actor_id": one} for one in dict.fromkeys([text, *ids]))]
 
 
 def people() -> list[tuple[str, str]]:
@@ -153,9 +204,39 @@ def people() -> list[tuple[str, str]]:
     return [(str(user), user.email or user.get_username()) for user in rows]
 
 
-def _text_condition(text: str) -> Q:
-    """Match a sequence number, an object's id, a person or a label; each is an exact or prefix look-up."""
+def _text_ways(text: str) -> list[Lookups]:
+    """Match a sequence number, an object's id or a person; labels are matched by their words (`_label_ways`)."""
     typed = text.strip()
-    condition = Q(context__actor_label__istartswith=typed) | Q(context__object_label__icontains=typed)
-    condition |= Q(object_id=typed) | Q(actor_id=typed)
-    return condition | Q(leaf__seq=int(typed)) if typed.isdecimal() and len(typed) < 19 else condition
+    ways: list[Lookups] = [{"context__actor_label__istartswith": typed}, {"object_id": typed}, {"actor_id": typed}]
+    return [*ways, {"leaf__seq": int(typed)}] if typed.isdecimal() and len(typed) < 19 else ways
+
+
+def _words(typed: str) -> str:
+    """Return the query of a label's words, '' if none is typed."""
+    return " & ".join(filter(None, map(_word, typed.split()[:20])))
+
+
+LABELLED = 2_000
+"""So many entries are found by their label first; with other filters and more of them, PostgreSQL finds its way."""
+ABOUT_SQL = """
+select id from audit_about(to_tsquery('simple', %(words)s)) id
+where (%(before)s::bigint is null or id < %(before)s) and (%(after)s::bigint is null or id > %(after)s)
+order by case when %(after)s::bigint is null then -id else id end limit %(limit)s
+"""
+
+
+def _label_ways(filters: EntryFilters, words: str, before: int | None, after: int | None) -> list[Lookups]:
+    """Match a label of which each word typed begins a word."""
+    actors = _actor_ways(filters.actor) if filters.actor else [{}]
+    with read_connection().limited_to(settings.DATABASE_LIMITS["search"]):
+        rows = query(ABOUT_SQL, {"words": words, "before": before, "after": after, "limit": LABELLED})
+    label: Lookups = {"pk__in": [key for (key,) in rows]}
+    if len(rows) == LABELLED and (filters.actor or _narrowed(filters)):
+        label = {"context__words": SearchQuery(words, search_type="raw", config="simple")}
+    return [actor | label for actor in actors]
+
+
+def _word(typed: str) -> str:
+    """Return one typed word as a phrase: the parts of CVE-2024-99 follow each other, the last is a beginning."""
+    parts = "".join(char if char.isalnum() else " " for char in typed.lower()).split()
+    return f"({' <-> '.join(parts)}:*)" if parts else ""

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from .days import DayField, midnight
 from .models import Context, Entry
-from .queries import EntryFilters, body_of, matching, people, row
+from .queries import EntryFilters, body_of, entries, people, row
 from .types import TYPES, summary
 from .words import label
 
@@ -85,7 +85,7 @@ def entry_detail(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         "body_text": json.dumps(body, indent=2, ensure_ascii=False),
         "aside_text": _aside_text(getattr(entry, "context", None)),
         "leaf_hash": bytes(entry.leaf_hash).hex(),
-        "previous_hash": body["object"]["prev"],
+        "previous_hash": body.get("object", {}).get("prev"),
         "seq": facts["seq"],
         "request_id": facts["request_id"],
         "ip_address": facts["ip_address"],
@@ -101,15 +101,13 @@ def _aside_text(context: Context | None) -> str:
 
 def _page(filters: EntryFilters, request: HttpRequest) -> tuple[list[Entry], int | None, int | None]:
     """Return one page and the ids from which newer and older pages start (None at the ends)."""
-    rows = matching(filters)
     before, after = _number(request.GET.get("before")), _number(request.GET.get("after"))
+    found = entries(filters, before=before if after is None else None, after=after, limit=PAGE + 1)
     if after is not None:
-        entries = list(rows.filter(pk__gt=after).order_by("id")[: PAGE + 1])
-        more_newer, shown = len(entries) > PAGE, entries[:PAGE][::-1]
+        more_newer, shown = len(found) > PAGE, found[-PAGE:]
         more_older = bool(shown)
     else:
-        entries = list((rows.filter(pk__lt=before) if before is not None else rows)[: PAGE + 1])
-        more_older, shown = len(entries) > PAGE, entries[:PAGE]
+        more_older, shown = len(found) > PAGE, found[:PAGE]
         more_newer = before is not None
     return shown, shown[0].pk if shown and more_newer else None, shown[-1].pk if shown and more_older else None
 

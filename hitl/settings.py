@@ -28,7 +28,7 @@ from hitl.environment import (
 )
 from hitl.template_engines import TEMPLATES as TEMPLATES
 from postgresql.bounded import BoundedConnection
-from postgresql.limits import Limits, kind_of_work
+from postgresql.limits import EXPORT_ADVICE, REACHING, SEARCH_ADVICE, Limits, kind_of_work
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
@@ -36,23 +36,17 @@ VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"
 
 # Pages ask many short questions at once: compiling one, or taking the other cores for it, costs more than it saves.
 SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0"
-# A server that is gone without a word is noticed in seconds (libpq: seconds, but tcp_user_timeout in milliseconds).
-# What DATABASE_URL says wins.
-REACHING = {
-    "connect_timeout": "5",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "15000",
-}
 WORK = kind_of_work(sys.argv)
+WEB_LOCK = env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)
 DATABASE_LIMITS = {
-    "web": Limits(env_int("DB_WEB_STATEMENT_SECONDS", 15, 1, 3600), env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)),
+    "web": Limits(env_int("DB_WEB_STATEMENT_SECONDS", 15, 1, 3600), WEB_LOCK),
     "worker": Limits(
         env_int("DB_WORKER_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WORKER_LOCK_SECONDS", 30, 1, 3600)
     ),
-    "export": Limits(env_int("DB_EXPORT_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)),
-    "command": Limits(0, 0),  # migrations and imports: somebody watches them and stops them
+    "search": Limits(env_int("DB_SEARCH_STATEMENT_SECONDS", 5, 1, 3600), WEB_LOCK, SEARCH_ADVICE),
+    "export": Limits(env_int("DB_EXPORT_STATEMENT_SECONDS", 120, 1, 3600), WEB_LOCK, EXPORT_ADVICE),
+    "migration": Limits(0, env_int("DB_MIGRATE_LOCK_SECONDS", 10, 1, 3600)),  # behind who waits, all others wait
+    "command": Limits(0, 0),  # imports: somebody watches them and stops them
 }
 
 

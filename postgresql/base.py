@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import OperationalError as DjangoOperationalError
 from django.db.backends.postgresql import base, operations
 from psycopg import IsolationLevel, OperationalError
 from psycopg_pool import ConnectionPool
@@ -71,7 +72,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     @contextmanager
     def limited_to(self, limits: Limits) -> Iterator[None]:
-        """Let statements in here take as long as another kind of work may."""
+        """Let statements in here take as long as another kind of work may; what is broken off bears its advice."""
         self.ensure_connection()
         with self.cursor() as cursor:
             cursor.execute("select set_config('statement_timeout', %s, false)", [f"{limits.statement}s"])
@@ -79,6 +80,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         own.patience = limits.patience
         try:
             yield
+        except DjangoOperationalError as error:
+            if limits.advice:
+                error.add_note(limits.advice)
+            raise
         finally:
             own.patience = self._limits().patience
             if own is self.connection and not own.closed and not self.needs_rollback:

@@ -1,6 +1,6 @@
 """How long the database may take for each kind of work; the numbers come from the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GRACE_SECONDS = 3
@@ -8,13 +8,26 @@ GRACE_SECONDS = 3
 IDLE_SECONDS = 60
 """How long a process that has stopped may hold a transaction, and with it the locks that others wait for."""
 
+# A server that is gone without a word is noticed in seconds (libpq: seconds, but tcp_user_timeout in milliseconds).
+# What DATABASE_URL says wins.
+REACHING = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+SEARCH_ADVICE = "Search for a longer or rarer word, or choose a shorter time."
+EXPORT_ADVICE = "Narrow the list by a filter, or take a shorter time, and export it in parts."
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds for one statement and for its wait for a lock; 0 is without a limit."""
+    """Seconds for one statement and for its wait for a lock (0: no limit), and what a person can do about it."""
 
     statement: int
     lock: int
+    advice: str = field(default="", compare=False)
 
     @property
     def options(self) -> str:

@@ -49,7 +49,9 @@ RIGHTS = {
     "approvals_producer": KEEP,
     "approvals_user": KEEP,
     "auth_group": KEEP,
-    # Written by triggers, which run as the owner.
+    # Written by triggers and functions that run as the owner.
+    "approvals_tally": READ,
+    "approvals_tallychange": READ,
     "approvals_voice": READ,
     "approvals_waiting": READ,
     # Written by migrations.
@@ -81,7 +83,7 @@ RIGHTS = {
     "socialaccount_socialtoken": ALL,
     "usersessions_usersession": ALL,
 }
-VIEWS = ("approvals_absent", "approvals_membership")
+VIEWS = ("approvals_absent", "approvals_counted", "approvals_membership")
 """Read with the reader's own rights (`security_invoker`)."""
 CONNECTING = ("USER", "PASSWORD", "HOST", "PORT", "OPTIONS", "LIMITS")
 TABLES = """

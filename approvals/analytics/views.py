@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 
 from approvals.kpi_tiles import count_tile, rate_tile, time_tile
 from approvals.permissions import VIEW_ANALYTICS
-from approvals.queries.summary import summary
+from approvals.queries.summary import numbers_of, summary
+from approvals.queries.tallies import tallied
 
 from . import charts, queries
 
@@ -32,6 +33,7 @@ def analytics(request: HttpRequest) -> HttpResponse:
     # Whole days of the reader's calendar, today among them: so many bars as the period has days.
     first = until.astimezone(zone).date() - timedelta(days=days - 1)
     since, before = (datetime.combine(day, time.min, zone) for day in (first, first - timedelta(days=days)))
+    found = tallied(since, until, until)
     context = {
         "active": "analytics",
         "periods": [
@@ -40,9 +42,9 @@ def analytics(request: HttpRequest) -> HttpResponse:
         ],
         "period_label": f"{since.astimezone(zone):%-d %b} to {until.astimezone(zone):%-d %b}, "
         f"compared with the {days} days before",
-        "kpis": _tiles(summary(since, until, until), summary(before, since, until)),
+        "kpis": _tiles(numbers_of(found), summary(before, since, until)),
         "charts": [_decisions_per_day(since, until, zone), _time_to_decision(since, until)],
-        "sla": queries.sla(since, until),
+        "sla": queries.sla(found),
     }
     return render(request, "approvals/analytics.html", context)
 

@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
-from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany, was_cut_off
+from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany, advice_on, was_cut_off
 from approvals.strict_json import MAX_ERRORS
 
 CONTENT_TYPE = "application/problem+json"
@@ -71,7 +71,7 @@ def database_away(error: BaseException) -> HttpResponse:
     recorded, so that answer does not say; asking again is safe."""
     answer = problem(
         503,
-        "The database took too long and was told to stop. Nothing of this is recorded; try again."
+        f"The database took too long and was told to stop. Nothing of this is recorded. {advice_on(error)}"
         if was_cut_off(error)
         else "The database did not answer. Try again: nothing is recorded twice.",
     )

@@ -16,5 +16,5 @@ $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("approvals", "0043_all_accounts_and_objections")]
+    dependencies = [("approvals", "0046_tallied")]
     operations = [migrations.RunSQL(MOMENT, "drop function approvals_moment(timestamptz)")]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from .access import ApiToken, Producer
 from .patch import Patch
@@ -14,6 +14,8 @@ from .text import Text
 
 NO_DEADLINE = datetime(9999, 12, 31, tzinfo=UTC)
 """Stands for 'never' so that keyset paging needs no NULLs; shown as null."""
+
+TOOK = F("decided_at") - F("created_at")
 
 
 class Status(models.TextChoices):
@@ -194,9 +196,27 @@ class Decision(models.Model):
             models.Index("expire_at", name="queue_by_expiry", condition=Q(status="pending")),  # the expiry timer
             models.Index("remind_at", name="queue_by_reminder", condition=Q(status="pending")),  # the reminder timer
             models.Index("escalate_at", name="queue_by_escalation", condition=Q(status="pending")),  # escalation timer
-            models.Index("created_at", name="decision_by_arrival"),  # summary of a period: queue tiles, analytics
+            models.Index(  # what is left of the days at both ends of a period: summary, queue tiles, analytics
+                "created_at",
+                include=["status", "priority", "decided_by_kind", "decided_at", "sla_due_at"],
+                name="decision_arrived",
+            ),
             models.Index(  # history pages and analytics of a period
                 models.F("decided_at").desc(), models.F("id").desc(), name="history", condition=~Q(status="pending")
+            ),
+            models.Index(  # the history's tabs and their counts
+                "status",
+                F("decided_at").desc(),
+                F("id").desc(),
+                name="history_by_status",
+                condition=~Q(status="pending"),
+            ),
+            models.Index(  # median and 95th percentile of the summary
+                Func(TOOK, function="approvals_took"),
+                TOOK,
+                include=["created_at", "decided_at"],
+                name="decision_by_time_taken",
+                condition=Q(decided_by_kind="human") & ~Q(status="cancelled"),
             ),
             # Uses of a bypass and those to be reviewed.
             models.Index("bypass", name="decision_by_bypass", condition=Q(bypass__isnull=False)),

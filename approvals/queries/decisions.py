@@ -68,14 +68,18 @@ select revision, decision_id, sha256, status, approvals, approvals_decision.crea
 from approvals_patch join approvals_decision on approvals_decision.patch_id = approvals_patch.id
 where producer_id = %s and approvals_patch.patch_id = %s order by revision desc
 """
+# The vulnerability's patches first: with a limit alone PostgreSQL may go back through the whole history to find them.
 OTHER_CANDIDATES_SQL = Joined(
     """
+with same as materialized (
+    select id from approvals_patch where vulnerability_ids && %(names)s::varchar[]
+)
 select {columns}
-from approvals_patch patch
+from same
+join approvals_patch patch on patch.id = same.id
 join approvals_decision decision on decision.patch_id = patch.id
 join approvals_producer producer on producer.id = patch.producer_id
-where patch.vulnerability_ids && %(names)s::varchar[] and decision.status <> 'superseded'
-  and (patch.producer_id, patch.patch_id) <> (%(producer)s, %(patch)s)
+where decision.status <> 'superseded' and (patch.producer_id, patch.patch_id) <> (%(producer)s, %(patch)s)
 order by decision.id desc limit %(limit)s
 """,
     decision=RowReader(Decision, "id", "decision_id", "patch", "status", "created_at"),

@@ -4,11 +4,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from statistics import median
 
-from django.db.models import Count, Q
+from django.db.models import QuerySet
 
-from approvals.models import DeciderKind, Decision, Patch, Status
+from approvals.models import Patch, Status
+from postgresql.statements import query
 
 LATEST, FEWEST = 200, 10  # how many earlier patches define the usual size, at most and at least
+FOUND = 3_000  # of more patches of a weakness, the latest are soon met
 BANDS = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 RECENT = 5_000  # decisions read for a track record: no index finds those of one model, and old ones say little
 
@@ -27,7 +29,8 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
     usual = []
     for cwe in patch.cwe_ids[:5]:
         latest = (
-            Patch.objects.filter(cwe_ids__contains=[cwe], decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
+            _of_weakness(cwe)
+            .filter(decision__status__in=[Status.APPROVED, Status.AUTO_APPROVED])
             .exclude(producer=patch.producer_id, patch_id=patch.patch_id)
             .order_by("-id")
             .values_list("additions", "deletions")[:LATEST]
@@ -36,6 +39,13 @@ def usual_sizes(patch: Patch) -> list[UsualSize]:
         if len(sizes) >= FEWEST:
             usual.append(UsualSize(cwe, median(sizes), len(sizes)))
     return usual
+
+
+def _of_weakness(cwe: str) -> QuerySet[Patch]:
+    """Return the patches of a weakness; few are found first, for which PostgreSQL would go back through the history."""
+    patches = Patch.objects.filter(cwe_ids__contains=[cwe])
+    few = patches.order_by().values("pk")[: FOUND + 1]
+    return Patch.objects.filter(pk__in=few) if few.count() <= FOUND else patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +78,19 @@ def track_record(patch: Patch) -> TrackRecord | None:
         return None
     number = max(0, min(bisect_right(BANDS, confidence), len(BANDS) - 1) - 1)
     low, high = BANDS[number], BANDS[number + 1]
-    latest = Decision.objects.exclude(status=Status.PENDING).order_by("-decided_at", "-id").values("pk")[:RECENT]
-    similar = Decision.objects.filter(
-        pk__in=latest,
-        decided_by_kind=DeciderKind.HUMAN,
-        status__in=[Status.APPROVED, Status.REVOKED, Status.REJECTED, Status.CHANGES_REQUESTED],
-        confidence__gte=low,
-        patch__ml_model_version=patch.ml_model_version,
-    ).exclude(patch=patch.pk)
-    counts = (similar.filter(confidence__lt=high) if high < 1 else similar).aggregate(
-        decided=Count("*"), approved=Count("pk", filter=Q(status=Status.APPROVED))
-    )
-    return TrackRecord(low, high, counts["decided"], counts["approved"])
+    parameters = {"recent": RECENT, "low": low, "high": high if high < 1 else 2, "patch": patch.pk}
+    [(decided, approved)] = query(TRACK_RECORD_SQL, parameters | {"model": patch.ml_model_version})
+    return TrackRecord(low, high, decided, approved)
+
+
+TRACK_RECORD_SQL = """
+select count(*), count(*) filter (where status = 'approved')
+from (
+    select status, decided_by_kind, confidence, patch_id
+    from approvals_decision where status <> 'pending' order by decided_at desc, id desc limit %(recent)s
+) latest
+join approvals_patch patch on patch.id = latest.patch_id
+where decided_by_kind = 'human' and status in ('approved', 'revoked', 'rejected', 'changes_requested')
+  and confidence >= %(low)s and confidence < %(high)s
+  and patch.ml_model_version = %(model)s and patch.id <> %(patch)s
+"""

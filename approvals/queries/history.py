@@ -1,16 +1,17 @@
 """Decided patches, newest first."""
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, fields
+from collections import defaultdict
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from approvals.models import NO_DEADLINE, DeciderKind, Decision, PatchKind, Priority, Review, Status, User
+from approvals.models import NO_DEADLINE, DeciderKind, Decision, Patch, PatchKind, Priority, Review, Status, User
 
 from .decision_facts import read_gates
 from .people import named
-from .queue import COUNT_LIMIT
+from .queue import COUNT_LIMIT, grouped
 from .search import matching
 
 ORDER = ["-decided_at", "-id"]
@@ -34,7 +35,7 @@ class HistoryFilters:
 
 
 def decided(filters: HistoryFilters) -> QuerySet[Decision]:
-    """Return the decided decisions that match; lazily, in no order."""
+    """Return the decided decisions that match all but the search; lazily, in no order."""
     rows = Decision.objects.exclude(status=Status.PENDING).select_related(
         "patch__producer", "policy_version__policy", "decided_by_user"
     )
@@ -52,8 +53,27 @@ def decided(filters: HistoryFilters) -> QuerySet[Decision]:
     if filters.reviewer:
         reviews = Review.objects.filter(reviewer__in=named(filters.reviewer), withdrawn_at=None)
         rows = rows.filter(Exists(reviews.filter(decision=OuterRef("pk"))))
-    rows = rows.filter(condition)
-    return matching(rows, filters.q, "patch__search") if filters.q else rows
+    return rows.filter(condition)
+
+
+SEARCH_LIMIT = 5_000
+"""So many patches are found first where a search has few, and counted where it has more."""
+
+
+def found(filters: HistoryFilters) -> QuerySet[Decision]:
+    """Return what `decided` does, narrowed to what is searched for. PostgreSQL guesses how rare words are, and where it
+    guesses wrong goes back through the whole history: so few patches are found first, and a limit keeps that apart. Of
+    many, the newest decided are soon met."""
+    if not filters.q:
+        return decided(filters)
+    patches, few = _sought(filters.q)
+    return decided(filters).filter(patch__in=few if few.count() <= SEARCH_LIMIT else patches)
+
+
+def _sought(text: str) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    """Return the patches that a search finds, and one more than `SEARCH_LIMIT` of them."""
+    patches = matching(Patch.objects.order_by(), text, "search").values("pk")
+    return patches, patches[: SEARCH_LIMIT + 1]
 
 
 def of_kind(kind: str) -> Q:
@@ -62,14 +82,22 @@ def of_kind(kind: str) -> Q:
     return Q(patch__gate__isnull=kind != PatchKind.GATE)
 
 
-def counts_by_status(rows: QuerySet[Decision]) -> dict[str, int]:
-    """Return the count of each status, exact up to `COUNT_LIMIT`, and their sum under ''; one query."""
-    statuses = [status for status in Status if status != Status.PENDING]
-    few = [
-        rows.order_by().filter(status=status).values_list("status", flat=True)[: COUNT_LIMIT + 1] for status in statuses
-    ]
-    counts = Counter(few[0].union(*few[1:], all=True))
-    return {"": counts.total()} | {str(status): counts[status] for status in statuses}
+def counts_by_status(filters: HistoryFilters) -> tuple[dict[str, int], bool]:
+    """Return the count of each status under the other filters, exact up to `COUNT_LIMIT`, and their sum under ''; and
+    whether there may be more, because a search found more than `SEARCH_LIMIT` patches."""
+    rows = decided(replace(filters, status="")).order_by().values_list("status", flat=True)
+    more = False
+    if filters.q:  # the rows are found once, not once for each status
+        _, few = _sought(filters.q)
+        more = few.count() > SEARCH_LIMIT
+        counts = grouped(rows.filter(patch__in=few), "status")
+    else:
+        each = [rows.filter(status=status)[: COUNT_LIMIT + 1] for status in ENDS]
+        counts = grouped(each[0].union(*each[1:], all=True), "status")
+    return {"": counts.total()} | {str(status): counts[status] for status in ENDS}, more
+
+
+ENDS = [status for status in Status if status != Status.PENDING]
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,14 +248,14 @@ def counts_by_priority(filters: Filters, now: datetime, person: Reviewer | None 
     bare = queue_rows(without(filters, "priority"), now, person).order_by().values_list("priority", flat=True)
     counts = None
     if any(getattr(filters, name) for name in SEARCH_FILTERS):  # find the rows once, not once for each priority
-        counts = _grouped(bare[: READ_LIMIT + 1], "priority")
+        counts = grouped(bare[: READ_LIMIT + 1], "priority")
     if counts is None or counts.total() > READ_LIMIT:
         few = [bare.filter(priority=priority)[: COUNT_LIMIT + 1] for priority in Priority]
-        counts = _grouped(few[0].union(*few[1:], all=True), "priority")
+        counts = grouped(few[0].union(*few[1:], all=True), "priority")
     return {"all": counts.total()} | {priority.name.lower(): counts[priority] for priority in Priority}
 
 
-def _grouped(rows: QuerySet[Any], column: str) -> Counter[int]:
+def grouped(rows: QuerySet[Any], column: str) -> Counter[Any]:
     """Count the rows by a column in the database: the ORM cannot group a slice, and counting them in Python is slow."""
     try:
         sql, parameters = rows.query.sql_with_params()

@@ -1,4 +1,5 @@
-"""Take committed entries out of the outbox: log positions, feed positions, live notices. The sequencer's one step."""
+"""Take committed entries out of the outbox: log positions, feed positions, live notices, and tallies of what changed.
+The sequencer's one step."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +34,13 @@ def dispatch(limit: int = 1000) -> int | None:
         if entries:
             _feed(entries)
             _notify(entries)
+            query_prepared(FOLD_SQL, [TALLIED_AT_ONCE])
     return len(entries)
+
+
+TALLIED_AT_ONCE = 10_000
+"""Changes added to the tallies with one batch of entries, which is more than its entries say."""
+FOLD_SQL = "select approvals_tally_fold(%s)"
 
 
 def heartbeat(name: str, now: datetime) -> None:

@@ -79,9 +79,10 @@ def short(value: int) -> str:
 
 
 @register.filter
-def shown_count(count: int) -> str:
-    """Return a count of rows as the queries count them: exact up to 1,000, then '1,000+'."""
-    return f"{queue.COUNT_LIMIT:,}+" if count > queue.COUNT_LIMIT else f"{count:,}"
+def shown_count(count: int, more: bool = False) -> str:
+    """Return a count of rows as the queries count them: exact up to 1,000, then '1,000+'; or '12+' where there may be
+    more."""
+    return f"{queue.COUNT_LIMIT:,}+" if count > queue.COUNT_LIMIT else f"{count:,}{'+' * more}"
 
 
 @register.simple_tag

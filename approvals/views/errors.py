@@ -6,7 +6,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from approvals.errors import Conflict, was_cut_off
+from approvals.errors import Conflict, advice_on, was_cut_off
 from approvals.requests import Request
 
 from .access import Hidden
@@ -76,7 +76,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def database_away(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     """Return the page of a database that is away or too slow; only where it broke off itself is nothing recorded."""
     title, sentence = (
-        ("The database took too long", "It was told to stop, and nothing was changed. Wait a moment, then try again.")
+        ("The database took too long", f"It was told to stop, and nothing was changed. {advice_on(error)}")
         if error and was_cut_off(error)
         else (
             "The database did not answer",

@@ -95,6 +95,8 @@ VERDICTS = {
     Verdict.REJECT: "rejected this digest",
     Verdict.REQUEST_CHANGES: "asked for changes to this digest",
 }
+CATEGORIES: dict[str, str] = dict(Category.choices)
+EXTENDED = "decision.extended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,13 @@ def timeline(decision: Decision, reader: Reader) -> list[Step]:
 def _step(entry: Any) -> Step:
     icon, kind, words = step_of(entry.type)
     body = body_of(entry)
-    data = defaultdict(str, data_of(entry))  # a sentence that was erased is missing
-    data["verdict"] = VERDICTS.get(data.get("verdict", ""), "")
-    data["category"] = Category(data["category"]).label if data.get("category") else ""
-    data["asked"] = f" and asked {', '.join(data['asked'])}" if data.get("asked") else ""
-    data["until"] = moment(datetime.fromisoformat(data["to"])) if entry.type == "decision.extended" else ""
+    data = defaultdict(str, data_of(entry))  # what was erased, or not yet written by an older release, is missing
+    data["verdict"] = VERDICTS.get(data["verdict"], "")
+    data["category"] = CATEGORIES.get(data["category"], data["category"])
+    data["asked"] = f" and asked {', '.join(data['asked'])}" if data["asked"] else ""
+    data["until"] = moment(datetime.fromisoformat(data["to"])) if data["to"] and entry.type == EXTENDED else ""
     leaf, context = getattr(entry, "leaf", None), getattr(entry, "context", None)
-    digest = (body["patch"] or {}).get("sha256") or ""
+    digest = (body.get("patch") or {}).get("sha256") or ""
     return Step(
         icon=icon,
         kind=kind,

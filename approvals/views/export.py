@@ -68,7 +68,7 @@ class _Line:
 def history_csv(request: Request) -> StreamingHttpResponse:
     """The filtered history, newest first, up to 10,000 rows; the export itself is an entry of the audit log."""
     form, user, now = HistoryForm(request.GET), user_of(request), timezone.now()
-    rows = queries.decided(form.filters()).select_related("revocation").order_by(*queries.ORDER)[:ROWS]
+    rows = queries.found(form.filters()).select_related("revocation").order_by(*queries.ORDER)[:ROWS]
     with connection.limited_to(settings.DATABASE_LIMITS["export"]):  # type: ignore[attr-defined]  # of postgresql
         found = _begun(rows.iterator(chunk_size=500))
     filters = {name: str(value) for name, value in request.GET.items() if name in form.fields}

@@ -1,5 +1,8 @@
 """Decided patches."""
 
+from contextlib import nullcontext
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -10,6 +13,7 @@ from approvals.queries import history as queries
 from approvals.queries.keyset import BadCursor, page
 from approvals.queries.people import offered
 from approvals.templatetags.number_tags import shown_count
+from postgresql.replica import read_connection
 
 from .access import varies, viewers
 from .links import page_urls, with_parameters
@@ -35,12 +39,13 @@ def history(request: HttpRequest) -> HttpResponse:
     """The table of decided patches with filters and paging."""
     form = HistoryForm(request.GET)
     filters = form.filters()
+    limits = settings.DATABASE_LIMITS["search"]
     try:
-        shown = page(queries.decided(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
+        with read_connection().limited_to(limits) if filters.q else nullcontext():
+            shown = page(queries.found(filters), queries.ORDER, request.GET.get("cursor"), PAGE)
+            counts, more = queries.counts_by_status(filters)
     except BadCursor:
         return redirect(request.path)
-    every = queries.HistoryFilters(**{name: getattr(filters, name) for name in filters.__slots__ if name != "status"})
-    counts = queries.counts_by_status(queries.decided(every))
     context = {
         "active": "history",
         "form": form,
@@ -53,13 +58,13 @@ def history(request: HttpRequest) -> HttpResponse:
                 "label": label,
                 "icon": icon,
                 "kind": kind,
-                "count": shown_count(counts[str(key)]),
+                "count": shown_count(counts[str(key)], more),
                 "url": with_parameters(request, status=str(key)),
                 "current": str(key) == filters.status,
             }
             for key, (label, icon, kind) in TABS.items()
         ],
-        "total": shown_count(counts[filters.status]),
+        "total": shown_count(counts[filters.status], more),
         "shown": len(shown.rows),
         **page_urls(request, shown),
     }

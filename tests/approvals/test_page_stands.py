@@ -2,14 +2,18 @@
 
 import random
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from approvals.diff.parse import parse
 from approvals.models import PatchView
 from approvals.views import comment_positions
 from approvals.views import diff as diffs
+from audit.models import Entry
+from audit.types import ENTRY_TYPES
 from tests.cast import Api
 from tests.mutations import SAMPLES, mutated, samples
 
@@ -133,3 +137,24 @@ def test_what_took_too_long_to_read_stays_so(sign_in, alice, make_patch, monkeyp
     assert (answer.status_code, "Reading took too long" in answer.json()["detail"]) == (409, True)
     said = {"comment": "Here.", "file": "app.py", "line": 1, "decision_id": str(decision.decision_id)}
     assert Api(user=alice).post(f"/hitl/patches/{decision.patch.patch_id}/comment", said).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"patch":null,"data":{}}'])
+def test_entries_without_the_fields_of_today_are_shown_all_the_same(sign_in, lena, make_patch, body):
+    decision, client = make_patch(), sign_in(lena)
+    for type in ENTRY_TYPES:
+        entry = Entry.objects.create(
+            uuid=uuid4(),
+            type=type.name,
+            at=timezone.now(),
+            actor_id="service:older",
+            actor_kind="service",
+            object_type="decision",
+            object_id=str(decision.decision_id),
+            body=body,
+        )
+        assert client.get(reverse("audit:entry", args=[entry.uuid])).status_code == 200
+    assert client.get(reverse("audit:entries")).status_code == 200
+    answer = page(client, decision)
+    assert answer.status_code == 200
+    assert "gave more time" in answer.content.decode()

@@ -157,6 +157,11 @@ def test_each_kind_of_work_has_its_own_time(command: str, statement: int, lock: 
     assert (f"statement_timeout={statement}s" in limits.options) == bool(statement)
 
 
+@pytest.mark.parametrize(("kind", "statement", "lock"), [("search", 5, 5), ("export", 120, 5), ("migration", 0, 10)])
+def test_so_has_what_is_only_a_part_of_a_process(kind: str, statement: int, lock: int) -> None:
+    assert settings.DATABASE_LIMITS[kind] == Limits(statement, lock)
+
+
 def test_a_dead_server_is_noticed_in_seconds() -> None:
     options = database("postgresql://u@h/db")["OPTIONS"]
     assert int(options["tcp_user_timeout"]) <= 20_000

@@ -6,12 +6,15 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -157,11 +160,12 @@ def test_an_export_has_its_own_time_and_begins_no_answer_it_cannot_end(
 ) -> None:
     approve(make_patch(), alice)
     client = sign_in(alice)
-    monkeypatch.setitem(settings.DATABASE_LIMITS, "export", Limits(1, 1))
+    monkeypatch.setitem(settings.DATABASE_LIMITS, "export", replace(settings.DATABASE_LIMITS["export"], statement=1))
     before = Entry.objects.count()
     with held("lock table approvals_patch in access exclusive mode"):
         answer = client.get("/history.csv")
     assert answer.status_code == 503
+    assert "Narrow the list by a filter" in answer.content.decode()
     assert Entry.objects.count() == before, "an export that nobody got has an entry"
     answer = client.get("/history.csv")
     assert answer.status_code == 200
@@ -169,6 +173,42 @@ def test_an_export_has_its_own_time_and_begins_no_answer_it_cannot_end(
     with connection.cursor() as cursor:
         cursor.execute("show statement_timeout")
         assert cursor.fetchone() == ("2min",), "the export's time stays with the connection"
+
+
+ADVICE = "Search for a longer or rarer word, or choose a shorter time."
+
+
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [
+        ("/history?q=flask", "approvals_patch"),
+        ("/audit/entries?q=flask", "audit_context"),
+        ("/audit/entries?actor=flask", "audit_context"),
+        ("/hitl/analytics/audit-logs?actor=flask", "audit_context"),
+    ],
+)
+def test_a_search_has_its_own_time_and_says_what_to_do(
+    make_patch: Any, lena: Any, sign_in: Any, monkeypatch: pytest.MonkeyPatch, path: str, table: str
+) -> None:
+    make_patch()
+    client = sign_in(lena)
+    monkeypatch.setitem(settings.DATABASE_LIMITS, "search", replace(settings.DATABASE_LIMITS["search"], statement=1))
+    with held(f"lock table {table} in access exclusive mode"):
+        answer = client.get(path)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert ADVICE in (answer.json()["detail"] if path.startswith("/hitl/") else answer.content.decode())
+    assert client.get(path).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("show statement_timeout")
+        assert cursor.fetchone() == ("2min",), "the search's time stays with the connection"
+
+
+def test_a_migration_gives_way_to_what_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.DATABASE_LIMITS, "migration", Limits(0, 1))
+    in_use = pytest.raises(CommandError, match="in use for over 1 s")
+    with held("lock table django_migrations in access exclusive mode"), in_use:
+        call_command("migrate", verbosity=0)
+    call_command("migrate", verbosity=0)
 
 
 def test_a_process_that_stops_in_a_transaction_gives_its_locks_back() -> None:

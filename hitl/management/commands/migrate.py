@@ -5,10 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connection
 
 from approvals.services.killswitch import keep_setting
 from postgresql.rights import as_owner, grant, owns
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class Command(migrate.Command):
@@ -24,7 +26,7 @@ class Command(migrate.Command):
             if not looks_only and not owns():
                 user = settings.DATABASE_OWNER["USER"]
                 raise CommandError(f"{user} does not own the tables: name their owner in DATABASE_MIGRATE_URL.")
-            super().handle(*args, **options)
+            self._migrate(*args, **options)
             if looks_only or options["app_label"]:
                 return
             keep_setting()
@@ -35,3 +37,20 @@ class Command(migrate.Command):
                     raise CommandError(
                         f"The role {settings.DATABASE_ROLE} cannot be given its rights: {error}"
                     ) from error
+
+    def _migrate(self, *args: Any, **options: Any) -> None:
+        """Migrate, but wait for no table longer than the limit: everybody else would wait behind us."""
+        seconds = settings.DATABASE_LIMITS["migration"].lock
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('lock_timeout', %s, false)", [f"{seconds}s"])
+        try:
+            super().handle(*args, **options)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+            raise CommandError(
+                f"A table was in use for over {seconds} s (DB_MIGRATE_LOCK_SECONDS), so this migration gave way. "
+                "Those before it are done, it is not. Run it again, when nothing long is running."
+            ) from error
+        with connection.cursor() as cursor:
+            cursor.execute("reset lock_timeout")
