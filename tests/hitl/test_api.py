@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from approvals.api import patches
+from approvals.services import together
 from tests.cast import Api, document
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_a_lost_database_is_503_to_come_back(producer_api, monkeypatch):
     def away(*_: object, **__: object) -> None:
         raise OperationalError("connection to server at 10.1.2.3 failed: password=hunter2")
 
-    monkeypatch.setattr(patches, "submit", away)
+    monkeypatch.setattr(together, "submit", away)
     answer = producer_api.post("/hitl/patches", document())
     body = assert_problem(answer, 503)
     assert answer["Retry-After"]
@@ -82,7 +82,7 @@ def test_a_defect_is_500_and_says_nothing_of_our_inside(producer_api, monkeypatc
     def broken(*_: object, **__: object) -> None:
         raise KeyError("a secret of ours at /srv/hitl/approvals.py")
 
-    monkeypatch.setattr(patches, "submit", broken)
+    monkeypatch.setattr(together, "submit", broken)
     answer = producer_api.post("/hitl/patches", document())
     body = assert_problem(answer, 500)
     assert "secret" not in answer.content.decode()
