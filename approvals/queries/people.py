@@ -11,13 +11,13 @@ from django.conf import settings
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
-from approvals.models import ApiToken, TokenKind, User
+from approvals.models import ApiToken, Producer, TokenKind, User
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.holding import why_held
 from approvals.policy.lookalikes import why_not
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Reviewer
-from approvals.policy.submitters import all_in
+from approvals.policy.submitters import all_in, one_person, same
 from postgresql.row_reader import Joined, RowReader
 from postgresql.statements import query
 
@@ -170,11 +170,13 @@ def reviewers() -> QuerySet[User]:
 
 
 def ids_by_name(names: Collection[str]) -> dict[str, int]:
-    """Return which active person each of these names is: user names or e-mail addresses, case-folded; one query."""
+    """Return which active person each of these names is: user names or e-mail addresses, case-folded; one query. An
+    address is its own account's, whoever has it as a user name."""
     spelled = User.objects.filter(is_active=True).annotate(address=Lower("email"), name=Lower("username"))
     rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
+    named = [(pk, address, name if "@" not in name else address) for pk, address, name in rows]
     names_wanted = set(names)
-    return {name: pk for pk, *spellings in rows for name in spellings if name in names_wanted}
+    return {name: pk for pk, *spellings in named for name in spellings if name in names_wanted}
 
 
 ACCOUNTS_NAMED_SQL = r"""
@@ -212,8 +214,22 @@ def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
     return {username: f"user:{pk}" for username, pk in rows}
 
 
-def why_not_a_name(name: str, but: int | None = None) -> str | None:
-    """Return why an account, `but` or a new one, may not have this user name; one query."""
+def why_not_a_name(name: str, email: str, but: int | None = None) -> str | None:
+    """Return why an account, `but` or a new one, with this e-mail address may not have this user name.
+
+    Rules know people by user names and addresses alike: a name is nobody else's name, address, or former one, and an
+    address only its account's own. Machines have names in the log too.
+    """
+    try:
+        one_person(name)
+    except ValueError as error:
+        return f"A user name {error}."
+    if "@" in name and same(name) != same(email):
+        return "A user name that is an e-mail address is the account's own address."
+    if any(account.id != but for account in accounts_named([name])):
+        return "This is the name or address of somebody else here, or was; choose another one."
+    if Producer.objects.filter(name__iexact=name).exists() or ApiToken.objects.filter(user=None, name__iexact=name):
+        return "A producer or token has this name; choose another one."
     other_accounts = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
     return why_not(name, (other for names in other_accounts for other in names if other))
 

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
-from approvals.queries.people import account_of, owners_of, why_not_a_name
+from approvals.queries.people import owners_of, why_not_a_name
 from audit.log import Actor
 from postgresql.statements import lock_name
 
@@ -216,11 +216,13 @@ def _link(user: User, claims: Claims) -> None:
 
 
 def _free_name(claims: Claims) -> str:
-    """Return a user name that no account has and that looks like no other; the provider's spelling if it is free."""
+    """Return a user name that is nobody's and looks like no other; the provider's spelling if it is free.
+
+    People may choose `preferred_username` at many providers (OpenID Connect Core 5.7), so it is no proof of anything.
+    """
     digest = hashlib.sha256(claims.subject.encode()).hexdigest()[:16]
-    names = [claims.username, claims.email, f"sso-{digest}"]
-    *preferred, fallback = (name for name in names if name and len(name) <= 150 and account_of(name) is None)
-    return next((name for name in preferred if why_not_a_name(name) is None), fallback)
+    preferred = (name for name in (claims.username, claims.email) if name and len(name) <= 150)
+    return next((name for name in preferred if why_not_a_name(name, claims.email) is None), f"sso-{digest}")
 
 
 def _save_address(user: User, claims: Claims) -> None:
