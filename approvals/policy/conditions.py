@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -170,6 +171,15 @@ def holds(text: str, facts: Any) -> bool:
         return compiled(text).execute(facts) is True
     except Exception:  # fail closed: an unevaluable condition never matches
         return False
+
+
+def held_in_time(text: str, cases: Iterable[dict[str, Any]], seconds: float) -> Iterator[bool]:
+    """Yield whether the condition is true of one case after the other, until this much processor time is spent."""
+    end = time.thread_time() + seconds
+    for facts in cases:
+        if time.thread_time() > end:
+            return
+        yield holds(text, facts)
 
 
 @lru_cache(maxsize=512)

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
+from approvals.policy import conditions
 from approvals.queries import backtest as backtest_module
 from approvals.queries.backtest import backtest
 from approvals.services import killswitch, policies
@@ -198,7 +199,7 @@ def test_judging_history_ends_after_its_time_and_says_so(sign_in, lena, alice, l
         approve(make_patch(severity="low", patch_id=f"P-{number}"), alice)
     address = f"/policies/{low.pk}?try=1"
     assert "were not looked at" not in text(sign_in(lena).get(address))
-    monkeypatch.setattr(backtest_module, "holds", lambda *_: bool(sum(range(100_000))))
+    monkeypatch.setattr(conditions, "holds", lambda *_: bool(sum(range(100_000))))
     monkeypatch.setattr(backtest_module, "MOST_SECONDS", 0.000_1)
     shown = text(sign_in(lena).get(address))
     assert "Of the last <strong>1</strong> patches" in shown
