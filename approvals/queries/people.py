@@ -14,10 +14,10 @@ from django.db.models.functions import Concat, Lower
 from approvals.models import ApiToken, Producer, TokenKind, User
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.holding import why_held
-from approvals.policy.lookalikes import why_not
+from approvals.policy.lookalikes import why_not, why_not_free
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Reviewer
-from approvals.policy.submitters import all_in, one_person, same
+from approvals.policy.submitters import all_in
 from postgresql.row_reader import Joined, RowReader
 from postgresql.statements import query
 
@@ -215,21 +215,12 @@ def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
 
 
 def why_not_a_name(name: str, email: str, but: int | None = None) -> str | None:
-    """Return why an account, `but` or a new one, with this e-mail address may not have this user name.
-
-    Rules know people by user names and addresses alike: a name is nobody else's name, address, or former one, and an
-    address only its account's own. Machines have names in the log too.
-    """
-    try:
-        one_person(name)
-    except ValueError as error:
-        return f"A user name {error}."
-    if "@" in name and same(name) != same(email):
-        return "A user name that is an e-mail address is the account's own address."
-    if any(account.id != but for account in accounts_named([name])):
-        return "This is the name or address of somebody else here, or was; choose another one."
-    if Producer.objects.filter(name__iexact=name).exists() or ApiToken.objects.filter(user=None, name__iexact=name):
-        return "A producer or token has this name; choose another one."
+    """Return why an account, `but` or a new one, with this e-mail address may not have this user name."""
+    people = [name for account in accounts_named([name]) if account.id != but for name in account.names]
+    producers = Producer.objects.filter(name__iexact=name).values_list("name", flat=True)
+    tokens = ApiToken.objects.filter(user=None, name__iexact=name).values_list("name", flat=True)
+    if sentence := why_not_free(name, email, people, [*producers, *tokens]):
+        return sentence
     other_accounts = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
     return why_not(name, (other for names in other_accounts for other in names if other))
 
