@@ -257,6 +257,22 @@ def test_a_former_address_of_somebody_becomes_nobodys_name(alice, says, through_
     assert User.objects.get(email="mallory@example.org").username.startswith("sso-")
 
 
+def test_another_verified_address_is_an_entry_that_does_not_name_it(alice, says, through_provider):
+    says("subject-20", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-20")
+    before = entries("user.changed")
+    says("subject-20", email="al@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-20")
+    assert entries("user.changed") == before + 1
+    entry = Entry.objects.filter(type="user.changed").latest("id")
+    data = data_of(entry)
+    assert (data["fields"], entry.object_id) == (["single sign-on address"], f"user:{alice.pk}")
+    assert data["old"]["verified"] != data["new"]["verified"]
+    assert b"al@" not in bytes(entry.body)
+    through_provider("subject-20")
+    assert entries("user.changed") == before + 1, "the same one is none"
+
+
 def test_what_an_account_was_tied_to_while_its_address_was_anothers_ends_with_the_next_change(
     says, through_provider, alice, lena, django_user_model
 ):
