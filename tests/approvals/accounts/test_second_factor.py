@@ -140,6 +140,23 @@ def test_signing_in_without_it_gives_no_new_tries_at_a_password_or_a_code(alice)
     guessing.code(alice, here.ip_address, now=NOW)
 
 
+@pytest.mark.parametrize("end", ["password", "everywhere"])
+def test_a_sign_in_that_waits_for_its_code_ends_with_its_persons_sessions(enrolled, alice, end):
+    client, _ = password()
+    if end == "password":
+        identity.change_password(alice, "quite another staple", session_key=None, actor=actor_for(alice), now=NOW)
+    else:
+        identity.sign_out_everywhere(alice, actor=actor_for(alice), now=NOW)
+    answer = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
+    assert answer.status_code == 403
+    assert "Sign in again" in one_line(answer)
+    assert client.get(reverse("queue")).status_code == 302
+    cache.clear()
+    again = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
+    assert client.get(reverse("queue")).status_code == 302, again["Location"]
+    assert entries("login.failed") == 1
+
+
 def test_a_recovery_code_signs_in_once(enrolled, alice):
     codes = Authenticator.objects.get(user=alice, type="recovery_codes").wrap().get_unused_codes()
     for expected in (302, 200):
