@@ -184,18 +184,20 @@ with spelled as (
     select id, unnest(array[lower(email), lower(username)] || former_names) as name from approvals_user
     union select user_id, lower(email) from account_emailaddress where verified
 )
-select spelled.id, person.is_active, array_agg(distinct regexp_replace(name, '(.)\+[^@]*@', '\1@'))
+select spelled.id, person.is_active and person.held_since is null,
+       array_agg(distinct regexp_replace(name, '(.)\+[^@]*@', '\1@'))
 from spelled join approvals_user person using (id)
-where regexp_replace(name, '(.)\+[^@]*@', '\1@') = any(%s) group by spelled.id, person.is_active
+where regexp_replace(name, '(.)\+[^@]*@', '\1@') = any(%s) group by spelled.id, person.is_active, person.held_since
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account that a patch names, and the names by which it does (as `policy.submitters.same` compares them)."""
+    """An account that a patch names, and the names by which it does (as `policy.submitters.same` compares them). One is
+    known that is active and not held: no administrator makes such a one alone."""
 
     id: int
-    active: bool
+    known: bool
     names: frozenset[str]
 
 
@@ -205,7 +207,7 @@ def accounts_named(values: Iterable[str]) -> list[Account]:
     if not spellings:
         return []
     rows = query(ACCOUNTS_NAMED_SQL, [sorted(spellings)])
-    return [Account(key, active, frozenset(names)) for key, active, names in rows]
+    return [Account(key, known, frozenset(names)) for key, known, names in rows]
 
 
 def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
