@@ -14,13 +14,16 @@ from .models import Entry
 
 @dataclass(frozen=True, slots=True)
 class EntryFilters:
-    """What a reader narrows the log to; '' and None mean 'any'. `object_ids` empty matches nothing."""
+    """What a reader narrows the log to; '' and None mean 'any'. `object_ids` empty matches nothing; `among` and
+    `without` are entry types."""
 
     q: str = ""
     object_type: str = ""
     object_ids: list[str] | None = None
     actor: str = ""
     action: str = ""
+    among: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -36,6 +39,10 @@ def matching(filters: EntryFilters) -> QuerySet[Entry]:
         rows = rows.filter(_actor_condition(filters.actor))
     if filters.action:
         rows = rows.filter(type=filters.action)
+    if filters.among:
+        rows = rows.filter(type__in=filters.among)
+    if filters.without:
+        rows = rows.exclude(type__in=filters.without)
     if filters.since:
         rows = rows.filter(at__gte=filters.since)
     if filters.until:
