@@ -26,6 +26,7 @@ from hitl.environment import (
     issuer,
     probability,
 )
+from hitl.template_engines import TEMPLATES as TEMPLATES
 from postgresql.bounded import BoundedConnection
 from postgresql.limits import Limits, kind_of_work
 
@@ -124,6 +125,12 @@ HITL_SAMPLE_DATA = Path(env("HITL_SAMPLE_DATA", str(BASE_DIR.parent / "shared" /
 DATABASE_URL = env("DATABASE_URL")
 EMBEDDED = not DATABASE_URL
 DATABASES = {"default": database(DATABASE_URL or embedded_postgres.role_url(HITL_DATA_DIR))}
+DATABASE_REPLICA_URL = env("DATABASE_REPLICA_URL")
+if DATABASE_REPLICA_URL:
+    replica = database(DATABASE_REPLICA_URL, setting="DATABASE_REPLICA_URL")
+    DATABASES["replica"] = replica | {"TEST": {"MIRROR": "default"}}
+DATABASE_REPLICA_OLDEST = env_int("DATABASE_REPLICA_OLDEST", 60, 1, 86_400)  # in seconds; older is read elsewhere
+DATABASE_ROUTERS = ["postgresql.replica.Router"]
 DATABASE_ROLE = DATABASES["default"]["USER"]
 # As whom `manage.py migrate` connects; with one URL for both, web and worker own the tables, which `check` warns of.
 DATABASE_OWNER = database(
@@ -252,6 +259,7 @@ MIDDLEWARE = [
     "hitl.middleware.SessionLimitsMiddleware",
     "hitl.middleware.SecondFactorMiddleware",
     "hitl.middleware.TimeZoneMiddleware",
+    "hitl.replica_reads.ReplicaReadsMiddleware",
     "hitl.middleware.IdempotencyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -261,26 +269,6 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "hitl.urls"
 WSGI_APPLICATION = "hitl.wsgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "OPTIONS": {
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    ["hitl.template_loader.Loader", "django.template.loaders.app_directories.Loader"],
-                )
-            ],
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "approvals.views.context_processors.shell",
-            ],
-        },
-    }
-]
 AUTH_USER_MODEL = "approvals.User"
 AUTHENTICATION_BACKENDS = ["approvals.accounts.backends.EmailOrUsernameBackend"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection
+from .replica import read_connection
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -15,13 +15,13 @@ def query_prepared(sql: str, parameters: Parameters = ()) -> list[Any]:
     For rows found by a key: a kept plan sees neither the parameters nor how the tables have grown since, until they
     are analyzed again.
     """
-    rows: list[Any] = connection.prepared(sql, parameters)  # type: ignore[attr-defined]  # of postgresql
+    rows: list[Any] = read_connection().prepared(sql, parameters)
     return rows
 
 
 def query(sql: str, parameters: Parameters = ()) -> list[Any]:
     """Run a statement that is planned each time, for these parameters, and return its rows; for lists and searches."""
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[Any] = cursor.fetchall()
     return rows

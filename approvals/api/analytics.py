@@ -23,6 +23,7 @@ router = Router(tags=["analytics"])
     "/summary",
     auth=Needs("analytics:read"),
     response=answers.Summary,
+    openapi_extra=with_headers("Age"),
     summary="Counts, times and rates of a period",
 )
 def summary(
@@ -47,7 +48,7 @@ class AuditQuery(ListQuery):
     "/audit-logs",
     auth=Needs("audit:read"),
     response=list[answers.AuditEntry],
-    openapi_extra=with_headers("Link"),
+    openapi_extra=with_headers("Age", "Link"),
     summary="Entries of the audit log, newest first",
 )
 def audit_logs(request: ApiRequest, response: HttpResponse, query: Query[AuditQuery]) -> list[dict[str, Any]]:

@@ -75,6 +75,7 @@ SECURITY = {
 }
 
 HEADERS = {
+    "Age": ("How many seconds old the answer may be, where it comes from a replica.", {"type": "integer"}),
     "X-Total-Count": ("How many match: exact to 1,000, then `1000+`.", {"type": "string"}),
     "Link": ('`<…>; rel="next"` (RFC 8288) while there are more rows.', {"type": "string"}),
     "Location": ("The path of the decision.", {"type": "string"}),

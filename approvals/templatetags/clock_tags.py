@@ -1,7 +1,7 @@
 """Times as people read them: SLA clocks, ages, durations, time stamps. Everything counts from `now` of the context."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django import template
 from django.template import Context
@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from approvals.models import NO_DEADLINE, Decision, Status
+
+from .compiled_tags import drawn
 
 register = template.Library()
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -88,42 +90,43 @@ def now_of(context: Context) -> datetime:
     return now if isinstance(now, datetime) else timezone.now()
 
 
-@register.inclusion_tag("approvals/_sla.html", takes_context=True)
-def sla(context: Context, decision: Decision, large: bool = False) -> dict[str, Any]:
-    """Render the clock of a decision."""
-    return {**clock(decision, now_of(context)), "decision": decision, "large": large}
+@register.simple_tag(takes_context=True)
+def sla(context: Context, decision: Decision, large: bool = False) -> SafeString:
+    """Return the clock of a decision, drawn."""
+    return drawn("approvals/_clock.html", clock=clock_of(decision, now_of(context)), large=large)
 
 
-def clock(decision: Decision, now: datetime) -> dict[str, Any]:
-    """Return what a decision's SLA clock shows.
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What a decision's SLA clock shows."""
 
-    `state` is ok, warning, breached, none (no SLA) or stopped (decided); `percent` is the time left, 0 to 100;
-    `text` is the large words, `detail` the small ones.
-    """
+    state: str  # ok, warning, breached, none (no SLA) or stopped (decided)
+    icon: str
+    text: str  # the large words
+    detail: str  # the small ones
+    percent: int = 0  # how much of the time is left
+    due: datetime | None = None  # None where no clock runs
+    start: datetime | None = None
+    warn: datetime | None = None
+    whole: str = ""  # how long the SLA is and when it is due
+
+
+def clock_of(decision: Decision, now: datetime) -> Clock:
+    """Return the clock of a decision."""
     waiting = f"waiting {duration(max(now - decision.created_at, timedelta()))}"
     if decision.status != Status.PENDING:
         return _stopped(decision)
     if decision.sla_due_at == NO_DEADLINE:
-        return {"state": "none", "icon": "clock", "percent": 0, "text": "no SLA", "detail": waiting}
-    left = decision.sla_due_at - now
-    whole = _whole(decision)
-    detail = {
-        "detail": waiting,
-        "due": decision.sla_due_at,
-        "start": decision.sla_due_at - whole,
-        "warn": decision.sla_warn_at,
-        "of": f"of {duration(whole)}, due {timezone.localtime(decision.sla_due_at):%H:%M %Z}",
-    }
+        return Clock("none", "clock", "no SLA", waiting)
+    due, left, length = decision.sla_due_at, decision.sla_due_at - now, _length(decision)
     if left <= timedelta():
-        return {"state": "breached", "icon": "warning", "percent": 100, "text": f"{duration(-left)} over", **detail}
-    late = now >= decision.sla_warn_at
-    return {
-        "state": "warning" if late else "ok",
-        "icon": "hourglass" if late else "clock",
-        "percent": share_left(left, whole),
-        "text": f"{duration(left)} left",
-        **detail,
-    }
+        state, icon, text, percent = "breached", "warning", f"{duration(-left)} over", 100
+    else:
+        late = now >= decision.sla_warn_at
+        state, icon = ("warning", "hourglass") if late else ("ok", "clock")
+        text, percent = f"{duration(left)} left", share_left(left, length)
+    whole = f"of {duration(length)}, due {timezone.localtime(due):%H:%M %Z}"
+    return Clock(state, icon, text, waiting, percent, due, due - length, decision.sla_warn_at, whole)
 
 
 def share_left(left: timedelta, whole: timedelta) -> int:
@@ -131,30 +134,27 @@ def share_left(left: timedelta, whole: timedelta) -> int:
     return max(0, min(100, int(left / whole * 100))) if whole > timedelta() else 0
 
 
-def _stopped(decision: Decision) -> dict[str, Any]:
-    took = decision.decided_at - decision.created_at if decision.decided_at else None
-    stopped = {"state": "stopped", "icon": "clock", "percent": 0, "text": "Clock stopped"}
+def _stopped(decision: Decision) -> Clock:
+    text = "Clock stopped"
     if decision.decided_at is None or decision.sla_due_at == NO_DEADLINE:
-        return {**stopped, "detail": f"took {duration(took)}, no SLA" if took is not None else "no SLA"}
+        took = f"took {duration(decision.decided_at - decision.created_at)}, " if decision.decided_at else ""
+        return Clock("stopped", "clock", text, f"{took}no SLA")
     if decision.status == Status.SUPERSEDED:
-        return {**stopped, "detail": "a newer revision has its clock"}
+        return Clock("stopped", "clock", text, "a newer revision has its clock")
     ended = "decided" if decision.status not in UNDECIDED else "ended"
     spare = decision.sla_due_at - decision.decided_at
     if spare < timedelta():
-        return {**stopped, "icon": "warning", "detail": f"{ended} {duration(-spare)} after the SLA"}
-    return {
-        **stopped,
-        "percent": share_left(spare, _whole(decision)),
-        "detail": f"{ended} with {duration(spare)} left",
-    }
+        return Clock("stopped", "warning", text, f"{ended} {duration(-spare)} after the SLA")
+    percent = share_left(spare, _length(decision))
+    return Clock("stopped", "clock", text, f"{ended} with {duration(spare)} left", percent)
 
 
-def _whole(decision: Decision) -> timedelta:
+def _length(decision: Decision) -> timedelta:
     """Return how long the SLA is. A later revision goes on with the clock of the first, which began before it came."""
-    whole = decision.sla_due_at - decision.created_at
+    length = decision.sla_due_at - decision.created_at
     if decision.patch_id and decision.patch.revision > 1 and decision.policy_version.sla_due_seconds:
-        return max(whole, timedelta(seconds=decision.policy_version.sla_due_seconds))
-    return whole
+        return max(length, timedelta(seconds=decision.policy_version.sla_due_seconds))
+    return length
 
 
 @register.simple_tag(takes_context=True)

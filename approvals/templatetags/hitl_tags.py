@@ -1,5 +1,6 @@
 """Marks that templates print: icons, badges, meters. Text is in `text_tags`, times and clocks in `clock_tags`."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
@@ -152,22 +153,40 @@ def meter(
     )
 
 
-@register.inclusion_tag("approvals/_concord.html")
-def concord(patch: Patch, threshold: Decimal | None = None) -> dict[str, Any]:
-    """Render ML and wargaming side by side with whether they agree."""
+@register.simple_tag
+@cache
+def gate_badge() -> SafeString:
+    """Return the mark of a workflow gate."""
+    return badge("outline", "branch", "Workflow gate", title="A workflow waits for this decision; there is no diff")
+
+
+@dataclass(frozen=True, slots=True)
+class Concord:
+    """ML and wargaming side by side, with whether they agree."""
+
+    confidence: str  # of the model, in percent; '' where none was sent
+    threshold: str  # where automatic approval would begin, in percent; '' without one
+    kind: str  # the colour of the meter
+    note: str  # what wargaming showed
+    joint: str  # agree, disagree or none
+    joint_icon: str
+    joint_word: str
+
+
+def concord_of(patch: Patch, threshold: Decimal | None = None) -> Concord:
+    """Return what ML and wargaming say of a patch, beside its policy's threshold."""
     icon_name, word = JOINTS[patch.agreement]
     if patch.agreement is None and patch.ml_prediction is None and patch.wargaming_passed is None:
         word = "No signal"
-    return {
-        "patch": patch,
-        "percent": percent(patch.ml_confidence),
-        "tick": percent(threshold and max(threshold, settings.AUTO_APPROVE_THRESHOLD)),
-        "kind": {True: "accent", False: "danger", None: "neutral"}[patch.ml_prediction],
-        "note": wargaming_note(patch),
-        "joint": "none" if patch.agreement is None else icon_name,
-        "joint_icon": icon_name,
-        "joint_word": word,
-    }
+    return Concord(
+        confidence=percent(patch.ml_confidence),
+        threshold=percent(threshold and max(threshold, settings.AUTO_APPROVE_THRESHOLD)),
+        kind={True: "accent", False: "danger", None: "neutral"}[patch.ml_prediction],
+        note=wargaming_note(patch),
+        joint="none" if patch.agreement is None else icon_name,
+        joint_icon=icon_name,
+        joint_word=word,
+    )
 
 
 @register.filter

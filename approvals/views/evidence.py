@@ -123,6 +123,9 @@ class Timeline:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
+    def __len__(self) -> int:
+        return len(self.steps)
+
 
 def timeline(decision: Decision, reader: Reader) -> Timeline:
     """Return what happened to a decision that this reader sees, from the audit log itself. What one person can add any

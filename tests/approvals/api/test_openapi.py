@@ -108,7 +108,7 @@ def test_every_answer_is_described():
     ("method", "path", "code", "headers"),
     [
         ("get", "/hitl/patches/pending", "200", {"X-Total-Count", "Link"}),
-        ("get", "/hitl/analytics/audit-logs", "200", {"Link"}),
+        ("get", "/hitl/analytics/audit-logs", "200", {"Age", "Link"}),
         ("post", "/hitl/patches", "200", {"Location"}),
         ("post", "/hitl/patches", "201", {"Location"}),
         ("post", "/hitl/admin/create-decision", "200", {"Location"}),

@@ -8,10 +8,12 @@ from django.template import Context, Template
 from django.utils.html import strip_tags
 
 from approvals.models import Category, Patch, Priority, Severity, Status, Wargaming
+from approvals.templatetags.compiled_tags import drawn
 from approvals.templatetags.hitl_tags import (
     action_badge,
     agreement_badge,
     category_label,
+    concord_of,
     failing,
     icon,
     meter,
@@ -102,13 +104,14 @@ def test_a_meter_tells_its_value_and_where_auto_approval_begins() -> None:
 )
 def test_the_two_signals_agree_only_when_both_spoke(prediction: bool | None, wargaming: str, word: str) -> None:
     patch = Patch(ml_prediction=prediction, ml_confidence=0.9, wargaming=wargaming)
-    html = rendered("{% concord patch threshold %}", patch=patch, threshold=Decimal("0.95"))
+    html = drawn("approvals/_concord.html", patch=patch, concord=concord_of(patch, Decimal("0.95")))
     assert words(html).endswith(word)
     assert ("disagree" in words(agreement_badge(patch))) == (word == "Disagree")
 
 
 def test_a_patch_without_evidence_shows_no_bar_and_says_so() -> None:
-    html = rendered("{% concord patch %}", patch=Patch(wargaming=Wargaming.NOT_RUN))
+    patch = Patch(wargaming=Wargaming.NOT_RUN)
+    html = drawn("approvals/_concord.html", patch=patch, concord=concord_of(patch))
     assert "NOT SCORED" in html
     assert "no score sent" in html
     assert "NOT RUN" in html
