@@ -24,13 +24,15 @@ Lookups = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class EntryFilters:
-    """What a reader narrows the log to; '' and None mean 'any'. `object_ids` empty matches nothing."""
+    """What a reader narrows the log to; '' and None mean 'any'. `object_ids` empty matches nothing; `among` are entry
+    types."""
 
     q: str = ""
     object_type: str = ""
     object_ids: list[str] | None = None
     actor: str = ""
     action: str = ""
+    among: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -74,10 +76,11 @@ def _narrowed(filters: EntryFilters) -> Lookups:
         "object_type": filters.object_type,
         "object_id__in": filters.object_ids,
         "type": filters.action,
+        "type__in": filters.among,
         "at__gte": filters.since,
         "at__lt": filters.until,
     }
-    return {name: value for name, value in conditions.items() if value not in ("", None)}
+    return {name: value for name, value in conditions.items() if value not in ("", None, ())}
 
 
 def _ways(filters: EntryFilters) -> list[Lookups]:

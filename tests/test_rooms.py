@@ -16,6 +16,7 @@ SERVICES = [
 QUERIES = sorted((ROOT / "approvals/queries").rglob("*.py"))
 OF_HTTP = ("django.http", "django.urls", "django.shortcuts", "django.views")
 OF_HTTP_WHOLLY = {"http", "ninja", "requests", "urllib", "time"}
+DRAWS = {"render", "_page", "again", "refused", "panel_or_page", "comment_again"}
 CLOCKS = {"timezone.now", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 
 
@@ -112,6 +113,24 @@ def words_and_colours(path: Path) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and speaks(node.value):
             found.append(f"{name_of(path)}:{node.lineno} {node.value!r}")
     return found
+
+
+def drawn_while_handling(path: Path) -> list[str]:
+    """Return where a view draws a page before the exception that led to it is over."""
+    return [
+        f"{name_of(path)}:{call.lineno} {call.func.id}"
+        for handler in ast.walk(parsed(path))
+        if isinstance(handler, ast.ExceptHandler)
+        for call in ast.walk(handler)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in DRAWS
+    ]
+
+
+def test_a_page_is_drawn_once_the_exception_that_led_to_it_is_over():
+    """Each exception that drawing raises and catches would get the one being handled as its context."""
+    views = [path for part in ("approvals", "audit") for path in sorted((ROOT / part).rglob("views/*.py"))]
+    assert views
+    assert [place for path in views for place in drawn_while_handling(path)] == []
 
 
 def test_queries_return_data_and_no_words_or_colours():

@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -28,7 +29,7 @@ from .openid import fetching, id_token
 from .openid.faults import ProviderFault
 from .openid.provider import SingleSignOn
 from .services import identity, sign_ins
-from .sessions import carry_drafts, methods, remember_provider, restore_drafts
+from .sessions import carry_drafts, is_as_begun, methods, remember_begun, remember_provider, restore_drafts
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address as our middleware found it: a forwarded one counts from trusted proxies only."""
         return getattr(request, "client_ip", None) or "0.0.0.0"  # noqa: S104 -- a column that cannot be empty
+
+    def pre_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse | None:
+        """Called once the password or provider was right; a sign-in may then wait for its second factor."""
+        remember_begun(request, user)
+        return super().pre_login(request, user, **login)  # type: ignore[no-any-return]
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Sign somebody in, unless another password or signing out everywhere ended what they began."""
+        if not is_as_begun(request, user):
+            clear_login(request)
+            sign_ins.record_failed_confirmation(user, actor=person_actor(request, user), now=timezone.now())
+            raise _not_signed_in(request, "Your password was changed or you were signed out meanwhile. Sign in again.")
+        super().login(request, user)
 
     def post_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse:
         """Called once all of it was right, the second factor too."""
@@ -113,6 +127,10 @@ def _faulty(request: HttpRequest, fault: ProviderFault) -> ImmediateHttpResponse
 def _refused(request: HttpRequest, sentence: str, status: int = 403) -> ImmediateHttpResponse:
     """Return the page that says why nobody was signed in, once that is an entry."""
     sign_ins.refuse_from_provider(actor=nobody(request), now=timezone.now())
+    return _not_signed_in(request, sentence, status)
+
+
+def _not_signed_in(request: HttpRequest, sentence: str, status: int = 403) -> ImmediateHttpResponse:
     context = {"title": "You were not signed in", "sentence": sentence}
     return ImmediateHttpResponse(render(request, "error.html", context, status=status))
 

@@ -12,6 +12,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.sessions.backends import db
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from approvals.models import User
 from approvals.policy.rules import FRESH
@@ -21,6 +22,7 @@ from .services import identity
 
 LOAD_SQL = "select session_data from django_session where session_key = %s and expire_date > %s"
 DRAFT, VIEW_NAME = "words_not_sent", "view_not_saved"
+LOGIN_BEGUN = "login_begun"
 BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
 BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
@@ -71,6 +73,17 @@ def renew_key(request: HttpRequest) -> None:
     old_key = request.session.session_key
     request.session.cycle_key()
     identity.session_renamed(old_key, request.session.session_key)
+
+
+def remember_begun(request: HttpRequest, user: User) -> None:
+    """Keep with a sign-in that may wait for its second factor what every session of its person depends on."""
+    request.session[LOGIN_BEGUN] = user.get_session_auth_hash()
+
+
+def is_as_begun(request: HttpRequest, user: User) -> bool:
+    """Return whether a session begun when this sign-in was would still be valid: since then its person got no other
+    password and did not sign out everywhere. Forget it."""
+    return constant_time_compare(request.session.pop(LOGIN_BEGUN, ""), user.get_session_auth_hash())
 
 
 def keep_session(request: HttpRequest, user: User) -> None:

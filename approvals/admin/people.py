@@ -70,13 +70,18 @@ class PersonForm(UserChangeForm):  # type: ignore[type-arg]
         return values
 
     def clean_username(self) -> str:
-        """Refuse at the field what the database would refuse, two spellings of one name, and names that look alike."""
+        """Refuse at the field what the database would refuse: two spellings of one name."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("A user with that user name already exists; capitals make no difference.")
-        if "username" in self.changed_data and (sentence := why_not_a_name(name, self.instance.pk)):
-            raise forms.ValidationError(sentence)
         return name
+
+    def clean_email(self) -> str:
+        """Refuse a new user name that is not this account's own, once its address is known."""
+        name, email = self.cleaned_data.get("username"), self.cleaned_data["email"]
+        if name and "username" in self.changed_data and (why := why_not_a_name(name, email, self.instance.pk)):
+            self.add_error("username", why)
+        return str(email)
 
 
 class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -86,7 +91,7 @@ class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("username", "email", "first_name", "last_name")
 
-    clean_username = PersonForm.clean_username
+    clean_username, clean_email = PersonForm.clean_username, PersonForm.clean_email
 
 
 @admin.register(User)

@@ -183,7 +183,8 @@ def reject(request: ApiRequest, gate_id: str, body: GateRejection) -> answers.Ga
     answer = _review(request, gate_id, body, Verdict.REJECT, body.reason, body.category)
     if body.comment and body.comment.strip():
         caller = request.auth
-        reviews.comment(answer.id, body.comment, user=caller.user, actor=caller.actor, now=timezone.now())
+        user, actor, now = caller.user, caller.actor, timezone.now()
+        reviews.comment(answer.id, body.comment, user=user, actor=actor, now=now, most=None)
         answer.comment = body.comment
     return answer
 

@@ -22,7 +22,7 @@ from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severit
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
 from .proposal import KillSwitch, Proposal
 from .review import Comment, Displayed, Review, Side, Verdict
-from .text import MAX_COMMENT, MAX_REASON, Text
+from .text import MAX_COMMENT, MAX_REASON, MOST_COMMENTS, Text
 from .user import Theme, User
 from .waiting import Voice, Waiting
 from .workbench import Presence, SavedView, ViewedFile
@@ -33,6 +33,7 @@ __all__ = [
     "LONGEST_BYPASS",
     "MAX_COMMENT",
     "MAX_REASON",
+    "MOST_COMMENTS",
     "NO_DEADLINE",
     "SCOPES",
     "Acknowledgement",

@@ -6,6 +6,7 @@ from django.db import models
 
 MAX_REASON = 2_000  # characters
 MAX_COMMENT = 10_000
+MOST_COMMENTS = 1_000  # on one revision of a patch
 
 
 def new_salt() -> bytes:

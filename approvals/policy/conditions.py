@@ -1,7 +1,9 @@
 """Policy conditions in CEL: what they may say, compiled once, evaluated fail-closed. Pure."""
 
+import math
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +19,15 @@ TEXT = re.compile(
     r"""(?:[rR][bB]?|[bB][rR])(?:\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|"[^"\n]*"|'[^'\n]*')"""
     r"""|\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
 )
+MATCHES = re.compile(r"\bmatches\b(?:\s*\(\s*\"(\d+)\"\s*\))?")
+"""A call of `matches` with its pattern written out, once each text is replaced by its number."""
+PLAIN_PATTERN = re.compile(r"(?:[ -\[\]-z|}~]|\{\d+(?:,\d*)?\}|\\[wWdDsSbB]|\\[!-/:-@\[-`{-~])*")
+CLASS = re.compile(r"\\[wWdDsSbB]|\[\^")
+REPETITION = re.compile(r"\{(\d+),?(\d*)\}")
+MAX_WEIGHT = 600
+CLASS_WEIGHT = 60
+"""The library reads a pattern anew at each evaluation, some 4 microseconds for a character and 250 for a class such as
+`\\w`, which has every letter of Unicode; a counted repetition is written out."""
 FUNCTIONS = {
     "size",
     "contains",
@@ -162,6 +173,15 @@ def holds(text: str, facts: Any) -> bool:
         return False
 
 
+def held_in_time(text: str, cases: Iterable[dict[str, Any]], seconds: float) -> Iterator[bool]:
+    """Yield whether the condition is true of one case after the other, until this much processor time is spent."""
+    end = time.thread_time() + seconds
+    for facts in cases:
+        if time.thread_time() > end:
+            return
+        yield holds(text, facts)
+
+
 @lru_cache(maxsize=512)
 def compiled(text: str) -> Any:
     _within_limits(text)
@@ -186,7 +206,46 @@ def _within_limits(text: str) -> set[str]:
     walks = WALK.findall(code)
     if len(walks) > 1:
         raise BadCondition("A condition may use one of all, exists, exists_one, map and filter, once.")
+    if sum(map(_weight, _patterns(text))) > MAX_WEIGHT:
+        raise BadCondition(
+            f"The patterns of `matches` may have {MAX_WEIGHT} characters in all, where a class such as \\w or [^a] "
+            f"counts {CLASS_WEIGHT} more and {{4}} makes the whole pattern count four times."
+        )
     return set(walks)
+
+
+def _patterns(text: str) -> Iterator[str]:
+    """Yield the patterns that a condition matches by. Raise BadCondition for one that is not written out."""
+    texts: list[str] = []
+
+    def number_of(match: re.Match[str]) -> str:
+        texts.append(match[0])
+        return f'"{len(texts) - 1}"'
+
+    for call in MATCHES.finditer(TEXT.sub(number_of, text)):
+        if call[1] is None:
+            raise BadCondition("`matches` takes a pattern in quotes, as in `producer.matches('^patch')`.")
+        yield _read(texts[int(call[1])])
+
+
+def _read(literal: str) -> str:
+    """Return the pattern that a text in quotes is, its escapes undone by who will read it. Raise BadCondition."""
+    try:
+        pattern = cel.compile(literal).execute({})
+    except Exception as error:  # as in `check`
+        raise BadCondition(f"The pattern {literal} cannot be read: {error}") from error
+    if not isinstance(pattern, str) or not PLAIN_PATTERN.fullmatch(pattern):
+        raise BadCondition(
+            f"The pattern {literal} has more than `matches` takes: ASCII characters, repetitions such as {{2}} or "
+            "{2,5}, and a backslash before a sign or one of w, W, d, D, s, S, b and B."
+        )
+    return pattern
+
+
+def _weight(pattern: str) -> int:
+    """Return how many plain characters a pattern is as costly as; counted repetitions may be nested."""
+    repeated = math.prod(max(1, *(int(number) for number in pair if number)) for pair in REPETITION.findall(pattern))
+    return (len(pattern) + CLASS_WEIGHT * len(CLASS.findall(pattern))) * repeated
 
 
 def _depth(code: str) -> int:

@@ -1,13 +1,15 @@
-"""Which names look like one another, and which mix scripts to do so. Pure.
+"""Which names are somebody's, which look like one another, and which mix scripts to do so. Pure.
 
 The letters are those of Unicode's confusables.txt (UTS 39, Unicode Security Mechanisms), as `confusable_homoglyphs` has
 them. ASCII letters are themselves: dev1 and devl are two names that people read every day.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from confusable_homoglyphs.categories import unique_aliases
 from confusable_homoglyphs.confusables import confusables_data
+
+from .submitters import one_person, same
 
 ANYWHERE = {"COMMON", "INHERITED"}
 TOGETHER = (
@@ -16,6 +18,24 @@ TOGETHER = (
     {"LATIN", "HAN", "HANGUL"},
 )
 """Scripts that are written together (UTS 39 5.2, highly restrictive)."""
+
+
+def why_not_free(name: str, email: str, people: Collection[str], machines: Collection[str]) -> str | None:
+    """Return why an account with this address may not be given a name, beside what other people are and were called (as
+    `same` spells it) and machines are.
+
+    Rules know people by user names and addresses alike, so a name is nobody else's address, and an address only its
+    own account's name. The log names machines in the same place.
+    """
+    try:
+        one_person(name)
+    except ValueError as error:
+        return f"A user name {error}."
+    if "@" in name and same(name) != same(email):
+        return "A user name that is an e-mail address is the account's own address."
+    if same(name) in people:
+        return "This is the name or address of somebody else here, or was; choose another one."
+    return "A producer or token has this name; choose another one." if machines else None
 
 
 def why_not(name: str, taken: Iterable[str]) -> str | None:

@@ -138,6 +138,15 @@ def names_of(reviewer: Reviewer | Absent) -> frozenset[str]:
     return frozenset(name.casefold() for name in (reviewer.email, reviewer.username, *verified) if name)
 
 
+def gate_names(reviewer: Reviewer) -> frozenset[str]:
+    """Return what a gate may name a person by: `names_of`, but no user name that is somebody's address and not theirs.
+    An address on a gate names whose it is."""
+    own = names_of(reviewer)
+    username = reviewer.username.casefold()
+    addresses = {name.casefold() for name in (reviewer.email, *reviewer.addresses)}
+    return own - {username} if "@" in username and username not in addresses else own
+
+
 def ever_named(reviewer: Reviewer | Absent) -> frozenset[str]:
     """Return `names_of` and what they were called before or elsewhere: each tells who submitted a patch."""
     return names_of(reviewer) | reviewer.former
@@ -171,7 +180,7 @@ def not_a_decider(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now:
 
 def not_on_the_list(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     """A gate may name who approves it. Anybody whom the policy lets decide may still say no."""
-    if intent.verdict != Verdict.APPROVE or not facts.allowed or names_of(reviewer) & facts.allowed:
+    if intent.verdict != Verdict.APPROVE or not facts.allowed or gate_names(reviewer) & facts.allowed:
         return None
     some = sorted(facts.allowed)[:NAMES_SHOWN]
     more = f" and {len(facts.allowed) - len(some)} more" if len(facts.allowed) > len(some) else ""

@@ -7,12 +7,13 @@ from decimal import Decimal
 from django.conf import settings
 
 from approvals.models import Decision, PolicyVersion, Priority, Status
-from approvals.policy.conditions import holds
+from approvals.policy.conditions import held_in_time
 from approvals.policy.evaluate import AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON
 
 from .facts import condition_facts
 
 MOST = 2_000
+MOST_SECONDS = 2.0  # of processor time: whoever tries a condition needs nobody's agreement and holds up a process
 ENOUGH = 30  # patches that it would have approved; fewer say little about a policy
 PEOPLE = {Status.APPROVED, Status.REJECTED, Status.CHANGES_REQUESTED, Status.REVOKED}
 REFUSED = {Status.REJECTED, Status.CHANGES_REQUESTED, Status.REVOKED}
@@ -21,9 +22,11 @@ NOT_FROM_TRACE = (AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON)
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a policy would have done: how many patches were looked at, covered and (`would`) approved without a person;
-    how many of these people approved (`agreed`), and which they rejected, sent back or revoked (`against`)."""
+    """What a policy would have done: how many of the `decided` patches were looked at, covered and (`would`) approved
+    without a person; how many of these people approved (`agreed`), and which they rejected, sent back or revoked
+    (`against`)."""
 
+    decided: int
     looked_at: int
     covered: int
     would: int
@@ -44,12 +47,14 @@ class Backtest:
 
 def backtest(version: PolicyVersion) -> Backtest:
     """Judge the newest decided patches by a version's condition and threshold; every other condition of automatic
-    approval is taken from the decision's trace, as judged when the patch came. One query."""
-    rows = list(_decided())
-    covered = [row for row in rows if holds(version.match, _facts(row))]
+    approval is taken from the decision's trace, as judged when the patch came. One query. Judging stops after
+    MOST_SECONDS."""
+    decided = list(_decided())
+    looked_at, covered = _judged(decided, version.match)
     would = [row for row in covered if _would_approve(row, version)]
     return Backtest(
-        looked_at=len(rows),
+        decided=len(decided),
+        looked_at=looked_at,
         covered=len(covered),
         would=len(would),
         agreed=sum(row.status == Status.APPROVED for row in would),
@@ -57,6 +62,12 @@ def backtest(version: PolicyVersion) -> Backtest:
         threshold=_threshold(version),
         own_threshold=version.auto_approve_threshold,
     )
+
+
+def _judged(decided: list[Decision], condition: str) -> tuple[int, list[Decision]]:
+    """Return how many of these patches the time was enough for, and those that the condition covers."""
+    outcomes = list(held_in_time(condition, map(_facts, decided), MOST_SECONDS))
+    return len(outcomes), [row for row, outcome in zip(decided, outcomes, strict=False) if outcome]
 
 
 def _decided() -> Iterable[Decision]:

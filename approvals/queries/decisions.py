@@ -51,13 +51,16 @@ where review.decision_id = %s order by review.id
     absent=USERS,
     text=TEXTS,
 )
+NEWEST = 2**63 - 1
+"""Above every key."""
 COMMENTS_SQL = Joined(
     """
 select {columns}
 from approvals_comment comment
 left join approvals_user author on author.id = comment.author_id
 join approvals_text text on text.id = comment.text_id
-where comment.decision_id = %s order by comment.id
+where comment.decision_id = %(decision)s and comment.id < %(before)s
+order by comment.created_at desc, comment.id desc limit %(most)s
 """,
     comment=RowReader(Comment),
     author=USERS,
@@ -238,13 +241,14 @@ def with_reviews(decision: Decision) -> list[Review]:
     return reviews
 
 
-def comments(decision: Decision) -> list[Comment]:
-    """Return the discussion, oldest first."""
+def comments(decision: Decision, most: int | None = None, before: int = NEWEST) -> list[Comment]:
+    """Return the discussion, or its newest comments before the one with this key, oldest first."""
     discussion = []
-    for comment, comment.author, comment.text in COMMENTS_SQL.read([decision.pk]):
+    asked = {"decision": decision.pk, "before": before, "most": most}
+    for comment, comment.author, comment.text in COMMENTS_SQL.read(asked):
         comment.decision = decision
         discussion.append(comment)
-    return discussion
+    return discussion[::-1]
 
 
 def for_same_cves(decision: Decision, limit: int) -> list[Decision]:

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Lower
 
-from approvals.models import ApiToken, TokenKind, User
+from approvals.models import ApiToken, Producer, TokenKind, User
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.holding import why_held
-from approvals.policy.lookalikes import why_not
+from approvals.policy.lookalikes import why_not, why_not_free
 from approvals.policy.quorum import Approver
 from approvals.policy.rules import Absent, Reviewer
 from approvals.policy.submitters import all_in
@@ -170,11 +170,13 @@ def reviewers() -> QuerySet[User]:
 
 
 def ids_by_name(names: Collection[str]) -> dict[str, int]:
-    """Return which active person each of these names is: user names or e-mail addresses, case-folded; one query."""
+    """Return which active person each of these names is: user names or e-mail addresses, case-folded; one query. An
+    address is its own account's, whoever has it as a user name."""
     spelled = User.objects.filter(is_active=True).annotate(address=Lower("email"), name=Lower("username"))
     rows = spelled.filter(Q(address__in=names) | Q(name__in=names)).values_list("pk", "address", "name")
+    named = [(pk, address, name if "@" not in name else address) for pk, address, name in rows]
     names_wanted = set(names)
-    return {name: pk for pk, *spellings in rows for name in spellings if name in names_wanted}
+    return {name: pk for pk, *spellings in named for name in spellings if name in names_wanted}
 
 
 ACCOUNTS_NAMED_SQL = r"""
@@ -182,18 +184,20 @@ with spelled as (
     select id, unnest(array[lower(email), lower(username)] || former_names) as name from approvals_user
     union select user_id, lower(email) from account_emailaddress where verified
 )
-select spelled.id, person.is_active, array_agg(distinct regexp_replace(name, '(.)\+[^@]*@', '\1@'))
+select spelled.id, person.is_active and person.held_since is null,
+       array_agg(distinct regexp_replace(name, '(.)\+[^@]*@', '\1@'))
 from spelled join approvals_user person using (id)
-where regexp_replace(name, '(.)\+[^@]*@', '\1@') = any(%s) group by spelled.id, person.is_active
+where regexp_replace(name, '(.)\+[^@]*@', '\1@') = any(%s) group by spelled.id, person.is_active, person.held_since
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account that a patch names, and the names by which it does (as `policy.submitters.same` compares them)."""
+    """An account that a patch names, and the names by which it does (as `policy.submitters.same` compares them). One is
+    known that is active and not held: no administrator makes such a one alone."""
 
     id: int
-    active: bool
+    known: bool
     names: frozenset[str]
 
 
@@ -203,7 +207,7 @@ def accounts_named(values: Iterable[str]) -> list[Account]:
     if not spellings:
         return []
     rows = query(ACCOUNTS_NAMED_SQL, [sorted(spellings)])
-    return [Account(key, active, frozenset(names)) for key, active, names in rows]
+    return [Account(key, known, frozenset(names)) for key, known, names in rows]
 
 
 def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
@@ -212,8 +216,13 @@ def pseudonyms_of(usernames: Collection[str]) -> dict[str, str]:
     return {username: f"user:{pk}" for username, pk in rows}
 
 
-def why_not_a_name(name: str, but: int | None = None) -> str | None:
-    """Return why an account, `but` or a new one, may not have this user name; one query."""
+def why_not_a_name(name: str, email: str, but: int | None = None) -> str | None:
+    """Return why an account, `but` or a new one, with this e-mail address may not have this user name."""
+    people = [name for account in accounts_named([name]) if account.id != but for name in account.names]
+    producers = Producer.objects.filter(name__iexact=name).values_list("name", flat=True)
+    tokens = ApiToken.objects.filter(user=None, name__iexact=name).values_list("name", flat=True)
+    if sentence := why_not_free(name, email, people, [*producers, *tokens]):
+        return sentence
     other_accounts = User.objects.exclude(pk__in=[but] if but else []).values_list("username", "email")
     return why_not(name, (other for names in other_accounts for other in names if other))
 

@@ -30,7 +30,7 @@ from approvals.models import (
 )
 from approvals.permissions import REVIEW_DECISION
 from approvals.policy.quorum import must_come_from
-from approvals.policy.rules import ROLES, Reviewer, ever_named, names_of
+from approvals.policy.rules import ROLES, Reviewer, ever_named, gate_names
 from approvals.policy.submitters import same
 from approvals.policy.vulnerability import alias_names
 from approvals.policy.weakness import sought as weaknesses_sought
@@ -179,7 +179,7 @@ def needs_approval_of(person: Reviewer) -> Q:
     # for each row, which takes a minute for 100 rows.
     patch = Decision.objects.filter(pk=OuterRef(OuterRef("pk"))).values("patch_id")
     naming_gates = Gate.objects.filter(pk=Subquery(patch), allowed_approvers__len__gt=0)
-    gates_of_others = naming_gates.exclude(allowed_approvers__overlap=sorted(names_of(person)))
+    gates_of_others = naming_gates.exclude(allowed_approvers__overlap=sorted(gate_names(person)))
     condition = ~Exists(own_reviews) & ~Exists(gates_of_others) & ~_submitted_by(ever_named(person))
     # Few policies name groups; mostly this is one query and no join.
     closed = PolicyVersion.objects.exclude(decider_groups=[]).exclude(decider_groups__overlap=list(person.groups))

@@ -30,15 +30,17 @@ def looked_at(decision: Decision, user: User) -> int | None:
     return earlier.values_list("patch__revision", flat=True).first()
 
 
-def earlier_comments(decision: Decision) -> list[Comment]:
-    """Return the comments on earlier revisions of the same patch, oldest first."""
+def earlier_comments(decision: Decision, most: int, before: int) -> list[Comment]:
+    """Return the newest comments on earlier revisions of the same patch before the one with this key, oldest first."""
     patch = decision.patch
     rows = Comment.objects.filter(
         decision__patch__producer=patch.producer_id,
         decision__patch__patch_id=patch.patch_id,
         decision__patch__revision__lt=patch.revision,
+        id__lt=before,
     )
-    return list(rows.select_related("author", "text", "decision__patch").order_by("id"))
+    newest = rows.select_related("author", "text", "decision__patch").order_by("-created_at", "-id")[:most]
+    return list(newest)[::-1]
 
 
 def others_present(decision: Decision, user: User, now: datetime) -> list[User]:

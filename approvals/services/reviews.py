@@ -13,6 +13,7 @@ from approvals.diff.positions import wrong_place
 from approvals.errors import Conflict, Invalid, NotAllowed, Refusal, StepUpRequired
 from approvals.models import (
     MAX_COMMENT,
+    MOST_COMMENTS,
     Bypass,
     Category,
     Channel,
@@ -112,9 +113,11 @@ def comment(
     file: str = "",
     line: int | None = None,
     side: Side = Side.NEW,
+    most: int | None = MOST_COMMENTS,
 ) -> Comment:
     """Add a comment to a patch in any state; `side` says whether `line` counts in the old or the new file. Raise
-    NotFound, or Invalid, also for a file or line that is not in this revision's diff."""
+    NotFound, or Invalid, also for a file or line that is not in this revision's diff, and where it has `most` comments
+    (None: any number, for words beside a rejection, which ends it)."""
     if not body.strip():
         raise Invalid("Write something first.", field="comment", part="body", msg="required")
     if len(body) > MAX_COMMENT:
@@ -123,6 +126,10 @@ def comment(
         _check_position(decision_id, file, line, side)
     with transaction.atomic():
         decision = lock_decision(decision_id)
+        if most is not None and Comment.objects.filter(decision=decision).count() >= most:
+            raise Invalid(
+                f"This patch has {most:,} comments; no more are taken.", field="comment", part="body", msg="too many"
+            )
         text = Text.objects.create(body=body)
         added = Comment.objects.create(
             decision=decision,

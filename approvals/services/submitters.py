@@ -9,11 +9,11 @@ LEADS = "security-leads"
 
 def is_known(version: PolicyVersion, patch: Patch) -> bool:
     """Return whether somebody is named as having submitted or triggered a patch, and everybody named has an active
-    account; one query, none under a version that does not ask."""
+    account that is not held; one query, none under a version that does not ask."""
     if not version.known_submitter:
         return True
     names = [name for name in (patch.submitted_by, patch.triggered_by) if name]
-    known_names = frozenset[str]().union(*(account.names for account in accounts_named(names) if account.active))
+    known_names = frozenset[str]().union(*(account.names for account in accounts_named(names) if account.known))
     return bool(names) and all(all_in(name) <= known_names for name in names)
 
 

@@ -14,6 +14,8 @@ def save_view(user: User, name: str, query: str) -> SavedView:
     wanted = name.strip()
     if not wanted or len(wanted) > 60:
         raise Invalid("Give the view a name of up to 60 characters.", field="name", msg="1 to 60")
+    if "\x00" in wanted:  # no text of PostgreSQL has it
+        raise Invalid("The name has a NUL character in it.", field="name", msg="contains a NUL character")
     if len(query) > 2000:
         raise Invalid("These filters are too long to save.")
     own_views = SavedView.objects.filter(user=user)

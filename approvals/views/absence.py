@@ -37,9 +37,11 @@ def absence(request: HttpRequest) -> HttpResponse:
         )
     except Refusal as error:
         form.add_error(None, error.detail)
-        return _page(request, form, error.status)
-    messages.success(request, f"{made.delegate} reviews in your name.")
-    return redirect("absence")
+        status = error.status
+    else:
+        messages.success(request, f"{made.delegate} reviews in your name.")
+        return redirect("absence")
+    return _page(request, form, status)
 
 
 @require_POST

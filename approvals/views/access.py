@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from approvals.errors import Refusal, TooMany
 from approvals.models import User
 from approvals.permissions import VIEW_DECISION, VIEW_POLICY
 from approvals.policy.visible_fields import Reader, reader_among, sees, why_hidden
@@ -65,6 +66,13 @@ def go_to(request: HttpRequest, address: str) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204, headers={"HX-Redirect": address})
     return redirect(address)
+
+
+def with_retry(answer: HttpResponse, refusal: Refusal | None) -> HttpResponse:
+    """Say in the answer when to come back, where a limit is reached."""
+    if isinstance(refusal, TooMany):
+        answer["Retry-After"] = str(refusal.retry_after)
+    return answer
 
 
 def user_of(request: HttpRequest) -> User:

@@ -50,9 +50,11 @@ def index(request: HttpRequest) -> HttpResponse:
         )
     except Refusal as error:
         form.add_error(None, error.detail)
-        return _page(request, form, status=error.status)
-    messages.warning(request, f"Asked for: {asked} does nothing until a second lead grants it.")
-    return redirect("bypasses")
+        status = error.status
+    else:
+        messages.warning(request, f"Asked for: {asked} does nothing until a second lead grants it.")
+        return redirect("bypasses")
+    return _page(request, form, status=status)
 
 
 @require_POST

@@ -20,7 +20,8 @@ from approvals.services import reviews
 from . import list_navigation
 from .access import demand_sight, go_to, user_of, varies, viewers
 from .decide import refused
-from .patch_context import TEMPLATES, decision_or_404, discussion_of, page_context
+from .discussion import discussion_of
+from .patch_context import TEMPLATES, decision_or_404, page_context
 
 ANCHOR = re.compile(r"[A-Za-z][\w-]{0,99}")  # a line of the diff, to come back to
 
@@ -44,7 +45,9 @@ def comment(request: Request, decision_id: UUID) -> HttpResponse:
             return render(request, "approvals/_line_composer.html", context, status=422)
         return comment_again(request, decision, form, status=422)
     if request.htmx:
-        context = {"decision": decision, "comment": added, "added": [added], "said": len(discussion_of(decision))}
+        discussion = discussion_of(request, decision)
+        beside = {"said": len(discussion.shown), "older_url": discussion.older_url}
+        context = {"decision": decision, "comment": added, "added": [added]} | beside
         return render(request, "approvals/_line_said.html", context)
     messages.success(request, "Comment added.")
     return go_to(

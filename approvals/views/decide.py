@@ -22,7 +22,7 @@ from approvals.requests import Request
 from approvals.services import reviews
 
 from . import list_navigation
-from .access import go_to, user_of, varies, viewers
+from .access import go_to, user_of, varies, viewers, with_retry
 from .panel import ConflictNotice, RefusedAct
 from .patch_context import card_context, decision_or_404, panel_or_page
 
@@ -57,14 +57,16 @@ def decide(request: Request, decision_id: UUID) -> HttpResponse:
     try:
         done = _decided(request, decision_id, user, form, card)
     except Refusal as error:
-        if isinstance(error, StepUpRequired) and not card:
-            if not confirm.proofs(request, decision)["password"]:
-                save_draft(request, decision_id, **{name: form.cleaned_data[name] for name in confirm.KEPT})
-                return go_to(request, confirm.address(request, decision))
-            form.add_error("password", error.detail)
-        return again(request, decision_or_404(decision_id), user, form, card, status=error.status, error=error)
-    messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
-    return _onward(request, done, card)
+        refusal = error
+    else:
+        messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
+        return _onward(request, done, card)
+    if isinstance(refusal, StepUpRequired) and not card:
+        if not confirm.proofs(request, decision)["password"]:
+            save_draft(request, decision_id, **{name: form.cleaned_data[name] for name in confirm.KEPT})
+            return go_to(request, confirm.address(request, decision))
+        form.add_error("password", refusal.detail)
+    return again(request, decision_or_404(decision_id), user, form, card, status=refusal.status, error=refusal)
 
 
 def _decided(request: Request, decision_id: UUID, user: User, form: VerdictForm, card: bool) -> Decision:
@@ -112,9 +114,7 @@ def again(
         context = card_context(request, decision, user, step, form=form, conflict=conflict)
         return render(request, "approvals/card_action.html", context, status=status)
     answer = panel_or_page(request, decision, user, status=status, form=form, step=step, conflict=conflict)
-    if isinstance(error, TooMany):
-        answer["Retry-After"] = str(error.retry_after)
-    return answer
+    return with_retry(answer, error)
 
 
 def refused(request: Request, decision: Decision, error: Refusal, act: str) -> HttpResponse:

@@ -1,8 +1,8 @@
 """The ML score, the policy's trace and the timeline, shaped for the patch page."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from approvals.models import Category, Decision, Patch, Verdict
 from approvals.policy.visible_fields import Reader, sees
 from approvals.queries.evidence import TrackRecord, track_record
 from audit.queries import EntryFilters, body_of, data_of, entries
-from audit.types import step_of
+from audit.types import TYPES, step_of
 
 SHAP_SHOWN = 10
 TOLERANCE = 0.005  # half of the last digit shown
@@ -90,6 +90,9 @@ def _contribution(name: str, raw: Any) -> tuple[str, Any, float]:
     return (name, raw.get("value"), raw["contribution"]) if isinstance(raw, dict) else (name, None, raw)
 
 
+REPEATED = ("decision.refused", "comment.added")
+NOT_REPEATED = tuple(name for name in TYPES if name not in REPEATED)
+STEPS_SHOWN, REPEATED_SHOWN = 200, 40
 VERDICTS = {
     Verdict.APPROVE: "approved this digest",
     Verdict.REJECT: "rejected this digest",
@@ -113,11 +116,29 @@ class Step:
     hash: str
 
 
-def timeline(decision: Decision, reader: Reader) -> list[Step]:
-    """Return what happened to a decision that this reader sees, newest first, from the audit log itself."""
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened to a decision, newest first; whether the log has more of it."""
+
+    steps: list[Step]
+    cut: bool
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def timeline(decision: Decision, reader: Reader) -> Timeline:
+    """Return what happened to a decision that this reader sees, from the audit log itself. What one person can add any
+    number of times stands apart in the count, so that it pushes nothing else out."""
     filters = EntryFilters(object_type="decision", object_ids=[str(decision.decision_id)])
-    every = sees(reader, "refusals")
-    return [_step(entry) for entry in entries(filters, limit=200) if every or entry.type != "decision.refused"]
+    repeated = REPEATED if sees(reader, "refusals") else ("comment.added",)
+    steps = entries(replace(filters, among=NOT_REPEATED), limit=STEPS_SHOWN + 1)
+    tries = entries(replace(filters, among=repeated), limit=REPEATED_SHOWN + 1)
+    shown = sorted([*steps[:STEPS_SHOWN], *tries[:REPEATED_SHOWN]], key=lambda entry: entry.pk, reverse=True)
+    return Timeline([_step(entry) for entry in shown], len(steps) > STEPS_SHOWN or len(tries) > REPEATED_SHOWN)
 
 
 def _step(entry: Any) -> Step:

@@ -43,9 +43,11 @@ def act(request: Request, decision_id: UUID, name: str) -> HttpResponse:
     try:
         service(decision_id, form.cleaned_data["reason"], user=user, actor=actor, now=now, channel=Channel.PAGE)
     except Refusal as error:
-        return refused(request, decision_or_404(decision_id), error, name)
-    messages.success(request, sentence)
-    return go_to(request, list_navigation.patch_address(request, decision_id))
+        refusal = error
+    else:
+        messages.success(request, sentence)
+        return go_to(request, list_navigation.patch_address(request, decision_id))
+    return refused(request, decision_or_404(decision_id), refusal, name)
 
 
 @require_POST
@@ -67,6 +69,8 @@ def extend(request: Request, decision_id: UUID) -> HttpResponse:
             now=timezone.now(),
         )
     except Refusal as error:
-        return refused(request, decision_or_404(decision_id), error, "extend")
-    messages.success(request, f"Open until {moment(done.expire_at)}.")
-    return go_to(request, list_navigation.patch_address(request, decision_id))
+        refusal = error
+    else:
+        messages.success(request, f"Open until {moment(done.expire_at)}.")
+        return go_to(request, list_navigation.patch_address(request, decision_id))
+    return refused(request, decision_or_404(decision_id), refusal, "extend")

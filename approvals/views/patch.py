@@ -15,12 +15,12 @@ from approvals.services import reviews
 from . import diff as diffs
 from .access import demand_sight, user_of, varies, viewers
 from .decide import STEPS
+from .discussion import discussion_of
 from .patch_context import (
     TEMPLATES,
     card_context,
     decision_or_404,
     diff_reading,
-    discussion_of,
     page_context,
     sees_what_is_decided,
     with_diff,
@@ -58,7 +58,7 @@ def file(request: Request, decision_id: UUID, key: str) -> HttpResponse:
     decision, first = with_diff(decision_id), request.GET.get("from", "0")
     demand_sight(request, "diff")
     first_line = int(first) if first.isdecimal() and len(first) < 8 else 0
-    reading = diff_reading(request, decision, user_of(request), discussion_of(decision), first_line)
+    reading = diff_reading(request, decision, user_of(request), discussion_of(request, decision).shown, first_line)
     shown = diffs.one_file(reading, key, first_line)
     if shown is None:
         raise Http404

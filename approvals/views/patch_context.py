@@ -20,13 +20,14 @@ from approvals.queries import revocable, same_lines
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.evidence import usual_sizes
 from approvals.queries.queue import COUNT_LIMIT
-from approvals.queries.workbench import earlier_comments, looked_at, viewed_files
+from approvals.queries.workbench import looked_at, viewed_files
 from approvals.requests import Request
 from approvals.templatetags.number_tags import shown_count
 
 from . import diff as diffs
 from . import evidence, gate, list_navigation
 from .access import reader_of, user_of
+from .discussion import Discussion, discussion_of
 from .panel import panel
 
 OTHERS_SHOWN = 10
@@ -78,24 +79,22 @@ def panel_context(request: Request, decision: Decision, **changes: Any) -> dict[
 def page_context(request: Request, decision: Decision, user: User, **changes: Any) -> dict[str, Any]:
     """Return the context of the patch's or the gate's page."""
     shown = panel_context(request, decision, **changes)
+    said = discussion_of(request, decision)
     looks_anew = decision.status == Status.PENDING and not shown["panel"].may_withdraw
     return shown | {
         "active": "queue" if decision.status == Status.PENDING else "history",
         "timeline": evidence.timeline(decision, reader_of(request)),
         "revisions": find.revisions(decision),
         "looked_at": looked_at(decision, user) if looks_anew else None,
-        **(
-            gate.section(decision, discussion_of(decision))
-            if decision.patch.is_gate
-            else _evidence(request, decision, user)
-        ),
+        **(gate.section(decision, said.shown) if decision.patch.is_gate else _evidence(request, decision, user, said)),
+        "discussion": said,
     }
 
 
-def _evidence(request: Request, decision: Decision, user: User) -> dict[str, Any]:
+def _evidence(request: Request, decision: Decision, user: User, said: Discussion) -> dict[str, Any]:
     """Return what only a patch has: its diff, what speaks for it, and the other candidates."""
-    patch, said = decision.patch, discussion_of(decision)
-    reading = diff_reading(request, decision, user, said) if sees(reader_of(request), "diff") else None
+    patch = decision.patch
+    reading = diff_reading(request, decision, user, said.shown) if sees(reader_of(request), "diff") else None
     raw_url = reverse("patch-raw", args=[decision.decision_id])
     return {
         "diff": diffs.section(reading, raw_url) if reading else diffs.closed(patch),
@@ -107,7 +106,7 @@ def _evidence(request: Request, decision: Decision, user: User) -> dict[str, Any
                 "outdated": reading is not None and bool(one.file) and not diffs.attached(reading, one),
                 "earlier": one.decision_id != decision.pk,
             }
-            for one in said
+            for one in said.shown
         ],
         "others": (others := find.for_same_cves(decision, OTHERS_SHOWN)),
         "others_count": (counted := _others_count(decision, len(others))),
@@ -122,11 +121,6 @@ def _others_count(decision: Decision, listed_count: int) -> str:
     if listed_count < OTHERS_SHOWN:
         return shown_count(listed_count)
     return shown_count(find.count_for_same_cves(decision, COUNT_LIMIT + 1))
-
-
-def discussion_of(decision: Decision) -> list[Comment]:
-    """Return the discussion of all revisions up to this one: what was said of a line outlives a new revision."""
-    return [*(earlier_comments(decision) if decision.patch.revision > 1 else []), *find.comments(decision)]
 
 
 def diff_reading(

@@ -48,10 +48,12 @@ def revoke(request: HttpRequest) -> HttpResponse:
             now=timezone.now(),
         )
     except Refusal as error:
-        return _page(request, form, status=error.status, said=said, error=error.detail)
-    beside = f" {done.skipped:,} had been revoked by somebody else meanwhile." if done.skipped else ""
-    messages.success(request, f"{done.revoked:,} approvals are revoked; deployers see it in the feed.{beside}")
-    return redirect(reverse("history") + "?status=revoked")
+        refusal = error
+    else:
+        beside = f" {done.skipped:,} had been revoked by somebody else meanwhile." if done.skipped else ""
+        messages.success(request, f"{done.revoked:,} approvals are revoked; deployers see it in the feed.{beside}")
+        return redirect(reverse("history") + "?status=revoked")
+    return _page(request, form, status=refusal.status, said=said, error=refusal.detail)
 
 
 def _wrong(said: ShownApprovalsForm) -> str:

@@ -1,5 +1,6 @@
 """Small acts of the workbench: files marked as viewed, who has a page open, saved views."""
 
+import re
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
@@ -21,13 +22,15 @@ from approvals.services import workbench
 from . import list_navigation
 from .access import user_of, viewers
 
+SHA256 = re.compile("[0-9a-f]{64}")
+
 
 @require_POST
 @viewers
 def tick(request: Request, decision_id: UUID) -> HttpResponse:
     """Remember or forget that a file was viewed: `file` is the digest of its part of the patch."""
     decision, sha256 = _decision(decision_id), request.POST.get("file", "")
-    if len(sha256) != 64:
+    if not SHA256.fullmatch(sha256):
         return HttpResponse("Which file?", status=422, content_type="text/plain; charset=utf-8")
     workbench.tick(decision, user_of(request), sha256, request.POST.get("viewed") == "on")
     if request.htmx:

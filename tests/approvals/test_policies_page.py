@@ -7,6 +7,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import KillSwitch, Policy, Producer, Proposal, Verdict
+from approvals.policy import conditions
+from approvals.queries import backtest as backtest_module
 from approvals.queries.backtest import backtest
 from approvals.services import killswitch, policies
 from approvals.views import policies as views
@@ -190,6 +192,18 @@ def test_history_is_judged_when_asked_and_not_when_the_page_is_opened(sign_in, l
     assert "Of the last <strong>0</strong> patches that people decided" in page
     assert "Try on history" not in page
     assert asked == [low.current]
+
+
+def test_judging_history_ends_after_its_time_and_says_so(sign_in, lena, alice, low, make_patch, approve, monkeypatch):
+    for number in range(3):
+        approve(make_patch(severity="low", patch_id=f"P-{number}"), alice)
+    address = f"/policies/{low.pk}?try=1"
+    assert "were not looked at" not in text(sign_in(lena).get(address))
+    monkeypatch.setattr(conditions, "holds", lambda *_: bool(sum(range(100_000))))
+    monkeypatch.setattr(backtest_module, "MOST_SECONDS", 0.000_1)
+    shown = text(sign_in(lena).get(address))
+    assert "Of the last <strong>1</strong> patches" in shown
+    assert "the older ones of the last 3 were not looked at" in shown
 
 
 def test_publishing_judges_no_history_it_does_not_show(sign_in, lena, low, monkeypatch):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import Group
@@ -43,6 +44,7 @@ def record_group_change(group: Group, old: dict[str, Any] | None, *, actor: Acto
 
 def user_facts(user: User) -> dict[str, Any]:
     """Return what an entry may say of an account: digests replace names, addresses, passwords, subjects, factors."""
+    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk").values_list("email", flat=True)
     subjects = SocialAccount.objects.filter(user=user).order_by("pk").values_list("provider", "uid")
     return {
         "active": user.is_active,
@@ -51,6 +53,7 @@ def user_facts(user: User) -> dict[str, Any]:
         "groups": sorted(user.groups.values_list("name", flat=True)),
         "password": hashlib.sha256(user.password.encode()).hexdigest()[:8],
         "email": _digest("email", user.email.casefold()),
+        "verified": [_digest("email", address.casefold()) for address in verified],
         "username": _digest("username", user.username),
         "name": _digest("name", user.get_full_name()),
         "subjects": [_digest("subject", f"{provider} {uid}") for provider, uid in subjects],

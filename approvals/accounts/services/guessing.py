@@ -2,7 +2,7 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from allauth.usersessions.models import UserSession
@@ -51,9 +51,15 @@ def code(user: User, address: str | None, *, now: datetime) -> None:
     _count({f"code:{user.pk}": PER_ACCOUNT}, Lockout(kind=Lockout.Kind.CODE, user=user, address=address), now)
 
 
-def proof(user: User, address: str | None, *, now: datetime) -> None:
-    """Count one password or code of a signed-in person, apart from attempts to sign in. Raise TooMany."""
+def password_again(user: User, address: str | None, *, now: datetime) -> None:
+    """Count one password of a signed-in person, apart from attempts to sign in. Raise TooMany."""
     _count({f"proof:{user.pk}": PER_ACCOUNT}, Lockout(kind=Lockout.Kind.PROOF, user=user, address=address), now)
+
+
+def code_again(user: User, address: str | None, *, now: datetime) -> None:
+    """Count one code of a signed-in person, apart from their passwords: a right password is easier to come by than a
+    right code, and must give no new attempts at one. Raise TooMany."""
+    _count({f"factor:{user.pk}": PER_ACCOUNT}, Lockout(kind=Lockout.Kind.PROOF, user=user, address=address), now)
 
 
 @transaction.atomic
@@ -65,18 +71,26 @@ def refused(user: User | None, address: str | None, *, now: datetime) -> bool:
     return _add_try(row, first=0) and row.key != SHARED_KEY.format(row.kind)
 
 
-def signed_in(user: User, address: str | None) -> None:
-    """Delete the attempts at an account's names from this address, and at its codes: the right person signed in.
+def signed_in(user: User, address: str | None, methods: Collection[str]) -> None:
+    """Delete the attempts of a person who signed in by these methods: at the account's names from this address after
+    a right password, at its codes after a right code or key.
 
     Attempts from other addresses stay, or each sign-in would give strangers new attempts.
     """
-    names = [_key_at_address(typed, address) for typed in (user.username, user.email) if typed]
-    Attempt.objects.filter(key__in=[*names, f"code:{user.pk}"]).delete()
+    keys = [f"code:{user.pk}"] if "mfa" in methods else []
+    if "password" in methods:
+        keys += [_key_at_address(typed, address) for typed in (user.username, user.email) if typed]
+    Attempt.objects.filter(key__in=keys).delete()
 
 
-def proved(user: User) -> None:
-    """Delete the failed proofs of a signed-in person, who now gave a right one."""
+def password_proved(user: User) -> None:
+    """Delete the wrong passwords of a signed-in person, who now gave the right one; their wrong codes stay."""
     Attempt.objects.filter(key=f"proof:{user.pk}").delete()
+
+
+def code_proved(user: User) -> None:
+    """Delete the wrong codes of a signed-in person, who now gave a right code or key; their wrong passwords stay."""
+    Attempt.objects.filter(key=f"factor:{user.pk}").delete()
 
 
 def forget_old(now: datetime) -> int:

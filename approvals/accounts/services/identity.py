@@ -16,7 +16,7 @@ from django.db.models import F
 
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import User
-from approvals.queries.people import account_of, owners_of, why_not_a_name
+from approvals.queries.people import owners_of, why_not_a_name
 from audit.log import Actor
 from postgresql.statements import lock_name
 
@@ -50,11 +50,10 @@ def arrive(claims: Claims, mapping: Mapping[str, str], *, actor: Actor, now: dat
     with transaction.atomic():
         _lock_subject(claims)
         user = (
-            _linked_account(claims)
+            _linked_account(claims, actor, now)
             or _link_by_address(claims, actor, now)
             or _create_account(claims, mapping, actor, now)
         )
-        _save_address(user, claims)
         _set_groups(user, mapping, claims.groups, actor, now)
     return user
 
@@ -154,12 +153,18 @@ def _lock_subject(claims: Claims) -> None:
     lock_name(f"{claims.provider}:{claims.subject}", 14)
 
 
-def _linked_account(claims: Claims) -> User | None:
-    """Return the account of a subject with its row locked; None where an administrator's change untied it by then."""
+def _linked_account(claims: Claims, actor: Actor, now: datetime) -> User | None:
+    """Return the account of a subject with its row locked and its address as the provider says it now; None where an
+    administrator's change untied it by then."""
     ties = SocialAccount.objects.filter(provider=claims.provider, uid=claims.subject)
     for key in ties.values_list("user", flat=True):
         user = User.objects.select_for_update().get(pk=key)
-        return user if ties.filter(user=user).exists() else None
+        if not ties.filter(user=user).exists():
+            return None
+        facts = user_facts(user)
+        if _save_address(user, claims):
+            record_user_change(user, facts, actor=actor, now=now, fields=["single sign-on address"])
+        return user
     return None
 
 
@@ -213,26 +218,31 @@ def _create_account(claims: Claims, mapping: Mapping[str, str], actor: Actor, no
 
 def _link(user: User, claims: Claims) -> None:
     SocialAccount.objects.create(user=user, provider=claims.provider, uid=claims.subject)
+    _save_address(user, claims)
 
 
 def _free_name(claims: Claims) -> str:
-    """Return a user name that no account has and that looks like no other; the provider's spelling if it is free."""
+    """Return a user name that is nobody's and looks like no other; the provider's spelling if it is free.
+
+    People may choose `preferred_username` at many providers (OpenID Connect Core 5.7), so it is no proof of anything.
+    """
     digest = hashlib.sha256(claims.subject.encode()).hexdigest()[:16]
-    names = [claims.username, claims.email, f"sso-{digest}"]
-    *preferred, fallback = (name for name in names if name and len(name) <= 150 and account_of(name) is None)
-    return next((name for name in preferred if why_not_a_name(name) is None), fallback)
+    preferred = (name for name in (claims.username, claims.email) if name and len(name) <= 150)
+    return next((name for name in preferred if why_not_a_name(name, claims.email) is None), f"sso-{digest}")
 
 
-def _save_address(user: User, claims: Claims) -> None:
-    """Save the verified address, which shows when two accounts belong to one person."""
+def _save_address(user: User, claims: Claims) -> bool:
+    """Save the verified address, which shows when two accounts belong to one person and whom a gate names; return
+    whether it is another one."""
     if not claims.email or EmailAddress.objects.filter(email=claims.email.lower(), verified=True).exists():
-        return
+        return False
     earlier = EmailAddress.objects.filter(user=user)
     if replaced := [address.lower() for address in earlier.values_list("email", flat=True)]:
         user.former_names = [*user.former_names, *replaced]  # patches may still name their submitter by them
         user.save(update_fields=["former_names"])
     earlier.delete()
     EmailAddress.objects.create(user=user, email=claims.email.lower(), verified=True, primary=True)
+    return True
 
 
 def _set_groups(user: User, mapping: Mapping[str, str], sent: Iterable[str], actor: Actor, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Record sign-ins, refused ones and proofs of who somebody is, within the limits on guessing."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -13,9 +13,9 @@ from . import guessing
 
 
 @transaction.atomic
-def record_sign_in(user: User, methods: Iterable[str], *, actor: Actor, now: datetime) -> None:
-    """Record that a person signed in, and by which methods; delete their failed attempts at this address."""
-    guessing.signed_in(user, actor.ip_address)
+def record_sign_in(user: User, methods: Collection[str], *, actor: Actor, now: datetime) -> None:
+    """Record that a person signed in, and by which methods; delete their failed attempts by these at this address."""
+    guessing.signed_in(user, actor.ip_address, methods)
     subject = Subject("user", f"user:{user.pk}", user.username)
     record("login.succeeded", actor=actor, at=now, subject=subject, data={"methods": list(methods)})
 
@@ -47,17 +47,23 @@ def refuse_from_provider(*, actor: Actor, now: datetime) -> None:
 def confirm_password(user: User, password: str, *, actor: Actor, now: datetime) -> None:
     """Check a signed-in person's password again, with an entry either way. Raise Invalid or TooMany, which is summed
     up in one entry later."""
-    guessing.proof(user, actor.ip_address, now=now)
+    guessing.password_again(user, actor.ip_address, now=now)
     if not user.check_password(password):
         record_failed_confirmation(user, actor=actor, now=now)
         raise Invalid("The password is wrong.", field="password")
-    record_confirmation(user, actor=actor, now=now)
+    with transaction.atomic():
+        guessing.password_proved(user)
+        _record_confirmation(user, actor, now)
 
 
 @transaction.atomic
-def record_confirmation(user: User, *, actor: Actor, now: datetime) -> None:
-    """Record that a signed-in person proved again who they are; delete their failed attempts until now."""
-    guessing.proved(user)
+def record_right_code(user: User, *, actor: Actor, now: datetime) -> None:
+    """Record that a signed-in person proved by a code or key who they are; delete their wrong codes until now."""
+    guessing.code_proved(user)
+    _record_confirmation(user, actor, now)
+
+
+def _record_confirmation(user: User, actor: Actor, now: datetime) -> None:
     record("login.confirmed", actor=actor, at=now, subject=Subject("user", f"user:{user.pk}", user.username))
 
 

@@ -60,8 +60,10 @@ def issue_token(request: HttpRequest) -> HttpResponse:
         )
     except (Invalid, NotAllowed) as error:
         form.add_error("name", error.detail)
-        return _page(request, form, status=error.status)
-    return _page(request, TokenForm(), issued=token, secret=secret)
+        status = error.status
+    else:
+        return _page(request, TokenForm(), issued=token, secret=secret)
+    return _page(request, form, status=status)
 
 
 @require_POST

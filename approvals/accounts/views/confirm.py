@@ -27,7 +27,7 @@ from approvals.queries import decisions
 from approvals.queries.decision_facts import asks_for_factor
 from approvals.queries.people import comes_from_provider
 from approvals.views import list_navigation
-from approvals.views.access import go_to, user_of, viewers, way_back
+from approvals.views.access import go_to, user_of, viewers, way_back, with_retry
 
 KEPT = ("text", "in_name_of", "bypass")
 """The fields of the panel that outlive a way elsewhere; the verdict is given again."""
@@ -50,11 +50,10 @@ def confirm(request: HttpRequest) -> HttpResponse:
             take_password(request, form.cleaned_data["password"])
         except (Invalid, TooMany) as error:
             form.add_error("password", error.detail)
-            answer = _page(request, form, error.status)
-            if isinstance(error, TooMany):
-                answer["Retry-After"] = str(error.retry_after)
-            return answer
-        return redirect(way_back(request))
+            refusal = error
+        else:
+            return redirect(way_back(request))
+        return with_retry(_page(request, form, refusal.status), refusal)
     return _page(request, form, 422 if form.errors else 200)
 
 

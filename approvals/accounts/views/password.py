@@ -19,7 +19,7 @@ from approvals.actors import nobody, person_actor
 from approvals.errors import Conflict, Invalid, TooMany
 from approvals.fields import FieldGroups, PresentPasswordField
 from approvals.models import User
-from approvals.views.access import user_of
+from approvals.views.access import user_of, with_retry
 
 
 class NewPasswordForm(SetPasswordMixin, FieldGroups, forms.Form):  # type: ignore[type-arg]
@@ -63,10 +63,9 @@ def password(request: HttpRequest) -> HttpResponse:
             return _changed(request, user, form)
         except (Invalid, TooMany, Conflict) as error:
             form.add_error("password", error.detail)
-            answer = render(request, "registration/password.html", {"form": form}, status=error.status)
-            if isinstance(error, TooMany):
-                answer["Retry-After"] = str(error.retry_after)
-            return answer
+            refusal = error
+        answer = render(request, "registration/password.html", {"form": form}, status=refusal.status)
+        return with_retry(answer, refusal)
     return render(request, "registration/password.html", {"form": form}, status=422 if form.errors else 200)
 
 

@@ -81,7 +81,7 @@ def proving(view: View) -> View:
         before = factor_at(request)
         answer = view(request, *args, **kwargs)
         if isinstance(request.user, User) and factor_at(request) != before:
-            sign_ins.record_confirmation(request.user, actor=person_actor(request, request.user), now=timezone.now())
+            sign_ins.record_right_code(request.user, actor=person_actor(request, request.user), now=timezone.now())
             renew_key(request)
         return answer
 
@@ -112,4 +112,4 @@ class CodeForm(Counted, AuthenticateForm):  # type: ignore[misc]
 class CodeAgainForm(Counted, ReauthenticateForm):  # type: ignore[misc]
     """In an open session, to prove again who one is."""
 
-    limit = staticmethod(guessing.proof)
+    limit = staticmethod(guessing.code_again)

@@ -17,7 +17,7 @@ class Command(createsuperuser.Command):
     def _validate_username(self, username: str, verbose_field_name: str, database: str) -> str | None:
         """Return why Django or we refuse a name: one that looks like somebody else's."""
         refused: str | None = super()._validate_username(username, verbose_field_name, database)  # type: ignore[misc]
-        return refused or why_not_a_name(username)
+        return refused or why_not_a_name(username, username)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the account as Django does, with its entry in the same transaction."""

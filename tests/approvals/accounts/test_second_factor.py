@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -11,13 +12,16 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secr
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from approvals.accounts.services import guessing, identity
+from approvals.accounts.services import guessing, identity, sign_ins
+from approvals.errors import TooMany
 from audit.models import Entry
-from tests.cast import PASSWORD
+from tests.cast import PASSWORD, actor_for
 from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
+NOW = timezone.now()
 
 
 def code_of(secret, steps=0):
@@ -86,6 +90,71 @@ def test_wrong_codes_are_entries_and_end_after_ten_tries(enrolled, alice):
     assert "Too many attempts" in one_line(locked)
     assert client.get(reverse("queue")).status_code == 302
     assert Entry.objects.filter(type="login.failed", object_id=f"user:{alice.pk}").count() == guessing.PER_ACCOUNT
+
+
+def test_a_right_password_gives_no_new_tries_at_codes(enrolled, alice):
+    """Or whoever has her session and her password would guess the six digits without limit."""
+    client = Client()
+    client.force_login(alice)
+    for _ in range(guessing.PER_ACCOUNT):
+        assert "Incorrect code" in one_line(client.post(reverse("mfa_reauthenticate"), {"code": "000000"}))
+    assert client.post(reverse("confirm"), {"password": PASSWORD, "next": "/history"})["Location"] == "/history"
+    assert "Too many attempts" in one_line(client.post(reverse("mfa_reauthenticate"), {"code": code_of(enrolled)}))
+
+
+def test_a_right_code_gives_no_new_tries_at_passwords(enrolled, alice):
+    client = Client()
+    client.force_login(alice)
+    for _ in range(guessing.PER_ACCOUNT):
+        assert client.post(reverse("confirm"), {"password": "wrong"}).status_code == 422
+    right = client.post(reverse("mfa_reauthenticate"), {"code": code_of(enrolled), "next": "/history"})
+    assert right["Location"] == "/history"
+    assert client.post(reverse("confirm"), {"password": PASSWORD}).status_code == 429
+
+
+def test_each_kind_of_proof_forgets_its_own_tries(enrolled, alice):
+    client = Client()
+    client.force_login(alice)
+    for _ in range(2):
+        cache.clear()
+        for _ in range(guessing.PER_ACCOUNT - 1):
+            client.post(reverse("mfa_reauthenticate"), {"code": "000000"})
+            client.post(reverse("confirm"), {"password": "wrong"})
+        assert client.post(reverse("mfa_reauthenticate"), {"code": code_of(enrolled)}).status_code == 302
+        assert client.post(reverse("confirm"), {"password": PASSWORD}).status_code == 302
+
+
+def test_signing_in_without_it_gives_no_new_tries_at_a_password_or_a_code(alice):
+    """A provider's session that is still open proves neither."""
+    here = replace(actor_for(alice), ip_address="192.0.2.1")
+    for _ in range(guessing.PER_ACCOUNT):
+        guessing.sign_in(alice, "alice", here.ip_address, now=NOW)
+        guessing.code(alice, here.ip_address, now=NOW)
+    sign_ins.record_sign_in(alice, ["socialaccount"], actor=here, now=NOW)
+    with pytest.raises(TooMany):
+        guessing.sign_in(alice, "alice", here.ip_address, now=NOW)
+    with pytest.raises(TooMany):
+        guessing.code(alice, here.ip_address, now=NOW)
+    sign_ins.record_sign_in(alice, ["password", "mfa"], actor=here, now=NOW)
+    guessing.sign_in(alice, "alice", here.ip_address, now=NOW)
+    guessing.code(alice, here.ip_address, now=NOW)
+
+
+@pytest.mark.parametrize("end", ["password", "everywhere"])
+def test_a_sign_in_that_waits_for_its_code_ends_with_its_persons_sessions(enrolled, alice, end):
+    client, _ = password()
+    if end == "password":
+        identity.change_password(alice, "quite another staple", session_key=None, actor=actor_for(alice), now=NOW)
+    else:
+        identity.sign_out_everywhere(alice, actor=actor_for(alice), now=NOW)
+    answer = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
+    assert answer.status_code == 403
+    assert "Sign in again" in one_line(answer)
+    assert client.get(reverse("queue")).status_code == 302
+    cache.clear()
+    again = client.post(reverse("mfa_authenticate"), {"code": code_of(enrolled)})
+    assert client.get(reverse("queue")).status_code == 302, again["Location"]
+    assert entries("login.failed") == 1
 
 
 def test_a_recovery_code_signs_in_once(enrolled, alice):

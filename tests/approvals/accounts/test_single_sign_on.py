@@ -4,6 +4,7 @@ import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
@@ -222,6 +223,54 @@ def test_the_provider_gives_nobody_a_name_that_looks_like_somebody_elses(alice, 
     says("subject-look", **given, groups=["sec-reviewers"])
     through_provider("subject-look")
     assert User.objects.get(email="d@example.org").username == "d@example.org"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        "ceo@example.org",  # nobody has verified that it is theirs
+        "alice",
+        "alice+ci@example.org",
+        "al@example.org",  # verified for alice by the provider
+        "was-alice",
+        "alice.",
+        "alice ",
+        "expiry timer",
+        "user:2",
+        "high@1",
+        "patchgen",  # a producer
+    ],
+)
+def test_the_provider_gives_nobody_a_name_that_is_somebody_elses(alice, producer, says, through_provider, chosen):
+    User.objects.filter(pk=alice.pk).update(former_names=["was-alice"])
+    EmailAddress.objects.create(user=alice, email="al@example.org", verified=True)
+    given = {"email": "mallory@example.org", "email_verified": True, "preferred_username": chosen}
+    says("subject-name", **given, groups=["sec-reviewers"])
+    through_provider("subject-name")
+    assert User.objects.get(email="mallory@example.org").username == "mallory@example.org"
+
+
+def test_a_former_address_of_somebody_becomes_nobodys_name(alice, says, through_provider):
+    User.objects.filter(pk=alice.pk).update(former_names=["mallory@example.org"])
+    says("subject-former", email="mallory@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-former")
+    assert User.objects.get(email="mallory@example.org").username.startswith("sso-")
+
+
+def test_another_verified_address_is_an_entry_that_does_not_name_it(alice, says, through_provider):
+    says("subject-20", email="alice@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-20")
+    before = entries("user.changed")
+    says("subject-20", email="al@example.org", email_verified=True, groups=["sec-reviewers"])
+    through_provider("subject-20")
+    assert entries("user.changed") == before + 1
+    entry = Entry.objects.filter(type="user.changed").latest("id")
+    data = data_of(entry)
+    assert (data["fields"], entry.object_id) == (["single sign-on address"], f"user:{alice.pk}")
+    assert data["old"]["verified"] != data["new"]["verified"]
+    assert b"al@" not in bytes(entry.body)
+    through_provider("subject-20")
+    assert entries("user.changed") == before + 1, "the same one is none"
 
 
 def test_what_an_account_was_tied_to_while_its_address_was_anothers_ends_with_the_next_change(

@@ -1,6 +1,7 @@
 """Users and groups in the admin: every change one entry, nobody their own rights, nothing deleted."""
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
@@ -210,6 +211,23 @@ def test_a_name_that_looks_like_somebody_elses_is_refused_at_its_field(admin_pag
     renamed = resend(admin_page, f"{USERS}{bob.pk}/change/", username=name)
     assert "username" in renamed.context["adminform"].form.errors
     assert set(User.objects.values_list("username", flat=True)) == {"alice", "bob", "root"}
+
+
+@pytest.mark.parametrize("name", ["ceo@example.org", "al@example.org", "was-alice", "alice.", "patchgen"])
+def test_a_name_that_is_somebody_elses_address_or_was_theirs_is_refused_at_its_field(
+    admin_page, resend, alice, bob, producer, name
+):
+    User.objects.filter(pk=alice.pk).update(former_names=["was-alice"])
+    EmailAddress.objects.create(user=alice, email="al@example.org", verified=True)
+    made = admin_page.post(f"{USERS}add/", new_user(username=name))
+    assert "username" in made.context["adminform"].form.errors
+    renamed = resend(admin_page, f"{USERS}{bob.pk}/change/", username=name)
+    assert "username" in renamed.context["adminform"].form.errors
+    assert set(User.objects.values_list("username", flat=True)) == {"alice", "bob", "root"}
+
+
+def test_an_accounts_own_address_may_be_its_name(admin_page):
+    assert admin_page.post(f"{USERS}add/", new_user(username="Dora@example.org")).status_code == 302
 
 
 def test_who_has_such_a_name_already_keeps_it(admin_page, resend, alice):

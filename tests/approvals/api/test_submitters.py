@@ -79,6 +79,13 @@ def test_an_account_that_is_switched_off_is_not_known(known_only, make_patch, al
     assert make_patch(severity="medium", submitted_by="alice").required_groups == ["security-leads"]
 
 
+def test_an_account_that_one_administrator_added_is_not_known(known_only, make_patch, client, django_user_model):
+    client.force_login(django_user_model.objects.create_superuser("root", "root@example.org", "x"))
+    added = client.post("/admin/approvals/user/add/", {"username": "patch-bot", "email": "bot@example.org"})
+    assert added.status_code == 302
+    assert make_patch(severity="medium", submitted_by="patch-bot").required_groups == ["security-leads"]
+
+
 def test_an_unknown_submitter_is_a_failed_condition_of_automatic_approval(known_only, make_patch, alice):
     unknown, known = make_patch(submitted_by="ci"), make_patch(submitted_by="alice")
     outcomes = [

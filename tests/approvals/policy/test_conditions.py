@@ -209,6 +209,44 @@ def test_a_word_that_a_fact_never_has_is_refused(text):
         check(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"producer.matches('\\w{60}')",
+        r"producer.matches(r'\w{60}')",
+        r"producer.matches('\\w\x7b60}')",  # the brace behind an escape of CEL
+        r"producer.matches('(\\w{8}){8}')",
+        r"producer.matches('\\p{Lu}') || producer.matches('\\x41')",
+        "producer.matches('(?i)[\u0101-\uffff]')",
+        "producer.matches('(?x)a{ 6 0 }')",
+        "producer.matches(producer)",
+        "producer.matches('a' + 'b')",
+        "producer . matches\t( repository )",
+        "matches(producer, producer)",
+        " && ".join([r"producer.matches('\\w')"] * 30),
+    ],
+)
+def test_a_pattern_that_costs_out_of_proportion_is_refused_and_never_evaluated(text):
+    """Each evaluation reads it anew: thirty characters took 50 milliseconds a patch."""
+    with pytest.raises(BadCondition, match="pattern"):
+        check(text)
+    assert not holds(text, FACTS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"cve_ids.exists(c, c.matches('^CVE-\\d{4}-\\d+$'))",
+        r"package_name != null && package_name.matches(r'^(?i)django\.[\w-]+$')",
+        "producer.matches('^patch') && producer . matches ( \"gen$\" )",
+        "producer != '.matches(producer)'",
+    ],
+)
+def test_plain_patterns_can_be_saved(text):
+    check(text)
+    assert holds(text, FACTS | {"package_name": "Django.contrib", "cve_ids": ["CVE-2024-9999"]})
+
+
 CALLS = {
     "size": "cve_ids.size() > 0",
     "contains": "producer.contains('gen')",

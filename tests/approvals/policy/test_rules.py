@@ -257,3 +257,10 @@ def test_a_former_address_is_still_theirs_but_names_nobody_on_a_gates_list():
     assert "You submitted" in refusal(facts, renamed, APPROVE, NOW)
     listed = replace(FACTS, allowed=frozenset({"alice@example.org"}))
     assert "Only the people this gate names" in refusal(listed, renamed, APPROVE, NOW)
+
+
+def test_an_address_on_a_gates_list_names_whose_it_is_and_nobody_who_is_called_so():
+    listed = replace(FACTS, allowed=frozenset({"alice@example.org"}))
+    called_so = replace(REVIEWER, email="mallory@example.org", username="Alice@example.org")
+    assert "Only the people this gate names" in refusal(listed, called_so, APPROVE, NOW)
+    assert refusal(listed, replace(called_so, addresses=frozenset({"alice@example.org"})), APPROVE, NOW) is None
