@@ -26,6 +26,7 @@ _LOOKS_NORMAL = re.compile(rb"\d[\d,]*[acd][\d,]*[ \t]*\r?\n")
 _BEGINS_NORMAL = re.compile(rb"\d[\d,]*[acd]")
 _ED = re.compile(rb"(?:\d+(?:,\d+)?)?([cd])[ \t]*\r?\n|(?:\d+)?([ai])[ \t]*\r?\n|(?:\d+(?:,\d+)?)?(s)/\.//[ \t]*\r?\n")
 _NESTED = re.compile(rb"(?:- )*--- ")
+_INDEX = re.compile(rb"index [0-9a-f]+\.\.[0-9a-f]+(?:\s|$)")
 _PAIR = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s"]\S*)\s+("(?:[^"\\]|\\.)*"|[^\s"]\S*)\s*$')
 GIT_LINES: Final = (
     b"index ",
@@ -209,7 +210,8 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
         header.git = True
         header.take_pair(text[11:])
     elif header.git and text.startswith(GIT_LINES):
-        header.extended = True
+        # An index line without two names of contents is words to patch, and no header that ends the search.
+        header.extended = header.extended or not text.startswith(b"index ") or _INDEX.match(text) is not None
     elif nested := _NESTED.match(text):
         header.say(at, "old", _name(text[nested.end() :]))
         if b"\t" in text:  # a name line without a time leaves the nesting of an earlier one

@@ -81,6 +81,13 @@ ONLY_BY_PATCH = {
     "a name of the time zero before a comment": (b"--- a/x\t1970-01-01 00:00:00 +0000\n# words\n" + FIRST, "x"),
     "an indented header before lines that are not": (b"Index: a/x\nXXXX@@ -3 +3 @@\n-a\n+b\n", "x"),
     "a tab before a header": (b"Index: a/x\n\t@@ -3 +3 @@\n        -a\n    +b\n", "x"),
+    **{
+        f"commands of ed behind the line {index!r}": (
+            GIT + index + b"\n3c\nb\n" + GIT + b".\n",
+            "x",
+        )
+        for index in (b"index of words", b"index ..", b"index 12..", b"index 12..34x", b"index  12..34")
+    },
     "a hunk behind a binary file": (GIT + MODE + b"Binary files a/x and b/x differ\n" + FIRST, "x"),
 }
 """What GNU patch applies and git does not, and the file it changes."""
