@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from approvals.diff.context_hunks import is_context_header, read_context
+from approvals.diff.context_hunks import is_next_context_header, read_context
 from approvals.diff.paths import split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
@@ -313,7 +313,7 @@ def _after_note(sent: Source, at: int) -> int:
 
 def _context(source: Source, sent: Source, section: Section) -> None:
     at = section.start
-    while is_context_header(source, at := _after_comments(source, at)):
+    while is_next_context_header(source, at := _after_comments(source, at)):
         begin, at = at, read_context(source, at).next
         section.hunks.append((begin, at))
         section.end = at

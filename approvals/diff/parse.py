@@ -5,7 +5,7 @@ import re
 
 from approvals.diff.agreement import disagreements
 from approvals.diff.combined_hunks import is_combined_header, read_combined
-from approvals.diff.context_hunks import is_context_header, read_context
+from approvals.diff.context_hunks import is_context_header, is_next_context_header, read_context
 from approvals.diff.doubts import STRAY_HEADERS
 from approvals.diff.files import finish
 from approvals.diff.git_apply import read_as_git
@@ -141,7 +141,7 @@ class _Reader:
         if not starts_names(self.source, position):
             return False
         after = position + 1 + self.source.at(position + 1).startswith((b"+++ ", b"--- "))
-        return self.source.at(after).startswith((b"@@", b"*****"))
+        return self.source.at(after).startswith(b"@@") or is_context_header(self.source, after)
 
     def _hidden(self, section: Section) -> int:
         """Show as a file what only GNU patch takes for a change: a normal or ed diff, or an indented one."""
@@ -229,8 +229,9 @@ class _Reader:
 
     def _hunk(self, position: int) -> HunkReading | None:
         """Read the hunk that opens here, in whatever form; None where none does."""
-        line = self.source.lines[position]
-        if is_context_header(self.source, position):
+        line, hunks = self.source.lines[position], self.draft.hunks if self.draft else []
+        follows = self.text_from == position and hunks and hunks[-1].form == "context"
+        if is_context_header(self.source, position) or (follows and is_next_context_header(self.source, position)):
             return read_context(self.source, position)
         if is_combined_header(line):
             return read_combined(self.source, position)
