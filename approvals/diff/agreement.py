@@ -220,6 +220,8 @@ def _about_hunk(
             form = _FORMS[by_patch[0].kind]
             words = f"GNU patch changes {name} by {form} here; git apply and git am pass over these lines."
             yield "only-patch", words, file.path, hunk.line
+        if git_end is not None:
+            yield "git-reads-more", "git apply reads a change here that is not shown as one.", file.path, hunk.line
         return
     left_by_patch = by_patch is None and begin != patch.stops_in and (patch.stops_at is None or begin < patch.stops_at)
     left_by_git = git_end is None and git.refused_at is None and hunk.form == "unified"

@@ -20,8 +20,9 @@ def read_plain(source: Source, section: Section) -> list[Hunk]:
     """Return the hunks of a section as they stand, with a code for each line."""
     hunks = []
     for begin, end in section.hunks:
-        lines = source.lines[begin:end]
-        bare = [unindented(line, section.indent, section.nested) for line in lines]
+        lines, bare = source.lines[begin:end], section.lines[begin:end]
+        if section.kind == "ed":  # whose text has no comments
+            bare = [unindented(line, section.indent, section.nested) for line in lines]
         if section.kind in ("normal", "ed"):
             hunks.append(_commanded(section, begin, lines, bare))
         else:

@@ -96,6 +96,36 @@ ONLY_BY_PATCH = {
         b"*** a/x\n--- b/x\n" + CONTEXT.replace(b"--- 2", b"#\n\n#\n--- 2"),
         "x",
     ),
+    **{
+        f"nested by {head!r}, {change!r}": (head + change, "x")
+        for head in (
+            b"- --- a/x\t2020-01-01 00:00:00 +0000\n",
+            b"- --- a/x\t\n",
+            b"- --- a/x 2020-01-01\n",
+            b"- --- /dev/null\n+++ b/x\n",
+            b"- --- a/x\t2020-01-01 00:00:00 +0000\nwords\n--- a/x\tno time\n+++ b/x\n",
+            b"- --- a/x\t2020-01-01 00:00:00 +0000\n- --- a/x\n",
+        )
+        for change in (
+            FIRST.replace(b"-a\n+", b"- -a\n- +"),
+            FIRST.replace(b"-a\n+", b"- -a\n# words\n- +").replace(b" 2\n", b"-  2\n"),
+            FIRST.replace(b"-a\n+", b"- # words\n-a\n- +"),
+            b"3c3\n< a\n- ---\n> b\n",
+            b"3c\nb\n- .\n\n.\n",
+            b"3c\n- # words\nb\n- .\n\n.\n",
+        )
+    },
+    **{
+        f"a context diff nested by a name, {divider!r}": (
+            b"*** a/x\n- --- b/x\t2020-01-01 00:00:00 +0000\n" + CONTEXT.replace(b"--- 2,4 ----", divider),
+            "x",
+        )
+        for divider in (b"--- 2,4 ----", b"- --- 2,4 ----", b"- -- 2,4")
+    },
+    "nested twice, and less behind a comment": (
+        b"- - --- a/x\t2020-01-01 00:00:00 +0000\n" + FIRST.replace(b"-a\n+", b"- # words\n- -a\n- - +"),
+        "x",
+    ),
     "a normal diff behind a row of stars": (b"*** a/x\n--- b/x\n***************\n" + NORMAL, "x"),
     "zeros before a number, behind words": (NAMES + b"words\n" + FIRST.replace(b"-2", b"-%b2" % ZEROS), "x"),
     "zeros in a context diff": (b"*** a/x\n--- b/x\n" + CONTEXT.replace(b" 2,4", b" 2,%b4" % ZEROS), "x"),
@@ -127,7 +157,7 @@ def test_what_patch_applies_alone_is_shown_at_its_file_and_doubted(case: str, tm
     diff = parse(data)
     assert diff.to_bytes() == data
     added = [
-        raw if code == OTHER else raw[hunk.sign_width :].strip(b" +")
+        raw if code == OTHER else raw[hunk.sign_width :].strip(b" +-")
         for file in diff.files
         for hunk in file.hunks
         for raw, code in hunk.coded_lines
