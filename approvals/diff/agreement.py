@@ -237,6 +237,10 @@ def _about_hunk(
                 file.path,
                 at,
             )
+        if end and any(line[:1] in b"+-" for line in source.lines[hunk.first_line + len(hunk.codes) - 1 : end]):
+            code = "patch-reads-more" if tool == "GNU patch" else "git-reads-more"
+            words = f"{tool} reads this hunk on to line {end:,}, further than it is shown."
+            yield code, words, file.path, hunk.first_line + len(hunk.codes)
 
 
 def _left_out(source: Source, hunk: Hunk, by_patch: bool, by_git: bool, git: GitReading) -> str:

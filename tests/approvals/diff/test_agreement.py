@@ -14,6 +14,7 @@ from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import read_as_patch
 from approvals.diff.parse import parse
 from approvals.diff.source import Source
+from approvals.diff.structure import DELETE
 from approvals.diff.summary import summary
 from tests.approvals.diff.tools import Tree, applied, patched, run, write
 
@@ -133,6 +134,49 @@ def test_whatever_a_tool_changes_is_a_file_on_the_page(case: str) -> None:
     data, by_patch, by_git, _ = BEHAVIOUR[case]
     paths = {path for file in parse(data).files for path in (file.path, file.old_path, file.path.split(" ")[0])}
     assert {name.partition(":")[0] for name in by_patch | by_git} <= paths
+
+
+OWED = {
+    "a dash, then a version": (b"@@ -1,3 +1,2 @@\n 1\n--\n v1.2 x\n", b"1\n-\nv1.2 x\n"),
+    "a dash and a blank, then a version": (b"@@ -1,3 +1,2 @@\n 1\n-- \n 2.39.2\n", b"1\n- \n2.39.2\n"),
+    "a dash and a blank, then a version that goes": (b"@@ -1,3 +1 @@\n 1\n-- \n- 2.39.2\n", b"1\n- \n 2.39.2\n"),
+    "a name line": (b"@@ -1,2 +1 @@\n 1\n--- a/y\n+++ b/y\n@@ -2,3 +2,3 @@\n 2\n-a\n+b\n 4\n", b"1\n-- a/y\n"),
+}
+"""Hunks that still owe a line that looks like the end of a mail or the header of the next file, and their old side."""
+
+
+@pytest.mark.parametrize("case", OWED)
+def test_a_line_that_a_hunk_still_owes_is_a_deleted_one(case: str, tmp_path: Path) -> None:
+    hunk, old = OWED[case]
+    tree = {"x": old, "y": OLD}
+    after = patched(tmp_path / "patch", tree, NAMES + hunk)
+    assert applied(tmp_path / "git", tree, NAMES + hunk)["x"] in (after["x"], old)
+    diff = parse(NAMES + hunk)
+    shown = [raw[1:] for raw, code in diff.files[0].hunks[0].coded_lines if code != DELETE]
+    assert b"".join(shown) == after["x"] != old
+    assert "no-hunks" not in diff.codes
+
+
+BEYOND = {
+    "the footer of a mail": (b"@@ -1,3 +1,2 @@\n 1\n-2\n+b\n-- \n2.39.2\n", b"1\n2\n- \n", {"patch", "git"}),
+    "unchanged lines of another sign": (
+        b"@@ -1,6 +1,7 @@\n 1\n=2\n=3\n=4\n=5\n+b\n 6\n",
+        b"1\n2\n3\n4\n5\n6\n",
+        {"patch"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_what_a_tool_reads_of_a_hunk_beyond_what_is_shown_is_said(case: str, tmp_path: Path) -> None:
+    hunk, old, readers = BEYOND[case]
+    assert patched(tmp_path / "patch", {"x": old}, NAMES + hunk)["x"] != old
+    assert (applied(tmp_path / "git", {"x": old}, NAMES + hunk)["x"] != old) == ("git" in readers)
+    diff = parse(NAMES + hunk)
+    after = diff.files[0].hunks[0].first_line + len(diff.files[0].hunks[0].codes)
+    said = {(warning.code, warning.line) for warning in diff.warnings if warning.code.endswith("-reads-more")}
+    assert said == {(f"{reader}-reads-more", after) for reader in readers}
+    assert canonical(diff).data is None
 
 
 HEADS = [
