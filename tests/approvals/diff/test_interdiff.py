@@ -160,6 +160,23 @@ def test_a_fix_split_into_two_hunks_changes_no_line() -> None:
     assert only(joined, split).status == "unchanged"
 
 
+@pytest.mark.parametrize("form", ["unified", "context"])
+def test_lines_that_go_from_one_hunk_into_the_next_change_another_place(form: str) -> None:
+    end = b"--- a/x\n+++ b/x\n@@ -1,4 +1,4 @@\n a\n-q\n z\n+b\n c\n@@ -10,3 +10,2 @@\n x\n-y\n w\n"
+    start = b"--- a/x\n+++ b/x\n@@ -1,3 +1,2 @@\n a\n-q\n z\n@@ -10,4 +9,4 @@\n+b\n c\n x\n-y\n w\n"
+    if form == "context":
+        end = b"*** a/x\n--- b/x\n" + b"".join(
+            b"***************\n" + half
+            for half in (
+                b"*** 1,4 ****\n  a\n- q\n  z\n  c\n--- 1,4 ----\n  a\n  z\n+ b\n  c\n",
+                b"*** 10,12 ****\n  x\n- y\n  w\n--- 10,11 ----\n",
+            )
+        )
+    for old, new in ((end, start), (start, end)):
+        assert not compared(old, new).same
+        assert only(old, new).notes
+
+
 def test_a_context_diff_and_a_unified_one_of_the_same_change_are_equal() -> None:
     unified = b"--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
     context = (
