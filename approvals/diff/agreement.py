@@ -1,5 +1,6 @@
 """Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings, reads no patch."""
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,9 @@ AMBIGUOUS: Final = frozenset(
 )
 """Warnings after which common tools need not make the same change of a patch."""
 
+_LEFT_BEHIND: Final = re.compile(r"(?:\.orig|\.rej|\.~\d+~)\Z")
+"""How the names end of what GNU patch writes beside a file whose hunks do not fit exactly: the old text, the hunks."""
+
 _FORMS: Final = {
     "normal": "a normal diff",
     "ed": "an ed script, which does not show the lines it takes away,",
@@ -111,6 +115,10 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
     before: File | None = None
     moved: set[str] = set()
     for file in files:
+        for name in {file.old_path, file.new_path} - {None}:
+            if (written := _LEFT_BEHIND.sub("", name or "")) != name and changed[written]:
+                words = f"GNU patch may write the old text of {shortened(written)} over this file: the order counts."
+                yield "order-counts", words, file.path, file.line
         if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
             name = shortened(file.old_path or "")
             words = f"{name} is moved or copied, and changed elsewhere in this patch: the order counts."
@@ -312,12 +320,13 @@ def _not_whole(file: File) -> Hunk | None:
 def _bare(hunk: Hunk, is_last: bool) -> str:
     """Say where a hunk lacks the unchanged lines by which git apply finds its place; '' where it has them.
 
-    A file of one line has no other lines around it, and the last hunk may end where the file does.
+    A file of one line has no other lines around it, and the last hunk may end where the file does. A hunk of no old
+    lines at line 1 stands behind that line.
     """
     codes = hunk.codes.translate(None, bytes((NOTE,)))
     if not codes:
         return ""
-    if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and is_last):
+    if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and hunk.old_count and is_last):
         what = "has no unchanged line around it"
     elif codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,))) and not is_last:
         what = "ends without an unchanged line, and the file goes on"

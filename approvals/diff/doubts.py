@@ -189,7 +189,9 @@ def _about_markers(file: File) -> Iterator[Doubt]:
         before, line = CONTEXT, b""
         for place, (raw, code) in enumerate(hunk.coded_lines):
             sides = {DELETE: {0}, ADD: {1}, CONTEXT: {0, 1}, EATEN: {0, 1}}
-            odd = code == NOTE and (not raw.startswith(b"\\ ") or len(raw) < 12 or line in _EMPTY_LINES)
+            odd = code == NOTE and (
+                before == NOTE or not raw.startswith(b"\\ ") or len(raw) < 12 or line in _EMPTY_LINES
+            )
             if odd or (hunk.form == "unified" and ended & sides.get(code, set())):
                 yield "note-place", "A line about a missing newline stands where no file ends.", hunk.first_line + place
                 return

@@ -53,6 +53,7 @@ BEHAVIOUR: dict[str, tuple[bytes, set[str], set[str], set[str]]] = {
         set(),
         {"zero-context"},
     ),
+    "no context behind the first line": (NAMES + b"@@ -1,0 +2 @@\n+b\n", {"x:1"}, set(), {"zero-context"}),
     "no context below a hunk before another": (
         NAMES + b"@@ -2,2 +2,2 @@\n 2\n-a\n+b\n" + SECOND,
         {"x:2"},
