@@ -115,8 +115,9 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
     before: File | None = None
     moved: set[str] = set()
     for file in files:
-        for name in {file.old_path, file.new_path} - {None}:
-            if (written := _LEFT_BEHIND.sub("", name or "")) != name and changed[written]:
+        names = {file.old_path or "", file.new_path or ""}
+        for name in names:
+            if (written := _LEFT_BEHIND.sub("", name)) not in names and changed[written]:
                 words = f"GNU patch may write the old text of {shortened(written)} over this file: the order counts."
                 yield "order-counts", words, file.path, file.line
         if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
