@@ -81,7 +81,8 @@ def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str],
         words += " GNU patch and git apply do not decode: they read other lines in it, or none."
     notices.add("encoded-mail" if same else "encoded-differs", words, None, 1)
     whole = Text("sent", 1, tuple(sent.lines))
-    return replace(diff, warnings=notices.close(), codes=notices.codes, sent=whole)
+    warnings, beyond = notices.close()
+    return replace(diff, warnings=warnings, codes=notices.codes, sent=whole, beyond=beyond)
 
 
 def _changes(source: Source) -> tuple[list[bytes], list[bytes]]:

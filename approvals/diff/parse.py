@@ -62,7 +62,7 @@ def unread(data: bytes) -> Diff:
     notices = Notices()
     words = "Reading took too long: the patch is shown as plain text, no file was recognised."
     notices.add("budget", words, None, 1)
-    return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False, codes=notices.codes)
+    return Diff((Text("raw", 1, (data,)),), (), notices.close()[0], 0, 0, parsed=False, codes=notices.codes)
 
 
 class _Reader:
@@ -93,14 +93,16 @@ class _Reader:
             self.source.check_budget()
         self._close(len(lines))
         self._warn_about_whole()
+        warnings, beyond = self.notices.close()
         return Diff(
             tuple(self.chunks),
             tuple(self.files),
-            self.notices.close(),
+            warnings,
             sum(file.additions for file in self.files),
             sum(file.deletions for file in self.files),
             parsed=True,
             codes=self.notices.codes,
+            beyond=beyond,
         )
 
     def _set_mark_aside(self) -> None:

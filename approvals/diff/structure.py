@@ -223,8 +223,8 @@ class Text:
 class Diff:
     """A whole patch: every byte of it is in exactly one of `chunks`. `files` are those chunks that are files.
 
-    Of an encoded mail `chunks` are what it says, and `sent` is the mail as it came. `codes` are those of all warnings,
-    also of those that were too many to keep.
+    Of an encoded mail `chunks` are what it says, and `sent` is the mail as it came. `beyond` are warnings that were too
+    many to list, which stand at their lines only; `codes` are those of all warnings.
     """
 
     chunks: tuple[Text | File, ...]
@@ -235,6 +235,7 @@ class Diff:
     parsed: bool
     codes: frozenset[str] = frozenset()
     sent: Text | None = None
+    beyond: tuple[Warning, ...] = ()
 
     @property
     def line_count(self) -> int:
