@@ -32,7 +32,7 @@ def notes_of(old: File, new: File) -> Iterator[str]:
         yield "A name in the header is written in bytes that are not UTF-8, and in others in the other revision."
     if _mode(old) != _mode(new):
         yield f"The mode is {_mode(old)} in the old revision and {_mode(new)} in the new one."
-    if old.trailer != new.trailer or old.binary != new.binary:
+    if old.binary_content != new.binary_content or old.binary != new.binary:
         yield "The binary content differs."
     yield from _moved_hunks(old.hunks, new.hunks)
 

@@ -192,6 +192,13 @@ class File:
     sha256: str
 
     @property
+    def binary_content(self) -> bytes:
+        """Return what is applied of a binary file: its section, and the object of the index line, which git takes
+        instead where it has it."""
+        index = [line for line in self.header_lines if line.startswith(b"index ")] if self.binary else []
+        return b"".join((*index, *self.trailer))
+
+    @property
     def line_count(self) -> int:
         """Return how many lines its hunks have, for deciding what to fold."""
         return sum(len(hunk.codes) for hunk in self.hunks)

@@ -210,6 +210,12 @@ def test_modes_kinds_and_binary_content_are_told_in_words() -> None:
     assert comparison_rows(only(binary, binary.replace(b"U|", b"V|"))) == ()
 
 
+def test_another_object_for_binary_content_is_told() -> None:
+    """Git takes it from its own store where it has it, whatever the patch carries."""
+    binary = b"diff --git a/z b/z\nindex 1234567..%b 100644\nGIT binary patch\nliteral 3\nKcmb=J00961\n\n"
+    assert only(binary % b"89abcde", binary % b"edcba98").notes == ("The binary content differs.",)
+
+
 def test_the_n_th_part_of_a_file_is_compared_with_the_n_th() -> None:
     comparison = compared(OTHER + OTHER.replace(b"+b", b"+c"), OTHER)
     assert [file.status for file in comparison.files] == ["unchanged", "only_old"]
