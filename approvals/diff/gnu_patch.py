@@ -359,12 +359,13 @@ def _prefixed(source: Source, sent: Source, section: Section, at: int, count: in
 
 
 def _ed(source: Source, sent: Source, section: Section) -> None:
-    """Read commands; text that one inserts ends at a line with a dot alone."""
+    """Read commands; text that one inserts ends at a line with a dot alone. A CR at the first command takes all off."""
     at = section.start
+    dots = (b".\n", b".\r\n")[: 1 + source.at(at).endswith(b"\r\n")]
     while match := _ED.match(source.at(at := _after_comments(source, at))):
         begin, at = at, at + 1
         if (match[1] or match[2] or match[3]) in (b"a", b"i", b"c"):
-            while at < len(source.lines) and unindented(sent.at(at), section.indent, section.nested) != b".\n":
+            while at < len(source.lines) and unindented(sent.at(at), section.indent, section.nested) not in dots:
                 at += 1  # comments are text here
             at += 1
         section.hunks.append((begin, min(at, len(source.lines))))

@@ -59,7 +59,8 @@ def _normal_codes(bare: list[bytes]) -> bytes:
 
 def _ed_codes(bare: list[bytes]) -> bytes:
     """A dot alone ends the text that a command inserts; what a command deletes is not in the patch."""
-    return bytes(DIVIDER if line == b".\n" else ADD for line in bare)
+    dot = bool(bare) and bare[-1] in (b".\n", b".\r\n")
+    return bytes([ADD]) * (len(bare) - dot) + bytes([DIVIDER]) * dot
 
 
 def _indented(source: Source, section: Section, begin: int, lines: list[bytes], bare: list[bytes]) -> Hunk:

@@ -213,6 +213,16 @@ def test_a_half_that_is_missing_is_counted_by_the_other(halves: bytes) -> None:
     assert "hunk-counts" in parse(b"*** a/x\n--- b/x\n***************\n" + halves).codes
 
 
+@pytest.mark.parametrize(("command", "texts"), [(b"3c\r\n", 1), (b"3c\n", 3)])
+def test_a_dot_with_a_cr_ends_the_text_of_ed_where_the_first_command_has_one(
+    command: bytes, texts: int, tmp_path: Path
+) -> None:
+    data = b"Index: a/x\n" + command + b"b\n.\r\n5d\r\n.\n"
+    assert len(patched(tmp_path, TREE, data)["x"].splitlines()) == 30 - (texts == 1) + (texts - 1)
+    hunks = parse(data).files[0].hunks
+    assert hunks[0].additions == texts
+
+
 @pytest.mark.parametrize("change", [FIRST, NORMAL])
 def test_a_name_after_index_goes_on_to_the_end_of_its_line(change: bytes, tmp_path: Path) -> None:
     data = b"Index: a/x y\n" + change
