@@ -103,6 +103,7 @@ def disagreements(
     yield from _about_folders(files)
     yield from _about_attributes(files)
     yield from _about_order(files)
+    yield from _about_ends(files)
 
 
 def _about_order(files: Sequence[File]) -> Iterator[Finding]:
@@ -150,6 +151,27 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
         if makes and file.change in ("renamed", "copied"):
             moved.add(makes)  # GNU patch puts it there at the very end
         before = file
+
+
+def _about_ends(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where a hunk ends its file by git's reading, for no unchanged line stands below, and the patch itself shows
+    elsewhere that the file goes on."""
+    reach: dict[str | None, int] = {}  # the last line that is known of a file, as the parts before leave it
+    ends: dict[str | None, int] = {}  # and the one that must be its last
+    for file in files:
+        if not file.hunks or any(None in (h.old_start, h.old_count, h.new_start, h.new_count) for h in file.hunks):
+            continue
+        last, grown = file.hunks[-1], sum((h.new_count or 0) - (h.old_count or 0) for h in file.hunks)
+        old_end = (last.old_start or 0) + max(0, (last.old_count or 0) - 1)
+        new_end = (last.new_start or 0) + max(0, (last.new_count or 0) - 1)
+        known, end = reach.get(file.old_path, 0), ends.get(file.old_path, old_end)
+        is_end = last.codes.translate(None, bytes((NOTE,)))[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,)))
+        if old_end > end or (is_end and old_end < known):
+            words = f"Two parts of this patch show other ends of {shortened(file.path)}: git apply refuses one of them."
+            yield "order-counts", words, file.path, last.line
+        reach[file.new_path] = max(known + grown, new_end)
+        if is_end or file.old_path in ends:
+            ends[file.new_path] = new_end if is_end else end + grown
 
 
 def _about_depth(files: Sequence[File]) -> Iterator[Finding]:

@@ -119,7 +119,8 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
 def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
     name, line = shortened(file.path), file.line
     if file.binary and draft.carries_binary:
-        yield "binary", f"{name} is binary: its content is in the patch, encoded, and cannot be read here.", line
+        words = "its content is in the patch, encoded, and cannot be read here; git takes that of the index line if it"
+        yield "binary", f"{name} is binary: {words} has it.", line
     elif file.binary:
         yield "binary-absent", f"{name} is binary and its content is not in the patch.", line
     if file.old_mode and file.new_mode and file.old_mode != file.new_mode:
@@ -140,8 +141,10 @@ def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
 
 def _says_nothing(file: File, draft: Draft) -> bool:
     """Tell whether a header alone changes nothing, or not what git makes of it in GNU patch, which wants the index line
-    of an empty file that comes or goes."""
+    of an empty file that comes or goes; no link is empty."""
     if file.change in ("added", "deleted"):
+        if file.symlink:
+            return True
         empty = _EMPTIES[file.change == "added"]
         return not draft.git or not any(empty.match(line) for line in draft.header)
     return file.change == "modified"
@@ -160,7 +163,9 @@ def _about_bytes(file: File, draft: Draft, section: bytes, body: bytes) -> Itera
             yield "encoding", f"{name} is not all UTF-8; lines that are not are shown as Latin-1.", at
     elif in_other_bytes(draft.header):
         yield "encoding", f"The name of {name} is not UTF-8: it is shown as Latin-1, and is another one.", file.line
-    if any(raw.endswith(b"\r\n") for raw in draft.header if raw.startswith(_NAMING)):
+    naming = [raw for raw in draft.header if raw.startswith(_NAMING)]
+    naming += [hunk.header for hunk in draft.hunks[:1] if hunk.form in ("context", "normal", "ed")]
+    if any(raw.endswith(b"\r\n") for raw in naming):
         words = f"The header of {name} ends in CRLF: GNU patch takes the CR off every line of the change, git keeps it."
         yield "crlf-headers", words, file.line
     if file.mixed_endings:
