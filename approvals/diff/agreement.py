@@ -84,9 +84,11 @@ def disagreements(
     if git.refused_at is not None:
         yield "git-refuses", f"git apply refuses the whole patch at this line: {git.why}.", None, git.refused_at + 1
     for begin, (file, hunk) in ours.items():
+        source.check_budget()
         if hunk.form != "combined":
             yield from _about_hunk(source, file, hunk, by_patch.get(begin), by_git.get(begin), patch, git)
     for begin, (section, _) in by_patch.items():
+        source.check_budget()
         if begin not in ours:
             words = f"GNU patch reads a change to {_listed(section)} here, which is not shown as one."
             yield "patch-reads-more", words, None, begin + 1

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from approvals.diff.context_hunks import announced_wrongly
 from approvals.diff.doubts import doubts
@@ -10,6 +11,7 @@ from approvals.diff.headers import SUBMODULE, SYMLINK, Draft
 from approvals.diff.invisible import has_invisible
 from approvals.diff.notices import Notices, counted, shortened
 from approvals.diff.paths import in_other_bytes, in_own_folder, leaves_tree, shown
+from approvals.diff.source import Source
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, File, Hunk
 
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
@@ -25,8 +27,9 @@ _UNENDED = {
 }
 
 
-def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
-    """Make the file of a draft; `keys` counts the paths and digests seen in this patch, so that keys stay unique."""
+def finish(draft: Draft, keys: dict[str, int], notices: Notices, source: Source) -> File:
+    """Make the file of a draft, in the time of its source; `keys` counts the paths and digests seen in this patch, so
+    that keys stay unique."""
     old, new = draft.names()
     path = shown(new if new is not None else old if old is not None else draft.index_name or b"") or _UNNAMED
     body = b"".join([b"".join(hunk.raw_lines) for hunk in draft.hunks])
@@ -53,14 +56,16 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
         size=len(section),
         sha256=hashlib.sha256(section).hexdigest(),
     )
-    for code, message, line in (
-        *_about_names(file, draft, keys),
-        *doubts(draft, file),
-        *_about_kind(file, draft),
-        *_about_bytes(file, draft, section, body),
-        *_about_hunks(draft),
+    for code, message, line in chain(
+        _about_names(file, draft, keys),
+        doubts(draft, file),
+        _about_kind(file, draft),
+        _about_bytes(file, draft, section, body),
+        _about_hunks(draft),
     ):
         notices.add(code, message, path, line)
+        source.check_budget()
+    source.check_budget()
     return file
 
 

@@ -33,6 +33,8 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
         yield "utf-16", words, None, 1
     coloured = word_diff = False
     for place, line in enumerate(lines):
+        if not place & 0xFFF:
+            source.check_budget()
         if line.startswith(b"\x1b[") and not coloured and _COLOUR.match(line[:200]):
             coloured = True
             words = "The patch has terminal colours in it (git's color.ui=always): no tool reads such lines as a diff."

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from itertools import chain
 
 from approvals.diff.agreement import disagreements
 from approvals.diff.combined_hunks import is_combined_header, read_combined
@@ -269,7 +270,7 @@ class _Reader:
 
     def _close_file(self) -> None:
         if self.draft is not None:
-            file = finish(self.draft, self.keys, self.notices)
+            file = finish(self.draft, self.keys, self.notices, self.source)
             self.names[file.key] = frozenset(self.draft.raw_names())
             self.chunks.append(file)
             self.files.append(file)
@@ -308,12 +309,14 @@ class _Reader:
         elif not lines[-1].endswith(b"\n"):
             words = "The last line of the patch has no line ending: it may be cut off."
             self.notices.add("cut-off", words, None, len(lines))
-        for code, message, path, line in (
-            *disagreements(self.source, self.files, self.names, self.patch, self.git),
-            *oddities(self.source, bool(self.files)),
-            *about_words(self.chunks),
+        for code, message, path, line in chain(
+            disagreements(self.source, self.files, self.names, self.patch, self.git),
+            oddities(self.source, bool(self.files)),
+            about_words(self.chunks),
         ):
             self.notices.add(code, message, path, line)
+            self.source.check_budget()
+        self.source.check_budget()
 
 
 def _prefixes(source: Source) -> frozenset[bytes]:

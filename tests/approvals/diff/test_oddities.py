@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,26 @@ def test_time_in_which_others_have_the_processor_is_not_counted() -> None:
         pass
     with pytest.raises(BudgetSpent):
         source.check_budget()
+
+
+@pytest.mark.parametrize("last", ["hunk-counts", "hunk-tail", "colours"])
+def test_what_is_said_at_the_end_is_within_the_time_too(last: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    add = Notices.add
+
+    def counted(self: Notices, code: str, *rest: Any) -> None:
+        said.append(code)
+        add(self, code, *rest)
+
+    def spent(self: Source) -> None:
+        if last in said:
+            raise BudgetSpent
+
+    monkeypatch.setattr(Notices, "add", counted)
+    monkeypatch.setattr(Source, "check_budget", spent)
+    hunk = b"@@ -1,2 +1,2 @@\n a\n-b\n+c\n+d\n"
+    assert not parse(b"\x1b[31m+a\n" + HEADER + hunk + hunk).parsed
+    assert said.count(last) == 1
 
 
 def test_warnings_are_capped_for_each_kind_and_in_all() -> None:
