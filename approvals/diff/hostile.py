@@ -228,6 +228,7 @@ def _number(hunk: Hunk, index: int) -> int | None:
 
 
 _WORD = re.compile(r"(?<!\w)\w{2,}")
+_NO_TAGS = re.compile("[^\U000e0020-\U000e007e]+")
 _LATIN = re.compile("[A-Za-z]")
 _PASSING_FOR_ASCII = frozenset((*FORMS, *SIGNS))
 _NAMES = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
@@ -321,7 +322,8 @@ def _direction(controls: Sequence[str]) -> str:
 
 
 def _hidden(characters: Sequence[str], does: str) -> str:
-    tags = "".join(chr(ord(tag) - 0xE0000) for tag in characters if 0xE0020 <= ord(tag) < 0xE007F)
+    hidden = _NO_TAGS.sub("", "".join(characters))[: _EXCERPT + 1]
+    tags = "".join(chr(ord(tag) - 0xE0000) for tag in hidden)
     spelled = f" Here it spells “{quoted(tags)}”." if tags else ""
     return f"{listed(characters)} {does}.{spelled}"
 
