@@ -242,6 +242,34 @@ def test_git_refuses_where_we_say_so_and_counts_what_we_count(folder: Path, data
         assert counts == [tuple(map(int, line.split()[:2])) for line in told.stdout.splitlines()]
 
 
+ZERO = b"1970-01-01 00:00:00"
+STAMPS = [
+    *(ZERO + zone for zone in (b" +0000", b".000 +0000", b" +00", b" +2", b".0,0 +0000", b" +0000 ", b" +00:00", b"")),
+    *(
+        b"1970-01-01 02:00:00 +0200",
+        b"1969-12-31 19:00:00 -0500",
+        b"1970-01-01 00:00:01 +0000",
+        b"x\t" + ZERO + b" +0000",
+    ),
+]
+NULLS = [b"/dev/null", b"/dev/null\r", b"/dev/null x", b"/dev/nullx", b'"/dev/null"']
+GONE, COMES = b"@@ -1,2 +0,0 @@\n-1\n-2\n", b"@@ -0,0 +1,2 @@\n+1\n+2\n"
+
+
+@pytest.mark.parametrize("hunk", [GONE, COMES])
+@pytest.mark.parametrize("null", NULLS)
+def test_git_knows_an_absent_file_as_we_do(null: bytes, hunk: bytes, folder: Path) -> None:
+    patches = [
+        *(b"--- a/x\t%b\n+++ %b\n" % (stamp, null) for stamp in STAMPS),
+        *(b"--- %b\n+++ b/x\t%b\n" % (null, stamp) for stamp in STAMPS),
+        b"diff --git a/x b/x\nnew file mode 100644\n--- %b\n+++ b/x\n" % null,
+        b"diff --git a/x b/x\ndeleted file mode 100644\n--- a/x\n+++ %b\n" % null,
+    ]
+    for header in patches:
+        told = run("git", "apply", "--numstat", "-", folder=folder, data=header + hunk)
+        assert (told.returncode != 0) == (read_as_git(Source(header + hunk, 10)).refused_at is not None), header
+
+
 @pytest.mark.parametrize("digits", [18, 19, 5000])
 def test_line_numbers_of_any_length_are_read(digits: int) -> None:
     data = b"Index: x\n" + b"9" * digits + b"c\nb\n.\n"
