@@ -182,9 +182,20 @@ def test_what_a_tool_reads_of_a_hunk_beyond_what_is_shown_is_said(case: str, tmp
 
 HEADS = [
     *(b"--- a/x\n", b"+++ b/x\n", b"--- a/y\n", b"+++ b/y\n", b"Index: a/setup.py\n", b"*** a/x\n", NAMES, NAMES),
-    *(b"diff --git a/x b/x\n", b"index 1234567..89abcde 100644\n", b"old mode 100644\n", b"diff -u a/x b/x\n"),
+    *(b"- --- a/x\t2020-01-01 00:00:00 +0000\n", b"- --- a/y\t\n", b"- --- /dev/null\n", b"*** a/x\n- --- b/x\t\n"),
+    *(
+        b"index 12..\n",
+        b"index of words\n",
+        b"diff --git a/x b/x\n",
+        b"index 1234567..89abcde 100644\n",
+        b"old mode 100644\n",
+        b"diff -u a/x b/x\n",
+    ),
 ]
+NEXT = CONTEXT.replace(b"*** 2,4 ****", b"* 2,4")
 BODIES = [
+    *(CONTEXT + NEXT, CONTEXT.replace(b"--- 2,4 ----", b"\n--- 2,4"), FIRST.replace(b"-a\n+", b"- -a\n- +")),
+    *(NORMAL.replace(b"---", b"- ---"), b"3c\nb\n- .\n", FIRST.replace(b"-a\n", b"- # a\n-a\n")),
     *(FIRST, SECOND, SECOND.replace(b"@@ -", b"@@  -"), NORMAL, b"3d2\n< a\n", b"3a4\n> q\n", b"3c\nb\n.\n", CONTEXT),
     b"".join(b"  " + line for line in FIRST.splitlines(keepends=True)),
 ]
