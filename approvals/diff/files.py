@@ -20,11 +20,10 @@ _ZERO = re.compile(rb"@@ [-+,\d ]*[-+,]0\d")
 _EMPTIES = (re.compile(rb"index e69de29[0-9a-f]*\.\.0+(?:\s|$)"), re.compile(rb"index 0+\.\.e69de29"))
 _NAMING = (b"--- ", b"+++ ", b"*** ", b"Index:")
 _UNNAMED = "(no name)"
-_UNENDED = {
-    bytes((DELETE, NOTE)): "The old version has",
-    bytes((ADD, NOTE)): "The new version has",
-    bytes((CONTEXT, NOTE)): "Both versions have",
-}
+_UNENDED = {bytes((DELETE, NOTE)): "The old version has", bytes((ADD, NOTE)): "The new version has"} | dict.fromkeys(
+    (bytes((CONTEXT, NOTE)), bytes((EATEN, NOTE))), "Both versions have"
+)
+_JOINS = ": where the file goes on, git apply joins this line with the next one, GNU patch does not"
 
 
 def finish(draft: Draft, keys: dict[str, int], notices: Notices, source: Source) -> File:
@@ -218,7 +217,8 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "foreign-line", f"{counted(foreign, 'line')} inside a hunk are neither unchanged, added nor deleted.", at
     for pair, words in _UNENDED.items() if NOTE in hunk.codes else ():
         if (at := hunk.codes.find(pair)) >= 0:
-            yield "no-newline", f"{words} no newline at the end of the file.", first + at
+            joins = _JOINS if pair[0] not in (DELETE, ADD) else ""
+            yield "no-newline", f"{words} no newline at the end of the file{joins}.", first + at
     if previous and _goes_back(hunk, previous):
         yield "hunk-order", "This hunk starts before the end of the one above it.", hunk.line
 

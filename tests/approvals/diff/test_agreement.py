@@ -180,6 +180,18 @@ def test_what_a_tool_reads_of_a_hunk_beyond_what_is_shown_is_said(case: str, tmp
     assert canonical(diff).data is None
 
 
+@pytest.mark.parametrize("last", [b" 4\n", b"\t4\n"])
+def test_git_joins_an_unchanged_line_without_an_end_with_the_next_one(last: bytes, tmp_path: Path) -> None:
+    """Both tools are content. Whether the file ends there the patch cannot show, so that this is said at the line."""
+    tree = {"x": OLD.replace(b"4\n", b"\t4\n", 1) if last != b" 4\n" else OLD}
+    data = NAMES + b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n%b\\ No newline at end of file\n" % last
+    assert b"b\n%b5\n" % last.strip(b" ") in patched(tmp_path / "patch", tree, data)["x"]
+    if last == b" 4\n":
+        assert b"b\n45\n" in applied(tmp_path / "git", tree, data)["x"]
+    [warning] = [warning for warning in parse(data).warnings if warning.code == "no-newline"]
+    assert (warning.line, "git apply joins this line" in warning.message) == (7, True)
+
+
 HEADS = [
     *(b"--- a/x\n", b"+++ b/x\n", b"--- a/y\n", b"+++ b/y\n", b"Index: a/setup.py\n", b"*** a/x\n", NAMES, NAMES),
     *(b"- --- a/x\t2020-01-01 00:00:00 +0000\n", b"- --- a/y\t\n", b"- --- /dev/null\n", b"*** a/x\n- --- b/x\t\n"),
