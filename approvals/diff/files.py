@@ -23,7 +23,7 @@ _UNNAMED = "(no name)"
 _UNENDED = {bytes((DELETE, NOTE)): "The old version has", bytes((ADD, NOTE)): "The new version has"} | dict.fromkeys(
     (bytes((CONTEXT, NOTE)), bytes((EATEN, NOTE))), "Both versions have"
 )
-_JOINS = ": where the file goes on, git apply joins this line with the next one, GNU patch does not"
+_JOINS = ": where the line has one, git apply takes it off and joins the next line to this one, GNU patch does not"
 
 
 def finish(draft: Draft, keys: dict[str, int], notices: Notices, source: Source) -> File:

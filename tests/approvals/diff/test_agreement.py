@@ -189,7 +189,7 @@ def test_git_joins_an_unchanged_line_without_an_end_with_the_next_one(last: byte
     if last == b" 4\n":
         assert b"b\n45\n" in applied(tmp_path / "git", tree, data)["x"]
     [warning] = [warning for warning in parse(data).warnings if warning.code == "no-newline"]
-    assert (warning.line, "git apply joins this line" in warning.message) == (7, True)
+    assert (warning.line, "git apply takes it off and joins" in warning.message) == (7, True)
 
 
 HEADS = [
