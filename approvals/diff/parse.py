@@ -151,7 +151,12 @@ class _Reader:
         self.header_from = None
         draft = self._open(section.header)
         take_header(self.source.lines[section.header : section.start], draft)
-        draft.hunks = read_plain(self.source, section)
+        before = section.hunks[0][0]
+        for (begin, after), hunk in zip(section.hunks, read_plain(self.source, section), strict=True):
+            if begin > before:
+                draft.stray(self.source.lines[before:begin])  # comments, which GNU patch passes over
+            draft.hunks.append(hunk)
+            before = after
         draft.excess = [0] * len(draft.hunks)
         self._name(draft, section)
         self.text_from = end = section.hunks[-1][1]  # patch may stop in a hunk after it

@@ -223,6 +223,21 @@ def test_a_dot_with_a_cr_ends_the_text_of_ed_where_the_first_command_has_one(
     assert hunks[0].additions == texts
 
 
+@pytest.mark.parametrize(
+    "hunks",
+    [
+        (b"3c3\n< a\n---\n> b\n", b"9c9\n< 9\n---\n> b\n"),
+        (b"9c\nb\n.\n", b"3c\nb\n.\n"),
+        tuple(b"  " + hunk.replace(b"\n", b"\n  ").removesuffix(b"  ") for hunk in (FIRST, SECOND)),
+    ],
+)
+def test_comments_between_hunks_that_only_patch_reads_stay_where_they_stood(hunks: tuple[bytes, bytes]) -> None:
+    data = b"Index: a/x\n" + hunks[0] + COMMENTS + hunks[1]
+    diff = parse(data)
+    assert diff.to_bytes() == data
+    assert [len(file.hunks) for file in diff.files] == [2]
+
+
 @pytest.mark.parametrize("change", [FIRST, NORMAL])
 def test_a_name_after_index_goes_on_to_the_end_of_its_line(change: bytes, tmp_path: Path) -> None:
     data = b"Index: a/x y\n" + change
