@@ -150,8 +150,8 @@ class _Reader:
         """Show as a file what only GNU patch takes for a change: a normal or ed diff, or an indented one."""
         self.header_from = None
         draft = self._open(section.header)
-        take_header(self.source.lines[section.header : section.start], draft)
-        before = section.hunks[0][0]
+        before = section.hunks[0][0]  # `start` may be a comment before it
+        take_header(self.source.lines[section.header : before], draft)
         for (begin, after), hunk in zip(section.hunks, read_plain(self.source, section), strict=True):
             if begin > before:
                 draft.stray(self.source.lines[before:begin])  # comments, which GNU patch passes over

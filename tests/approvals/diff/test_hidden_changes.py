@@ -232,10 +232,9 @@ def test_a_dot_with_a_cr_ends_the_text_of_ed_where_the_first_command_has_one(
     ],
 )
 def test_comments_between_hunks_that_only_patch_reads_stay_where_they_stood(hunks: tuple[bytes, bytes]) -> None:
-    data = b"Index: a/x\n" + hunks[0] + COMMENTS + hunks[1]
-    diff = parse(data)
-    assert diff.to_bytes() == data
-    assert [len(file.hunks) for file in diff.files] == [2]
+    for data in (b"Index: a/x\n" + hunks[0] + COMMENTS + hunks[1], b"1c\nIndex: a/x\n\t#\n" + b"".join(hunks)):
+        assert parse(data).to_bytes() == data
+        assert [len(file.hunks) for file in parse(data).files] == [2]
 
 
 @pytest.mark.parametrize("change", [FIRST, NORMAL])
