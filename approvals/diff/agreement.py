@@ -1,5 +1,6 @@
 """Where GNU patch, git apply and the page disagree about what a patch changes. Compares readings, reads no patch."""
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,9 @@ AMBIGUOUS: Final = frozenset(
 )
 """Warnings after which common tools need not make the same change of a patch."""
 
+_LEFT_BEHIND: Final = re.compile(r"(?:\.orig|\.rej|\.~\d+~)\Z")
+"""How the names end of what GNU patch writes beside a file whose hunks do not fit exactly: the old text, the hunks."""
+
 _FORMS: Final = {
     "normal": "a normal diff",
     "ed": "an ed script, which does not show the lines it takes away,",
@@ -80,9 +84,11 @@ def disagreements(
     if git.refused_at is not None:
         yield "git-refuses", f"git apply refuses the whole patch at this line: {git.why}.", None, git.refused_at + 1
     for begin, (file, hunk) in ours.items():
+        source.check_budget()
         if hunk.form != "combined":
             yield from _about_hunk(source, file, hunk, by_patch.get(begin), by_git.get(begin), patch, git)
     for begin, (section, _) in by_patch.items():
+        source.check_budget()
         if begin not in ours:
             words = f"GNU patch reads a change to {_listed(section)} here, which is not shown as one."
             yield "patch-reads-more", words, None, begin + 1
@@ -99,6 +105,7 @@ def disagreements(
     yield from _about_folders(files)
     yield from _about_attributes(files)
     yield from _about_order(files)
+    yield from _about_ends(files)
 
 
 def _about_order(files: Sequence[File]) -> Iterator[Finding]:
@@ -111,6 +118,11 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
     before: File | None = None
     moved: set[str] = set()
     for file in files:
+        names = {file.old_path or "", file.new_path or ""}
+        for name in names:
+            if (written := _LEFT_BEHIND.sub("", name)) not in names and changed[written]:
+                words = f"GNU patch may write the old text of {shortened(written)} over this file: the order counts."
+                yield "order-counts", words, file.path, file.line
         if file.change in ("copied", "renamed") and changed[file.old_path or ""] > 1:
             name = shortened(file.old_path or "")
             words = f"{name} is moved or copied, and changed elsewhere in this patch: the order counts."
@@ -141,6 +153,27 @@ def _about_order(files: Sequence[File]) -> Iterator[Finding]:
         if makes and file.change in ("renamed", "copied"):
             moved.add(makes)  # GNU patch puts it there at the very end
         before = file
+
+
+def _about_ends(files: Sequence[File]) -> Iterator[Finding]:
+    """Say where a hunk ends its file by git's reading, for no unchanged line stands below, and the patch itself shows
+    elsewhere that the file goes on."""
+    reach: dict[str | None, int] = {}  # the last line that is known of a file, as the parts before leave it
+    ends: dict[str | None, int] = {}  # and the one that must be its last
+    for file in files:
+        if not file.hunks or any(None in (h.old_start, h.old_count, h.new_start, h.new_count) for h in file.hunks):
+            continue
+        last, grown = file.hunks[-1], sum((h.new_count or 0) - (h.old_count or 0) for h in file.hunks)
+        old_end = (last.old_start or 0) + max(0, (last.old_count or 0) - 1)
+        new_end = (last.new_start or 0) + max(0, (last.new_count or 0) - 1)
+        known, end = reach.get(file.old_path, 0), ends.get(file.old_path, old_end)
+        is_end = last.codes.translate(None, bytes((NOTE,)))[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,)))
+        if old_end > end or (is_end and old_end < known):
+            words = f"Two parts of this patch show other ends of {shortened(file.path)}: git apply refuses one of them."
+            yield "order-counts", words, file.path, last.line
+        reach[file.new_path] = max(known + grown, new_end)
+        if is_end or file.old_path in ends:
+            ends[file.new_path] = new_end if is_end else end + grown
 
 
 def _about_depth(files: Sequence[File]) -> Iterator[Finding]:
@@ -220,6 +253,8 @@ def _about_hunk(
             form = _FORMS[by_patch[0].kind]
             words = f"GNU patch changes {name} by {form} here; git apply and git am pass over these lines."
             yield "only-patch", words, file.path, hunk.line
+        if git_end is not None:
+            yield "git-reads-more", "git apply reads a change here that is not shown as one.", file.path, hunk.line
         return
     left_by_patch = by_patch is None and begin != patch.stops_in and (patch.stops_at is None or begin < patch.stops_at)
     left_by_git = git_end is None and git.refused_at is None and hunk.form == "unified"
@@ -235,6 +270,10 @@ def _about_hunk(
                 file.path,
                 at,
             )
+        if end and any(line[:1] in b"+-" for line in source.lines[hunk.first_line + len(hunk.codes) - 1 : end]):
+            code = "patch-reads-more" if tool == "GNU patch" else "git-reads-more"
+            words = f"{tool} reads this hunk on to line {end:,}, further than it is shown."
+            yield code, words, file.path, hunk.first_line + len(hunk.codes)
 
 
 def _left_out(source: Source, hunk: Hunk, by_patch: bool, by_git: bool, git: GitReading) -> str:
@@ -306,12 +345,13 @@ def _not_whole(file: File) -> Hunk | None:
 def _bare(hunk: Hunk, is_last: bool) -> str:
     """Say where a hunk lacks the unchanged lines by which git apply finds its place; '' where it has them.
 
-    A file of one line has no other lines around it, and the last hunk may end where the file does.
+    A file of one line has no other lines around it, and the last hunk may end where the file does. A hunk of no old
+    lines at line 1 stands behind that line.
     """
     codes = hunk.codes.translate(None, bytes((NOTE,)))
     if not codes:
         return ""
-    if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and is_last):
+    if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and hunk.old_count and is_last):
         what = "has no unchanged line around it"
     elif codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,))) and not is_last:
         what = "ends without an unchanged line, and the file goes on"

@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from approvals.diff.context_hunks import merged
 from approvals.diff.excerpts import is_stray
+from approvals.diff.notices import counted
 from approvals.diff.paths import in_other_bytes
-from approvals.diff.structure import STRAY, Diff, File, Hunk, Text
+from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, Diff, File, Hunk, Text
 
 _MOST_MOVED: Final = 20  # sentences about hunks of one file
 _MORE_THAN_SHOWN: Final = frozenset(("only-patch", "patch-reads-more", "git-reads-more"))
+_CODES: Final = {"context": b"%c" % CONTEXT, "add": b"%c" % ADD, "delete": b"%c" % DELETE, "note": b"%c" % NOTE}
 _DIFF_LIKE: Final = re.compile(
     rb"^[ \tX]*(?:- )?(?:--- |\+\+\+ |@@|\*\*\* |\*{15}|Index:|Prereq:|diff |[<>] |\d+(?:,\d+)?[acd][\d,]*\s*$)",
     re.MULTILINE,
@@ -29,27 +32,47 @@ def notes_of(old: File, new: File) -> Iterator[str]:
         yield "A name in the header is written in bytes that are not UTF-8, and in others in the other revision."
     if _mode(old) != _mode(new):
         yield f"The mode is {_mode(old)} in the old revision and {_mode(new)} in the new one."
-    if old.trailer != new.trailer or old.binary != new.binary:
+    if old.binary_content != new.binary_content or old.binary != new.binary:
         yield "The binary content differs."
     yield from _moved_hunks(old.hunks, new.hunks)
 
 
 def _moved_hunks(old: Sequence[Hunk], new: Sequence[Hunk]) -> Iterator[str]:
-    """Return which hunks apply at another line or announce other counts, each compared with the one of its number."""
-    if len(old) != len(new):
-        same_lines = b"".join(hunk.codes for hunk in old) == b"".join(hunk.codes for hunk in new)
-        if same_lines and _places(old) != _places(new):
-            words = f"{len(old)} hunks in the old revision, in {len(new)} in the new one"
-            yield f"The lines stand in {words}, at other lines of the file."
-        return
-    found = [words for number, pair in enumerate(zip(old, new, strict=True), 1) for words in _moved(number, *pair)]
+    """Return which hunks apply at another line or announce other counts, each compared with the one of its number; of
+    the same lines in other hunks, that they stand so."""
+    pairs = enumerate(zip(old, new, strict=True), 1) if len(old) == len(new) else ()
+    found = [words for number, pair in pairs for words in _moved(number, *pair)]
     yield from found[:_MOST_MOVED]
     if len(found) > _MOST_MOVED:
         yield f"{len(found) - _MOST_MOVED:,} more hunks apply elsewhere or announce other counts."
+    (lines, jumps), (new_lines, new_jumps) = _placed(old), _placed(new)
+    if not found and lines == new_lines and jumps != new_jumps:
+        words = f"{counted(len(old), 'hunk')} in the old revision, in {counted(len(new), 'hunk')} in the new one"
+        yield f"The lines stand in {words}, at other lines of the file."
 
 
-def _places(hunks: Sequence[Hunk]) -> list[tuple[int | None, int | None]]:
-    return [(line.old_no, line.new_no) for hunk in hunks for line in hunk.walk()]
+def _placed(hunks: Sequence[Hunk]) -> tuple[bytes, list[tuple[int, ...]]]:
+    """Return what the lines of all hunks do, and where their numbers in the old or new file jump, and how far."""
+    done: list[bytes] = []
+    jumps: list[tuple[int, ...]] = []
+    at = old = new = 0
+    shifts = (0, 0)
+    for hunk in hunks:
+        codes = hunk.codes.replace(b"%c" % EATEN, b"%c" % CONTEXT)
+        if hunk.form == "context":
+            codes = b"".join(_CODES.get(line.kind, b"#") for line in merged(hunk))
+        both = codes.count(CONTEXT)
+        of_old, of_new = both + codes.count(DELETE), both + codes.count(ADD)
+        here = (
+            (hunk.old_start or 0) - old if of_old else shifts[0],
+            (hunk.new_start or 0) - new if of_new else shifts[1],
+        )
+        if here != shifts:
+            jumps.append((at, *here))
+            shifts = here
+        at, old, new = at + len(codes), old + of_old, new + of_new
+        done.append(codes)
+    return b"".join(done), jumps
 
 
 def _moved(number: int, old: Hunk, new: Hunk) -> Iterator[str]:

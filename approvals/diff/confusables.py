@@ -85,6 +85,9 @@ _PLAIN: Final = str.maketrans(
 )
 
 
+_UNSEEN: Final = re.compile(rf"{INVISIBLE.pattern}(?<![\s{_WIDE}])")
+
+
 def plain(text: str) -> str:
     """Return a text of the same length, each lookalike replaced by what it looks like (the skeleton of UTS 39)."""
     return text if text.isascii() else text.translate(_PLAIN)
@@ -95,22 +98,14 @@ def named(character: str) -> str:
     return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
 
 
-def readable(text: str) -> tuple[str, list[int]]:
-    """Return a text in plain lower-case letters without what cannot be seen, and where characters were removed.
+def readable(text: str) -> str:
+    """Return a text in plain lower-case letters without what cannot be seen; blanks that are drawn stay."""
+    return plain(_UNSEEN.sub("", text)).lower() if ODD.search(text) else text.lower()
 
-    The n-th removal is given as the place in the new text before which n or more characters are missing.
-    """
-    if not ODD.search(text):
-        return text.lower(), []
-    kept: list[str] = []
-    removed: list[int] = []
-    position = 0
-    for match in INVISIBLE.finditer(text):
-        if not match[0].isspace() and match[0] not in _WIDE:
-            kept.append(text[position : match.start()])
-            position = match.end()
-            removed.append(match.start() - len(removed))
-    return plain("".join((*kept, text[position:]))).lower(), removed
+
+def removals(text: str) -> list[int]:
+    """Return where `readable` leaves characters out: the n-th is the place in its text before which n or more lack."""
+    return [match.start() - before for before, match in enumerate(_UNSEEN.finditer(text))]
 
 
 def closed(controls: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ Source: GNU diffutils manual, "Detailed Description of Context Format".
 """
 
 import re
+from collections.abc import Iterator
 
 from approvals.diff.hunks import HunkReading
 from approvals.diff.source import Source
@@ -13,12 +14,19 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, DIVIDER, EATEN, NOTE,
 _STARS = b"********"
 _NUMBER = rb"[^\d\n]*+(?:0(?=\d))*+(\d{1,15})"
 _RANGE = _NUMBER + rb"(?:,%b)?" % _NUMBER
-_OLD_RANGE = re.compile(rb"\*\*\*" + _RANGE)
+_OLD_RANGE = re.compile(rb"\*(?!\*{7})" + _RANGE)
 _NEW_RANGE = re.compile(rb"--" + _RANGE)
 
 
 def is_context_header(source: Source, position: int) -> bool:
-    """Tell whether a context hunk opens here: a row of stars, then the old range."""
+    """Tell whether a context hunk opens here: a row of stars, then the old range behind three."""
+    return is_next_context_header(source, position) and source.at(_after_comments(source, position + 1)).startswith(
+        b"***"
+    )
+
+
+def is_next_context_header(source: Source, position: int) -> bool:
+    """Tell whether a context hunk opens right behind another one: there one star before the old range is enough."""
     if not source.at(position).startswith(_STARS):
         return False
     return _OLD_RANGE.match(source.at(_after_comments(source, position + 1))) is not None
@@ -30,15 +38,21 @@ def read_context(source: Source, position: int) -> HunkReading:
     first = _after_comments(source, position + 1)
     old_start, old_count = _range(_OLD_RANGE.match(source.at(first)))
     codes = bytearray()
-    place = _read_half(source, first + 1, old_count, DELETE, codes)
+    place = _read_half(source, first + 1, old_count, DELETE, codes, may_begin_eaten=True)
     after = _after_comments(source, place)
+    if source.at(after) == b"\n":  # one empty line before the divider is passed over
+        after = _after_comments(source, after + 1)
     divider = _NEW_RANGE.match(source.at(after))
     new_start, new_count = _range(divider)
     if divider:
+        # A new half of unchanged lines alone may be missing. Only where it is none does it begin with an eaten blank.
+        whole = OTHER in codes or new_count != codes.count(CONTEXT) + codes.count(EATEN)
         codes.extend(bytes([STRAY]) * (after - place))
         place = after
         codes.append(DIVIDER)
-        place = _read_half(source, place + 1, new_count, ADD, codes)
+        place = _read_half(source, place + 1, new_count, ADD, codes, may_begin_eaten=whole)
+    for unanswered in _unanswered(lines[first + 1 : place], codes):
+        codes[unanswered] = OTHER
     hunk = Hunk(
         "context",
         position + 1,
@@ -64,13 +78,38 @@ def _after_comments(source: Source, position: int) -> int:
     return position
 
 
+def _unanswered(lines: list[bytes], codes: bytes | bytearray) -> Iterator[int]:
+    """Return where lines marked `!` stand for which the other half has none at this place: GNU patch keeps such an old
+    line and leaves such a new one out, and says nothing where they are the last ones."""
+    halves: tuple[dict[tuple[int, int], list[int]], ...] = ({}, {})
+    side = unchanged = run = 0
+    inside = False
+    for place, (raw, code) in enumerate(zip(lines, codes, strict=True)):
+        if code in (NOTE, STRAY):
+            continue
+        if raw.startswith(b"!"):
+            run += not inside
+            halves[side].setdefault((unchanged, run), []).append(place)
+        elif code == DIVIDER:
+            side, unchanged, run = 1, 0, 0
+        elif code in (CONTEXT, EATEN):
+            unchanged, run = unchanged + 1, 0
+        inside = raw.startswith(b"!")
+    for one, other in (halves, halves[::-1]):
+        for key in one.keys() - other.keys():
+            yield from one[key]
+
+
 def announced_wrongly(hunk: Hunk) -> bool:
-    """Tell whether a half that is there has another number of lines than its range says."""
-    old, _, new = hunk.codes.partition(bytes([DIVIDER]))
-    return any(
-        half and announced is not None and len(half) - half.count(NOTE) - half.count(STRAY) != announced
-        for half, announced in ((old, hunk.old_count), (new, hunk.new_count))
-    )
+    """Tell whether a half has another number of lines than its range says; of one that is missing, the unchanged lines
+    of the other count."""
+    halves = hunk.codes.translate(None, bytes((NOTE, STRAY))).partition(bytes((DIVIDER,)))[::2]
+    announced = (hunk.old_count, hunk.new_count)
+    for half, other, count in zip(halves, halves[::-1], announced, strict=True):
+        lines = len(half) or other.count(CONTEXT) + other.count(EATEN)
+        if count is not None and lines != count:
+            return True
+    return False
 
 
 def merged(hunk: Hunk) -> list[Line]:
@@ -111,17 +150,18 @@ def _range(match: re.Match[bytes] | None) -> tuple[int | None, int | None]:
     return first, 0 if last == 0 else max(0, last - first + 1)
 
 
-def _read_half(source: Source, position: int, count: int | None, changed: int, codes: bytearray) -> int:
+def _read_half(
+    source: Source, position: int, count: int | None, changed: int, codes: bytearray, *, may_begin_eaten: bool
+) -> int:
     """Take the lines of one half, `changed` being what `!` means in it; return the position after them."""
     start, owed = len(codes), count or 0
-    first_may_be_eaten = changed == DELETE  # a missing old half shows by its divider, a missing new one by nothing
     while position < len(source.lines):
         line = source.lines[position]
         if line.startswith(b"\\ ") and len(codes) > start:
             codes.append(NOTE)
         elif line.startswith(b"#") and owed > 0:
             codes.append(STRAY)
-        elif owed <= 0 or (code := _code(line, changed, first_may_be_eaten or len(codes) > start)) is None:
+        elif owed <= 0 or (code := _code(line, changed, may_begin_eaten or len(codes) > start)) is None:
             break
         else:
             codes.append(code)

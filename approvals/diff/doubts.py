@@ -52,6 +52,8 @@ def doubts(draft: Draft, file: File) -> Iterator[Doubt]:
         yield "mode-lines", f"{words}: tools set other modes, or delete and create otherwise.", line
     if _is_oddly_named(draft):
         yield "odd-name", "The name is written in a way that tools read differently.", line
+    if file.symlink and file.change == "modified" and file.hunks and not any(hunk.new_count for hunk in file.hunks):
+        yield "mode-lines", "A symbolic link that points nowhere is left: git apply deletes it and stops.", line
     if (
         file.old_mode is None
         and is_unended_line(file)
@@ -166,6 +168,8 @@ def _about_moves(draft: Draft) -> str:
         return "No pair of lines --- and +++ names the moved file: GNU patch changes it where it is, or nothing."
     if draft.source is not None and not draft.hunks:
         return "Lines --- and +++ stand behind a move and no hunk does: GNU patch moves nothing, git does."
+    if draft.pair is None and draft.source is None:
+        return "The diff --git line names no two files: GNU patch refuses to move or copy, git takes the lines below."
     pair = tuple(name.partition(b"/")[2] or name for name in draft.pair or ())
     if pair and (draft.moved_from, draft.moved_to) != pair:
         said = " ".join(shown(name) for name in (draft.moved_from, draft.moved_to) if name)
@@ -189,7 +193,9 @@ def _about_markers(file: File) -> Iterator[Doubt]:
         before, line = CONTEXT, b""
         for place, (raw, code) in enumerate(hunk.coded_lines):
             sides = {DELETE: {0}, ADD: {1}, CONTEXT: {0, 1}, EATEN: {0, 1}}
-            odd = code == NOTE and (not raw.startswith(b"\\ ") or len(raw) < 12 or line in _EMPTY_LINES)
+            odd = code == NOTE and (
+                before == NOTE or not raw.startswith(b"\\ ") or len(raw) < 12 or line in _EMPTY_LINES
+            )
             if odd or (hunk.form == "unified" and ended & sides.get(code, set())):
                 yield "note-place", "A line about a missing newline stands where no file ends.", hunk.first_line + place
                 return

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from approvals.diff.context_hunks import announced_wrongly
 from approvals.diff.doubts import doubts
@@ -10,6 +11,7 @@ from approvals.diff.headers import SUBMODULE, SYMLINK, Draft
 from approvals.diff.invisible import has_invisible
 from approvals.diff.notices import Notices, counted, shortened
 from approvals.diff.paths import in_other_bytes, in_own_folder, leaves_tree, shown
+from approvals.diff.source import Source
 from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, File, Hunk
 
 LONG_LINE = 10_000  # bytes; what is drawn of a line ends well before
@@ -18,15 +20,15 @@ _ZERO = re.compile(rb"@@ [-+,\d ]*[-+,]0\d")
 _EMPTIES = (re.compile(rb"index e69de29[0-9a-f]*\.\.0+(?:\s|$)"), re.compile(rb"index 0+\.\.e69de29"))
 _NAMING = (b"--- ", b"+++ ", b"*** ", b"Index:")
 _UNNAMED = "(no name)"
-_UNENDED = {
-    bytes((DELETE, NOTE)): "The old version has",
-    bytes((ADD, NOTE)): "The new version has",
-    bytes((CONTEXT, NOTE)): "Both versions have",
-}
+_UNENDED = {bytes((DELETE, NOTE)): "The old version has", bytes((ADD, NOTE)): "The new version has"} | dict.fromkeys(
+    (bytes((CONTEXT, NOTE)), bytes((EATEN, NOTE))), "Both versions have"
+)
+_JOINS = ": where the line has one, git apply takes it off and joins the next line to this one, GNU patch does not"
 
 
-def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
-    """Make the file of a draft; `keys` counts the paths and digests seen in this patch, so that keys stay unique."""
+def finish(draft: Draft, keys: dict[str, int], notices: Notices, source: Source) -> File:
+    """Make the file of a draft, in the time of its source; `keys` counts the paths and digests seen in this patch, so
+    that keys stay unique."""
     old, new = draft.names()
     path = shown(new if new is not None else old if old is not None else draft.index_name or b"") or _UNNAMED
     body = b"".join([b"".join(hunk.raw_lines) for hunk in draft.hunks])
@@ -53,14 +55,16 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices) -> File:
         size=len(section),
         sha256=hashlib.sha256(section).hexdigest(),
     )
-    for code, message, line in (
-        *_about_names(file, draft, keys),
-        *doubts(draft, file),
-        *_about_kind(file, draft),
-        *_about_bytes(file, draft, section, body),
-        *_about_hunks(draft),
+    for code, message, line in chain(
+        _about_names(file, draft, keys),
+        doubts(draft, file),
+        _about_kind(file, draft),
+        _about_bytes(file, draft, section, body),
+        _about_hunks(draft),
     ):
         notices.add(code, message, path, line)
+        source.check_budget()
+    source.check_budget()
     return file
 
 
@@ -119,7 +123,8 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
 def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
     name, line = shortened(file.path), file.line
     if file.binary and draft.carries_binary:
-        yield "binary", f"{name} is binary: its content is in the patch, encoded, and cannot be read here.", line
+        words = "its content is in the patch, encoded, and cannot be read here; git takes that of the index line if it"
+        yield "binary", f"{name} is binary: {words} has it.", line
     elif file.binary:
         yield "binary-absent", f"{name} is binary and its content is not in the patch.", line
     if file.old_mode and file.new_mode and file.old_mode != file.new_mode:
@@ -140,8 +145,10 @@ def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
 
 def _says_nothing(file: File, draft: Draft) -> bool:
     """Tell whether a header alone changes nothing, or not what git makes of it in GNU patch, which wants the index line
-    of an empty file that comes or goes."""
+    of an empty file that comes or goes; no link is empty."""
     if file.change in ("added", "deleted"):
+        if file.symlink:
+            return True
         empty = _EMPTIES[file.change == "added"]
         return not draft.git or not any(empty.match(line) for line in draft.header)
     return file.change == "modified"
@@ -160,7 +167,9 @@ def _about_bytes(file: File, draft: Draft, section: bytes, body: bytes) -> Itera
             yield "encoding", f"{name} is not all UTF-8; lines that are not are shown as Latin-1.", at
     elif in_other_bytes(draft.header):
         yield "encoding", f"The name of {name} is not UTF-8: it is shown as Latin-1, and is another one.", file.line
-    if any(raw.endswith(b"\r\n") for raw in draft.header if raw.startswith(_NAMING)):
+    naming = [raw for raw in draft.header if raw.startswith(_NAMING)]
+    naming += [hunk.header for hunk in draft.hunks[:1] if hunk.form in ("context", "normal", "ed")]
+    if any(raw.endswith(b"\r\n") for raw in naming):
         words = f"The header of {name} ends in CRLF: GNU patch takes the CR off every line of the change, git keeps it."
         yield "crlf-headers", words, file.line
     if file.mixed_endings:
@@ -208,7 +217,8 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "foreign-line", f"{counted(foreign, 'line')} inside a hunk are neither unchanged, added nor deleted.", at
     for pair, words in _UNENDED.items() if NOTE in hunk.codes else ():
         if (at := hunk.codes.find(pair)) >= 0:
-            yield "no-newline", f"{words} no newline at the end of the file.", first + at
+            joins = _JOINS if pair[0] not in (DELETE, ADD) else ""
+            yield "no-newline", f"{words} no newline at the end of the file{joins}.", first + at
     if previous and _goes_back(hunk, previous):
         yield "hunk-order", "This hunk starts before the end of the one above it.", hunk.line
 

@@ -8,12 +8,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from approvals.diff.paths import is_epoch, split_pair, split_stamp
+from approvals.diff.paths import split_pair, split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
 
 _COUNTED: Final = rb"\d++(?:,(?:0(?=\d))*+(\d{1,18}))?"
 _FRAGMENT = re.compile(rb"@@ -" + _COUNTED + rb" \+" + _COUNTED + rb" @@")
+_NULL = re.compile(rb"(?:---|\+\+\+) /dev/null(?:\s|$)")
+_ZERO = re.compile(rb"(1969-12-31|1970-01-01) ([0-2]\d):([0-5]\d):00(?:\.0+)? ([-+])([0-2]\d):?([0-5]\d)\n")
 _EXTENDED: Final = (
     b"--- ",
     b"+++ ",
@@ -103,12 +105,23 @@ def _is_plain_header(source: Source, at: int) -> bool:
 
 
 def _absent(old: bytes, new: bytes) -> str:
-    """Return the side on which a file of a plain diff does not exist: `/dev/null` or the time zero."""
-    for side, line in (("old", old), ("new", new)):
-        name, stamp = split_stamp(without_ending(line)[4:])
-        if name == b"/dev/null" or is_epoch(stamp):
-            return side
-    return ""
+    """Return the side on which a file of a plain diff does not exist: `/dev/null`, or else the time zero."""
+    sides = (("old", old), ("new", new))
+    return next((side for tells in (_is_null, _is_of_time_zero) for side, line in sides if tells(line)), "")
+
+
+def _is_null(line: bytes) -> bool:
+    return _NULL.match(line) is not None
+
+
+def _is_of_time_zero(line: bytes) -> bool:
+    """Tell whether the time behind the last tab of a name line is zero, in the one form that git knows."""
+    match = _ZERO.fullmatch(line.rpartition(b"\t")[2])
+    if match is None:
+        return False
+    day, hour, minute, sign, zone_hour, zone_minute = match.groups()
+    minutes = 60 * int(hour) + int(minute) - int(sign + b"1") * (60 * int(zone_hour) + int(zone_minute))
+    return minutes == (24 * 60 if day == b"1969-12-31" else 0)
 
 
 def _git_header(source: Source, at: int) -> GitFile | None:
@@ -148,7 +161,8 @@ class _Sides:
     def take(self, line: bytes) -> bool:
         """Take one line of the header; return whether it fits what was said before."""
         if line.startswith((b"--- ", b"+++ ")):
-            return self._named("old" if line.startswith(b"-") else "new", split_stamp(line[4:])[0])
+            side = "old" if line.startswith(b"-") else "new"
+            return _is_null(line) if side == self.absent else self._named(side, split_stamp(line[4:])[0])
         if line.startswith(b"new file mode "):
             self.absent, self.names["new"] = "old", self.common
         elif line.startswith(b"deleted file mode "):
@@ -160,8 +174,6 @@ class _Sides:
         return True
 
     def _named(self, side: str, name: bytes) -> bool:
-        if side == self.absent:
-            return name == b"/dev/null"
         if self.names[side] is not None:
             return self.names[side] == _stripped(name)
         self.names[side] = _stripped(name)

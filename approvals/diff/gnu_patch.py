@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from approvals.diff.context_hunks import is_context_header, read_context
+from approvals.diff.context_hunks import is_next_context_header, read_context
 from approvals.diff.paths import split_stamp
 from approvals.diff.source import Source
 from approvals.diff.structure import without_ending
@@ -26,6 +26,7 @@ _LOOKS_NORMAL = re.compile(rb"\d[\d,]*[acd][\d,]*[ \t]*\r?\n")
 _BEGINS_NORMAL = re.compile(rb"\d[\d,]*[acd]")
 _ED = re.compile(rb"(?:\d+(?:,\d+)?)?([cd])[ \t]*\r?\n|(?:\d+)?([ai])[ \t]*\r?\n|(?:\d+(?:,\d+)?)?(s)/\.//[ \t]*\r?\n")
 _NESTED = re.compile(rb"(?:- )*--- ")
+_INDEX = re.compile(rb"index [0-9a-f]+\.\.[0-9a-f]+(?:\s|$)")
 _PAIR = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s"]\S*)\s+("(?:[^"\\]|\\.)*"|[^\s"]\S*)\s*$')
 GIT_LINES: Final = (
     b"index ",
@@ -46,7 +47,8 @@ class Section:
 
     `start` is where the change itself begins (a hunk, a command), `header` the first line that named the file and `end`
     the line after it. `names` are those of the lines `---` (or `***`), `+++` and `Index:`; `/dev/null` is left out.
-    `hunks` are (first line, line after the last). `indent` is how many columns stand before the lines.
+    `hunks` are (first line, line after the last). `indent` is how many columns stand before the lines, `nested` how
+    many `- ` before them (RFC 934), `lines` are all lines of the patch without either.
     """
 
     kind: SectionKind
@@ -57,6 +59,7 @@ class Section:
     nested: int = 0
     end: int = 0
     hunks: list[tuple[int, int]] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
 
     @property
     def is_hidden(self) -> bool:
@@ -93,6 +96,7 @@ def read_as_patch(source: Source) -> PatchReading:
             by = section.indent, section.nested
             if by not in unindented_by:
                 unindented_by[by] = _unindented_source(source, *by)
+            section.lines = unindented_by[by].lines
             _BODIES[section.kind](unindented_by[by], source, section)
         except _Stop as stop:
             reading.stops_at, reading.stops_in = stop.args
@@ -193,7 +197,7 @@ def _section(kind: SectionKind, start: int, header: _Header, indent: int) -> Sec
     names = dict(header.names)
     for side, name in zip(("old", "new"), header.pair, strict=True) if header.pair else ():
         names.setdefault(side, name)
-    return Section(kind, start, first, names, indent, header.nested if kind == "unified" else 0)
+    return Section(kind, start, first, names, indent, header.nested)
 
 
 def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
@@ -209,11 +213,14 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
         header.git = True
         header.take_pair(text[11:])
     elif header.git and text.startswith(GIT_LINES):
-        header.extended = True
+        # An index line without two names of contents is words to patch, and no header that ends the search.
+        header.extended = header.extended or not text.startswith(b"index ") or _INDEX.match(text) is not None
     elif nested := _NESTED.match(text):
-        header.say(at, "old", _name(text[nested.end() :]))
-        if b"\t" in text:  # a name line without a time leaves the nesting of an earlier one
-            header.nested = (nested.end() - 4) // 2
+        rest = text[nested.end() :]
+        header.say(at, "old", _name(rest))
+        # A name with a time behind it sets the nesting. What is no time to patch sets none, so the deepest counts here.
+        if rest.split() != [rest.removesuffix(b"\n")] or rest.startswith(b"/dev/null"):
+            header.nested = max(header.nested, (nested.end() - 4) // 2)
 
 
 def _name(rest: bytes, *, to_end: bool = False) -> bytes:
@@ -236,26 +243,26 @@ def _columns(blanks: bytes) -> int:
 
 
 def unindented(line: bytes, indent: int, nested: int = 0) -> bytes:
-    """Return a line without the indentation patch strips: so many columns of blanks, tabs and X, then `- ` pairs."""
+    """Return a line without the indentation patch strips: so many columns of blanks, tabs and X, then so many `- `."""
     columns = place = 0
     while columns < indent and place < len(line) and line[place] in _BLANKS:
         columns = (columns + 8) & ~7 if line[place] == 9 else columns + 1
         place += 1
-    line = line[place:]
-    for _ in range(nested):
-        if not line.startswith(b"- -"):
-            break
-        line = line[2:]
-    return line
+    while nested > 0 and line.startswith(b"- ", place):
+        place, nested = place + 2, nested - 1
+    return line[place:]
 
 
 def _unindented_source(source: Source, indent: int, nested: int) -> Source:
     """Return all lines as they stand in sections of an indentation, each where it was."""
-    lines = []
+    lines, left = [], nested
     for at, line in enumerate(source.lines):
         if not at & 0xFFF:
             source.check_budget()
-        lines.append(unindented(line, indent, nested))
+        bare = unindented(line, indent, left)
+        lines.append(bare)
+        # Patch reads a comment and the line behind it at once: what the one had before it is not taken off the other.
+        left = left - (len(unindented(line, indent)) - len(bare)) // 2 if bare[:1] == b"#" else nested
     return Source.of(lines, source)
 
 
@@ -313,7 +320,7 @@ def _after_note(sent: Source, at: int) -> int:
 
 def _context(source: Source, sent: Source, section: Section) -> None:
     at = section.start
-    while is_context_header(source, at := _after_comments(source, at)):
+    while is_next_context_header(source, at := _after_comments(source, at)):
         begin, at = at, read_context(source, at).next
         section.hunks.append((begin, at))
         section.end = at
@@ -354,13 +361,14 @@ def _prefixed(source: Source, sent: Source, section: Section, at: int, count: in
 
 
 def _ed(source: Source, sent: Source, section: Section) -> None:
-    """Read commands; text that one inserts ends at a line with a dot alone."""
+    """Read commands; text that one inserts ends at a line with a dot alone. A CR at the first command takes all off."""
     at = section.start
+    dots = (b".\n", b".\r\n")[: 1 + source.at(at).endswith(b"\r\n")]
     while match := _ED.match(source.at(at := _after_comments(source, at))):
         begin, at = at, at + 1
         if (match[1] or match[2] or match[3]) in (b"a", b"i", b"c"):
-            while at < len(source.lines) and source.at(at) != b".\n":
-                at += 1
+            while at < len(source.lines) and unindented(sent.at(at), section.indent, section.nested) not in dots:
+                at += 1  # comments are text here
             at += 1
         section.hunks.append((begin, min(at, len(source.lines))))
         section.end = min(at, len(source.lines))

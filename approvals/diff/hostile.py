@@ -25,6 +25,7 @@ from approvals.diff.confusables import (
     listed,
     plain,
     readable,
+    removals,
 )
 from approvals.diff.invisible import INVISIBLE
 from approvals.diff.paths import leaves_tree, unusual
@@ -234,6 +235,8 @@ def _number(hunk: Hunk, index: int) -> int | None:
 
 
 _WORD = re.compile(r"(?<!\w)\w{2,}")
+_NO_TAGS = re.compile("[^\U000e0020-\U000e007e]+")
+_LATIN = re.compile("[A-Za-z]")
 _PASSING_FOR_ASCII = frozenset((*FORMS, *SIGNS))
 _NAMES = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 # A run of base64, base32 or hexadecimal digits, or of escaped bytes, and eight whole lines of base64 (RFC 4648).
@@ -291,7 +294,7 @@ class _Reader:
                 word = word[1:]
             if word.isascii() or LETTERS.keys().isdisjoint(word):
                 continue
-            if re.search("[A-Za-z]", word):
+            if _LATIN.search(word):
                 self.mark("mixed-script", passage, ordinal, partial(_mixed, word))
             elif plain(word) in self._names(word):
                 self.mark("lookalike", passage, ordinal, partial(_whole, word))
@@ -308,9 +311,10 @@ class _Reader:
 
     def _phrases(self, passage: Passage) -> None:
         """Mark phrases, also those that invisible characters split or lookalikes spell."""
-        text, removed = readable(passage.text)
+        found = list(PHRASES.finditer(readable(passage.text)))
+        removed = removals(passage.text) if found else []
         position = ordinal = 0
-        for match in PHRASES.finditer(text):
+        for match in found:
             start, last = (at + bisect_right(removed, at) for at in (match.start(), match.end() - 1))
             ordinal += passage.text.count("\n", position, start)
             position = start
@@ -325,7 +329,8 @@ def _direction(controls: Sequence[str]) -> str:
 
 
 def _hidden(characters: Sequence[str], does: str) -> str:
-    tags = "".join(chr(ord(tag) - 0xE0000) for tag in characters if 0xE0020 <= ord(tag) < 0xE007F)
+    hidden = _NO_TAGS.sub("", "".join(characters))[: _EXCERPT + 1]
+    tags = "".join(chr(ord(tag) - 0xE0000) for tag in hidden)
     spelled = f" Here it spells “{quoted(tags)}”." if tags else ""
     return f"{listed(characters)} {does}.{spelled}"
 

@@ -14,7 +14,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, OTHER, H
 # Longer ones are no line numbers, and int() has a limit; zeros before a number are passed over as tools do.
 _RANGE = rb"(?:0(?=\d))*+(\d{1,15})(?:,(?:0(?=\d))*+(\d{1,15}))?"
 _UNIFIED = re.compile(rb"@@ ++-" + _RANGE + rb" *+\+" + _RANGE + rb"(?: *+@@(.{0,1000}))?", re.DOTALL)
-_SIGNATURE: Final = re.compile(rb"(?:git version |[A-Za-z-]+ )?v?\d+\.\d[\w.()+ :-]*$|GitLab$|cgit\b.*$")
+_SIGNATURE: Final = re.compile(rb"(?:git version |[A-Za-z][A-Za-z-]* )?v?\d+\.\d[\w.()+ :-]*$|GitLab$|cgit\b.*$")
 _STARTS: Final = (b"diff --git ", b"diff --cc ", b"diff --combined ", b"diff -", b"Index: ", b"From ", b"Only in ") + (
     b"Binary files ",
     b"GIT binary patch",
@@ -53,12 +53,13 @@ def is_hunk_header(line: bytes) -> bool:
 def is_footer(source: Source, position: int) -> bool:
     """Tell whether the mail signature of git format-patch (`-- `, a version) stands here and not a deleted `- `.
 
-    Mail tools eat the trailing blank. The version must follow, and after it the text or the mail must end.
+    Mail tools eat the trailing blank. The version must follow without a sign of a hunk before it, and after it the text
+    or the mail must end.
     """
     lines = source.lines
     if lines[position].rstrip(b"\r\n") not in (b"-- ", b"--") or position + 1 >= len(lines):
         return False
-    if not _SIGNATURE.match(lines[position + 1][:200].strip()):
+    if not _SIGNATURE.match(lines[position + 1][:200].rstrip()):
         return False
     after = next((line for line in lines[position + 2 : position + 8] if line.strip()), b"From ")
     return after[0] not in b" \t+-@\\" or after.startswith(b"--- ")
@@ -146,7 +147,8 @@ def _read_announced(source: Source, body: _Body) -> None:
 def _ends_before(source: Source, position: int, old: int, new: int) -> bool:
     """Tell whether a line with two dashes, still inside the counts, is a mail footer or the next file's header.
 
-    `--- x`, `+++ y`, `@@` can be two changed lines and the next hunk only if just those two are still owed.
+    `--- x` is the last deleted line if just that one is still owed; with `+++ y` and `@@` behind it, both are changed
+    lines before the next hunk if just those two are. Of a footer that is owed `agreement` says what tools make.
     """
     if is_footer(source, position):
         return True
@@ -154,7 +156,7 @@ def _ends_before(source: Source, position: int, old: int, new: int) -> bool:
         source.lines[position].startswith(b"--- ")
         and source.at(position + 1).startswith(b"+++ ")
         and source.at(position + 2).startswith(b"@@")
-        and (old, new) != (1, 1)
+        and (old, new) not in ((1, 1), (1, 0))
     )
 
 

@@ -33,7 +33,9 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
         words = "The patch is written in UTF-16 (PowerShell's '>' does that): no tool reads it as a diff."
         yield "utf-16", words, None, 1
     coloured = word_diff = False
-    for place in (match.start() for match in _OUTSIDE.finditer(source.signs)):
+    for number, place in enumerate(match.start() for match in _OUTSIDE.finditer(source.signs)):
+        if not number & 0xFFF:
+            source.check_budget()
         line = lines[place]
         if line.startswith(b"\x1b[") and not coloured and _COLOUR.match(line[:200]):
             coloured = True
@@ -83,7 +85,8 @@ def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str],
         words += " GNU patch and git apply do not decode: they read other lines in it, or none."
     notices.add("encoded-mail" if same else "encoded-differs", words, None, 1)
     whole = Text("sent", 1, tuple(sent.lines))
-    return replace(diff, warnings=notices.close(), codes=notices.codes, sent=whole)
+    warnings, beyond = notices.close()
+    return replace(diff, warnings=warnings, codes=notices.codes, sent=whole, beyond=beyond)
 
 
 def _changes(source: Source) -> tuple[list[bytes], list[bytes]]:

@@ -2,10 +2,11 @@
 
 import codecs
 import re
+from itertools import chain
 
 from approvals.diff.agreement import disagreements
 from approvals.diff.combined_hunks import is_combined_header, read_combined
-from approvals.diff.context_hunks import is_context_header, read_context
+from approvals.diff.context_hunks import is_context_header, is_next_context_header, read_context
 from approvals.diff.doubts import STRAY_HEADERS
 from approvals.diff.files import finish
 from approvals.diff.git_apply import read_as_git
@@ -62,7 +63,7 @@ def unread(data: bytes) -> Diff:
     notices = Notices()
     words = "Reading took too long: the patch is shown as plain text, no file was recognised."
     notices.add("budget", words, None, 1)
-    return Diff((Text("raw", 1, (data,)),), (), notices.close(), 0, 0, parsed=False, codes=notices.codes)
+    return Diff((Text("raw", 1, (data,)),), (), notices.close()[0], 0, 0, parsed=False, codes=notices.codes)
 
 
 class _Reader:
@@ -93,14 +94,16 @@ class _Reader:
             self.source.check_budget()
         self._close(len(lines))
         self._warn_about_whole()
+        warnings, beyond = self.notices.close()
         return Diff(
             tuple(self.chunks),
             tuple(self.files),
-            self.notices.close(),
+            warnings,
             sum(file.additions for file in self.files),
             sum(file.deletions for file in self.files),
             parsed=True,
             codes=self.notices.codes,
+            beyond=beyond,
         )
 
     def _set_mark_aside(self) -> None:
@@ -142,14 +145,19 @@ class _Reader:
         if not starts_names(self.source, position):
             return False
         after = position + 1 + self.source.at(position + 1).startswith((b"+++ ", b"--- "))
-        return self.source.at(after).startswith((b"@@", b"*****"))
+        return self.source.at(after).startswith(b"@@") or is_context_header(self.source, after)
 
     def _hidden(self, section: Section) -> int:
         """Show as a file what only GNU patch takes for a change: a normal or ed diff, or an indented one."""
         self.header_from = None
         draft = self._open(section.header)
-        take_header(self.source.lines[section.header : section.start], draft)
-        draft.hunks = read_plain(self.source, section)
+        before = section.hunks[0][0]  # `start` may be a comment before it
+        take_header(self.source.lines[section.header : before], draft)
+        for (begin, after), hunk in zip(section.hunks, read_plain(self.source, section), strict=True):
+            if begin > before:
+                draft.stray(self.source.lines[before:begin])  # comments, which GNU patch passes over
+            draft.hunks.append(hunk)
+            before = after
         draft.excess = [0] * len(draft.hunks)
         self._name(draft, section)
         self.text_from = end = section.hunks[-1][1]  # patch may stop in a hunk after it
@@ -230,8 +238,9 @@ class _Reader:
 
     def _hunk(self, position: int) -> HunkReading | None:
         """Read the hunk that opens here, in whatever form; None where none does."""
-        line = self.source.lines[position]
-        if is_context_header(self.source, position):
+        line, hunks = self.source.lines[position], self.draft.hunks if self.draft else []
+        follows = self.text_from == position and hunks and hunks[-1].form == "context"
+        if is_context_header(self.source, position) or (follows and is_next_context_header(self.source, position)):
             return read_context(self.source, position)
         if is_combined_header(line):
             return read_combined(self.source, position)
@@ -267,7 +276,7 @@ class _Reader:
 
     def _close_file(self) -> None:
         if self.draft is not None:
-            file = finish(self.draft, self.keys, self.notices)
+            file = finish(self.draft, self.keys, self.notices, self.source)
             self.names[file.key] = frozenset(self.draft.raw_names())
             self.chunks.append(file)
             self.files.append(file)
@@ -306,12 +315,14 @@ class _Reader:
         elif not lines[-1].endswith(b"\n"):
             words = "The last line of the patch has no line ending: it may be cut off."
             self.notices.add("cut-off", words, None, len(lines))
-        for code, message, path, line in (
-            *disagreements(self.source, self.files, self.names, self.patch, self.git),
-            *oddities(self.source, bool(self.files)),
-            *about_words(self.chunks),
+        for code, message, path, line in chain(
+            disagreements(self.source, self.files, self.names, self.patch, self.git),
+            oddities(self.source, bool(self.files)),
+            about_words(self.chunks),
         ):
             self.notices.add(code, message, path, line)
+            self.source.check_budget()
+        self.source.check_budget()
 
 
 def _prefixes(source: Source) -> frozenset[bytes]:

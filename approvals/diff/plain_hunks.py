@@ -20,8 +20,9 @@ def read_plain(source: Source, section: Section) -> list[Hunk]:
     """Return the hunks of a section as they stand, with a code for each line."""
     hunks = []
     for begin, end in section.hunks:
-        lines = source.lines[begin:end]
-        bare = [unindented(line, section.indent, section.nested) for line in lines]
+        lines, bare = source.lines[begin:end], section.lines[begin:end]
+        if section.kind == "ed":  # whose text has no comments
+            bare = [unindented(line, section.indent, section.nested) for line in lines]
         if section.kind in ("normal", "ed"):
             hunks.append(_commanded(section, begin, lines, bare))
         else:
@@ -58,7 +59,8 @@ def _normal_codes(bare: list[bytes]) -> bytes:
 
 def _ed_codes(bare: list[bytes]) -> bytes:
     """A dot alone ends the text that a command inserts; what a command deletes is not in the patch."""
-    return bytes(DIVIDER if line == b".\n" else ADD for line in bare)
+    dot = bool(bare) and bare[-1] in (b".\n", b".\r\n")
+    return bytes([ADD]) * (len(bare) - dot) + bytes([DIVIDER]) * dot
 
 
 def _indented(source: Source, section: Section, begin: int, lines: list[bytes], bare: list[bytes]) -> Hunk:

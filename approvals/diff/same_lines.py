@@ -53,7 +53,7 @@ def same_lines(diff: Diff, marks: Sequence[str]) -> SameLines:
 
 def _about(file: File, lines_sha256: str) -> bytes:
     """Return what is applied of a file beside the text of its lines, on one line."""
-    binary = sha256(b"".join(file.trailer)).hexdigest()
+    binary = sha256(file.binary_content).hexdigest()
     names = (file.change, file.old_path, file.new_path, file.old_mode, file.new_mode, file.binary)
     return json.dumps([*names, binary, lines_sha256]).encode() + b"\n"
 

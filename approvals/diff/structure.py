@@ -204,6 +204,13 @@ class File:
     sha256: str
 
     @property
+    def binary_content(self) -> bytes:
+        """Return what is applied of a binary file: its section, and the object of the index line, which git takes
+        instead where it has it."""
+        index = [line for line in self.header_lines if line.startswith(b"index ")] if self.binary else []
+        return b"".join((*index, *self.trailer))
+
+    @property
     def line_count(self) -> int:
         """Return how many lines its hunks have, for deciding what to fold."""
         return sum(len(hunk.codes) for hunk in self.hunks)
@@ -235,8 +242,8 @@ class Text:
 class Diff:
     """A whole patch: every byte of it is in exactly one of `chunks`. `files` are those chunks that are files.
 
-    Of an encoded mail `chunks` are what it says, and `sent` is the mail as it came. `codes` are those of all warnings,
-    also of those that were too many to keep.
+    Of an encoded mail `chunks` are what it says, and `sent` is the mail as it came. `beyond` are warnings that were too
+    many to list, which stand at their lines only; `codes` are those of all warnings.
     """
 
     chunks: tuple[Text | File, ...]
@@ -247,6 +254,7 @@ class Diff:
     parsed: bool
     codes: frozenset[str] = frozenset()
     sent: Text | None = None
+    beyond: tuple[Warning, ...] = ()
 
     @property
     def line_count(self) -> int:

@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from approvals.diff.structure import Diff, File, Hunk
 
 Odd = dict[int, list[str]]  # sentences by the line of the patch, counted from 1
+_MOST: Final = 24  # sentences at one header or heading
 
 
 def by_line(diff: Diff) -> Odd:
-    """Return the warnings that have a line."""
+    """Return the warnings that have a line, those too many for the list too."""
     found: Odd = defaultdict(list)
-    for warning in diff.warnings:
+    for warning in (*diff.warnings, *diff.beyond):
         if warning.line is not None:
             found[warning.line].append(warning.message)
     return found
@@ -36,4 +38,7 @@ def of_row(odd: Odd, file: File, place: tuple[int, int]) -> Iterator[tuple[str, 
 
 
 def _between(odd: Odd, first: int, last: int) -> list[str]:
-    return [sentence for line, found in odd.items() if first <= line < last for sentence in found]
+    found = [sentence for line in range(first, last) for sentence in odd.get(line, ())]
+    if len(found) > _MOST:
+        found[_MOST:] = [f"{len(found) - _MOST:,} more things are odd here."]
+    return found

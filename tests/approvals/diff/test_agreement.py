@@ -14,6 +14,7 @@ from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import read_as_patch
 from approvals.diff.parse import parse
 from approvals.diff.source import Source
+from approvals.diff.structure import DELETE
 from approvals.diff.summary import summary
 from tests.approvals.diff.tools import Tree, applied, patched, run, write
 
@@ -52,6 +53,7 @@ BEHAVIOUR: dict[str, tuple[bytes, set[str], set[str], set[str]]] = {
         set(),
         {"zero-context"},
     ),
+    "no context behind the first line": (NAMES + b"@@ -1,0 +2 @@\n+b\n", {"x:1"}, set(), {"zero-context"}),
     "no context below a hunk before another": (
         NAMES + b"@@ -2,2 +2,2 @@\n 2\n-a\n+b\n" + SECOND,
         {"x:2"},
@@ -135,11 +137,77 @@ def test_whatever_a_tool_changes_is_a_file_on_the_page(case: str) -> None:
     assert {name.partition(":")[0] for name in by_patch | by_git} <= paths
 
 
+OWED = {
+    "a dash, then a version": (b"@@ -1,3 +1,2 @@\n 1\n--\n v1.2 x\n", b"1\n-\nv1.2 x\n"),
+    "a dash and a blank, then a version": (b"@@ -1,3 +1,2 @@\n 1\n-- \n 2.39.2\n", b"1\n- \n2.39.2\n"),
+    "a dash and a blank, then a version that goes": (b"@@ -1,3 +1 @@\n 1\n-- \n- 2.39.2\n", b"1\n- \n 2.39.2\n"),
+    "a name line": (b"@@ -1,2 +1 @@\n 1\n--- a/y\n+++ b/y\n@@ -2,3 +2,3 @@\n 2\n-a\n+b\n 4\n", b"1\n-- a/y\n"),
+}
+"""Hunks that still owe a line that looks like the end of a mail or the header of the next file, and their old side."""
+
+
+@pytest.mark.parametrize("case", OWED)
+def test_a_line_that_a_hunk_still_owes_is_a_deleted_one(case: str, tmp_path: Path) -> None:
+    hunk, old = OWED[case]
+    tree = {"x": old, "y": OLD}
+    after = patched(tmp_path / "patch", tree, NAMES + hunk)
+    assert applied(tmp_path / "git", tree, NAMES + hunk)["x"] in (after["x"], old)
+    diff = parse(NAMES + hunk)
+    shown = [raw[1:] for raw, code in diff.files[0].hunks[0].coded_lines if code != DELETE]
+    assert b"".join(shown) == after["x"] != old
+    assert "no-hunks" not in diff.codes
+
+
+BEYOND = {
+    "the footer of a mail": (b"@@ -1,3 +1,2 @@\n 1\n-2\n+b\n-- \n2.39.2\n", b"1\n2\n- \n", {"patch", "git"}),
+    "unchanged lines of another sign": (
+        b"@@ -1,6 +1,7 @@\n 1\n=2\n=3\n=4\n=5\n+b\n 6\n",
+        b"1\n2\n3\n4\n5\n6\n",
+        {"patch"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_what_a_tool_reads_of_a_hunk_beyond_what_is_shown_is_said(case: str, tmp_path: Path) -> None:
+    hunk, old, readers = BEYOND[case]
+    assert patched(tmp_path / "patch", {"x": old}, NAMES + hunk)["x"] != old
+    assert (applied(tmp_path / "git", {"x": old}, NAMES + hunk)["x"] != old) == ("git" in readers)
+    diff = parse(NAMES + hunk)
+    after = diff.files[0].hunks[0].first_line + len(diff.files[0].hunks[0].codes)
+    said = {(warning.code, warning.line) for warning in diff.warnings if warning.code.endswith("-reads-more")}
+    assert said == {(f"{reader}-reads-more", after) for reader in readers}
+    assert canonical(diff).data is None
+
+
+@pytest.mark.parametrize("last", [b" 4\n", b"\t4\n"])
+def test_git_joins_an_unchanged_line_without_an_end_with_the_next_one(last: bytes, tmp_path: Path) -> None:
+    """Both tools are content. Whether the file ends there the patch cannot show, so that this is said at the line."""
+    tree = {"x": OLD.replace(b"4\n", b"\t4\n", 1) if last != b" 4\n" else OLD}
+    data = NAMES + b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n%b\\ No newline at end of file\n" % last
+    assert b"b\n%b5\n" % last.strip(b" ") in patched(tmp_path / "patch", tree, data)["x"]
+    if last == b" 4\n":
+        assert b"b\n45\n" in applied(tmp_path / "git", tree, data)["x"]
+    [warning] = [warning for warning in parse(data).warnings if warning.code == "no-newline"]
+    assert (warning.line, "git apply takes it off and joins" in warning.message) == (7, True)
+
+
 HEADS = [
     *(b"--- a/x\n", b"+++ b/x\n", b"--- a/y\n", b"+++ b/y\n", b"Index: a/setup.py\n", b"*** a/x\n", NAMES, NAMES),
-    *(b"diff --git a/x b/x\n", b"index 1234567..89abcde 100644\n", b"old mode 100644\n", b"diff -u a/x b/x\n"),
+    *(b"- --- a/x\t2020-01-01 00:00:00 +0000\n", b"- --- a/y\t\n", b"- --- /dev/null\n", b"*** a/x\n- --- b/x\t\n"),
+    *(
+        b"index 12..\n",
+        b"index of words\n",
+        b"diff --git a/x b/x\n",
+        b"index 1234567..89abcde 100644\n",
+        b"old mode 100644\n",
+        b"diff -u a/x b/x\n",
+    ),
 ]
+NEXT = CONTEXT.replace(b"*** 2,4 ****", b"* 2,4")
 BODIES = [
+    *(CONTEXT + NEXT, CONTEXT.replace(b"--- 2,4 ----", b"\n--- 2,4"), FIRST.replace(b"-a\n+", b"- -a\n- +")),
+    *(NORMAL.replace(b"---", b"- ---"), b"3c\nb\n- .\n", FIRST.replace(b"-a\n", b"- # a\n-a\n")),
     *(FIRST, SECOND, SECOND.replace(b"@@ -", b"@@  -"), NORMAL, b"3d2\n< a\n", b"3a4\n> q\n", b"3c\nb\n.\n", CONTEXT),
     b"".join(b"  " + line for line in FIRST.splitlines(keepends=True)),
 ]
@@ -195,6 +263,34 @@ def test_git_refuses_where_we_say_so_and_counts_what_we_count(folder: Path, data
         ]
         counts = [tuple(sum(line[:1] == sign for line in part) for sign in (b"+", b"-")) for part in lines]
         assert counts == [tuple(map(int, line.split()[:2])) for line in told.stdout.splitlines()]
+
+
+ZERO = b"1970-01-01 00:00:00"
+STAMPS = [
+    *(ZERO + zone for zone in (b" +0000", b".000 +0000", b" +00", b" +2", b".0,0 +0000", b" +0000 ", b" +00:00", b"")),
+    *(
+        b"1970-01-01 02:00:00 +0200",
+        b"1969-12-31 19:00:00 -0500",
+        b"1970-01-01 00:00:01 +0000",
+        b"x\t" + ZERO + b" +0000",
+    ),
+]
+NULLS = [b"/dev/null", b"/dev/null\r", b"/dev/null x", b"/dev/nullx", b'"/dev/null"']
+GONE, COMES = b"@@ -1,2 +0,0 @@\n-1\n-2\n", b"@@ -0,0 +1,2 @@\n+1\n+2\n"
+
+
+@pytest.mark.parametrize("hunk", [GONE, COMES])
+@pytest.mark.parametrize("null", NULLS)
+def test_git_knows_an_absent_file_as_we_do(null: bytes, hunk: bytes, folder: Path) -> None:
+    patches = [
+        *(b"--- a/x\t%b\n+++ %b\n" % (stamp, null) for stamp in STAMPS),
+        *(b"--- %b\n+++ b/x\t%b\n" % (null, stamp) for stamp in STAMPS),
+        b"diff --git a/x b/x\nnew file mode 100644\n--- %b\n+++ b/x\n" % null,
+        b"diff --git a/x b/x\ndeleted file mode 100644\n--- a/x\n+++ %b\n" % null,
+    ]
+    for header in patches:
+        told = run("git", "apply", "--numstat", "-", folder=folder, data=header + hunk)
+        assert (told.returncode != 0) == (read_as_git(Source(header + hunk, 10)).refused_at is not None), header
 
 
 @pytest.mark.parametrize("digits", [18, 19, 5000])

@@ -77,6 +77,38 @@ def test_where_no_form_is_safe_there_is_a_reason(data: bytes, reason: str) -> No
     assert reason in found.reason
 
 
+BELOW_7 = b"@@ -3,4 +3,4 @@\n 3\n 4\n-5\n+V\n 6\n"
+
+
+@TOOLS
+@pytest.mark.parametrize("names", [b"--- a/%b\n+++ b/%b\n", b"diff --git a/%b b/%b\n--- a/%b\n+++ b/%b\n"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_whose_name_patch_writes_the_old_text_to_has_no_form(names: bytes, order: int, tmp_path: Path) -> None:
+    """With an offset or fuzz, GNU patch keeps the old text of a file under its name and `.orig`, whatever is there."""
+    tree = {"x": b"".join(b"%d\n" % number for number in range(1, 8)), "x.orig": b"1\na\n3\n"}
+    parts = [names.replace(b"%b", name) + hunk for name, hunk in ((b"x.orig", HUNK), (b"x", BELOW_7))]
+    data = b"".join(parts[::order])
+    if order > 0:  # the other way round it depends on the form of the header
+        run("patch", "-p1", "-f", folder=write(tmp_path, tree), data=data)
+        assert (tmp_path / "x.orig").read_bytes() != b"1\nb\n3\n"
+    diff = parse(data)
+    assert "order-counts" in diff.codes
+    assert canonical(diff).data is None
+
+
+@TOOLS
+def test_a_note_that_stands_twice_has_no_form(tmp_path: Path) -> None:
+    note = b"\\ No newline at end of file\n"
+    data = b"--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n 1\n-a\n" + note + note + b"+b\n"
+    tree = {"x": b"1\na"}
+    by_git, by_patch = (write(tmp_path / tool, tree) for tool in ("git", "patch"))
+    assert run("git", "apply", "-", folder=by_git, data=data).returncode == 0
+    assert run("patch", "-p1", "-f", folder=by_patch, data=data).returncode == 2
+    found = canonical(parse(data))
+    assert found.data is None
+    assert "missing newline" in found.reason
+
+
 @TOOLS
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"no sample data in {SAMPLES} (set HITL_SAMPLE_DATA)")
 @pytest.mark.parametrize("name", FILES)

@@ -169,6 +169,20 @@ DOUBTFUL = {
     "a line without an end that may be a link": N + LINK,
     "a file that may be a link": D + N + LINK,
     "a link that may go": b"--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n\\ No newline at end of file\n",
+    **{
+        f"a move without two names behind {first!r}": first + b"similarity index 100%\nrename from k\nrename to z\n"
+        for first in (b"diff --git a/k\n", b"diff --git a/kb/z\n", b"diff --git \n", b"diff --git a/k\0b/z\n")
+    },
+    "a copy without two names": b"diff --git a/k\ncopy from k\ncopy to z\n",
+    "a link that points nowhere": b"diff --git a/n b/n\nnew file mode 120000\nindex 0000000..e69de29\n",
+    "a link whose place is taken away": b"diff --git a/l b/l\nindex 1a01073..f4f8d1e 120000\n--- a/l\n+++ b/l\n"
+    b"@@ -1 +0,0 @@\n-f\n\\ No newline at end of file\n",
+    "two ends of one file": N + b"@@ -1 +1,2 @@\n 1\n+2\n" + N + b"@@ -1 +1,2 @@\n 1\n+3\n",
+    "an end of a file that goes on": N + b"@@ -1,2 +1,2 @@\n 1\n-2\n+a\n" + N + b"@@ -2,3 +2,3 @@\n a\n-3\n+b\n 4\n",
+    "a new file that is longer": b"--- /dev/null\n+++ b/x\n" + NEW + N + F,
+    "a CR at a command alone": b"--- a/x\n1c1\r\n< 1\n---\n> b\r\n",
+    "a CR at the range of a context diff alone": b"*** a/x\n--- b/x\n***************\n*** 1 ****\r\n! 1\n--- 1 ----\n"
+    b"! b\r\n",
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
 ENCODINGS = [
@@ -186,6 +200,9 @@ ENCODINGS = [
 
 
 PLAIN = [
+    N + b"@@ -1 +1,2 @@\n 1\n+2\n" + N + b"@@ -2 +2,2 @@\n 2\n+3\n",
+    N + b"@@ -1,2 +1,2 @@\n-1\n+a\n 2\n" + N + b"@@ -3,2 +3,2 @@\n 3\n-4\n+b\n",
+    b"diff --git a/k\nrename from k\nrename to z\n--- a/k\n+++ b/z\n" + F,
     D + INDEX + N + LINK,
     N + LINK.replace(b"@@\n-old\n\\ No newline at end of file\n", b"@@\n-old\n"),
     D + INDEX + N + F + b"\nindex 1234567..0000000\n",
@@ -211,6 +228,11 @@ def doubted(data: bytes) -> bool:
 @pytest.mark.parametrize("case", DOUBTFUL)
 def test_what_tools_do_differently_is_never_plain(case: str) -> None:
     assert doubted(DOUBTFUL[case])
+
+
+def test_a_cr_of_a_command_is_said_at_its_file() -> None:
+    for case in DOUBTFUL:
+        assert ("crlf-headers" in parse(DOUBTFUL[case]).codes) >= case.startswith("a CR at ")
 
 
 @pytest.mark.parametrize("data", PLAIN)

@@ -88,7 +88,9 @@ def test_the_footer_is_no_deletion_though_the_counts_ask_for_more(footer: bytes)
     data = b"--- a/x\n+++ b/x\n@@ -1,4 +1,3 @@\n a\n-b\n+c\n d\n" + footer
     diff = exact(data)
     assert (diff.additions, diff.deletions) == (1, 1)
-    assert codes(diff) == ["hunk-counts"]
+    assert {("hunk-counts", 3), ("patch-reads-more", 8), ("git-reads-more", 8)} == {
+        (warning.code, warning.line) for warning in diff.warnings
+    }
 
 
 def test_a_deleted_list_item_that_looks_like_a_footer_is_content() -> None:

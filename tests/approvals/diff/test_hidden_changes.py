@@ -9,7 +9,7 @@ import pytest
 from approvals.diff.canonical import canonical
 from approvals.diff.interdiff import compare
 from approvals.diff.parse import parse
-from approvals.diff.structure import ADD, OTHER
+from approvals.diff.structure import ADD, DELETE, OTHER
 from approvals.diff.summary import summary
 from tests.approvals.diff.test_agreement import CONTEXT, FIRST, NAMES, NORMAL, OLD, SECOND, TREE
 from tests.approvals.diff.test_mail import read
@@ -72,6 +72,61 @@ ONLY_BY_PATCH = {
         + CONTEXT.replace(b"*** 2", b"***2"),
         "x",
     ),
+    **{
+        f"a second hunk of a context diff with {new!r}": (
+            b"*** a/x\n--- b/x\n***************\n*** 1 ****\n! 1\n--- 1 ----\n! one\n"
+            + CONTEXT.replace(b"*** 2,4 ****", new),
+            "x",
+        )
+        for new in (b"* 2,4", b"*see lines 2,4 ff.", b"**-* 2,4 ****", b"******* 2,4")
+    },
+    **{
+        f"a context diff whose new half begins with {new!r}, {halves[4:7]!r}": (
+            b"*** a/x\n--- b/x\n***************\n" + halves,
+            "x",
+        )
+        for new in (b"\n", b"\t2\n")
+        for halves in (
+            b"*** 2,4 ****\n  2\n- a\n  4\n--- 2,4 ----\n" + new + b"+ b\n  4\n",
+            b"*** 2,3 ****\n--- 2,4 ----\n" + new + b"+ b\n  a\n",
+        )
+    },
+    "an empty line between the halves": (b"*** a/x\n--- b/x\n" + CONTEXT.replace(b"--- 2", b"\n--- 2"), "x"),
+    "comments around an empty line between the halves": (
+        b"*** a/x\n--- b/x\n" + CONTEXT.replace(b"--- 2", b"#\n\n#\n--- 2"),
+        "x",
+    ),
+    **{
+        f"nested by {head!r}, {change!r}": (head + change, "x")
+        for head in (
+            b"- --- a/x\t2020-01-01 00:00:00 +0000\n",
+            b"- --- a/x\t\n",
+            b"- --- a/x 2020-01-01\n",
+            b"- --- /dev/null\n+++ b/x\n",
+            b"- --- a/x\t2020-01-01 00:00:00 +0000\nwords\n--- a/x\tno time\n+++ b/x\n",
+            b"- --- a/x\t2020-01-01 00:00:00 +0000\n- --- a/x\n",
+        )
+        for change in (
+            FIRST.replace(b"-a\n+", b"- -a\n- +"),
+            FIRST.replace(b"-a\n+", b"- -a\n# words\n- +").replace(b" 2\n", b"-  2\n"),
+            FIRST.replace(b"-a\n+", b"- # words\n-a\n- +"),
+            b"3c3\n< a\n- ---\n> b\n",
+            b"3c\nb\n- .\n\n.\n",
+            b"3c\n- # words\nb\n- .\n\n.\n",
+        )
+    },
+    **{
+        f"a context diff nested by a name, {divider!r}": (
+            b"*** a/x\n- --- b/x\t2020-01-01 00:00:00 +0000\n" + CONTEXT.replace(b"--- 2,4 ----", divider),
+            "x",
+        )
+        for divider in (b"--- 2,4 ----", b"- --- 2,4 ----", b"- -- 2,4")
+    },
+    "nested twice, and less behind a comment": (
+        b"- - --- a/x\t2020-01-01 00:00:00 +0000\n" + FIRST.replace(b"-a\n+", b"- # words\n- -a\n- - +"),
+        "x",
+    ),
+    "a normal diff behind a row of stars": (b"*** a/x\n--- b/x\n***************\n" + NORMAL, "x"),
     "zeros before a number, behind words": (NAMES + b"words\n" + FIRST.replace(b"-2", b"-%b2" % ZEROS), "x"),
     "zeros in a context diff": (b"*** a/x\n--- b/x\n" + CONTEXT.replace(b" 2,4", b" 2,%b4" % ZEROS), "x"),
     "zeros in a normal diff": (b"Index: a/x\n" + NORMAL.replace(b"c3", b"c%b3" % ZEROS), "x"),
@@ -81,6 +136,13 @@ ONLY_BY_PATCH = {
     "a name of the time zero before a comment": (b"--- a/x\t1970-01-01 00:00:00 +0000\n# words\n" + FIRST, "x"),
     "an indented header before lines that are not": (b"Index: a/x\nXXXX@@ -3 +3 @@\n-a\n+b\n", "x"),
     "a tab before a header": (b"Index: a/x\n\t@@ -3 +3 @@\n        -a\n    +b\n", "x"),
+    **{
+        f"commands of ed behind the line {index!r}": (
+            GIT + index + b"\n3c\nb\n" + GIT + b".\n",
+            "x",
+        )
+        for index in (b"index of words", b"index ..", b"index 12..", b"index 12..34x", b"index  12..34")
+    },
     "a hunk behind a binary file": (GIT + MODE + b"Binary files a/x and b/x differ\n" + FIRST, "x"),
 }
 """What GNU patch applies and git does not, and the file it changes."""
@@ -95,7 +157,7 @@ def test_what_patch_applies_alone_is_shown_at_its_file_and_doubted(case: str, tm
     diff = parse(data)
     assert diff.to_bytes() == data
     added = [
-        raw if code == OTHER else raw[hunk.sign_width :].strip(b" +")
+        raw if code == OTHER else raw[hunk.sign_width :].strip(b" +-")
         for file in diff.files
         for hunk in file.hunks
         for raw, code in hunk.coded_lines
@@ -103,6 +165,76 @@ def test_what_patch_applies_alone_is_shown_at_its_file_and_doubted(case: str, tm
     ]
     assert {b"b\n", b"!b\n", b"!\tb\n"}.intersection(added)
     assert summary(diff)["ambiguous"]
+
+
+ONE_SIDED = {
+    "changed, added": (b"! a\n", b"+ b\n"),
+    "deleted, changed": (b"- a\n", b"! b\n"),
+    "changed twice, once": (b"! a\n- 4\n! 5\n", b"! b\n"),
+    "once, changed twice": (b"! a\n", b"! b\n+ q\n! z\n"),
+}
+
+
+@pytest.mark.parametrize("case", ONE_SIDED)
+def test_a_changed_line_that_the_other_half_does_not_answer_is_no_change(case: str, tmp_path: Path) -> None:
+    """GNU patch keeps the old line, or leaves the new one out, and reports success."""
+    old, new = ONE_SIDED[case]
+    last = b"*** a/x\n--- b/x\n***************\n*** 2,%d ****\n  2\n%b--- 2,%d ----\n  2\n%b"
+    data = last % (2 + old.count(b"\n"), old, 2 + new.count(b"\n"), new)
+    after = patched(tmp_path, TREE, data)["x"].splitlines()
+    [hunk] = parse(data).files[0].hunks
+    lines = OLD.splitlines()
+    for raw, code in hunk.coded_lines:
+        if code == DELETE:
+            lines.remove(raw[2:-1])
+        elif code == ADD:
+            lines.append(raw[2:-1])
+    assert sorted(lines) == sorted(after)
+    [warning] = [warning for warning in parse(data).warnings if warning.code == "foreign-line"]
+    assert warning.line == hunk.first_line + hunk.codes.index(OTHER)
+
+
+def test_changed_lines_that_answer_each_other_in_any_order_are_changes(tmp_path: Path) -> None:
+    for number, (old, new) in enumerate(((b"- a\n! 4\n", b"! b\n+ q\n"), (b"! a\n- 4\n", b"+ q\n! b\n"))):
+        data = b"*** a/x\n--- b/x\n***************\n*** 2,4 ****\n  2\n%b--- 2,4 ----\n  2\n%b" % (old, new)
+        assert len(patched(tmp_path / str(number), TREE, data)["x"].splitlines()) == 30
+        assert "foreign-line" not in parse(data).codes
+
+
+@pytest.mark.parametrize(
+    "halves",
+    [
+        b"*** 2,4 ****\n--- 2,4 ----\n",
+        b"*** 2,4 ****\n  2\n- a\n  4\n--- 2 ----\n",
+        b"*** 2,4 ****\n--- 2,4 ----\n  2\n+ b\n  4\n",
+    ],
+)
+def test_a_half_that_is_missing_is_counted_by_the_other(halves: bytes) -> None:
+    assert "hunk-counts" in parse(b"*** a/x\n--- b/x\n***************\n" + halves).codes
+
+
+@pytest.mark.parametrize(("command", "texts"), [(b"3c\r\n", 1), (b"3c\n", 3)])
+def test_a_dot_with_a_cr_ends_the_text_of_ed_where_the_first_command_has_one(
+    command: bytes, texts: int, tmp_path: Path
+) -> None:
+    data = b"Index: a/x\n" + command + b"b\n.\r\n5d\r\n.\n"
+    assert len(patched(tmp_path, TREE, data)["x"].splitlines()) == 30 - (texts == 1) + (texts - 1)
+    hunks = parse(data).files[0].hunks
+    assert hunks[0].additions == texts
+
+
+@pytest.mark.parametrize(
+    "hunks",
+    [
+        (b"3c3\n< a\n---\n> b\n", b"9c9\n< 9\n---\n> b\n"),
+        (b"9c\nb\n.\n", b"3c\nb\n.\n"),
+        tuple(b"  " + hunk.replace(b"\n", b"\n  ").removesuffix(b"  ") for hunk in (FIRST, SECOND)),
+    ],
+)
+def test_comments_between_hunks_that_only_patch_reads_stay_where_they_stood(hunks: tuple[bytes, bytes]) -> None:
+    for data in (b"Index: a/x\n" + hunks[0] + COMMENTS + hunks[1], b"1c\nIndex: a/x\n\t#\n" + b"".join(hunks)):
+        assert parse(data).to_bytes() == data
+        assert [len(file.hunks) for file in parse(data).files] == [2]
 
 
 @pytest.mark.parametrize("change", [FIRST, NORMAL])

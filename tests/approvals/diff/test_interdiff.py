@@ -160,6 +160,23 @@ def test_a_fix_split_into_two_hunks_changes_no_line() -> None:
     assert only(joined, split).status == "unchanged"
 
 
+@pytest.mark.parametrize("form", ["unified", "context"])
+def test_lines_that_go_from_one_hunk_into_the_next_change_another_place(form: str) -> None:
+    end = b"--- a/x\n+++ b/x\n@@ -1,4 +1,4 @@\n a\n-q\n z\n+b\n c\n@@ -10,3 +10,2 @@\n x\n-y\n w\n"
+    start = b"--- a/x\n+++ b/x\n@@ -1,3 +1,2 @@\n a\n-q\n z\n@@ -10,4 +9,4 @@\n+b\n c\n x\n-y\n w\n"
+    if form == "context":
+        end = b"*** a/x\n--- b/x\n" + b"".join(
+            b"***************\n" + half
+            for half in (
+                b"*** 1,4 ****\n  a\n- q\n  z\n  c\n--- 1,4 ----\n  a\n  z\n+ b\n  c\n",
+                b"*** 10,12 ****\n  x\n- y\n  w\n--- 10,11 ----\n",
+            )
+        )
+    for old, new in ((end, start), (start, end)):
+        assert not compared(old, new).same
+        assert only(old, new).notes
+
+
 def test_a_context_diff_and_a_unified_one_of_the_same_change_are_equal() -> None:
     unified = b"--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
     context = (
@@ -191,6 +208,12 @@ def test_modes_kinds_and_binary_content_are_told_in_words() -> None:
     binary = b"diff --git a/x b/x\nindex 1..2 100644\nGIT binary patch\nliteral 4\nLcmZQzU|?i`\n\n"
     assert only(binary, binary.replace(b"U|", b"V|")).notes == ("The binary content differs.",)
     assert comparison_rows(only(binary, binary.replace(b"U|", b"V|"))) == ()
+
+
+def test_another_object_for_binary_content_is_told() -> None:
+    """Git takes it from its own store where it has it, whatever the patch carries."""
+    binary = b"diff --git a/z b/z\nindex 1234567..%b 100644\nGIT binary patch\nliteral 3\nKcmb=J00961\n\n"
+    assert only(binary % b"89abcde", binary % b"edcba98").notes == ("The binary content differs.",)
 
 
 def test_the_n_th_part_of_a_file_is_compared_with_the_n_th() -> None:

@@ -2,13 +2,15 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
-from approvals.diff.notices import PER_CODE, TOTAL
+from approvals.diff.notices import PER_CODE, TOTAL, Notices
 from approvals.diff.parse import parse
 from approvals.diff.source import BudgetSpent, Source
 from approvals.diff.summary import summary
+from approvals.views.odd import by_line, of_header
 from tests.approvals.diff.test_formats import codes, exact, only_file
 
 HEADER = b"--- a/x\n+++ b/x\n"
@@ -200,10 +202,57 @@ def test_time_in_which_others_have_the_processor_is_not_counted() -> None:
         source.check_budget()
 
 
+@pytest.mark.parametrize("last", ["hunk-counts", "hunk-tail", "colours"])
+def test_what_is_said_at_the_end_is_within_the_time_too(last: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    add = Notices.add
+
+    def counted(self: Notices, code: str, *rest: Any) -> None:
+        said.append(code)
+        add(self, code, *rest)
+
+    def spent(self: Source) -> None:
+        if last in said:
+            raise BudgetSpent
+
+    monkeypatch.setattr(Notices, "add", counted)
+    monkeypatch.setattr(Source, "check_budget", spent)
+    hunk = b"@@ -1,2 +1,2 @@\n a\n-b\n+c\n+d\n"
+    assert not parse(b"\x1b[31m+a\n" + HEADER + hunk + hunk).parsed
+    assert said.count(last) == 1
+
+
 def test_warnings_are_capped_for_each_kind_and_in_all() -> None:
     diff = exact(b"".join(b"--- a/x%d\n+++ b/x%d\n@@ -1 +1,3 @@\n-a\n+b\n" % (n, n) for n in range(500)))
     assert len(diff.warnings) == PER_CODE + 3 <= TOTAL  # and where git and patch stop
     assert diff.warnings[-1].message.startswith("492 more")
+
+
+def test_what_is_too_much_for_the_list_stands_at_its_line() -> None:
+    one = b"--- a/x%d\n+++ b/x%d\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n+d\n"
+    diff = exact(b"".join(one % (n, n) for n in range(100)))
+    places = {7 * n + at for n in range(100) for at in (3, 7)}
+    assert {warning.line for warning in (*diff.warnings, *diff.beyond)} - {None} == places
+    [last] = [warning for warning in diff.warnings if warning.code == "hunk-counts" and warning.line is None]
+    assert last.message.startswith("92 more of this kind (hunk-counts): line 59, 66, 73, ")
+    assert last.message.endswith(" and 42 more.")
+    assert {sentence for n in places for sentence in by_line(diff)[n]} >= {last.message for last in diff.beyond}
+
+
+def test_what_the_whole_list_has_no_room_for_stands_at_its_line_too() -> None:
+    notices = Notices()
+    for line in range(1, 3 * TOTAL):
+        notices.add(f"code-{line // PER_CODE}", "Odd.", None, line)
+    listed, beyond = notices.close()
+    assert {warning.line for warning in (*listed, *beyond)} - {None} == set(range(1, 3 * TOTAL))
+    assert f"{TOTAL + 1}, {TOTAL + 2}," in listed[-1].message
+
+
+def test_a_heading_tells_so_much_and_counts_the_rest() -> None:
+    [file] = exact(HEADER + b"@@ -1 +1 @@\n-a\n+b\n").files
+    found = of_header({1: [f"{number}" for number in range(100)]}, file)
+    assert len(found) < 30
+    assert found[-1].endswith(" more things are odd here.")
 
 
 def test_the_summary_holds_plain_values_only() -> None:

@@ -88,6 +88,13 @@ def test_reading_eight_times_as_much_is_eight_times_the_work(name):
     assert work(PIECES[name], LARGE) <= GROWTH * work(PIECES[name], SMALL)
 
 
+@pytest.mark.parametrize("character", ["\u00a0", "\u200b", "a\u200b"])
+def test_characters_that_cannot_be_seen_are_not_looked_at_one_by_one(character):
+    head = "--- a\n+++ a\n@@ -0,0 +1,999999 @@\n+{n}"
+    short, long = (work(head + times * character + "\n", SMALL) for times in (100, 200))
+    assert long < short + SMALL * 20
+
+
 LONG = {
     "a first line whose quote nothing ends": b'diff --git "'
     + b'\\"' * 30_000

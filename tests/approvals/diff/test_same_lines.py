@@ -82,6 +82,11 @@ def test_the_digest_of_the_files_tells_other_names_modes_and_content(data: bytes
     assert of(data).files != of(PLAIN).files
 
 
+def test_the_digest_of_the_files_tells_the_object_that_git_takes_for_binary_content() -> None:
+    binary = b"diff --git a/z b/z\nindex 1234567..%b 100644\nGIT binary patch\nliteral 3\nKcmb=J00961\n\n"
+    assert of(PLAIN + binary % b"89abcde").files != of(PLAIN + binary % b"edcba98").files
+
+
 def test_the_digest_of_the_files_tells_in_which_file_a_line_is_changed() -> None:
     def both(first: bytes, second: bytes) -> SameLines:
         hunks = [b"@@ -0,0 +1,%d @@\n%b" % (lines.count(b"\n"), lines) for lines in (first, second)]
