@@ -30,7 +30,16 @@ AMBIGUOUS: Final = frozenset(
             "git-reads-more",
             "git-refuses",
         ),
-        *("half-header", "hunk-counts", "hunk-left-out", "hunk-numbers", "hunk-order", "hunk-shift", "hunk-tail"),
+        *(
+            "half-header",
+            "hunk-counts",
+            "hunk-left-out",
+            "hunk-numbers",
+            "hunk-order",
+            "hunk-shift",
+            "hunk-tail",
+            "joined-line",
+        ),
         *(
             "name-blank",
             "name-mismatch",

@@ -217,8 +217,9 @@ def _about_hunk(hunk: Hunk, excess: int, previous: Hunk | None) -> Iterator[tupl
         yield "foreign-line", f"{counted(foreign, 'line')} inside a hunk are neither unchanged, added nor deleted.", at
     for pair, words in _UNENDED.items() if NOTE in hunk.codes else ():
         if (at := hunk.codes.find(pair)) >= 0:
-            joins = _JOINS if pair[0] not in (DELETE, ADD) else ""
-            yield "no-newline", f"{words} no newline at the end of the file{joins}.", first + at
+            unchanged = pair[0] not in (DELETE, ADD)
+            code, joins = ("joined-line", _JOINS) if unchanged else ("no-newline", "")
+            yield code, f"{words} no newline at the end of the file{joins}.", first + at
     if previous and _goes_back(hunk, previous):
         yield "hunk-order", "This hunk starts before the end of the one above it.", hunk.line
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from approvals.diff.agreement import AMBIGUOUS
 from approvals.diff.canonical import canonical
 from approvals.diff.git_apply import read_as_git
 from approvals.diff.gnu_patch import read_as_patch
@@ -182,13 +183,14 @@ def test_what_a_tool_reads_of_a_hunk_beyond_what_is_shown_is_said(case: str, tmp
 
 @pytest.mark.parametrize("last", [b" 4\n", b"\t4\n"])
 def test_git_joins_an_unchanged_line_without_an_end_with_the_next_one(last: bytes, tmp_path: Path) -> None:
-    """Both tools are content. Whether the file ends there the patch cannot show, so that this is said at the line."""
+    """Both tools are content. Whether the file ends there the patch cannot show: the line says so, and people decide."""
     tree = {"x": OLD.replace(b"4\n", b"\t4\n", 1) if last != b" 4\n" else OLD}
     data = NAMES + b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n%b\\ No newline at end of file\n" % last
     assert b"b\n%b5\n" % last.strip(b" ") in patched(tmp_path / "patch", tree, data)["x"]
     if last == b" 4\n":
         assert b"b\n45\n" in applied(tmp_path / "git", tree, data)["x"]
-    [warning] = [warning for warning in parse(data).warnings if warning.code == "no-newline"]
+    [warning] = [warning for warning in parse(data).warnings if warning.code == "joined-line"]
+    assert warning.code in AMBIGUOUS
     assert (warning.line, "git apply takes it off and joins" in warning.message) == (7, True)
 
 
