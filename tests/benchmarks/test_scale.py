@@ -12,7 +12,7 @@ from benchmarks.scale.stories import tell
 
 PATCHES, PENDING = 1_000, 100
 OLDER = "16be414"
-pytestmark = [pytest.mark.slow, pytest.mark.sample_data]
+pytestmark = [pytest.mark.soak, pytest.mark.sample_data]
 
 BROKEN_CHAINS = """
 select count(*) from (
@@ -91,7 +91,6 @@ def test_a_filled_database_is_as_the_product_writes_it(tmp_path):
     check(Product(ROOT, tmp_path / "data"))
 
 
-@pytest.mark.soak
 def test_an_older_commits_database_is_filled_too(tmp_path):
     tree = tmp_path / "tree"
     if subprocess.run(["git", "cat-file", "-e", OLDER], cwd=ROOT, check=False).returncode:

@@ -183,7 +183,7 @@ def test_what_a_tool_reads_of_a_hunk_beyond_what_is_shown_is_said(case: str, tmp
 
 @pytest.mark.parametrize("last", [b" 4\n", b"\t4\n"])
 def test_git_joins_an_unchanged_line_without_an_end_with_the_next_one(last: bytes, tmp_path: Path) -> None:
-    """Both tools are content. Whether the file ends there the patch cannot show: the line says so, and people decide."""
+    """Both tools are content. Whether the file ends there no patch can show: the line says so, and people decide."""
     tree = {"x": OLD.replace(b"4\n", b"\t4\n", 1) if last != b" 4\n" else OLD}
     data = NAMES + b"@@ -2,3 +2,3 @@\n 2\n-a\n+b\n%b\\ No newline at end of file\n" % last
     assert b"b\n%b5\n" % last.strip(b" ") in patched(tmp_path / "patch", tree, data)["x"]
