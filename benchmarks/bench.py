@@ -257,8 +257,8 @@ def summaries(run: Run, found: dict[int, list[Figure]]) -> Iterator[report.Table
         verdict = run.verdict(f"summary at {size:,}", rate >= compared.S1_SUMMARY)
         lines.append([f"{size:,}", f"{rate:,.0f}", f"{compared.S1_SUMMARY:,.0f}", verdict])
     words = (
-        "Requests a second, 8 in flight. The reference service (S1) does not run here: its 330 a second at 9,500 rows were "
-        "measured on these two cores before. It reads all rows at each request, so a tenth of that is taken for its rate "
+        "Requests a second, 8 in flight. The reference service (S1) does not run here: its 330 a second at 9,500 rows "
+        "were measured on two such cores. It reads all rows each time, so a tenth of that is taken for its rate "
         "at 100,000, and ten times that is the bar there and at a million."
     )
     yield report.Table("Summary", words, ["patches", "a second", "at least", ""], lines)
