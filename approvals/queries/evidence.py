@@ -58,6 +58,11 @@ class TrackRecord:
     approved: int
 
     @property
+    def among(self) -> int:
+        """Return how many of the latest decisions were looked at."""
+        return RECENT
+
+    @property
     def enough(self) -> bool:
         return self.decided >= FEWEST
 
