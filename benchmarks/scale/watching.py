@@ -9,7 +9,13 @@ from pathlib import Path
 
 from .product import Product, rows
 
-ROLES = {b"gunicorn": "web", b"worker": "worker", b"serve": "serve", b"embedded_postgres": "keeper"}
+ROLES = {
+    b"hitl.supervisor": "serve",
+    b"gunicorn": "web",
+    b"worker": "worker",
+    b"serve": "serve",
+    b"embedded_postgres": "keeper",
+}
 EXECUTED = (b" LOG:  statement: ", b" LOG:  execute ")
 
 
