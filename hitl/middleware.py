@@ -371,4 +371,4 @@ def _to_keep(response: HttpResponseBase | None) -> idempotency.Answer | None:
 def _too_big(request: HttpRequest) -> bool:
     """Return whether the body says so itself; one that does not is refused while it is read."""
     length = request.headers.get("Content-Length") or "0"
-    return not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE

@@ -150,7 +150,7 @@ def ask(client: Any, address: str, names: set[str], places: dict[str, str], seco
         if time.monotonic() < ends:
             holds(client, address, query)
 
-    for value in EXTREME if seconds else [*DATES, "\x00"]:
+    for value in EXTREME if seconds else [*DATES, "\x00", "²"]:  # ² is a digit, and no number
         holds(client, address, written([(name, value) for name in sorted(names)]))
     anything()
 
