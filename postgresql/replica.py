@@ -21,16 +21,21 @@ def reading_from(database: str) -> Iterator[None]:
         _database.reset(token)
 
 
+def read_database() -> str:
+    """Return the database that reads go to: inside a transaction the one that it is in."""
+    return PRIMARY if connections[PRIMARY].in_atomic_block else _database.get()
+
+
 def read_connection() -> Any:
     """Return the connection that reads go to."""
-    return connections[_database.get()]
+    return connections[read_database()]
 
 
 class Router:
     """Sends Django's queries where `reading_from` says; what was read from the replica is written to the primary."""
 
     def db_for_read(self, model: type, **hints: Any) -> str:
-        return _database.get()
+        return read_database()
 
     def db_for_write(self, model: type, **hints: Any) -> str:
         return PRIMARY

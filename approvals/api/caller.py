@@ -35,6 +35,7 @@ from approvals.queries.tokens import token_of
 from approvals.requests import Request
 from approvals.services.refusals import audit_refused_caller
 from audit.log import Actor
+from postgresql.replica import PRIMARY, reading_from
 
 SCOPE_PERMISSIONS = {
     "patches:cancel": LEAD_DECISION,
@@ -165,7 +166,8 @@ class Needs(AuthBase):
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Caller:
-        caller = identify(request)
+        with reading_from(PRIMARY):  # a replica does not know yet that a token was revoked
+            caller = identify(request)
         cast(ApiRequest, request).caller_id = caller.actor.id
         count(request, caller)
         if self.scope and not caller.may(self.scope):

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
 from approvals.models import Heartbeat, User
 from hitl import replica_reads
 from postgresql.replica import REPLICA, Router, reading_from
-from tests.cast import person
+from postgresql.statements import query
+from tests.cast import Api, person
 
 LOOKING_BACK = ["/history", "/analytics", "/audit/entries"]
 
@@ -94,6 +95,24 @@ def test_one_that_does_not_answer_is_left_alone_for_a_while(replica, lead, monke
 def test_the_queue_and_what_is_decided_never_come_from_it(replica, lead) -> None:
     beat(5)
     assert lead.get("/").status_code == 200
+    assert replica == []
+
+
+@pytest.mark.parametrize("address", ["/hitl/analytics/summary", "/hitl/analytics/audit-logs"])
+def test_who_calls_is_never_read_from_it(replica, token_for, address) -> None:
+    """A token that was revoked a moment ago is still good there."""
+    beat(5)
+    answer = Api(token_for("auditor", "books")).get(address)
+    assert answer.status_code == 200
+    assert int(answer["Age"]) in range(5, 30)
+    assert len(replica) > 1
+    assert [sql for sql in replica if "token" in sql] == []
+
+
+def test_what_a_transaction_reads_comes_from_where_it_writes(replica) -> None:
+    with reading_from(REPLICA), transaction.atomic():
+        assert User.objects.filter(username="nobody").first() is None
+        assert query("select count(*) from approvals_user where username = %s", ["nobody"]) == [(0,)]
     assert replica == []
 
 
