@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from benchmarks.rig import documents, policing, serving
+from benchmarks.scale.product import ROOT
 
 AGE = timedelta(days=6.9)  # of a medium or low patch: every reminder is due, its time ends soon
 STARTS_IN = 5.0  # seconds for the workers to be up
@@ -80,7 +81,7 @@ def as_medium(document: dict[str, Any]) -> dict[str, Any]:
 def work_together(url: str, number: int, now: str) -> list[dict[str, Any]]:
     """Run that many worker processes from one moment on and return what each says."""
     start = str(time.time() + STARTS_IN)
-    command = [sys.executable, str(serving.ROOT / "manage.py"), "shell", "--no-imports", "-c"]
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "--no-imports", "-c"]
     program = f"START, NOW = {start!r}, {now!r}\n{WORKER}"
     environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": settings.SECRET_KEY}
     running = [

@@ -155,9 +155,3 @@ def _length(decision: Decision) -> timedelta:
     if decision.patch_id and decision.patch.revision > 1 and decision.policy_version.sla_due_seconds:
         return max(length, timedelta(seconds=decision.policy_version.sla_due_seconds))
     return length
-
-
-@register.simple_tag(takes_context=True)
-def age(context: Context, at: datetime) -> str:
-    """Return how long something has waited."""
-    return f"waiting {duration(max(now_of(context) - at, timedelta()))}"

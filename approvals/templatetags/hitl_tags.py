@@ -189,7 +189,6 @@ def concord_of(patch: Patch, threshold: Decimal | None = None) -> Concord:
     )
 
 
-@register.filter
 def wargaming_note(patch: Patch) -> str:
     """Return in a few words what the run showed."""
     words: dict[str, str] = {

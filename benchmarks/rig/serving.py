@@ -1,12 +1,9 @@
 """The whole product as `manage.py serve` runs it, on a free port with data of its own."""
 
-import http.client
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +11,10 @@ from pathlib import Path
 import psycopg
 from django.db import connection
 
+from benchmarks.scale.product import PATIENCE_SECONDS, ROOT, free_port, wait_until_it_answers
 from hitl import embedded_postgres
 
 from . import DATA
-
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 120.0
 
 
 @contextmanager
@@ -51,7 +46,7 @@ def copy_database(name: str) -> str:
 @contextmanager
 def product(**environment: str) -> Iterator[int]:
     """Serve and return the port; web, worker and database are those of a real start."""
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "serve"],
         cwd=ROOT,
@@ -59,7 +54,7 @@ def product(**environment: str) -> Iterator[int]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        _wait_until_it_answers(port, process)
+        wait_until_it_answers(port, process)
         yield port
     finally:
         process.terminate()
@@ -114,25 +109,3 @@ def _is_ours(process: Path) -> bool:
     """Tell by the environment, or by the working directory for PostgreSQL, which writes its title over the former."""
     of_product = f"HITL_DATA_DIR={DATA}\0".encode() in (process / "environ").read_bytes()
     return of_product or (process / "cwd").readlink() == DATA / "pg"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_it_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass  # not listening yet
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    sys.exit("The product did not start; run `manage.py serve` by hand to see why.")

@@ -117,7 +117,7 @@ class Product:
     @contextmanager
     def serve(self) -> Iterator[int]:
         """Run everything on a free port and give that."""
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
             [sys.executable, str(self.tree / "manage.py"), "serve"],
             cwd=self.tree,
@@ -125,7 +125,7 @@ class Product:
             stdout=subprocess.DEVNULL,
         )
         try:
-            _wait_until_it_answers(port, process)
+            wait_until_it_answers(port, process)
             yield port
         finally:
             process.terminate()
@@ -153,13 +153,13 @@ def rows(url: str, statement: str, parameters: Any = None) -> list[Any]:
         return cursor.fetchall() if cursor.description else []
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_until_it_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
