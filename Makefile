@@ -65,7 +65,7 @@ advisories: $(DEV) ## known vulnerabilities of what is shipped; fails where ther
 lock: python ## compile requirements*.txt from requirements*.in
 	@[ -x var/lock/bin/python ] || $(PYTHON) -m venv var/lock
 	@var/lock/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-lock.txt
-	@for name in requirements-lock requirements requirements-dev; do \
+	@for name in requirements-lock requirements requirements-telemetry requirements-dev; do \
 		var/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt; \
 	done
 

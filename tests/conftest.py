@@ -139,7 +139,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker("slow")
     items.sort(key=_rank)  # keeps the order of pytest-randomly among equals
     if tests and not chromium():
-        _skip(tests)
+        _skip(tests, "HITL_REQUIRE_BROWSER", MISSING_BROWSER)
+    for item in items:
+        for mark in item.iter_markers("ops"):
+            item.add_marker("slow")
+            if missing := [program for program in mark.args if not shutil.which(program)]:
+                _skip([item], "HITL_REQUIRE_OPS", f"{', '.join(missing)} not found; .ci/run installs what deploys")
 
 
 def is_browser_test(item: pytest.Item) -> bool:
@@ -156,12 +161,12 @@ def _rank(item: pytest.Item) -> int:
     return 2 if several else 1 if asked or "db" in fixtures else 0
 
 
-def _skip(tests: list[pytest.Item]) -> None:
-    """Skip the browser tests where no browser is, or refuse to where HITL_REQUIRE_BROWSER=1."""
-    if os.environ.get("HITL_REQUIRE_BROWSER") == "1":
-        raise pytest.UsageError(f"HITL_REQUIRE_BROWSER=1, but {MISSING_BROWSER}")
+def _skip(tests: list[pytest.Item], insists: str, missing: str) -> None:
+    """Skip the tests whose program this machine lacks, or refuse to where the setting `insists` is 1."""
+    if os.environ.get(insists) == "1":
+        raise pytest.UsageError(f"{insists}=1, but {missing}")
     for item in tests:
-        item.add_marker(pytest.mark.skip(reason=MISSING_BROWSER))
+        item.add_marker(pytest.mark.skip(reason=missing))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
