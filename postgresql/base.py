@@ -66,9 +66,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         pool_metrics.USED.labels(self.alias).inc()
         return connection
 
-    def _put_back(self, connection: BoundedConnection) -> None:
+    def _put_back(self, connection: Any) -> None:
         pool_metrics.USED.labels(self.alias).dec()
-        connection._pool.putconn(connection)  # type: ignore[attr-defined]  # as Django does
+        connection._pool.putconn(connection)
 
     def _check_out(self, conn_params: dict[str, Any]) -> Any:
         if not self.pool or self._ends is None:
