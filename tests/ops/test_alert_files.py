@@ -136,7 +136,7 @@ def test_promtool_checks_rules_and_configuration(tmp_path):
     changes = {"/run/secrets/metrics_token": str(token), "/etc/prometheus/rules": str(PROMETHEUS / "rules")}
     (tmp_path / "prometheus.yml").write_text(replaced((PROMETHEUS / "prometheus.yml").read_text(), changes))
     done = run("promtool", "check", "config", "--lint-fatal", str(tmp_path / "prometheus.yml"))
-    assert done.stdout.count("SUCCESS") == len(RULES) + 1, done.stdout
+    assert done.stdout.count("rules found") == len(RULES), done.stdout
 
 
 @pytest.mark.ops("promtool")

@@ -72,7 +72,7 @@ def decide(product: Product, times: int) -> None:
             assert status == 201, made
             if name:
                 verdict = {"decision_id": made["decision_id"], "patch_sha256": made["patch_sha256"]}
-                verdict |= {"reason": "It breaks the build.", "category": "breaks_build"} if name == "reject" else {}
+                verdict |= {"reason": "It breaks the build."} if name == "reject" else {}
                 status, told = ask(product, "POST", f"/hitl/patches/{patch_id}/{name}", product.people[0], verdict)
                 assert status == 200, told
         assert ask(product, "GET", "/hitl/patches/nothing", product.people[0])[0] == 404
