@@ -1,4 +1,4 @@
-"""What stands in deploy/prometheus/: rules, their cases, runbooks, routing; with promtool and amtool where they know."""
+"""What stands in deploy/prometheus/: rules, their cases, runbooks and routes, in part by promtool and amtool."""
 
 import re
 import subprocess

@@ -101,15 +101,16 @@ def test_prometheus_scrapes_the_product_and_its_linter_finds_nothing_in_ours(wat
 def test_failures_and_connections_are_there_before_the_first_one(watched: Watched) -> None:
     """By one of several processes: a counter that is born with 1 has no increase."""
     for name in ('django_http_responses_total_by_status_total{status="500"}', "hitl_pool_timeouts_total"):
-        assert watched.prometheus.values(name) == [0], name
+        assert watched.prometheus.values(f"min_over_time({name}[1h])") == [0], name
     assert watched.prometheus.values("hitl_pool_size_connections") == [16], "two processes with 8 each"
-    assert watched.prometheus.values("hitl_pool_waiting_requests") == [0]
+    assert watched.prometheus.values("min_over_time(hitl_pool_waiting_requests[1h])") == [0]
     assert 0 <= watched.prometheus.values("hitl_pool_used_connections")[0] <= 16
 
 
 def test_all_rules_are_evaluated_without_an_error(watched: Watched) -> None:
     def groups() -> list[dict[str, Any]]:
-        return watched.prometheus.ask("rules")["groups"]
+        found: list[dict[str, Any]] = watched.prometheus.ask("rules")["groups"]
+        return found
 
     assert wait_until(lambda: all(rule["health"] == "ok" for group in groups() for rule in group["rules"])), groups()
     assert len(groups()) == 5
@@ -126,7 +127,7 @@ def wait_until_values(prometheus: Prometheus, expression: str) -> bool:
 
 
 def test_an_alert_reaches_the_receiver_and_ends(watched: Watched) -> None:
-    """The one on the database: it can be hurt, and /metrics answers with its token meanwhile. Last of this file."""
+    """The one on the database: it can be hurt, and /metrics answers with its token meanwhile."""
     watched.product.take_the_database_away()
     try:
         assert wait_until(lambda: "HITLDatabaseConnectionFailed" in watched.receiver.alerts("firing"))

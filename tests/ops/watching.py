@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def watching(directory: Path, product_port: int, token_file: Path, receiver: Rec
         ]
     try:
         for port in (here, alertmanager):
-            assert wait_until(lambda port=port: is_ready(port)), (directory / "output").read_text()
+            assert wait_until(partial(is_ready, port)), (directory / "output").read_text()
         yield Prometheus(here)
     finally:
         for process in started:
