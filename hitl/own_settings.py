@@ -288,10 +288,5 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 )
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
-TRACES_WANTED = (
-    bool(OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
-    and OTEL_TRACES_EXPORTER == "otlp"
-    and not OTEL_SDK_DISABLED
-)
 
 SECTIONS = [database, place, reach, deciding, signing_in, mail, logs, traces]

@@ -263,10 +263,10 @@ LOGGING: dict[str, Any] = {
     },
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
-TRACES_SENT = own.TRACES_WANTED and traces_installed()
+TRACES_NAMED = bool(own.OTEL_EXPORTER_OTLP_ENDPOINT or own.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+TRACES_WANTED = TRACES_NAMED and own.OTEL_TRACES_EXPORTER == "otlp" and not own.OTEL_SDK_DISABLED
+if TRACES_WANTED and own.OTEL_EXPORTER_OTLP_PROTOCOL != "http/protobuf":
+    raise ImproperlyConfigured("OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf: no other is spoken here.")
+TRACES_SENT = TRACES_WANTED and traces_installed()
 if TRACES_SENT:
     MIDDLEWARE.insert(0, "hitl.telemetry.TraceMiddleware")
-if own.TRACES_WANTED and own.OTEL_EXPORTER_OTLP_PROTOCOL != "http/protobuf":
-    raise ImproperlyConfigured(
-        "OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf: traces are sent by nothing else here."
-    )

@@ -30,7 +30,7 @@ def start(service: str) -> None:
     """Send what happens from now on in this process; after a fork, for the thread that sends would not survive one."""
     own = Resource({SERVICE_NAME: service, SERVICE_VERSION: settings.VERSION})
     named = OTELResourceDetector().detect()  # OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES
-    provider = TracerProvider(resource=Resource.create().merge(own).merge(named))
+    provider = TracerProvider(resource=own.merge(named))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     DatabaseWrapper.observers.append(trace_statement)
@@ -54,7 +54,8 @@ class TraceMiddleware:
             headers: dict[str, str] = {}
             propagator.inject(headers)
             request.META.pop("HTTP_TRACESTATE", None)  # without a trace it belongs to none
-            request.META.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
+            for name, value in headers.items():
+                request.META[f"HTTP_{name.upper()}"] = value
             response = self.get_response(request)
             route = route_of(request)
             span.update_name(f"{method} {route}")

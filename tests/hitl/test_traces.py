@@ -1,7 +1,6 @@
 """Traces by OpenTelemetry: what a collector gets from a running product, what is in no span, and what is left alone."""
 
 import gzip
-import runpy
 import subprocess
 import sys
 import threading
@@ -223,25 +222,10 @@ def test_nothing_of_it_is_imported_unless_it_is_asked_for(tmp_path):
         sys.exit(any(name.startswith("opentelemetry") for name in sys.modules))
     """
     asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-    for given, imported in ((asked, 1), (asked | {"OTEL_SDK_DISABLED": "true"}, 0), ({}, 0)):
+    off = [{}, asked | {"OTEL_SDK_DISABLED": "true"}, asked | {"OTEL_TRACES_EXPORTER": "none"}]
+    for given, imported in ((asked, 1), *((given, 0) for given in off)):
         own = environment(tmp_path, free_port()) | given
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=own, check=False).returncode == imported
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "exporter", "disabled", "wanted"),
-    [
-        ("", "otlp", "false", False),
-        ("http://x:4318", "otlp", "false", True),
-        ("http://x:4318", "none", "false", False),
-        ("http://x:4318", "otlp", "true", False),
-    ],
-)
-def test_the_standard_variables_switch_it_off_too(monkeypatch, endpoint, exporter, disabled, wanted):
-    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED")
-    for name, value in zip(names, (endpoint, exporter, disabled), strict=True):
-        monkeypatch.setenv(name, value)
-    assert runpy.run_path(str(ROOT / "hitl/own_settings.py"))["TRACES_WANTED"] is wanted
 
 
 def test_packages_that_are_missing_are_said_and_the_product_goes_on(settings, monkeypatch, caplog):
