@@ -263,6 +263,13 @@ LOG_FORMAT = logs.one_of(
     "one JSON object a line, or text for a person at a terminal; each line with its request id",
     shown="`json`; `text` with the embedded database",
 )
+LOG_REQUESTS = logs.one_of(
+    "LOG_REQUESTS",
+    "true",
+    ("true", "false", "all"),
+    "a line for each request, `all` with probes, `/metrics` and static files too; see "
+    "[logs and traces](logs-and-traces.md)",
+)
 PROMETHEUS_MULTIPROC_DIR = logs.text(
     "PROMETHEUS_MULTIPROC_DIR",
     "where the processes of one instance keep their metrics; emptied at its start, so no two may share it",
@@ -270,4 +277,20 @@ PROMETHEUS_MULTIPROC_DIR = logs.text(
     shown="`prometheus-$PORT` in `HITL_DATA_DIR`",
 )
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, logs]
+# --- Traces -------------------------------------------------------------------------------------------------------
+traces = Section("Traces")
+OTEL_EXPORTER_OTLP_ENDPOINT = traces.text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "the collector that traces are sent to, such as `http://collector:4318`; see "
+    "[logs and traces](logs-and-traces.md#traces), also on the other variables of OpenTelemetry",
+)
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = traces.text(
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same as a whole address, such as `http://collector:4318/v1/traces`"
+)
+OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
+    "OTEL_EXPORTER_OTLP_PROTOCOL", "no other is spoken here", default="http/protobuf"
+)
+OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
+OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
+
+SECTIONS = [database, place, reach, deciding, signing_in, mail, logs, traces]
