@@ -63,8 +63,8 @@ class Backup:
     def read(self) -> dict[str, Any]:
         """Return the manifest after every file was compared with its checksum; raise CommandError."""
         try:
-            lines = self.checksums_file.read_text().splitlines()
-            wanted = dict(reversed(line.split("  ", 1)) for line in lines)
+            lines = [line.partition("  ") for line in self.checksums_file.read_text().splitlines()]
+            wanted = {name: digest for digest, _, name in lines}
             there = {self.dump.name + name: path for name, path in _files(self.dump)}
             there[self.manifest_file.name] = self.manifest_file
             found = {name: _digest(path) for name, path in there.items()}

@@ -58,10 +58,10 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         self.stdout.write("Migrations of this release are applied; web and worker have their rights and may start.")
         self.stdout.write(
-            f"Everybody signs in again. Tokens, accounts, policies and rights are as of {manifest['made_at']}: take away "
-            "again what was taken away since.\n"
-            f"The feed ends at position {manifest['feed_position']}: a deployer that has read further starts again from "
-            f"there, with after={manifest['feed_position']}, or it misses as many decisions as were lost."
+            "Everybody signs in again. Tokens, accounts, policies and rights are as of "
+            f"{manifest['made_at']}: take away again what was taken away since.\n"
+            f"The feed ends at position {manifest['feed_position']}: a deployer that has read further starts again "
+            f"with after={manifest['feed_position']}, or it misses as many decisions as were lost."
         )
 
     def _restore(
@@ -83,8 +83,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Restored in {restored - started:.0f} s, checked in {time.monotonic() - restored:.0f} s.")
         if failed:
             raise CommandError(
-                f"{failed} checks failed. Web and worker were given no rights: look at what is named above, try an older "
-                "backup, or run `manage.py migrate` to use this one all the same."
+                f"{failed} checks failed. Web and worker were given no rights: look at what is named above, try an "
+                "older backup, or run `manage.py migrate` to use this one all the same."
             )
 
 
@@ -92,8 +92,8 @@ def _refuse_a_newer_release(manifest: dict[str, Any]) -> None:
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     if unknown := sorted(set(manifest["migrations"]) - known):
         raise CommandError(
-            f"Release {manifest['version']} made this backup, with the migration {unknown[-1]} that this release does not "
-            "know. Restore it with that release. Nothing was touched."
+            f"Release {manifest['version']} made this backup, with the migration {unknown[-1]} that this release does "
+            "not know. Restore it with that release. Nothing was touched."
         )
 
 
@@ -103,9 +103,9 @@ def _refuse_what_is_in_use(parameters: dict[str, Any], options: dict[str, Any]) 
         raise CommandError(f"--replace takes the name of the database, {name}, and no --jobs. Nothing was touched.")
     if not replace and not restoring.is_empty(parameters):
         raise CommandError(
-            f"The database {name} is not empty, and nothing was touched. Restore into a new one (`create database`, then "
-            "DATABASE_URL and DATABASE_MIGRATE_URL with its name), try the backup with --drill, or, with web and worker "
-            f"stopped, put it in the place of what is there with --replace {name}."
+            f"The database {name} is not empty, and nothing was touched. Restore into a new one (`create database`, "
+            "then DATABASE_URL and DATABASE_MIGRATE_URL with its name), try the backup with --drill, or, with web and "
+            f"worker stopped, put it in the place of what is there with --replace {name}."
         )
 
 
@@ -134,7 +134,8 @@ def _scratch(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
             server.execute(sql.SQL("create database {}").format(name))
         except psycopg.errors.InsufficientPrivilege as error:
             raise CommandError(
-                f"A drill makes a database and drops it. As administrator: alter role {parameters.get('user')} createdb."
+                "A drill makes a database and drops it. As administrator: "
+                f"alter role {parameters.get('user')} createdb."
             ) from error
         try:
             yield parameters | {"dbname": name.as_string().strip('"')}
