@@ -38,7 +38,7 @@ class Backup:
 
     @property
     def partial(self) -> Path:
-        return self.dump.with_name(f".{self.dump.name}.partial")
+        return _partial(self.dump)
 
     @property
     def manifest_file(self) -> Path:
@@ -47,6 +47,18 @@ class Backup:
     @property
     def checksums_file(self) -> Path:
         return self.dump.with_suffix(".sha256")
+
+    def claim(self) -> None:
+        """Make the name ours alone, in a directory that only its owner reads; raise CommandError if it is taken."""
+        self.dump.parent.mkdir(mode=0o700, exist_ok=True)
+        taken = f"{self.dump} is there already, or being written: try again in a second."
+        try:
+            os.close(os.open(_partial(self.manifest_file), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError as error:
+            raise CommandError(taken) from error
+        if self.dump.exists():
+            _remove(_partial(self.manifest_file))
+            raise CommandError(taken)
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write manifest and checksums beside the partial dump, and give that its name last: what has it is whole."""
@@ -82,11 +94,11 @@ class Backup:
             )
         return manifest
 
-    def delete(self) -> None:
+    def remove(self) -> None:
         """Delete it, the dump first: what is left of an interrupted deletion is no backup."""
-        _remove(self.dump)
-        for path in (self.partial, self.manifest_file, self.checksums_file):
+        for path in (self.dump, self.manifest_file, self.checksums_file):
             _remove(path)
+            _remove(_partial(path))
 
 
 def delete_old(directory: Path, days: int, database: str, now: datetime) -> list[str]:
@@ -97,7 +109,7 @@ def delete_old(directory: Path, days: int, database: str, now: datetime) -> list
     old = [backup for backup in whole[:-1] if _made(backup) < now - timedelta(days=days)]
     left = [backup for backup in backups if not backup.dump.exists() and _made(backup) < now - LEFT_BEHIND]
     for backup in [*old, *left]:
-        backup.delete()
+        backup.remove()
     return [backup.dump.name for backup in old]
 
 
@@ -160,10 +172,15 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.rename(path)
+    descriptor = os.open(_partial(path), os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    _partial(path).rename(path)
 
 
 def _remove(path: Path) -> None:

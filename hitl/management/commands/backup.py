@@ -1,6 +1,5 @@
 """`manage.py backup`: everything the database holds as one checked file, beside the running product."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -46,19 +45,19 @@ class Command(BaseCommand):
         directory, now = options["directory"].absolute(), timezone.now()
         if options["jobs"] < 1 or (options["keep"] is not None and options["keep"] < 1):
             raise CommandError("--keep and --jobs take a number from 1.")
-        os.umask(0o077)
         backup = backups.Backup.named(directory, now)
         try:
-            directory.mkdir(exist_ok=True)
-            if any(path.exists() for path in (backup.dump, backup.partial)):
-                raise CommandError(f"{backup.dump} is there already, or being written: try again in a second.")
+            backup.claim()
+        except OSError as error:
+            raise CommandError(f"No backup was made: {error}") from error
+        try:
             manifest = _dump(backup, options["jobs"], now)
             backup.finish(manifest)
         except (OSError, psycopg.Error) as error:
             raise CommandError(f"No backup was made: {str(error).strip()}") from error
         finally:
             if not backup.dump.exists():
-                backup.delete()
+                backup.remove()
         rows = manifest["rows"]
         self.stdout.write(
             f"{backup.dump}: {rows['audit_entry']} entries, {rows['approvals_decision']} decisions as of "
@@ -111,7 +110,7 @@ def _dump(backup: backups.Backup, jobs: int, now: datetime) -> dict[str, Any]:
 
 def _counted_beside(command: list[str], environment: dict[str, str], connection: Connection) -> dict[str, Any]:
     """Run pg_dump, count meanwhile in the same snapshot, and return the numbers; raise CommandError."""
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as dump:
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, umask=0o077) as dump:
         try:
             counted = numbers(connection)
             _, said = dump.communicate()
