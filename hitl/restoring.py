@@ -20,6 +20,7 @@ NOT_OURS = re.compile(r"^\d+; .* (?:SCHEMA - public|(?:COMMENT|ACL) - SCHEMA pub
 OF_17 = b"SET transaction_timeout = 0;\n"
 """What pg_restore from 17 on writes first and servers before 17 do not know."""
 EMPTY = "drop schema public cascade; create schema public authorization pg_database_owner;"
+HAS_ROLE = "select exists (select from pg_roles where rolname = %s)"
 IS_EMPTY = "select not exists (select from pg_tables where schemaname = 'public')"
 
 
@@ -27,6 +28,12 @@ def is_empty(parameters: dict[str, Any]) -> bool:
     """Return whether a database has no tables of anybody's in the schema `public`."""
     with psycopg.connect(**parameters) as connection:
         return connection.execute(IS_EMPTY).fetchall() == [(True,)]
+
+
+def has_role(parameters: dict[str, Any], role: str) -> bool:
+    """Return whether the server knows the role of web and worker."""
+    with psycopg.connect(**parameters) as connection:
+        return connection.execute(HAS_ROLE, [role]).fetchall() == [(True,)]
 
 
 def restore(dump: Path, parameters: dict[str, Any], *, least: int, replace: bool) -> None:

@@ -226,6 +226,12 @@ def test_a_database_in_use_is_refused_and_left_alone(dump: Path) -> None:
     assert Decision.objects.count() == 2
 
 
+def test_a_server_without_the_role_of_web_and_worker_is_refused(dump: Path, settings: Any) -> None:
+    settings.DATABASE_ROLE = "unheard"
+    with pytest.raises(CommandError, match="has no role unheard .* Nothing was touched"):
+        call_command("restore", dump, stdout=io.StringIO())
+
+
 def test_another_secret_key_is_noticed(dump: Path, settings: Any) -> None:
     settings.SECRET_KEY = "another one"
     assert "FAILED: SECRET_KEY does not read 1 of 1 secrets of second factors" in drill(dump)

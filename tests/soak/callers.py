@@ -19,6 +19,7 @@ numbers = count(1)  # over all tests: a patch_id sent before would only be a rep
 UNKNOWN = {0, 429, 503}
 """Nobody answered, or somebody who could not know: neither says what became of what was asked."""
 PAUSE = 0.005  # seconds between two acts of one caller; the machine has other things to do
+LATER = 0.5  # seconds before one who got no answer asks again: all of them at once would keep what starts from starting
 
 FEED = """
 select decision.decision_id::text, feed.status from approvals_feedentry feed
@@ -207,4 +208,6 @@ class Callers:
         finally:
             connection.close()
         self.codes[code] += 1
+        if code in UNKNOWN:
+            time.sleep(LATER)
         return code, found

@@ -119,7 +119,7 @@ def running(directory: Path, **more: str) -> Iterator[Product]:
     with (directory / "output").open("w") as output:
         process = subprocess.Popen(
             [sys.executable, ROOT / "manage.py", "serve"],
-            env=_environment(data, port) | more,
+            env=settings_of(data, port) | more,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
@@ -129,7 +129,7 @@ def running(directory: Path, **more: str) -> Iterator[Product]:
     try:
         assert wait_until(lambda: product.answers() or process.poll() is not None)
         assert process.poll() is None, (directory / "output").read_text()
-        secrets = _shell(data, port, f"DEPLOYERS = {DEPLOYERS}\n{PEOPLE}")
+        secrets = shell(data, port, f"DEPLOYERS = {DEPLOYERS}\n{PEOPLE}")
         product.people, product.producer = tuple(secrets["people"]), secrets["producer"]
         product.deployers = tuple(secrets["deployers"])
         yield product
@@ -148,10 +148,11 @@ def seconds_until(true: Callable[[], bool], most: float = 60.0) -> float:
     raise AssertionError(f"not within {most} s")
 
 
-def _shell(data: Path, port: int, program: str) -> dict[str, Any]:
+def shell(data: Path, port: int, program: str) -> dict[str, Any]:
+    """Run a program with the product's settings and return the JSON that it printed."""
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", program],
-        env=_environment(data, port),
+        env=settings_of(data, port),
         capture_output=True,
         text=True,
         check=True,
@@ -160,7 +161,8 @@ def _shell(data: Path, port: int, program: str) -> dict[str, Any]:
     return found
 
 
-def _environment(data: Path, port: int) -> dict[str, str]:
+def settings_of(data: Path, port: int) -> dict[str, str]:
+    """Return the environment of the product: two web processes, and no limits."""
     return environment(data, port) | {
         "WEB_WORKERS": str(WEB_PROCESSES),
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from allauth.mfa.adapter import get_adapter
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
@@ -101,6 +102,11 @@ def _refuse_what_is_in_use(parameters: dict[str, Any], options: dict[str, Any]) 
     name, replace = parameters["dbname"], options["replace"]
     if replace and (replace != name or options["jobs"] > 1):
         raise CommandError(f"--replace takes the name of the database, {name}, and no --jobs. Nothing was touched.")
+    if not restoring.has_role(parameters, settings.DATABASE_ROLE):
+        raise CommandError(
+            f"The server has no role {settings.DATABASE_ROLE} for web and worker; make it first, as administrator: "
+            f"create role {settings.DATABASE_ROLE} login noinherit password '...'. Nothing was touched."
+        )
     if not replace and not restoring.is_empty(parameters):
         raise CommandError(
             f"The database {name} is not empty, and nothing was touched. Restore into a new one (`create database`, "
