@@ -114,7 +114,6 @@ def _clock(bob, make_patch):
     raised = make_patch(severity="low", cve_id="CVE-2023-7001")
     listed = {"cveID": "CVE-2023-7001", "dateAdded": "2026-11-01"}
     import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
-    note_restore("hitl-20261130T020000Z", "2026-11-30", 9, "00" * 32, actor=SYSTEM, now=timezone.now())
     assert Decision.objects.get(pk=raised.pk).priority > Priority.LOW
     timers.expire_due(timezone.now() + timedelta(days=90))
 
@@ -137,6 +136,7 @@ def _machines(producer, make_patch, make_gate, alice, lena, luis, root):
     trust(producer, actor_for(root))
     republish(Policy.objects.get(name="low"), auto_approval="enforce")
     make_patch(**EVIDENCE | {"diff": DIFF.replace("name", "word")})
+    note_restore("hitl-20261130T020000Z", "2026-11-30", 9, "00" * 32, actor=SYSTEM, now=timezone.now())
     killswitch.turn(True, WORDS, **acting(lena))
     make_patch(**EVIDENCE | {"patch_id": "PATCH-STOPPED"})
     make_gate(allowed_approvers=[alice.email], triggered_by=lena.email)
