@@ -98,7 +98,8 @@ def test_two_minutes_of_kills_in_random_order(product: Product, tmp_path: Path) 
         print(
             f"seed {seed}: killed {dict(killed)}; told {dict(callers.codes)}; {len(callers.told)} answers to verdicts"
         )
-        print(f"all works again {recovered:.1f} s after the last kill, which was of {of}")
+        busy = f"{os.getloadavg()[0]:.0f} at once on {os.cpu_count()} processors"
+        print(f"all works again {recovered:.1f} s after the last kill, which was of {of}; {busy}")
         seconds_until(callers.answers)
         product.assert_settled()
         callers.assert_told_the_truth()
