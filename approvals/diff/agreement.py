@@ -24,7 +24,6 @@ AMBIGUOUS: Final = frozenset(
             "cut-off",
             "empty",
             "encoded-differs",
-            "indented-header",
             "mail-crlf",
             "foreign-line",
             "git-reads-more",
@@ -107,6 +106,10 @@ def disagreements(
     for section in patch.sections:
         if section.kind == "header" and section.header in heads:
             yield from _about_names(heads[section.header], names, section)
+        for at in section.heads:
+            if at not in heads and source.lines[at].strip(b" \tX\n-+*"):  # a name, or a CR
+                words = "GNU patch takes this line for the header of a change, and it stands in none; git passes over."
+                yield "stray-header", words, None, at + 1
     yield from _more_by_git(heads, ours, git)
     for file in files:
         yield from _about_places(file)
