@@ -8,7 +8,7 @@ import pytest
 from approvals.diff.canonical import canonical
 from approvals.diff.parse import parse
 from approvals.diff.summary import summary
-from tests.approvals.diff.tools import applied, patched
+from tests.approvals.diff.tools import applied, patched, run
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("git") or not shutil.which("patch"), reason="git or patch is not installed"
@@ -93,3 +93,16 @@ def test_the_tools_differ_where_a_nested_name_stands_behind_a_copy(tmp_path: Pat
 )
 def test_words_that_look_like_a_header_and_are_none_are_words(words: bytes) -> None:
     assert "stray-header" not in parse(words + b"\n" + CHANGE).codes
+
+
+def test_a_submodule_moves_by_a_line_of_text_and_is_called_one(tmp_path: Path) -> None:
+    before, after = (digit * 40 for digit in ("1", "2"))
+    data = f"--- a/lib\n+++ b/lib\n@@ -1 +1 @@\n-Subproject commit {before}\n+Subproject commit {after}\n".encode()
+    for command in (["init", "-q"], ["update-index", "--add", "--cacheinfo", f"160000,{before},lib"]):
+        run("git", *command, folder=tmp_path, data=b"")
+    (tmp_path / "lib").mkdir()
+    run("git", "apply", "--cached", "-", folder=tmp_path, data=data)
+    assert f"160000 {after}" in run("git", "ls-files", "-s", folder=tmp_path, data=b"").stdout.decode()
+    [file] = parse(data).files
+    assert file.submodule
+    assert canonical(parse(data)).data is None
