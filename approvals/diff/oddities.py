@@ -66,20 +66,22 @@ def _names_author(words: bytes) -> bool:
     return any(b"\n" + name in lower for name in _AUTHORS)
 
 
-def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str], notices: Notices) -> Diff:
-    """Return the diff of a decoded mail with the mail as it came, and say what `patch` makes of that one."""
+def as_sent(diff: Diff, sent: Source, plain: Diff, encodings: Sequence[str], notices: Notices) -> Diff:
+    """Return the diff of a decoded mail with the mail as it came, and say what tools make of that one that do not
+    decode: they read `plain`, which is the diff itself where they read the same changes."""
     how = " and ".join(encodings)
     words = f"This mail is encoded ({how}); it is shown as git am decodes it. The mail as sent stands at the end."
-    same = _changes(sent) == _changes(decoded)
-    if not same:
+    if plain is not diff:
         words += " GNU patch and git apply do not decode: they read other lines in it, or none."
-    notices.add("encoded-mail" if same else "encoded-differs", words, None, 1)
+    if hidden := sorted({file.path for file in plain.files} - {file.path for file in diff.files}):
+        words += f" They change {shortened(', '.join(hidden))}, which is not shown."
+    notices.add("encoded-mail" if plain is diff else "encoded-differs", words, None, 1)
     whole = Text("sent", 1, tuple(sent.lines))
     warnings, beyond = notices.close()
     return replace(diff, warnings=warnings, codes=notices.codes, sent=whole, beyond=beyond)
 
 
-def _changes(source: Source) -> tuple[list[bytes], list[bytes]]:
+def changes(source: Source) -> tuple[list[bytes], list[bytes]]:
     """Return the lines of all changes that GNU patch and git apply find, their headers too, without line endings."""
     patch = [(section.header, section.end) for section in read_as_patch(source).sections]
     git = [(file.start, file.end) for file in read_as_git(source).files]
