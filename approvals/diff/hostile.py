@@ -4,6 +4,7 @@ Only what the patch adds or says is looked at, never its context. Time is linear
 """
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -292,7 +293,11 @@ class _Reader:
             word = match[0]
             if match.start() and line[match.start() - 1] in "\\%" and word[0].isascii():  # the n of '\\n'
                 word = word[1:]
-            if word.isascii() or LETTERS.keys().isdisjoint(word):
+            if word.isascii():
+                continue
+            if LETTERS.keys().isdisjoint(word):
+                if _PASSING_FOR_ASCII.isdisjoint(word) and (folded := _folded(word)):
+                    self.mark("lookalike", passage, ordinal, partial(_read_as, word, folded))
                 continue
             if _LATIN.search(word):
                 self.mark("mixed-script", passage, ordinal, partial(_mixed, word))
@@ -342,6 +347,16 @@ def _mixed(word: str) -> str:
 
 def _whole(word: str) -> str:
     return f"“{quoted(word)}” looks like “{quoted(plain(word))}”, which is also in this patch, and is another word."
+
+
+def _folded(word: str) -> str:
+    """Return the ASCII word that Python reads in a name (PEP 3131: NFKC), '' where it stays another one."""
+    folded = unicodedata.normalize("NFKC", word) if word.isidentifier() else ""
+    return folded if folded.isascii() else ""
+
+
+def _read_as(word: str, folded: str) -> str:
+    return f"“{quoted(word)}” is the name “{quoted(folded)}” to Python, and another word to whoever searches for it."
 
 
 def _passing(line: str) -> str:

@@ -193,7 +193,7 @@ class _Changes:
 def _lines(file: File) -> Iterator[Hit]:
     """Return what the added lines of a file are marked for."""
     changes, test = _Changes(file), _is_test(file)
-    extension = file.path.rpartition("/")[2].lower().rpartition(".")[2]
+    extension = file.path.rpartition("/")[2].lower().removesuffix(".in").rpartition(".")[2]
     for names, pattern in PATTERNS:
         if names.fullmatch(extension):
             yield from _calls(changes, pattern, test)
