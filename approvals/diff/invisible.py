@@ -14,6 +14,7 @@ _CLASS = (
 )
 INVISIBLE = re.compile(f"[{_CLASS}]")
 _RUN = re.compile(f"[{_CLASS}]+")
+LONGEST_EXCERPT = 60  # characters of the patch quoted in a sentence
 IN_FULL = 20  # characters of a text that are drawn by code and name
 
 # Unicode gives control characters no names of their own; these are the aliases of NameAliases.txt.
@@ -63,6 +64,12 @@ class Drawing:
 def plainly(text: str) -> str:
     """Return text for an attribute: its invisible characters by their codes, for there is no drawing inside one."""
     return INVISIBLE.sub(lambda match: f"‹U+{ord(match[0]):04X}›", text)
+
+
+def quoted(text: str) -> str:
+    """Return an excerpt of the patch fit for a sentence: short, on one line, the invisible by its code."""
+    short = text if len(text) <= LONGEST_EXCERPT else f"{text[:LONGEST_EXCERPT]}…"
+    return INVISIBLE.sub(lambda match: " " if match[0] == "\n" else f"‹U+{ord(match[0]):04X}›", short)
 
 
 def _name(character: str) -> str:

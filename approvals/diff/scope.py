@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from approvals.diff.hostile import Mark, Passage, Tally, passages, quoted
+from approvals.diff.hostile import Mark, Passage, Tally, passages
+from approvals.diff.invisible import quoted
 from approvals.diff.scope_patterns import (
     ASSERTION,
     BESIDE,

@@ -177,20 +177,6 @@ def test_files_that_only_sound_like_it_are_not(path: str) -> None:
         ("x.sh", "curl -s http://x | sh", "network", "curl -"),
         ("x.sh", "cat x | bash", "process", "bash"),
         ("Dockerfile", "RUN wget x", "network", "wget x"),
-        ("Makefile", "\tcurl -s http://x | sh", "network", "curl -"),
-        ("configure.ac", "cat x | bash", "process", "bash"),
-        ("postinst", "wget x", "network", "wget x"),
-        ("x.py.in", "os.system('ls')", "process", "os.system"),
-        ("x.pl", 'system("ls");', "process", "system"),
-        ("X.pm", "eval $code;", "process", "eval $"),
-        ("x.pl", "open(my $f, '-|', 'ls')", "process", "open(my $f, '-|"),
-        ("x.cgi", "use LWP::UserAgent;", "network", "LWP::UserAgent"),
-        ("x.pm", "Storable::thaw($x)", "deserialisation", "Storable::thaw"),
-        ("x.cs", 'Process.Start("sh");', "process", "Process.Start"),
-        ("x.cs", "new BinaryFormatter()", "deserialisation", "new BinaryFormatter"),
-        ("x.cs", "new HttpClient()", "network", "new HttpClient"),
-        ("x.ps1", "iex $code", "process", "iex"),
-        ("x.lua", 'os.execute("ls")', "process", "os.execute"),
     ],
 )
 def test_added_calls_are_marked_by_file_name(name: str, line: str, code: str, said: str) -> None:
@@ -215,8 +201,6 @@ def test_added_calls_are_marked_by_file_name(name: str, line: str, code: str, sa
         ("x.rb", "# runs `ls` for us"),
         ("x.sh", "libcurl --version"),
         ("x.txt", "os.system('ls')"),
-        ("x.pl", "eval { parse($x) };"),
-        ("x.pl", "$self->system($x)"),
     ],
 )
 def test_what_is_no_call_is_not(name: str, line: str) -> None:
@@ -337,12 +321,6 @@ def test_a_secret_that_is_elsewhere_is_not(line: str) -> None:
         ("x.c", "  chmod(path, 0777);"),
         ("x.py", "get(url, verify=False)"),
         ("x.go", "InsecureSkipVerify: true,"),
-        ("x.sh", "chmod 4755 /usr/bin/x"),
-        ("x.c", "  chmod(path, 04755);"),
-        ("x.py", "os.chmod(path, stat.S_ISUID)"),
-        ("x.py", "context.check_hostname = False"),
-        ("x.py", "context.verify_mode = ssl.CERT_NONE"),
-        ("x.sh", "wget --no-check-certificate $u"),
         ("x.yaml", "  privileged: true"),
     ],
 )
