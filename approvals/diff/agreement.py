@@ -363,6 +363,9 @@ def _bare(hunk: Hunk, is_last: bool) -> str:
     codes = hunk.codes.translate(None, bytes((NOTE,)))
     if not codes:
         return ""
+    if is_last and hunk.old_start == 1 and not hunk.new_count:
+        words = "This hunk leaves an empty file, which GNU patch removes when it is called with -E, as by quilt and"
+        return f"{words} dpkg-source; git apply keeps it."
     if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and hunk.old_count and is_last):
         what = "has no unchanged line around it"
     elif codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,))) and not is_last:

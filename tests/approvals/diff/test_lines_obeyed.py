@@ -106,3 +106,11 @@ def test_a_submodule_moves_by_a_line_of_text_and_is_called_one(tmp_path: Path) -
     [file] = parse(data).files
     assert file.submodule
     assert canonical(parse(data)).data is None
+
+
+def test_quilt_removes_a_file_that_is_left_empty_and_the_page_says_so(tmp_path: Path) -> None:
+    data = b"--- a/k\n+++ b/k\n@@ -1 +0,0 @@\n-k\n"
+    assert applied(tmp_path / "git", TREE, data)["k"] == b""
+    assert "k" not in patched(tmp_path / "patch", TREE, data, "-E")
+    [words] = [warning.message for warning in parse(data).warnings]
+    assert "quilt" in words
