@@ -138,6 +138,10 @@ CORS_ORIGINS = reach.origins("CORS_ORIGINS", "origins that may call the API with
 METRICS_ALLOWED_IPS = reach.networks(
     "METRICS_ALLOWED_IPS", "who may read `/metrics` without a token", default="127.0.0.1,::1"
 )
+METRICS_TOKEN = reach.secret(
+    "METRICS_TOKEN",
+    "a bearer token of at least 20 characters that may read only `/metrics`, also while the database is away",
+)
 HSTS_INCLUDE_SUBDOMAINS = reach.switch(
     "HSTS_INCLUDE_SUBDOMAINS", False, "under https, ask browsers for https on every name below this one too"
 )

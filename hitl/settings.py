@@ -66,6 +66,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = secret_key()
 if own.DEBUG and set(own.ALLOWED_HOSTS) - set(own.LOCAL_HOSTS):
     raise ImproperlyConfigured("DEBUG shows internals; it cannot be on while ALLOWED_HOSTS names a public host.")
+if 0 < len(own.METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN must have at least 20 characters, which `openssl rand -hex 32` makes.")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = own.HTTPS
 CSRF_COOKIE_HTTPONLY = True  # pages have the token in themselves
 OURS_ALONE = "__Host-" if own.HTTPS else ""  # no neighbour under another name of the same domain can set these

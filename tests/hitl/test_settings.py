@@ -124,6 +124,13 @@ def test_debug_is_refused_in_public(tmp_path: Path) -> None:
     assert done.stderr.startswith("DEBUG shows internals")
 
 
+def test_a_short_metrics_token_is_refused_without_being_shown(tmp_path: Path) -> None:
+    done = start(tmp_path, METRICS_TOKEN="guess me")
+    assert done.returncode != 0
+    assert "METRICS_TOKEN must have at least 20 characters" in done.stderr
+    assert "guess me" not in done.stderr
+
+
 def test_serve_stops_at_once_too(tmp_path: Path) -> None:
     done = start(tmp_path, "serve", WEB_WORKERS="0")
     assert (done.returncode, done.stderr) == (1, "WEB_WORKERS must be a whole number from 1 to 64, not '0'.\n")
