@@ -34,11 +34,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Readiness: database, migrations and a worker seen within a minute; else 503 with what is missing."""
+    """Readiness: database, migrations and a worker seen within a minute; else 503 with what is missing.
+
+    `?without=worker` leaves the worker out: who sends people here or not must not send them nowhere when it stops.
+    """
+    asked = {"migrations": _migrated, "worker": _worker}
+    if request.GET.get("without") == "worker":
+        del asked["worker"]
     with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
         if not _database():  # each further question would wait for the pool again, longer than a probe does
             return JsonResponse({"ready": False, "missing": ["database"]}, status=503)
-        missing = [name for name, good in (("migrations", _migrated()), ("worker", _worker())) if not good]
+        missing = [name for name, is_good in asked.items() if not is_good()]
     return JsonResponse({"ready": not missing, "missing": missing}, status=503 if missing else 200)
 
 

@@ -36,6 +36,21 @@ def test_ready_needs_a_worker_seen_within_a_minute():
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "missing": []})
 
 
+def test_who_distributes_requests_leaves_the_worker_out_and_nothing_else(monkeypatch):
+    """Every web process would be taken out of service a minute after the worker has stopped."""
+    client = Client()
+    assert client.get("/readyz?without=worker").json() == {"ready": True, "missing": []}
+    for query in ("without=migrations", "without=database", "without=", "worker", "without=workers"):
+        assert client.get(f"/readyz?{query}").json()["missing"] == ["worker"], query
+    monkeypatch.setitem(ops._known, "migrated", False)
+    monkeypatch.setattr(ops.MigrationExecutor, "migration_plan", lambda *_: ["one"])
+    assert client.get("/readyz?without=worker").json() == {"ready": False, "missing": ["migrations"]}
+
+
+def test_without_a_database_nobody_is_sent_here(no_database):
+    assert Client().get("/readyz?without=worker").json() == {"ready": False, "missing": ["database"]}
+
+
 def test_without_a_database_nothing_is_ready_and_it_is_asked_once(no_database, django_assert_num_queries):
     """Each further question would wait for the pool again."""
     with django_assert_num_queries(0):

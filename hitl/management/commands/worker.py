@@ -5,10 +5,12 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 from procrastinate.contrib.django import app
@@ -22,7 +24,22 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 5.0  # feed, timers and live pages wait for it
 HEALTHY_SECONDS = 60.0  # who ran this long starts its back-off anew
+# A statement of a job may take DB_WORKER_STATEMENT_SECONDS; whose thread says nothing for this much longer hangs.
+HANGING_SECONDS = 60.0
 STOP_SECONDS = 12.0  # jobs get 5 s (PROCRASTINATE_WORKER_DEFAULTS), the rest is for a slow database
+
+
+class Stop(threading.Event):
+    """The signal to stop, which remembers when its thread last looked at it: one that does not look hangs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at = time.monotonic()
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        self.looked_at = time.monotonic()
+        return super().is_set()
 
 
 class Command(BaseCommand):
@@ -32,18 +49,19 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start both threads and wait for a signal."""
-        stop = threading.Event()
+        runs = {"sequencer": (sequencer.run, Stop()), "jobs": (run_jobs, Stop())}
+        stops = [stop for _, stop in runs.values()]
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: [stop.set() for stop in stops])
         # Daemons: a job that never ends must not hold the process after STOP_SECONDS.
         threads = [
-            threading.Thread(target=keep_running, args=(name, run, stop), name=name, daemon=True)
-            for name, run in (("sequencer", sequencer.run), ("jobs", run_jobs))
+            threading.Thread(target=keep_running, args=(name, *run), name=name, daemon=True)
+            for name, run in runs.items()
         ]
         for thread in threads:
             thread.start()
-        while not stop.wait(1.0):  # a wait without end would keep Python from running the signal handler
-            pass
+        while not stops[0].wait(1.0):  # a wait without end would keep Python from running the signal handler
+            say_alive(stops)
         deadline = time.monotonic() + STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -51,6 +69,18 @@ class Command(BaseCommand):
                 logger.error(
                     "The %s did not stop in %s s; what it was doing will be taken up again.", thread.name, STOP_SECONDS
                 )
+
+
+def say_alive(stops: Iterable[Stop]) -> None:
+    """Touch the file `worker-alive` in the data directory unless a thread hangs: a worker has no port to be asked at.
+
+    It says nothing of the database: while that is away both threads try again, and a restart would not help them.
+    """
+    longest = settings.DATABASE_LIMITS["worker"].statement + HANGING_SECONDS
+    if all(time.monotonic() - stop.looked_at < longest for stop in stops):
+        with suppress(OSError):  # whoever looks finds no file then
+            settings.HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (settings.HITL_DATA_DIR / "worker-alive").touch(mode=0o600)
 
 
 def keep_running(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
