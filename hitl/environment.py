@@ -1,6 +1,7 @@
 """Readers of the environment for `settings`: a value of the right kind, or a sentence that stops the start."""
 
 import os
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -107,3 +108,11 @@ def probability(text: str) -> Decimal:
     if not Decimal("0.5") <= value <= 1:
         raise ValueError
     return value
+
+
+def env_token(name: str) -> str:
+    """Return a secret that nobody guesses, as RFC 6750 lets it be sent; '' for none."""
+    text = env(name)
+    if text and not re.fullmatch(r"[A-Za-z0-9._~+/-]{20,}=*", text):  # it is not shown: a blank may be all its fault
+        raise ImproperlyConfigured(f"{name} must be at least 20 letters, digits or - . _ ~ + /.")
+    return text

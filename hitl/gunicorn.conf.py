@@ -80,7 +80,9 @@ def post_worker_init(worker: Any) -> None:
     from django.urls import get_resolver
 
     from approvals.live import listener
+    from hitl import process_metrics
 
+    process_metrics.begin()
     get_resolver().url_patterns  # noqa: B018 - the property imports every view
     # What is loaded now stays: nothing in it need be looked through for garbage again and again.
     gc.collect()

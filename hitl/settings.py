@@ -22,6 +22,7 @@ from hitl.environment import (
     env_networks,
     env_one_of,
     env_origins,
+    env_token,
     group_pairs,
     issuer,
     probability,
@@ -156,6 +157,7 @@ CSRF_TRUSTED_ORIGINS = env_origins("CSRF_TRUSTED_ORIGINS", ORIGIN if HTTPS else 
 CORS_ORIGINS = env_origins("CORS_ORIGINS")
 TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
 METRICS_ALLOWED_IPS = env_networks("METRICS_ALLOWED_IPS", "127.0.0.1,::1")
+METRICS_TOKEN = env_token("METRICS_TOKEN")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True  # pages have the token in themselves
 OURS_ALONE = "__Host-" if HTTPS else ""  # no neighbour under another name of the same domain can set these
