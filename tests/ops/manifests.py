@@ -27,8 +27,7 @@ def _mapping(loader: OnceLoader, node: yaml.MappingNode) -> Object:
     if twice := {key for key in keys if keys.count(key) > 1}:
         raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} stands twice", node.start_mark)
     loader.flatten_mapping(node)
-    found: Object = loader.construct_mapping(node, deep=True)
-    return found
+    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
 
 
 OnceLoader.add_constructor("tag:yaml.org,2002:map", _mapping)

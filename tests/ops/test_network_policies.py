@@ -17,7 +17,9 @@ def policies(*directories: str) -> list[dict[str, Any]]:
 
 def pods(directory: str, namespace: str) -> dict[str, End]:
     """Return the product's pods with the labels of their templates, and everybody around them."""
-    own = {name: Pod(namespace, dict(it["metadata"]["labels"])) for name, it in templates(directory).items()}
+    own: dict[str, End] = {
+        name: Pod(namespace, dict(it["metadata"]["labels"])) for name, it in templates(directory).items()
+    }
     return own | {
         "ingress": Pod("ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"}),
         "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}),

@@ -184,12 +184,19 @@ def test_every_container_has_its_share(overlay):
 
 
 @every_overlay
+def test_pods_leave_the_first_process_to_the_image(overlay):
+    """`command` would replace the image's entry point, which passes signals on and buries what ends."""
+    for component in templates(overlay):
+        assert "command" not in container(overlay, component), component
+
+
+@every_overlay
 def test_a_migration_and_a_backup_end_and_leave_their_logs(overlay):
     for component in ("migrate", "backup"):
         assert templates(overlay)[component]["spec"]["restartPolicy"] == "Never"
     job = named(overlay, "Job", "hitl-migrate")["spec"]
     assert job["activeDeadlineSeconds"] > 0
-    assert container(overlay, "migrate")["command"] == ["python", "manage.py", "migrate", "--no-input"]
+    assert container(overlay, "migrate")["args"] == ["python", "manage.py", "migrate", "--no-input"]
     night = named(overlay, "CronJob", "hitl-backup")["spec"]
     assert (night["concurrencyPolicy"], night["jobTemplate"]["spec"]["backoffLimit"]) == ("Forbid", 2)
-    assert container(overlay, "backup")["command"] == ["python", "manage.py", "backup", "/backups", "--keep", "14"]
+    assert container(overlay, "backup")["args"] == ["python", "manage.py", "backup", "/backups", "--keep", "14"]

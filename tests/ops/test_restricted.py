@@ -1,12 +1,13 @@
 """The walk of the restricted standard finds each way to break it, so that its silence means something."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 
 from tests.ops.restricted import faults
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "automountServiceAccountToken": False,
     "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
     "volumes": [{"name": "tmp", "emptyDir": {}}],

@@ -51,8 +51,13 @@ class Command(BaseCommand):
         """Start both threads and wait for a signal."""
         runs = {"sequencer": (sequencer.run, Stop()), "jobs": (run_jobs, Stop())}
         stops = [stop for _, stop in runs.values()]
+
+        def end(*_: Any) -> None:
+            for stop in stops:
+                stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: [stop.set() for stop in stops])
+            signal.signal(number, end)
         # Daemons: a job that never ends must not hold the process after STOP_SECONDS.
         threads = [
             threading.Thread(target=keep_running, args=(name, *run), name=name, daemon=True)
