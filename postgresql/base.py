@@ -68,7 +68,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _put_back(self, connection: BoundedConnection) -> None:
         pool_metrics.USED.labels(self.alias).dec()
-        self.pool.putconn(connection)
+        connection._pool.putconn(connection)  # type: ignore[attr-defined]  # as Django does
 
     def _check_out(self, conn_params: dict[str, Any]) -> Any:
         if not self.pool or self._ends is None:
@@ -153,10 +153,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.pool and self.connection is not None:
             with self.wrap_database_errors:
                 connection, self.connection = self.connection, None
-                if connection._pool is None:  # it was made apart
-                    connection.close()
-                else:
+                if getattr(connection, "_pool", None):
                     self._put_back(connection)
+                else:  # it was made apart
+                    connection.close()
             return
         super()._close()  # type: ignore[misc]  # not in the stubs
 
