@@ -169,6 +169,16 @@ check_secrets() {
     [[ $is_first = yes && -z $token || $token =~ ^[A-Za-z0-9_.=-]+$ ]] || stop $REFUSED "The monitor token is empty or no token."
 }
 
+check_keys() { # a pod whose secret file is not there does not start; a Secret is mounted under its name
+    local secret key has
+    while IFS=/ read -r secret key; do
+        # shellcheck disable=SC2016
+        has=$(k get secret "$secret" --output 'go-template={{range $key, $_ := .data}}{{$key}} {{end}}') ||
+            stop $REFUSED "The keys of the Secret $secret cannot be read; see above."
+        [[ " $has " = *" $key "* ]] || stop $REFUSED "The Secret $secret has no key $key, which the setting ${key}_FILE names."
+    done < <(grep -rhoE '/run/secrets/hitl-[a-z]+/[A-Z_]+$' "$work" | sed 's#/run/secrets/##' | sort -u)
+}
+
 check_nobody_migrates() {
     local active
     active=$(k get job hitl-migrate --ignore-not-found --output 'jsonpath={.status.active}') ||
@@ -264,6 +274,7 @@ release() {
     check_rendered
     check_context
     check_secrets
+    check_keys
     check_nobody_migrates
     check_the_cluster_takes_it
     for name in "${DEPLOYMENTS[@]}"; do

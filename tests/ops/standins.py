@@ -45,6 +45,8 @@ READY = r'{"ready": true, "missing": []}\n200'
 # A cluster that runs a release, and in which everything works.
 GOOD: list[Rule] = [
     ("config get-contexts", 0, r"hitl-staging\nhitl-production\n"),
+    ("get secret hitl-app --output", 0, "DATABASE_URL METRICS_TOKEN SECRET_KEY "),
+    ("get secret hitl-owner --output", 0, "DATABASE_MIGRATE_URL "),
     ("get secret hitl-monitor", 0, "aGl0bF9tb25pdG9y"),  # hitl_monitor
     ("get deployment hitl-web --ignore-not-found --output name", 0, "deployment.apps/hitl-web"),
     ("get deployment hitl-web .*revision", 0, "7"),

@@ -230,11 +230,11 @@ def test_the_rules_and_dashboards_are_those_of_the_files(overlay):
 
 
 @every_overlay
-def test_prometheus_reads_with_a_token_and_under_the_name_that_the_rules_look_for(overlay):
+def test_prometheus_reads_with_the_token_that_needs_no_database_and_under_the_name_that_the_rules_look_for(overlay):
     [monitor] = of_kind(overlay, "ServiceMonitor").values()
     [endpoint] = monitor["spec"]["endpoints"]
     assert endpoint["path"] == "/metrics"
-    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "hitl-monitor", "key": "token"}}
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "hitl-app", "key": "METRICS_TOKEN"}}
     assert "jobLabel" not in monitor["spec"], "the job is called after the Service: hitl-web"
 
 
@@ -255,7 +255,7 @@ def test_the_external_secrets_have_the_keys_that_the_pods_read():
         for name, it in of_kind("examples/external-secrets", "ExternalSecret").items()
     }
     assert made == {
-        "hitl-app": {"DATABASE_URL", "SECRET_KEY"},
+        "hitl-app": {"DATABASE_URL", "SECRET_KEY", "METRICS_TOKEN"},
         "hitl-owner": {"DATABASE_MIGRATE_URL"},
         "hitl-monitor": {"token"},
     }

@@ -10,6 +10,7 @@ import pytest
 
 from hitl.management.commands import worker
 from hitl.middleware import ProbeMiddleware
+from hitl.own_settings import SECTIONS
 from tests.ops.manifests import OVERLAYS, ROOT, container, named, settings_of, templates
 from tests.ops.restricted import faults
 
@@ -56,6 +57,14 @@ def secret_directories(overlay, component):
 
 
 @every_overlay
+def test_a_secret_is_mounted_under_its_name(overlay):
+    """deploy.sh looks into the Secret of that name for each file that a setting names."""
+    for component in templates(overlay):
+        for directory, secret in secret_directories(overlay, component).items():
+            assert directory == f"/run/secrets/{secret}"
+
+
+@every_overlay
 def test_only_migrations_and_backups_hold_the_owner_of_the_tables(overlay):
     owner = {c for c in templates(overlay) if "hitl-owner" in secret_directories(overlay, c).values()}
     assert owner == {"migrate", "backup"}
@@ -73,7 +82,7 @@ def test_every_file_that_a_setting_names_is_mounted_and_documented(overlay):
             entry["name"]: entry["value"] for entry in container(overlay, component).get("env", [])
         }
         files = {name: path for name, path in given.items() if name.endswith("_FILE")}
-        assert {"DATABASE_URL_FILE", "SECRET_KEY_FILE"} <= set(files)
+        assert {"DATABASE_URL_FILE", "SECRET_KEY_FILE", "METRICS_TOKEN_FILE"} <= set(files)
         for name, path in files.items():
             directory, _, key = path.rpartition("/")
             assert directory in secret_directories(overlay, component), (component, path)
@@ -84,17 +93,10 @@ def test_every_file_that_a_setting_names_is_mounted_and_documented(overlay):
 def test_every_setting_is_one_and_the_product_starts_with_it(overlay, tmp_path):
     """As `manage.py check --deploy` sees it, which in production warns of nothing but the absent database."""
     given = settings_of(overlay)
-    known = {
-        call.args[0].value
-        for file in (ROOT / "hitl").rglob("*.py")
-        for call in ast.walk(ast.parse(file.read_text()))
-        if isinstance(call, ast.Call)
-        and re.fullmatch(r"env(_\w+)?", getattr(call.func, "id", getattr(call.func, "attr", "")))
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-    }
+    known = {setting.name for section in SECTIONS for setting in section.settings}
     assert {name.removesuffix("_FILE") for name in given} <= known
     secrets = {"DATABASE_URL": "postgresql://hitl_app:x@127.0.0.1:9/hitl?sslmode=verify-full", "SECRET_KEY": "k" * 60}
+    secrets["METRICS_TOKEN"] = "m" * 40
     for name, value in secrets.items():
         (tmp_path / name).write_text(value)
         given[f"{name}_FILE"] = str(tmp_path / name)
