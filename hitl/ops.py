@@ -149,16 +149,17 @@ def _database() -> bool:
 
 def _migrated() -> bool:
     """Ask once per process for 'yes': migrations are never taken back under a running process."""
-    if not _known["migrated"]:
+    if not known["migrated"]:
         try:
             executor = MigrationExecutor(connection)
-            _known["migrated"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+            known["migrated"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
         except DatabaseError:
             return False
-    return _known["migrated"]
+    return known["migrated"]
 
 
-_known = {"migrated": False}
+known = {"migrated": False}
+"""What this process has learnt and need not ask again."""
 
 
 def _worker() -> bool:

@@ -19,8 +19,9 @@ from tests.hitl.test_serve import ROOT, Served, environment, free_port, wait_unt
 from tests.races.ledger import faults
 
 WEB_PROCESSES = 2
+DEPLOYERS = ("argo", "flux")
 
-# Printed as JSON: the secrets of people who may decide and of one producer.
+# Printed as JSON: the secrets of people who may decide, of one producer and of two deployers.
 PEOPLE = """
 import json
 from django.contrib.auth.models import Group
@@ -34,7 +35,8 @@ for number in range(8):
     user.groups.add(Group.objects.get(name="reviewer"))
     made.append(issue_token(user.username, TokenKind.PERSONAL, actor=command("soak"), now=now, user=user)[1])
 producer = issue_token("patchgen", TokenKind.PRODUCER, actor=command("soak"), now=now)[1]
-print(json.dumps({"people": made, "producer": producer}))
+deployers = [issue_token(name, TokenKind.DEPLOYER, actor=command("soak"), now=now)[1] for name in DEPLOYERS]
+print(json.dumps({"people": made, "producer": producer, "deployers": deployers}))
 """
 
 
@@ -44,6 +46,7 @@ class Product(Served):
 
     people: tuple[str, ...] = ()
     producer: str = ""
+    deployers: tuple[str, ...] = ()
 
     def kill_a_web_worker(self) -> None:
         """kill -9 one of gunicorn's children, whatever it is doing."""
@@ -110,13 +113,13 @@ class Product(Served):
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Product]:
-    """Serve with the limits off, make people and a producer, and stop everything at the end."""
+def running(directory: Path, **more: str) -> Iterator[Product]:
+    """Serve with the limits off, make people, a producer and deployers, and stop everything at the end."""
     port, data = free_port(), directory / "data"
     with (directory / "output").open("w") as output:
         process = subprocess.Popen(
             [sys.executable, ROOT / "manage.py", "serve"],
-            env=_environment(data, port),
+            env=settings_of(data, port) | more,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
@@ -126,8 +129,9 @@ def running(directory: Path) -> Iterator[Product]:
     try:
         assert wait_until(lambda: product.answers() or process.poll() is not None)
         assert process.poll() is None, (directory / "output").read_text()
-        secrets = _shell(data, port, PEOPLE)
+        secrets = shell(data, port, f"DEPLOYERS = {DEPLOYERS}\n{PEOPLE}")
         product.people, product.producer = tuple(secrets["people"]), secrets["producer"]
+        product.deployers = tuple(secrets["deployers"])
         yield product
     finally:
         process.terminate()
@@ -144,10 +148,11 @@ def seconds_until(true: Callable[[], bool], most: float = 60.0) -> float:
     raise AssertionError(f"not within {most} s")
 
 
-def _shell(data: Path, port: int, program: str) -> dict[str, Any]:
+def shell(data: Path, port: int, program: str) -> dict[str, Any]:
+    """Run a program with the product's settings and return the JSON that it printed."""
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", program],
-        env=_environment(data, port),
+        env=settings_of(data, port),
         capture_output=True,
         text=True,
         check=True,
@@ -156,7 +161,8 @@ def _shell(data: Path, port: int, program: str) -> dict[str, Any]:
     return found
 
 
-def _environment(data: Path, port: int) -> dict[str, str]:
+def settings_of(data: Path, port: int) -> dict[str, str]:
+    """Return the environment of the product: two web processes, and no limits."""
     return environment(data, port) | {
         "WEB_WORKERS": str(WEB_PROCESSES),
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",

@@ -22,8 +22,8 @@ from postgresql.bounded import BoundedAsyncConnection
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT_SECONDS = 5.0  # feed, timers and live pages wait for it
-HEALTHY_SECONDS = 60.0  # who ran this long starts its back-off anew
+LONGEST_WAIT_SECONDS = 2.0  # feed, timers and live pages wait for it once the database is back
+HEALTHY_SECONDS = 10.0  # who ran this long starts its back-off anew
 STOP_SECONDS = 12.0  # jobs get 5 s (PROCRASTINATE_WORKER_DEFAULTS), the rest is for a slow database
 # A statement of a job may take DB_WORKER_STATEMENT_SECONDS; whose thread says nothing for this much longer hangs.
 HANGING_SECONDS = 60.0
