@@ -17,6 +17,7 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 PROGRAM = r"""#!/usr/bin/env bash
 name=${0##*/} words="$*" call="${0##*/} $*"
 printf '%s\n' "$call" >>"$STANDIN/calls"
+{ printf '%s\037' "$name" "$@"; echo; } >>"$STANDIN/arguments"
 if [ "$name" = curl ]; then call+=$(tee -a "$STANDIN/asked"); fi
 while IFS=$'\t' read -r expression code answer; do
     [[ $call =~ $expression ]] || continue
@@ -75,6 +76,7 @@ class Ended:
     code: int
     said: str
     calls: list[str]
+    arguments: list[tuple[str, ...]]
     asked: str
     applied: str
 
@@ -97,7 +99,7 @@ class Standins:
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, rules: list[Rule] | None = None, script: Path | None = None) -> Ended:
-        for name in ("calls", "asked", "applied"):
+        for name in ("calls", "arguments", "asked", "applied"):
             (self.directory / name).write_text("")
         lines = ["\t".join(map(str, rule)) for rule in [*(rules or []), *GOOD]]
         (self.directory / "rules").write_text("\n".join(lines) + "\n")
@@ -116,9 +118,12 @@ class Standins:
             check=False,
             timeout=120,
         )
-        read = {name: (self.directory / name).read_text() for name in ("calls", "asked", "applied")}
+        read = {name: (self.directory / name).read_text() for name in ("calls", "arguments", "asked", "applied")}
+        arguments = [tuple(line.split("\037")[:-1]) for line in read["arguments"].splitlines()]
         assert "no rule for" not in done.stdout, done.stdout
-        return Ended(done.returncode, done.stdout, read["calls"].splitlines(), read["asked"], read["applied"])
+        return Ended(
+            done.returncode, done.stdout, read["calls"].splitlines(), arguments, read["asked"], read["applied"]
+        )
 
 
 def stand_in(directory: Path, tree: Path, *programs: str) -> Standins:

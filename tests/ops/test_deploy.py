@@ -1,11 +1,13 @@
 """deploy.sh against stand-ins that fail at each step in turn: what it says, how it ends, what it then leaves alone."""
 
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
 
-from tests.ops.standins import ROOT, cluster, edited_tree, tree
+from tests.ops.standins import KUBECTL, ROOT, cluster, edited_tree, tree
 
 __all__ = ["cluster", "tree"]
 pytestmark = pytest.mark.slow
@@ -296,3 +298,34 @@ def test_ctrl_c_says_what_goes_on(cluster):
     assert ended.code == 130
     assert "deploy/deploy.sh rollback staging" in ended.said
     assert "undo" not in "\n".join(ended.changes)
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:9"}}]
+contexts: [{name: hitl-production, context: {cluster: nowhere}}]
+"""
+
+
+def test_the_real_kubectl_understands_every_call(cluster, tmp_path):
+    """It stops where it cannot reach a cluster or finds no file any more, never at its arguments."""
+    failing = [("status deployment/hitl-worker", 1, "timed out"), ("get job hitl-migrate --output", 0, "Failed")]
+    runs = [cluster.run("production", "0.2.0", rules=[rule]) for rule in failing]
+    runs += [cluster.run("--dry-run", "production"), cluster.run("rollback", "production")]
+    calls = {arguments[1:] for run in runs for arguments in run.arguments if arguments[0] == "kubectl"}
+    # What differs by a number or a directory only is asked once.
+    asked = {re.sub(r"/tmp/\S*|\d", "", " ".join(call)): call for call in calls if "kustomize" not in call}
+    assert len(asked) > 20
+    (tmp_path / "config").write_text(KUBECONFIG)
+    for call in asked.values():
+        done = subprocess.run(
+            [KUBECTL, *call],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "config")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        stopped = done.returncode == 0 or re.search("127.0.0.1:9|does not exist", done.stderr)
+        assert stopped, (call, done.stderr)
