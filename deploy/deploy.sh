@@ -156,17 +156,19 @@ check_the_cluster_takes_it() {
 check_secrets() {
     k get secret hitl-app hitl-owner --output name >/dev/null ||
         stop $REFUSED "A Secret is missing; docs/kubernetes.md, 'Secrets', has the commands that make them."
-    is_first=no
-    [ -n "$(k get deployment hitl-web --ignore-not-found --output name)" ] || is_first=yes
-    token=''
+    running=$(k get deployment hitl-web --ignore-not-found --output 'jsonpath={.status.availableReplicas}') ||
+        stop $REFUSED "The cluster does not say what runs; see above."
     if [ -n "${HITL_MONITOR_TOKEN_FILE:-}" ]; then
         token=$(cat "$HITL_MONITOR_TOKEN_FILE") || stop $REFUSED "HITL_MONITOR_TOKEN_FILE cannot be read."
-    elif [ $is_first = no ]; then
-        token=$(k get secret hitl-monitor --output 'jsonpath={.data.token}' | base64 --decode) ||
-            stop $REFUSED "There is no monitor token for the test after the rollout. Put one into the Secret hitl-monitor" \
-                "(docs/kubernetes.md, 'Secrets'), or name a file in HITL_MONITOR_TOKEN_FILE."
+    else
+        token=$(k get secret hitl-monitor --ignore-not-found --output 'jsonpath={.data.token}' | base64 --decode) ||
+            stop $REFUSED "The Secret hitl-monitor cannot be read; see above."
     fi
-    [[ $is_first = yes && -z $token || $token =~ ^[A-Za-z0-9_.=-]+$ ]] || stop $REFUSED "The monitor token is empty or no token."
+    # Where nothing runs, as at the first time, nobody can have made one.
+    [[ $token || -z $running ]] ||
+        stop $REFUSED "There is no monitor token for the test after the rollout. Put one into the Secret hitl-monitor" \
+            "(docs/kubernetes.md, 'The first time'), or name a file in HITL_MONITOR_TOKEN_FILE."
+    [[ $token =~ ^[A-Za-z0-9_.=-]*$ ]] || stop $REFUSED "What was found as monitor token is none."
 }
 
 check_keys() { # a pod whose secret file is not there does not start; a Secret is mounted under its name
@@ -293,14 +295,14 @@ release() {
     if k apply --filename "$work/release" || { reason='not everything was applied' && false; }; then
         if wait_for_rollout && say "Test" && smoke_test; then
             say "$environment runs $image."
-            [ $is_first = no ] || say "The first people, and the monitor token: docs/kubernetes.md, 'The first time'."
+            [ -n "$token" ] || say "The first people, and the monitor token: docs/kubernetes.md, 'The first time'."
             return 0
         fi
     fi
     why=$reason
     show_pods
-    if [ $is_first = yes ]; then
-        stop $BROKEN "The release failed: $why. There is none before it to go back to; the pods stay for you to look at."
+    if [ -z "$running" ]; then
+        stop $BROKEN "The release failed: $why. Nothing ran before that it could go back to; look at the pods now."
     fi
     complain "The release failed: $why. Rolling back."
     undo "${before[@]}" ||
@@ -316,7 +318,6 @@ image_of() { # nothing where the cluster does not say it
 rollback() {
     local name revisions=() now=() to=() numbers reason=''
     check_context
-    is_first=no
     check_secrets
     check_nobody_migrates
     for name in "${DEPLOYMENTS[@]}"; do

@@ -1,10 +1,13 @@
-"""The file by which the worker says that it lives: whoever restarts it looks at that, so it must be true."""
+"""The files by which the worker says that it lives and works: whoever restarts or replaces it looks at them."""
 
 import threading
 import time
 
 import pytest
+from django.db import DatabaseError
 
+from approvals import sequencer
+from approvals.models import Heartbeat
 from hitl.management.commands import worker
 
 
@@ -52,3 +55,24 @@ def test_a_data_directory_that_takes_no_file_does_not_stop_the_worker(settings, 
     (tmp_path / "file").touch()
     settings.HITL_DATA_DIR = tmp_path / "file"
     worker.say_alive([worker.Stop()])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_works_when_its_heartbeat_is_in_the_database(monkeypatch):
+    stop, seen = threading.Event(), []
+
+    def beat():
+        seen.append(Heartbeat.objects.get().name)
+        stop.set()
+
+    sequencer.run(stop, beat)
+    assert seen == ["worker"]
+
+    def away(*_):
+        raise DatabaseError
+
+    monkeypatch.setattr(sequencer, "heartbeat", away)
+    stop.clear()
+    with pytest.raises(DatabaseError):
+        sequencer.run(stop, beat)
+    assert seen == ["worker"]

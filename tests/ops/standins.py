@@ -49,7 +49,7 @@ GOOD: list[Rule] = [
     ("get secret hitl-app --output", 0, "DATABASE_URL METRICS_TOKEN SECRET_KEY "),
     ("get secret hitl-owner --output", 0, "DATABASE_MIGRATE_URL "),
     ("get secret hitl-monitor", 0, "aGl0bF9tb25pdG9y"),  # hitl_monitor
-    ("get deployment hitl-web --ignore-not-found --output name", 0, "deployment.apps/hitl-web"),
+    ("get deployment hitl-web .*availableReplicas", 0, "2"),
     ("get deployment hitl-web .*revision", 0, "7"),
     ("get deployment hitl-worker .*revision", 0, "5"),
     ("get job hitl-migrate --ignore-not-found", 0, ""),
@@ -119,11 +119,9 @@ class Standins:
             timeout=120,
         )
         read = {name: (self.directory / name).read_text() for name in ("calls", "arguments", "asked", "applied")}
-        arguments = [tuple(line.split("\037")[:-1]) for line in read["arguments"].splitlines()]
+        split = [tuple(line.split("\037")[:-1]) for line in read["arguments"].splitlines()]
         assert "no rule for" not in done.stdout, done.stdout
-        return Ended(
-            done.returncode, done.stdout, read["calls"].splitlines(), arguments, read["asked"], read["applied"]
-        )
+        return Ended(done.returncode, done.stdout, read["calls"].splitlines(), split, read["asked"], read["applied"])
 
 
 def stand_in(directory: Path, tree: Path, *programs: str) -> Standins:

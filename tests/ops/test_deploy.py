@@ -95,8 +95,11 @@ REFUSED = [
     (["staging"], ("get secret hitl-app --out", 0, "DATABASE_URL SECRET_KEY "), "hitl-app has no key METRICS_TOKEN"),
     (["staging"], ("get secret hitl-owner --out", 0, "URL "), "hitl-owner has no key DATABASE_MIGRATE_URL"),
     (["staging"], ("get secret hitl-owner --out", 1, "refused"), "The keys of the Secret hitl-owner cannot be read"),
-    (["staging"], ("get secret hitl-monitor", 1, "NotFound"), "There is no monitor token"),
-    (["staging"], ("get secret hitl-monitor", 0, "ICI="), "The monitor token is empty or no token"),
+    (["staging"], ("get deployment hitl-web .*available", 1, "refused"), "does not say what runs"),
+    (["staging"], ("get secret hitl-monitor", 1, "refused"), "The Secret hitl-monitor cannot be read"),
+    (["staging"], ("get secret hitl-monitor", 0, ""), "There is no monitor token"),
+    (["staging"], ("get secret hitl-monitor", 0, "ICI="), "What was found as monitor token is none"),
+    (["rollback", "staging"], ("get secret hitl-monitor", 0, ""), "There is no monitor token"),
     (["staging"], ("get job hitl-migrate --ignore", 0, "1"), "A migration is running: somebody else releases"),
     (["staging"], ("get job hitl-migrate --ignore", 1, "refused"), "does not say whether a migration runs"),
     (
@@ -233,20 +236,28 @@ def test_a_rollback_that_cannot_be_done_wakes_somebody(cluster, name):
     assert f"The rollback failed too: deployment/{name} cannot be taken back to revision" in ended.said
 
 
-FIRST = ("get deployment", 0, "")
+FIRST = [("get deployment", 0, ""), ("get secret hitl-monitor", 0, "")]
 
 
 def test_the_first_release_has_no_token_and_says_what_comes_next(cluster):
-    ended = cluster.run("staging", rules=[FIRST, ("get secret hitl-monitor", 1, "NotFound")])
+    ended = cluster.run("staging", rules=FIRST)
     assert ended.code == 0, ended.said
     assert "summary" not in ended.asked
     assert "docs/kubernetes.md, 'The first time'" in ended.said
 
 
 def test_the_first_release_that_fails_leaves_its_pods_to_be_looked_at(cluster):
-    ended = cluster.run("staging", rules=[FIRST, ("rollout status", 1, "timed out")])
+    ended = cluster.run("staging", rules=[*FIRST, ("rollout status", 1, "timed out")])
     assert (ended.code, steps(ended)[-1]) == (5, "apply release")
-    assert "There is none before it to go back to" in ended.said
+    assert "Nothing ran before that it could go back to" in ended.said
+
+
+def test_a_release_after_a_first_one_that_failed_needs_no_token_either(cluster):
+    """There are Deployments, but of nothing that runs a token could be made."""
+    rules = [("get deployment hitl-web .*availableReplicas", 0, ""), ("get secret hitl-monitor", 0, "")]
+    assert cluster.run("staging", rules=rules).code == 0
+    ended = cluster.run("staging", rules=[*rules, ("rollout status", 1, "timed out")])
+    assert (ended.code, steps(ended)[-1]) == (5, "apply release")
 
 
 @pytest.mark.parametrize("by_file", [True, False])

@@ -61,21 +61,22 @@ def test_a_release_is_tested_on_the_product_with_the_token_of_a_monitor(served, 
     assert "/hitl/analytics/summary answers 401 to the monitor token" in ended.said
 
 
-def test_the_probe_tells_a_worker_that_works_from_one_that_stands_still(served):
-    file = served.data_dir / "worker-alive"
-    assert wait_until(lambda: probe(served.data_dir))
+def test_the_probes_tell_a_worker_that_works_from_one_that_stands_still(served):
+    assert wait_until(lambda: probe("liveness", served.data_dir) and probe("readiness", served.data_dir))
     worker = served.pid_of("manage.py worker")
     assert worker
     os.kill(worker, signal.SIGSTOP)
-    os.utime(file, (time.time() - 61, time.time() - 61))
-    assert not probe(served.data_dir)
+    for name in ("worker-alive", "worker-ready"):
+        os.utime(served.data_dir / name, (time.time() - 61, time.time() - 61))
+    assert not probe("liveness", served.data_dir)
+    assert not probe("readiness", served.data_dir)
     os.kill(worker, signal.SIGCONT)
-    assert wait_until(lambda: probe(served.data_dir))
+    assert wait_until(lambda: probe("liveness", served.data_dir) and probe("readiness", served.data_dir))
 
 
-def probe(data_dir: Path) -> bool:
-    """Run the command of all three probes, which is one."""
-    commands = {tuple(CONTAINER[name]["exec"]["command"]) for name in CONTAINER if name.endswith("Probe")}
-    [command] = commands
+def probe(name: str, data_dir: Path) -> bool:
+    """Run a probe of the worker as the kubelet does; the one at the start is that of its life."""
+    assert CONTAINER["startupProbe"]["exec"] == CONTAINER["livenessProbe"]["exec"]
+    command = CONTAINER[f"{name}Probe"]["exec"]["command"]
     done = subprocess.run(command, env={"PATH": os.environ["PATH"], "HITL_DATA_DIR": str(data_dir)}, check=False)
     return done.returncode == 0

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -49,7 +50,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start both threads and wait for a signal."""
-        runs = {"sequencer": (sequencer.run, Stop()), "jobs": (run_jobs, Stop())}
+        runs: dict[str, tuple[Callable[[threading.Event], None], Stop]] = {
+            "sequencer": (partial(sequencer.run, beat=partial(touch, "worker-ready")), Stop()),
+            "jobs": (run_jobs, Stop()),
+        }
         stops = [stop for _, stop in runs.values()]
 
         def end(*_: Any) -> None:
@@ -76,16 +80,19 @@ class Command(BaseCommand):
                 )
 
 
-def say_alive(stops: Iterable[Stop]) -> None:
-    """Touch the file `worker-alive` in the data directory unless a thread hangs: a worker has no port to be asked at.
+def touch(name: str) -> None:
+    """Touch a file in the data directory: a worker has no port to be asked at."""
+    with suppress(OSError):  # whoever looks finds no file then
+        settings.HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (settings.HITL_DATA_DIR / name).touch(mode=0o600)
 
-    It says nothing of the database: while that is away both threads try again, and a restart would not help them.
-    """
+
+def say_alive(stops: Iterable[Stop]) -> None:
+    """Touch `worker-alive` unless a thread hangs. It says nothing of the database: while that is away both threads try
+    again, and a restart would not help them; `worker-ready` is touched after each heartbeat in the database."""
     longest = settings.DATABASE_LIMITS["worker"].statement + HANGING_SECONDS
     if all(time.monotonic() - stop.looked_at < longest for stop in stops):
-        with suppress(OSError):  # whoever looks finds no file then
-            settings.HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (settings.HITL_DATA_DIR / "worker-alive").touch(mode=0o600)
+        touch("worker-alive")
 
 
 def keep_running(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
