@@ -75,7 +75,8 @@ def test_what_the_schemas_leave_open_is_right(directory):
             if key in {"containerPort", "port", "targetPort", "number"} and isinstance(value, int):
                 assert 0 < value < 65_536, path
             if key in WORDS and isinstance(value, str | list):
-                assert {value} if isinstance(value, str) else set(value) <= WORDS[key], (path, value)
+                words = {value} if isinstance(value, str) else set(value)
+                assert words <= WORDS[key], (path, value)
             if len(path) > 1 and path[-2] in {"requests", "limits"} or key in {"sizeLimit"}:
                 assert QUANTITY.fullmatch(value), (path, value)
 

@@ -50,27 +50,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start both threads and wait for a signal."""
-        runs: dict[str, tuple[Callable[[threading.Event], None], Stop]] = {
-            "sequencer": (partial(sequencer.run, beat=partial(touch, "worker-ready")), Stop()),
-            "jobs": (run_jobs, Stop()),
-        }
-        stops = [stop for _, stop in runs.values()]
-
-        def end(*_: Any) -> None:
-            for stop in stops:
-                stop.set()
-
+        stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
+            signal.signal(number, lambda *_: stop.set())
         # Daemons: a job that never ends must not hold the process after STOP_SECONDS.
+        stops = {"sequencer": Stop(), "jobs": Stop()}
+        runs = {"sequencer": partial(sequencer.run, beat=partial(touch, "worker-ready")), "jobs": run_jobs}
         threads = [
-            threading.Thread(target=keep_running, args=(name, *run), name=name, daemon=True)
+            threading.Thread(target=keep_running, args=(name, run, stops[name]), name=name, daemon=True)
             for name, run in runs.items()
         ]
         for thread in threads:
             thread.start()
-        while not stops[0].wait(1.0):  # a wait without end would keep Python from running the signal handler
-            say_alive(stops)
+        while not stop.wait(1.0):  # a wait without end would keep Python from running the signal handler
+            say_alive(stops.values())
+        for each in stops.values():
+            each.set()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
