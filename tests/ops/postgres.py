@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own that listens on TCP and asks for passwords, as one elsewhere does, with the roles of compose."""
+"""A PostgreSQL that listens on TCP and asks for passwords, as one elsewhere does, with the roles of compose."""
 
 import os
 import subprocess
@@ -30,8 +30,14 @@ def server(directory: Path, *options: str) -> Iterator[Server]:
     running = Server(free_port(), directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "password").write_text("superuser-of-the-tests")
-    run(directory, "initdb", "--pgdata=pg", "--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256",
-        "--pwfile=password", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
+    as_compose = [
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--locale=C.UTF-8",
+        "--auth-host=scram-sha-256",
+    ]
+    superuser = ["--username=postgres", "--pwfile=password", "--auth-local=trust"]
+    run(directory, "initdb", "--pgdata=pg", "--no-sync", *superuser, *as_compose)
     settings = [f"port={running.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={directory}", *options]
     given = " ".join(f"-c {setting}" for setting in settings)
     run(directory, "pg_ctl", "start", "--pgdata=pg", "--log=log", "--wait", "--silent", f"--options={given}")

@@ -29,7 +29,11 @@ def test_hadolint_finds_nothing():
 
 
 def test_the_scripts_of_deploy_pass_shellcheck():
-    scripts = [*ROOT.glob("deploy/image/*.sh"), *ROOT.glob("deploy/compose/**/*.sh"), *ROOT.glob("deploy/nginx/*.envsh")]
+    scripts = [
+        *ROOT.glob("deploy/image/*.sh"),
+        *ROOT.glob("deploy/compose/**/*.sh"),
+        *ROOT.glob("deploy/nginx/*.envsh"),
+    ]
     assert len(scripts) >= 5
     command = [Path(sys.prefix) / "bin/shellcheck", "--external-sources", f"--source-path={ROOT}", *scripts]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -41,8 +45,12 @@ def test_only_the_product_goes_into_the_image():
     assert first == "*"
     let_in = {line[1:] for line in lines if line.startswith("!")}
     out = [line.removeprefix("**/") for line in lines if not line.startswith("!")]
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    sent = [path for path in tracked if path.split("/")[0] in let_in and not any(fnmatch.fnmatch(path, one) for one in out)]
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    sent = [
+        path for path in tracked if path.split("/")[0] in let_in and not any(fnmatch.fnmatch(path, one) for one in out)
+    ]
     assert let_in == {path.split("/")[0] for path in sent}  # each name stands for something
     assert [path for path in sent if re.search(r"(^|/)(tests?|docs?|var|\.\w+)(/|$)", path)] == []
 
@@ -52,7 +60,7 @@ def test_every_label_of_an_image_is_there_and_four_come_with_the_build():
     assert named == LABELS
     for argument in ("VERSION", "REVISION", "CREATED", "SOURCE"):
         assert f"ARG {argument}=unknown" in DOCKERFILE
-        assert f"--build-arg \"{argument}=" in (ROOT / "deploy/image/labels.sh").read_text("utf-8")
+        assert f'--build-arg "{argument}=' in (ROOT / "deploy/image/labels.sh").read_text("utf-8")
 
 
 def test_without_a_server_of_its_own_the_product_says_what_to_set(monkeypatch, tmp_path):
@@ -72,8 +80,12 @@ def test_the_roles_of_the_postgres_container(tmp_path):
     with postgres.server(tmp_path) as server:
         done = postgres.make_roles(server)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        with psycopg.connect(host="127.0.0.1", port=server.port, user="hitl_app", password=postgres.APP, dbname="hitl") as app:
-            rows = app.execute("select rolname, rolsuper, rolinherit, rolcreatedb from pg_roles where rolname ~ '^hitl_'")
+        with psycopg.connect(
+            host="127.0.0.1", port=server.port, user="hitl_app", password=postgres.APP, dbname="hitl"
+        ) as app:
+            rows = app.execute(
+                "select rolname, rolsuper, rolinherit, rolcreatedb from pg_roles where rolname ~ '^hitl_'"
+            )
             assert sorted(rows) == [("hitl_app", False, False, False), ("hitl_owner", False, True, False)]
             rows = app.execute("select datname from pg_database where pg_get_userbyid(datdba) = 'hitl_owner'")
             assert rows.fetchall() == [("hitl",)]
@@ -112,7 +124,9 @@ def built(tmp_path_factory) -> Image:
     else:
         tree, cache = place / "tree", Path(os.environ.get("HITL_IMAGE_CACHE", place / "cache"))
         command = [ROOT / "deploy/image/build-here.sh", "--unpack", tree]
-        done = subprocess.run(command, env={**os.environ, "HITL_IMAGE_CACHE": str(cache)}, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env={**os.environ, "HITL_IMAGE_CACHE": str(cache)}, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert re.search(r"is built: \d+ MB, at most 250", done.stdout)
         configuration = cache / "image.json"
@@ -235,7 +249,11 @@ def test_sigterm_ends_every_command_at_once(built):
 
 @of_the_image
 def test_sigterm_ends_web_and_worker_in_order(running):
-    app = {"DATABASE_URL": running.server.url("hitl_app", "app"), "SECRET_KEY": "of-the-tests", "PORT": str(free_port())}
+    app = {
+        "DATABASE_URL": running.server.url("hitl_app", "app"),
+        "SECRET_KEY": "of-the-tests",
+        "PORT": str(free_port()),
+    }
     for name, command in (("second-web", []), ("second-worker", ["python", "manage.py", "worker"])):
         container = running.image.start(name, *command, more=app)
         assert wait_until(lambda: running.image.written(name))  # noqa: B023

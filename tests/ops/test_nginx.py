@@ -24,7 +24,15 @@ pytestmark = pytest.mark.ops("nginx", "envsubst", "openssl")
 UNLIMITED = {f"RATE_LIMIT_{name}_PER_MINUTE": "0" for name in ("REQUESTS", "PAGES", "ANONYMOUS")}
 MIB = 1 << 20
 SIZES = {"/hitl/patches": 8 * MIB, "/hitl/patches/bulk": bulk.MAX_BYTES, "/accounts/login": bodies.MAX_FORM}
-EACH_TIME_ANOTHER = {"server", "date", "connection", "x-request-id", "transfer-encoding", "content-length", "set-cookie"}
+EACH_TIME_ANOTHER = {
+    "server",
+    "date",
+    "connection",
+    "x-request-id",
+    "transfer-encoding",
+    "content-length",
+    "set-cookie",
+}
 
 
 @pytest.fixture(scope="module")
@@ -287,9 +295,23 @@ def test_no_log_has_a_secret(tmp_path, echoing, echo):
 def test_two_mounted_files_switch_tls_on(tmp_path, echo):
     certificates = tmp_path / "tls"
     certificates.mkdir()
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split()
+    command = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
     files = ["-keyout", certificates / "tls.key", "-out", certificates / "tls.crt"]
-    subprocess.run(["openssl", *command, "-addext", "subjectAltName=DNS:localhost", *files], check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", *command, "-addext", "subjectAltName=DNS:localhost", *files], check=True, capture_output=True
+    )
     with proxied.nginx(
         tmp_path / "nginx", echo.server_port, certificates=certificates, base_url="https://hitl.example.org"
     ) as nginx:
