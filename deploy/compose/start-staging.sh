@@ -65,6 +65,13 @@ make_secrets() {
         secret SECRET_KEY_FILE "$(random)"
     fi
     secret GRAFANA_PASSWORD_FILE "$(random)"
+    if [ ! -s "$(place METRICS_TOKEN_FILE)" ] || [ ! -s "$(place WEB_METRICS_TOKEN_FILE)" ]; then
+        local token
+        token=$(random)
+        rm -f "$(place METRICS_TOKEN_FILE)" "$(place WEB_METRICS_TOKEN_FILE)"
+        secret METRICS_TOKEN_FILE "$token"
+        secret WEB_METRICS_TOKEN_FILE "$token"
+    fi
 }
 
 # Each secret belongs to the user of the container that reads it; root in a container of ours can say so also where we are not root.
@@ -144,7 +151,8 @@ if [ -n "$build" ]; then
         fail "The image could not be built; docker says why above."
 fi
 give 999:999 "$(place POSTGRES_PASSWORD_FILE)" "$(place OWNER_PASSWORD_FILE)" "$(place APP_PASSWORD_FILE)"
-give 1000:1000 "$(place DATABASE_URL_FILE)" "$(place DATABASE_MIGRATE_URL_FILE)" "$(place SECRET_KEY_FILE)" "$(place BACKUP_DIR)"
+give 1000:1000 "$(place DATABASE_URL_FILE)" "$(place DATABASE_MIGRATE_URL_FILE)" "$(place SECRET_KEY_FILE)" "$(place WEB_METRICS_TOKEN_FILE)" "$(place BACKUP_DIR)"
+give 65534:65534 "$(place METRICS_TOKEN_FILE)"
 give 472:472 "$(place GRAFANA_PASSWORD_FILE)"
 
 echo "Starting PostgreSQL ..."
@@ -152,16 +160,6 @@ compose up --detach postgres || fail "PostgreSQL could not be started; docker sa
 wait_for postgres
 echo "Migrating ..."
 compose run --rm migrate || fail "The migrations failed; their last lines are above. Nothing else was started."
-
-token=$(place METRICS_TOKEN_FILE)
-if [ ! -e "$token" ]; then
-    compose run --rm --no-deps -T migrate python manage.py create_token "prometheus-$(date +%Y%m%d%H%M%S)" --kind monitor >"$token.new" ||
-        fail "The token with which Prometheus reads /metrics could not be made; the reason is above."
-    tr -d '\r\n' <"$token.new" >"$token"
-    rm "$token.new"
-    [ -s "$token" ] || { rm "$token" && fail "The token with which Prometheus reads /metrics is empty."; }
-fi
-give 65534:65534 "$token"
 
 echo "Starting ${services[*]} ..."
 compose up --detach --remove-orphans || fail "Not everything could be started; docker says why above."

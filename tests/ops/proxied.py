@@ -137,7 +137,7 @@ def collected_tree(to: Path) -> Path:
     for name in IMAGE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, to / name)
-    command = [sys.executable, to / "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+    command = [sys.executable, str(to / "manage.py"), "collectstatic", "--no-input", "--verbosity", "0"]
     subprocess.run(command, env=environment(to / "unused", 1) | {"SECRET_KEY": "build"}, check=True)
     return to
 
