@@ -104,11 +104,14 @@ def main() -> None:
         )
         with proxied.nginx(Path(place) / "nginx", web) as nginx:
             people = approving.reviewers(PEOPLE)
-            items = prepared(web, options.seconds * EACH_SECOND // 10 + 2 * STEPS)
+            items = prepared(web, (options.seconds + 1) * EACH_SECOND // 10 + 2 * STEPS)
             kinds = kinds_of(people, items[2 * STEPS :])
             for kind in kinds:  # templates are compiled at first use
                 kind.send(nginx.port, 0.5, {})
+            before, begun = serving.processor_seconds(), time.perf_counter()
             report(steady(nginx.port, kinds, options.seconds))
+            cores = (serving.processor_seconds() - before) / (time.perf_counter() - begun)
+            print(f"web, worker and PostgreSQL took {cores:.2f} of a core meanwhile")
             quiet = review(nginx.port, people[0], items[:STEPS])
             with burst(nginx.port) as counts:
                 beside = review(nginx.port, people[0], items[STEPS : 2 * STEPS])

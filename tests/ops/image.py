@@ -3,6 +3,7 @@ a tree that is read-only but for /tmp and the data directory."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -98,6 +99,17 @@ def stop(container: "subprocess.Popen[str]", seconds: float) -> int:
     """Stop it as `docker stop` does, and return its exit status; raises TimeoutExpired where it does not listen."""
     os.kill(process_one(container), signal.SIGTERM)
     return container.wait(seconds)
+
+
+def ends_in_order(container: "subprocess.Popen[str]") -> bool:
+    """Tell whether the command of a container has said by now what it does at SIGTERM."""
+    try:
+        one = process_one(container)
+        [child, *_] = Path(f"/proc/{one}/task/{one}/children").read_text().split()
+        [caught] = re.findall(r"SigCgt:\s+(\w+)", Path(f"/proc/{child}/status").read_text())
+    except (OSError, IndexError, ValueError):
+        return False  # not there yet
+    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
 
 
 def called(name: str, container: "subprocess.Popen[str]") -> list[str]:

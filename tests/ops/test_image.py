@@ -256,5 +256,9 @@ def test_sigterm_ends_web_and_worker_in_order(running):
     }
     for name, command in (("second-web", []), ("second-worker", ["python", "manage.py", "worker"])):
         container = running.image.start(name, *command, more=app)
-        assert wait_until(lambda: running.image.written(name))  # noqa: B023
-        assert image.stop(container, 30) == 0, running.image.log(name)
+        try:
+            assert wait_until(lambda: image.ends_in_order(container))  # noqa: B023
+            assert image.stop(container, 30) == 0, running.image.log(name)
+        finally:
+            container.kill()
+            container.wait()
