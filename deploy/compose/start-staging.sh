@@ -143,7 +143,9 @@ else
 fi
 check_ports "${ports[@]}"
 make_secrets
-mkdir -p "$(place TLS_DIR)" "$(place BACKUP_DIR)"
+mkdir -p "$(place BACKUP_DIR)"
+# nginx is another user, and must see whether there are certificates.
+(umask 022 && mkdir -p "$(place TLS_DIR)")
 
 if [ -n "$build" ]; then
     echo "Building ${settings[HITL_IMAGE]} ..."
@@ -153,6 +155,7 @@ fi
 give 999:999 "$(place POSTGRES_PASSWORD_FILE)" "$(place OWNER_PASSWORD_FILE)" "$(place APP_PASSWORD_FILE)"
 give 1000:1000 "$(place DATABASE_URL_FILE)" "$(place DATABASE_MIGRATE_URL_FILE)" "$(place SECRET_KEY_FILE)" "$(place WEB_METRICS_TOKEN_FILE)" "$(place BACKUP_DIR)"
 give 65534:65534 "$(place METRICS_TOKEN_FILE)"
+[ ! -e "$(place TLS_DIR)/tls.key" ] || give 101:101 "$(place TLS_DIR)"
 give 472:472 "$(place GRAFANA_PASSWORD_FILE)"
 
 echo "Starting PostgreSQL ..."

@@ -145,6 +145,14 @@ def test_nginx_is_told_all_that_its_template_asks_for():
     assert asked == {name for name in SERVICES["nginx"]["environment"] if name.startswith("HITL_")}
 
 
+def test_what_the_image_of_nginx_runs_at_its_start_may_be_run():
+    """It passes over files that are not executable, and would start without TLS."""
+    mounted = [volume.split(":")[0] for volume in SERVICES["nginx"]["volumes"] if "/docker-entrypoint.d/" in volume]
+    assert mounted
+    assert [path for path in mounted if not os.access(COMPOSE / path, os.X_OK)] == []
+    assert os.access(COMPOSE / "postgres/roles.sh", os.X_OK)
+
+
 @pytest.mark.ops("docker-compose")
 def test_docker_compose_reads_the_file(tmp_path):
     command = [

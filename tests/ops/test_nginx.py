@@ -310,8 +310,9 @@ def test_two_mounted_files_switch_tls_on(tmp_path, echo):
         assert (moved.status, moved.header("Location")) == (308, "https://hitl.example.org/patches/1?a=b")
 
 
-def test_a_certificate_without_a_base_url_stops_the_start_with_a_sentence(tmp_path):
+@pytest.mark.parametrize("base_url", ["", "http://localhost:8080"])  # which would lead to itself for ever
+def test_a_certificate_without_an_https_address_stops_the_start_with_a_sentence(tmp_path, base_url):
     (tmp_path / "tls.crt").touch()
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        proxied.filled_in(Nginx(tmp_path, 1), tmp_path, "")
+        proxied.filled_in(Nginx(tmp_path, 1), tmp_path, base_url)
     assert "BASE_URL must be the https address" in failed.value.stderr

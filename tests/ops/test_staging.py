@@ -151,6 +151,15 @@ def test_the_image_is_labelled_and_the_secrets_belong_to_their_readers(staging):
     assert "/secrets/metrics_token:" in given["65534:65534"]
 
 
+def test_certificates_belong_to_nginx_which_sees_whether_there_are_any(staging):
+    assert staging.run("start-staging.sh").returncode == 0
+    assert stat.S_IMODE((staging.compose / "tls").stat().st_mode) == 0o755
+    assert not [call for call in staging.calls() if "-R 101:101" in call]
+    (staging.compose / "tls/tls.key").touch()
+    assert staging.run("start-staging.sh").returncode == 0
+    assert [call for call in staging.calls() if "/compose/tls:/given/tls" in call and "-R 101:101" in call]
+
+
 def test_secrets_are_made_once_each_of_its_own_and_for_nobody_else_to_read(staging):
     assert staging.run("start-staging.sh").returncode == 0
     first = staging.files()
