@@ -60,7 +60,7 @@ class Staging:
     def compose(self) -> Path:
         return self.place / "deploy/compose"
 
-    def run(self, script, *arguments, answer="", **more):
+    def run(self, script: str, *arguments: str, answer: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
         environment = {
             "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}",
             "STANDIN": str(self.place),
