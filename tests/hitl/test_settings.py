@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from hitl.settings import SHORT_QUERIES, database
+from hitl.database_settings import SHORT_QUERIES
+from hitl.database_settings import database_entry as database
 from postgresql.limits import Limits, kind_of_work
 
 pytestmark = pytest.mark.slow
