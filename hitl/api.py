@@ -19,6 +19,7 @@ from approvals.api.shapes import Renderer
 from approvals.errors import Refusal
 from approvals.strict_json import read
 from hitl.bodies import BROKEN_OFF, UnreadableBody
+from hitl.request_lines import route_of
 from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,6 @@ api.add_router("/api/approvals", workflow_gates.router)
 
 @api.exception_handler(Refusal)
 def on_refusal(request: HttpRequest, error: Refusal) -> HttpResponse:
-    log.info("refused", extra={"fields": {"status": error.status, "detail": error.detail, "path": request.path}})
     return refused(error)
 
 
@@ -111,5 +111,5 @@ def on_database_away(request: HttpRequest, error: OperationalError) -> HttpRespo
 
 @api.exception_handler(Exception)
 def on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
-    log.error("Unhandled error at %s", request.path, exc_info=error)
+    log.error("Unhandled error at %s", route_of(request), exc_info=error)
     return problem(500, "Something broke on our side. The request id stands in our log.")

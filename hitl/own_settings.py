@@ -259,6 +259,13 @@ LOG_FORMAT = logs.one_of(
     "one JSON object a line, or text for a person at a terminal; each line with its request id",
     shown="`json`; `text` with the embedded database",
 )
+LOG_REQUESTS = logs.one_of(
+    "LOG_REQUESTS",
+    "true",
+    ("true", "false", "all"),
+    "a line for each request, `all` with probes, `/metrics` and static files too; see "
+    "[logs and traces](logs-and-traces.md)",
+)
 PROMETHEUS_MULTIPROC_DIR = logs.text(
     "PROMETHEUS_MULTIPROC_DIR",
     "where the processes of one instance keep their metrics; emptied at its start, so no two may share it",
