@@ -167,7 +167,7 @@ def _cut(value: Any, notes: Notes, name: str = "", level: int = 1) -> Any:
     return value
 
 
-RESUBMIT = "It waits there, and a row without a diff can be decided by nobody here: its producer submits it again."
+RESUBMIT = "It waits there, with no diff that anybody could look at: its producer submits it again, with one."
 REFERENCE_API = System(
     source=Source.REFERENCE_API,
     table="hitl_decisions",

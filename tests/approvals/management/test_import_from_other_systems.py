@@ -97,7 +97,7 @@ def test_what_waits_there_is_reported_and_its_producer_has_to_send_it_again(s1):
     s1.decision("d-1", "pending")
     s1.decision("d-2", "escalated")
     out = run("import_s1", s1)
-    assert "hitl_decisions d-1: It waits there, and a row without a diff can be decided by nobody here" in out
+    assert "hitl_decisions d-1: It waits there, with no diff that anybody could look at" in out
     assert "hitl_decisions d-2: It was escalated and never decided." in out
     assert ImportedDecision.objects.count() == 0
     assert Decision.objects.count() == 0
