@@ -203,8 +203,10 @@ REFERENCE_API = System(
     open_states={"pending": RESUBMIT, "escalated": f"It was escalated and never decided. {RESUBMIT}"},
     status="decision",
     names=("patch_id", "apv_id", "cve_id", "package_name"),
-    heading=lambda row: " ".join(
-        _text(row, name) for name in ("package_name", "current_version", "target_version") if _text(row, name)
+    heading=lambda row: (
+        f"{_text(row, 'package_name')} {_text(row, 'current_version')} to {_text(row, 'target_version')}"
+        if _text(row, "package_name")
+        else ""
     ),
 )
 ASK_AGAIN = "It waits there, and so does the job that asked: let it end there, and have the job ask here from now on."

@@ -14,7 +14,7 @@ from approvals.policy.visible_fields import sees
 from approvals.queries import imported as queries
 from approvals.queries.keyset import BadCursor, page
 
-from .access import demand_sight, reader_of, viewers
+from .access import demand_sight, reader_of, varies, viewers
 from .links import page_urls
 
 PAGE = 50
@@ -38,6 +38,7 @@ class ImportedForm(forms.Form):
 
 @require_safe
 @viewers
+@varies
 def index(request: HttpRequest) -> HttpResponse:
     """List imported decisions, the last imported first."""
     form = ImportedForm(request.GET)

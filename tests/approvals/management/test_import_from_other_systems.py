@@ -51,7 +51,7 @@ def test_a_decided_row_is_kept_as_decided_elsewhere_and_is_no_decision_of_ours(s
     page = " ".join(client.get(reverse("imported")).content.decode().split())
     assert "Imported from the reference API, decided there by ada@example.org at <time" in page
     assert "without a diff" in page
-    assert "sqlalchemy 1.4.0 1.4.46" in page
+    assert "sqlalchemy 1.4.0 to 1.4.46" in page
     record = client.get(reverse("imported-detail", args=[row.pk])).content.decode()
     assert "Looks right." in record
     assert "operator@maximus.ai" in record
