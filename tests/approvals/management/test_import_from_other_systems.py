@@ -16,6 +16,7 @@ from approvals.models import Decision, FeedEntry, ImportedDecision, Patch, Statu
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from postgresql.other_database import snapshot
+from tests import heavy
 from tests.approvals.management.other_database import BASE, DECIDED, SCHEMA, WORKFLOW, Other
 
 pytestmark = pytest.mark.django_db
@@ -244,6 +245,27 @@ def test_imported_decisions_are_found_by_their_names_and_paged(s1, client, carol
     assert found.count("Imported from") == 1
     assert client.get(reverse("imported"), {"outcome": "rejected"}).content.decode().count("Imported from") == 0
     assert client.get(reverse("imported"), {"cursor": "x"}).status_code == 302
+
+
+def test_neither_page_is_larger_than_its_budget_whatever_stood_there(s1, client, lena):
+    hostile = "\u202ea" * 5_000
+    for number in range(50):
+        s1.decision(
+            f"d-{number}-{hostile[:200]}",
+            "approved",
+            decided_by=hostile[:100],
+            decided_at=DECIDED["decided_at"],
+            patch_id=hostile[:255],
+            package_name=hostile[:255],
+            comment=hostile,
+            reason=hostile,
+            affected_systems=[hostile] * 3,
+        )
+    run("import_s1", s1)
+    client.force_login(lena)
+    assert len(client.get(reverse("imported")).content) < heavy.MOST_HTML
+    detail = reverse("imported-detail", args=[ImportedDecision.objects.all()[0].pk])
+    assert len(client.get(detail).content) < heavy.MOST_HTML
 
 
 def test_who_may_not_read_reasons_may_not_read_a_record(s1, client, carol):
