@@ -99,6 +99,7 @@ def test_every_setting_that_is_spelled_exists():
         (name_of(path), name) for path in ALL for name in re.findall(r"`\$?([A-Z][A-Z0-9]*_[A-Z0-9_]+)", prose(path))
     }
     known = set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", code)) | {"NAME_FILE", "PGPASSFILE"}
+    spelled = {one for one in spelled if not one[1].startswith("OTEL_")}  # OpenTelemetry's own, read by its packages
     assert sorted(one for one in spelled if one[1] not in known and one[1].removesuffix("_FILE") not in known) == []
 
 
@@ -110,13 +111,15 @@ def sentences(path: Path) -> Iterator[str]:
 
 
 def test_no_sentence_stands_twice():
+    """But in runbooks: at 3 a.m. nobody goes from page to page, so each says all that its alert needs."""
     where = defaultdict(list)
     for path in ALL:
         if path not in GENERATED:
             for sentence in sentences(path):
                 if len(sentence) > SENTENCE:
                     where[sentence].append(name_of(path))
-    assert {sentence: pages for sentence, pages in where.items() if len(pages) > 1} == {}
+    twice = {sentence: pages for sentence, pages in where.items() if len(pages) > 1}
+    assert {one: pages for one, pages in twice.items() if not all("runbooks/" in page for page in pages)} == {}
 
 
 def test_the_search_for_sentences_and_headings_finds_them(tmp_path):
