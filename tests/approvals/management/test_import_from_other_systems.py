@@ -247,6 +247,25 @@ def test_imported_decisions_are_found_by_their_names_and_paged(s1, client, carol
     assert client.get(reverse("imported"), {"cursor": "x"}).status_code == 302
 
 
+@pytest.mark.parametrize("number", [0, 10**20])
+def test_an_imported_decision_that_is_not_there_is_404(client, lena, number):
+    client.force_login(lena)
+    assert client.get(reverse("imported-detail", args=[number])).status_code == 404
+
+
+def test_json_of_any_shape_comes_as_it_was(s1, client, lena):
+    s1.decision("d-1", "approved", **DECIDED)
+    s1.run("update hitl_decisions set ml_shap_values = '[[], null, \"x\", 1.5]'")
+    s1.add("hitl_audit_logs", log_id="l-1", decision_id="d-1", action="approved", performed_by="ada")
+    s1.run("update hitl_audit_logs set details = '\"no object\"'")
+    run("import_s1", s1)
+    row = ImportedDecision.objects.get()
+    assert row.row["ml_shap_values"] == [[], None, "x", 1.5]
+    assert row.history[0]["details"] == "no object"
+    client.force_login(lena)
+    assert "no object" in client.get(reverse("imported-detail", args=[row.pk])).content.decode()
+
+
 def test_neither_page_is_larger_than_its_budget_whatever_stood_there(s1, client, lena):
     hostile = "\u202ea" * 5_000
     for number in range(50):
