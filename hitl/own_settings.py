@@ -274,4 +274,20 @@ PROMETHEUS_MULTIPROC_DIR = logs.text(
     shown="`prometheus-$PORT` in `HITL_DATA_DIR`",
 )
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, logs]
+# --- Traces -------------------------------------------------------------------------------------------------------
+traces = Section("Traces")
+OTEL_EXPORTER_OTLP_ENDPOINT = traces.text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "the collector that traces are sent to, such as `http://collector:4318`; see "
+    "[logs and traces](logs-and-traces.md#traces), also on the other variables of OpenTelemetry",
+)
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = traces.text(
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same as a whole address, such as `http://collector:4318/v1/traces`"
+)
+OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
+    "OTEL_EXPORTER_OTLP_PROTOCOL", "no other is spoken here", default="http/protobuf"
+)
+OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
+OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
+
+SECTIONS = [database, place, reach, deciding, signing_in, mail, logs, traces]

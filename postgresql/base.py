@@ -2,9 +2,9 @@
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import OperationalError as DjangoOperationalError
 from django.db.backends.postgresql import base, operations
@@ -28,8 +28,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Takes only live connections from the pool, waits for no answer without end, and runs prepared statements."""
 
     ops_class = DatabaseOperations
+    observers: ClassVar[list[Callable[..., Any]]] = []
+    """What each connection made from now on calls around its statements, as Django's `execute_wrapper` does."""
+
     _kept: Any = None  # a psycopg cursor
     _ends: float | None = None  # on the monotonic clock
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers = [*self.observers]
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection that the server has not closed. Django's own check asks the server each time, a round
