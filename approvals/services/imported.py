@@ -90,7 +90,7 @@ def compare(decisions: Collection[ForeignDecision]) -> Comparison:
 
 def _entry(row: ImportedDecision, decision: ForeignDecision, actor: Actor) -> NewEntry:
     return NewEntry(
-        "decision.imported",
+        "history.imported",
         actor,
         Subject("imported", str(row.pk), row.heading),
         {

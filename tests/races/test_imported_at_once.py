@@ -24,4 +24,4 @@ ROWS = [
 def test_two_imports_at_once_bring_each_row_once():
     compared = at_once(*[lambda: import_decisions(ROWS, actor=SYSTEM, now=timezone.now())] * 4)
     assert sorted(len(one.new) for one in compared) == [0, 0, 0, 20]
-    assert ImportedDecision.objects.count() == Entry.objects.filter(type="decision.imported").count() == 20
+    assert ImportedDecision.objects.count() == Entry.objects.filter(type="history.imported").count() == 20

@@ -61,7 +61,7 @@ def test_a_decided_row_is_kept_as_decided_elsewhere_and_is_no_decision_of_ours(s
 def test_each_imported_row_has_an_entry_of_its_own_kind_that_names_nobody(s1, client, lena):
     s1.decision("d-1", "rejected", reason="Wrong cause.", **DECIDED)
     run("import_s1", s1)
-    entry = Entry.objects.get(type="decision.imported")
+    entry = Entry.objects.get(type="history.imported")
     data = json.loads(bytes(entry.body))["data"]
     assert (data["outcome"], data["system"], data["source_id"]) == ("rejected", "the reference API", "d-1")
     body = bytes(entry.body).decode()
