@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .limits import REACHING
 
-READ_ONLY = "-c default_transaction_read_only=on -c timezone=UTC -c statement_timeout=10min"
+READ_ONLY = "-c default_transaction_read_only=on -c timezone=UTC -c statement_timeout=10min -c client_encoding=UTF8"
 """What the session asks of the server, after what the address itself asks, so that no address can undo it."""
 ROWS_AT_ONCE = 200
 

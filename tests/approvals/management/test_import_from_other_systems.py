@@ -17,7 +17,7 @@ from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from postgresql.other_database import snapshot
 from tests import heavy
-from tests.approvals.management.other_database import BASE, DECIDED, SCHEMA, WORKFLOW, Other
+from tests.approvals.management.other_database import BASE, DECIDED, S1, SCHEMA, WORKFLOW, Other
 
 pytestmark = pytest.mark.django_db
 
@@ -210,6 +210,27 @@ def test_a_database_that_is_not_there_or_is_another_one_is_said(other):
     other.dsn = "postgresql://127.0.0.1:1/nothing"
     with pytest.raises(CommandError, match="The other database: "):
         run("import_s1", other)
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("LATIN1", "1 new"), ("SQL_ASCII", "text that is not UTF-8")])
+def test_text_of_another_encoding_is_converted_and_of_none_refused(other, encoding, said):
+    name = f"other_{encoding.lower()}"
+    other.run(f"drop database if exists {name}")
+    other.run(f"create database {name} encoding '{encoding}' locale 'C' template template0")
+    try:
+        dsn = make_conninfo(other.dsn, dbname=name, options="")
+        with psycopg.connect(dsn, autocommit=True) as there:
+            there.execute(S1)
+            Other(there, dsn).decision("d-1", "approved", decided_at=DECIDED["decided_at"])
+            there.execute("update hitl_decisions set decided_by = convert_from('\\xe9'::bytea, getdatabaseencoding())")
+        if encoding == "LATIN1":
+            assert said in run("import_s1", Other(there, dsn))
+            assert ImportedDecision.objects.get().decided_by == "\u00e9"
+        else:
+            with pytest.raises(CommandError, match=said):
+                run("import_s1", Other(there, dsn))
+    finally:
+        other.run(f"drop database {name} with (force)")
 
 
 def test_gates_of_the_workflow_engine_come_with_their_history(s3, client, lena):
