@@ -68,10 +68,6 @@ class ImportCommand(BaseCommand):
                     self._take(decisions, report, None if options["dry_run"] else actor, now)
         except psycopg.Error as error:
             raise CommandError(f"The other database: {str(error).strip()}") from error
-        except UnicodeDecodeError as error:  # a database without an encoding holds whatever was put into it
-            raise CommandError(
-                "The other database holds text that is not UTF-8: restore a dump of it with one."
-            ) from error
         self._tell(report, options)
 
     def _take(self, decisions: list[ForeignDecision], report: Report, actor: Actor | None, now: datetime) -> None:

@@ -212,7 +212,7 @@ def test_a_database_that_is_not_there_or_is_another_one_is_said(other):
         run("import_s1", other)
 
 
-@pytest.mark.parametrize(("encoding", "said"), [("LATIN1", "1 new"), ("SQL_ASCII", "text that is not UTF-8")])
+@pytest.mark.parametrize(("encoding", "said"), [("LATIN1", "1 new"), ("SQL_ASCII", "invalid byte sequence")])
 def test_text_of_another_encoding_is_converted_and_of_none_refused(other, encoding, said):
     name = f"other_{encoding.lower()}"
     other.run(f"drop database if exists {name}")
