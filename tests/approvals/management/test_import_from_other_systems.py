@@ -214,7 +214,7 @@ def test_a_database_that_is_not_there_or_is_another_one_is_said(other):
 
 @pytest.mark.parametrize(("encoding", "said"), [("LATIN1", "1 new"), ("SQL_ASCII", "invalid byte sequence")])
 def test_text_of_another_encoding_is_converted_and_of_none_refused(other, encoding, said):
-    name = f"other_{encoding.lower()}"
+    name = f"{connection.settings_dict['NAME']}_{encoding.lower()}"  # runs at the same time have one each
     other.run(f"drop database if exists {name}")
     other.run(f"create database {name} encoding '{encoding}' locale 'C' template template0")
     try:
