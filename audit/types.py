@@ -71,6 +71,8 @@ ENTRY_TYPES = (
         Step("raised the priority from {from} to {to}: {cause}")),
     EntryType("decision.refused", "An attempt to decide was refused", "lock", "danger", words.refused,
         Step("was refused: {why}", tone="")),
+    EntryType("history.imported", "A decision that was made in another system was imported: nobody made it here",
+        "download", "", words.imported),
     EntryType("policy.changed", "A policy has a new version, place or switch", "policy", "warning", words.policy),
     EntryType("proposal.made", "Somebody asked for a change that needs a second person", "download", "info",
         words.proposal),

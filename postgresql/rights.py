@@ -27,6 +27,7 @@ RIGHTS = {
     "approvals_comment": APPEND,
     "approvals_feedentry": APPEND,
     "approvals_gate": APPEND,
+    "approvals_importeddecision": APPEND,
     "approvals_patchcontent": APPEND,
     "approvals_patchview": APPEND,
     "approvals_policyversion": APPEND,

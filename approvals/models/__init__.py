@@ -18,6 +18,7 @@ from .decision import (
 )
 from .gate import Gate
 from .idempotency import KeptAnswer
+from .imported import IMPORTED_OUTCOMES, MAX_NAME, ImportedDecision, Source
 from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severity, Strategy, Wargaming
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
 from .proposal import KillSwitch, Proposal
@@ -30,8 +31,10 @@ from .worker import Heartbeat, KeyFigures
 
 __all__ = [
     "EXTRA_SCOPES",
+    "IMPORTED_OUTCOMES",
     "LONGEST_BYPASS",
     "MAX_COMMENT",
+    "MAX_NAME",
     "MAX_REASON",
     "MOST_COMMENTS",
     "NO_DEADLINE",
@@ -53,6 +56,7 @@ __all__ = [
     "FeedEntry",
     "Gate",
     "Heartbeat",
+    "ImportedDecision",
     "KeptAnswer",
     "KeyFigures",
     "KillSwitch",
@@ -74,6 +78,7 @@ __all__ = [
     "SavedView",
     "Severity",
     "Side",
+    "Source",
     "Status",
     "Strategy",
     "Text",

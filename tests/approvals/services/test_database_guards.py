@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, Patch, Status, Text, User, Verdict
+from approvals.models import Decision, Delegation, ImportedDecision, Patch, Status, Text, User, Verdict
 from approvals.services import lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import actor_for
@@ -30,6 +30,7 @@ BY_WHOM = {
     "expired": "decision_expired_by_timer",
 }
 APPEND_ONLY = ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
+APPEND_ONLY += ["importeddecision"]
 TABLES = [*APPEND_ONLY, "patch", "decision", "review", "text", "delegation", "bypass"]
 
 
@@ -293,6 +294,8 @@ def everything(make_patch, approve, alice, lena, bob, deployer_api, approved_alo
     dispatch()
     first = {"position": decision.feed.order_by("position")[0].position}
     assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", first).status_code == 200
+    row = {"source": "reference_api", "source_id": "1", "outcome": "approved", "heading": "x", "names": ["1"]}
+    ImportedDecision.objects.create(**row, imported_at=timezone.now(), record=Text.objects.create(body="{}"))
     Delegation.objects.create(
         person=alice,
         delegate=bob,
