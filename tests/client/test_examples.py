@@ -1,10 +1,10 @@
 """The examples of `client/examples/`, run as they stand against the product."""
 
 import os
+import runpy
 import subprocess
 import sys
 import types
-from importlib import util
 from pathlib import Path
 
 import pytest
@@ -108,11 +108,8 @@ def airflow(monkeypatch):
     return exceptions
 
 
-def imported(name: str) -> types.ModuleType:
-    specification = util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def imported(name: str) -> types.SimpleNamespace:
+    return types.SimpleNamespace(**runpy.run_path(str(EXAMPLES / f"{name}.py")))
 
 
 def test_an_airflow_task_waits_over_its_retries_and_fails_for_good_when_refused(
