@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ class StandIn:
     method, path, headers and body of each."""
 
     def __init__(self) -> None:
-        self.answers = [(200, {}, {})]
-        self.seen = []
+        self.answers: list[tuple[int, dict[str, str], Any]] = [(200, {}, {})]
+        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,7 +41,7 @@ class StandIn:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def close(self):
+    def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
 
