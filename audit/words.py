@@ -64,6 +64,11 @@ def acknowledged(data: Data) -> str:
     return f"position {data.get('position', '')} of the feed, {_plain(data.get('status'))}"
 
 
+def outcome(data: Data) -> str:
+    digest = f"digest {_text(data.get('deployed_sha256'))[:12]}"
+    return ", ".join(part for part in (_plain(data.get("result")), _plain(data.get("alarm")), digest) if part)
+
+
 def ordered(data: Data) -> str:
     return f"{data.get('approvals', 0):,} approvals: {_narrowed(data)}"
 

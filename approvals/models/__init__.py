@@ -16,6 +16,7 @@ from .decision import (
     Revocation,
     Status,
 )
+from .deployment import DeploymentAlarm, DeploymentResult, DiffFetch, OutcomeReport
 from .gate import Gate
 from .idempotency import KeptAnswer
 from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severity, Strategy, Wargaming
@@ -48,6 +49,9 @@ __all__ = [
     "DeciderKind",
     "Decision",
     "Delegation",
+    "DeploymentAlarm",
+    "DeploymentResult",
+    "DiffFetch",
     "Displayed",
     "ExpireAction",
     "FeedEntry",
@@ -58,6 +62,7 @@ __all__ = [
     "KillSwitch",
     "KnownExploited",
     "Lockout",
+    "OutcomeReport",
     "Patch",
     "PatchContent",
     "PatchKind",

@@ -155,6 +155,16 @@ def test_a_program_that_fails_gets_its_item_again(as_deployer, approved, tmp_pat
     assert json.loads(capfd.readouterr().out)["position"] == 1
 
 
+def test_report_compares_the_applied_file_with_what_was_approved(as_deployer, approved, tmp_path, capsys):
+    file = tmp_path / "approved.diff"
+    main(["fetch", str(approved.decision_id), "--output", str(file)])
+    arguments = ["report", str(approved.decision_id), "deployed", "--applied", str(file)]
+    assert main([*arguments, "--at", timezone.now().isoformat()]) == APPROVED
+    file.write_text("other bytes")
+    assert main(arguments) == NOT_APPROVED
+    assert "which is of no revision of this patch" in capsys.readouterr().err
+
+
 def test_fetch_writes_approved_bytes_and_nothing_after_a_revocation(as_deployer, approved, lena, tmp_path, capsys):
     file = tmp_path / "approved.diff"
     assert main(["fetch", str(approved.decision_id), "--output", str(file)]) == APPROVED

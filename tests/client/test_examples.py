@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from approvals.models import Acknowledgement, Decision, Verdict
+from approvals.models import Acknowledgement, Decision, OutcomeReport, Verdict
 from approvals.services.dispatch import dispatch
 from tests.cast import Api
 
@@ -161,6 +161,7 @@ def test_a_deployer_applies_what_was_approved_once(surroundings, token_for, make
     assert printed == ["1 PATCH-0001 applied\n", ""]
     assert (repository / "app.py").read_text() == "one\n2\nthree\n"
     assert Acknowledgement.objects.count() == 2
+    assert OutcomeReport.objects.get().result == "deployed"
 
 
 def _at_most(wait, seconds):

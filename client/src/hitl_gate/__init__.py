@@ -1,12 +1,13 @@
 """The client of HITL: submit patches, ask for approvals, wait for decisions, follow the feed. Standard library only."""
 
 from .answers import Approval, Decision, FeedItem, Submission, Trace
-from .errors import FeedGap, GateError, NotDecided, NotReachable, Refused, WrongBytes
+from .errors import DeploymentAlarm, FeedGap, GateError, NotDecided, NotReachable, Refused, WrongBytes
 from .gate import Gate
 
 __all__ = [
     "Approval",
     "Decision",
+    "DeploymentAlarm",
     "FeedGap",
     "FeedItem",
     "Gate",

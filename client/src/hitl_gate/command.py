@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .answers import Outcome, Submission
-from .errors import FeedGap, GateError, NotDecided, NotReachable, WrongBytes
+from .errors import DeploymentAlarm, FeedGap, GateError, NotDecided, NotReachable, WrongBytes
 from .gate import Gate
 
 APPROVED, NOT_APPROVED, USAGE, NOT_DECIDED, NOT_REACHABLE = range(5)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 EXIT_CODES = """exit codes:
   0  approved (submit without --wait: taken in; watch: the feed is handled)
-  1  decided, and not approved; a handler of watch failed; bytes are not those approved
+  1  decided, and not approved; a handler of watch failed; bytes that are not those approved, a deployment alarm
   2  wrong use: arguments, token, or a request that HITL refuses
   3  not decided in time; it waits on
   4  HITL was not reachable
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotReachable as error:
         print(f"HITL is not reachable: {error}", file=sys.stderr)
         return NOT_REACHABLE
-    except (FeedGap, WrongBytes) as error:
+    except (DeploymentAlarm, FeedGap, WrongBytes) as error:
         print(error, file=sys.stderr)
         return NOT_APPROVED
     except (GateError, ValueError, OSError) as error:
@@ -126,6 +128,14 @@ def fetch(gate: Gate, options: argparse.Namespace) -> int:
     return APPROVED
 
 
+def report(gate: Gate, options: argparse.Namespace) -> int:
+    """Say what became of a patch: the digest of the file that was applied is compared with what was approved."""
+    sha256 = hashlib.sha256(options.applied.read_bytes()).hexdigest()
+    gate.report(gate.decision(options.decision_id), options.result, sha256, at=options.at, note=options.note)
+    print(f"{options.result}: these are the approved bytes" if options.result == "deployed" else options.result)
+    return APPROVED
+
+
 def _ended(options: argparse.Namespace, outcome: Outcome) -> int:
     _show(options, outcome)
     return APPROVED if outcome.approved else NOT_APPROVED
@@ -169,6 +179,16 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 30 * UNITS["d"]:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 30d")
     return seconds
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-30T12:00:00+00:00") from None
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset, such as +00:00")
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -224,6 +244,13 @@ def _parser() -> argparse.ArgumentParser:
     command = add("fetch", fetch)
     command.add_argument("decision_id", help="the decision")
     command.add_argument("--output", type=Path, help="file to write; else standard output")
+
+    command = add("report", report)
+    command.add_argument("decision_id", help="the decision")
+    command.add_argument("result", choices=["deployed", "failed", "rolled_back"])
+    command.add_argument("--applied", type=Path, required=True, metavar="FILE", help="the diff that was applied")
+    command.add_argument("--at", type=_moment, metavar="TIME", help="when, with an offset (now)")
+    command.add_argument("--note", default="", help="words for people")
 
     text = "Serve coding agents over standard input and output (MCP)."
     commands.add_parser("mcp", help=text, description=text)

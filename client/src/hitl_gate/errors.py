@@ -38,6 +38,14 @@ class NotDecided(GateError):
         super().__init__(f"Nobody decided {pending.id} within {seconds:.0f} seconds; it waits on at {pending.url}")
 
 
+class DeploymentAlarm(GateError):
+    """What was deployed is not what people approved. `alarm`: differs, not_approved or revoked."""
+
+    def __init__(self, alarm: str, sentence: str) -> None:
+        self.alarm = alarm
+        super().__init__(sentence)
+
+
 class WrongBytes(GateError):
     """The bytes received are not those that were approved."""
 

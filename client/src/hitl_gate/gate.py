@@ -8,13 +8,14 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from .answers import Approval, Decision, FeedItem, Outcome, Submission
 from .cursor import Cursor
-from .errors import FeedGap, NotDecided, NotReachable, WrongBytes
+from .errors import DeploymentAlarm, FeedGap, NotDecided, NotReachable, Refused, WrongBytes
 from .http import Connection
 
 WAIT = 60  # seconds: the longest `wait=` that the service takes
@@ -134,6 +135,28 @@ class Gate:
         """Say that this deployer has acted on an item, above all on a revocation. Raises Refused, NotReachable."""
         path = f"/hitl/decisions/{item.decision_id}/acknowledge"
         self._connection.json("POST", path, {"position": item.position}, key=f"acknowledge-{item.position}")
+
+    def report(
+        self, approved: Decision | FeedItem, result: str, sha256: str, *, at: datetime | None = None, note: str = ""
+    ) -> None:
+        """Say what became of a patch: `result` is deployed, failed or rolled_back, `sha256` is of the bytes applied.
+
+        Repeating a report with the same `at` changes nothing. Raises DeploymentAlarm where these bytes are not, or no
+        longer, approved: it is recorded as well; Refused, NotReachable.
+        """
+        body = {
+            "deployed_sha256": sha256,
+            "result": result,
+            "at": (at or datetime.now(UTC)).isoformat(),
+            **({"note": note} if note else {}),
+        }
+        path = f"/hitl/patches/{quote(approved.patch_id, safe='')}/outcome?{urlencode({'producer': approved.producer})}"
+        try:
+            self._connection.json("POST", path, body, key=uuid.uuid4().hex)
+        except Refused as refusal:
+            if refusal.problem.get("type") != "deployment_alarm":
+                raise
+            raise DeploymentAlarm(str(refusal.problem["alarm"]), str(refusal.problem["detail"])) from None
 
     def approved_bytes(self, approved: Decision | FeedItem) -> bytes:
         """Return what people approved, checked against its digest: the canonical form, or the bytes sent where none
