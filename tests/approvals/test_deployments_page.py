@@ -56,7 +56,7 @@ def test_what_waits_is_listed_longest_first_until_it_is_deployed(sign_in, carol,
         approved(title, hours)
     page = shown(client)
     assert page.index("Older fix") < page.index("Newer fix")
-    assert "nobody yet" in page
+    assert "Not fetched" in page
     assert "Not deployed 2" in page
 
 
@@ -73,7 +73,7 @@ def test_what_is_deployed_waits_no_longer_and_stands_among_the_reports(sign_in, 
 
 def test_who_fetched_the_diff_is_named(sign_in, carol, approved, deployer):
     record_fetch(approved("The fix"), token=deployer, now=timezone.now())
-    assert "argo" in shown(sign_in(carol))
+    assert "Fetched by argo" in shown(sign_in(carol))
 
 
 def test_never_fetched_is_what_no_deployer_took_notice_of_for_a_day(sign_in, carol, approved, deployer, token_for):
