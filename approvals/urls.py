@@ -18,6 +18,7 @@ from approvals.views import (
     comment,
     content,
     decide,
+    deployments,
     export,
     facets,
     history,
@@ -49,6 +50,7 @@ urlpatterns = [
     path("history/imported/<int:imported_id>", imported.detail, name="imported-detail"),
     path("history.csv", export.history_csv, name="history-csv"),
     path("revoke", revocation.revoke, name="revoke"),
+    path("deployments", deployments.deployments, name="deployments"),
     path("analytics", analytics, name="analytics"),
     # /policies
     path("policies", policies.index, name="policies"),

@@ -70,6 +70,11 @@ def imported(data: Data) -> str:
     return told + (f" by {by}" if by else "") + (f" at {at} UTC" if at else "")
 
 
+def outcome(data: Data) -> str:
+    digest = f"digest {_text(data.get('deployed_sha256'))[:12]}"
+    return ", ".join(part for part in (_plain(data.get("result")), _plain(data.get("alarm")), digest) if part)
+
+
 def ordered(data: Data) -> str:
     return f"{data.get('approvals', 0):,} approvals: {_narrowed(data)}"
 

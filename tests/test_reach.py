@@ -66,7 +66,7 @@ OF_API = {
     "POST api/approvals/<gate_id>/approve, POST api/approvals/<gate_id>/reject",
     LEADS: "POST hitl/patches/<patch_id>/extend, POST hitl/patches/<patch_id>/revoke",
     ENDERS: "POST hitl/patches/<patch_id>/cancel, POST api/approvals/<gate_id>/cancel",
-    "deployer": "POST hitl/decisions/<decision_id>/acknowledge",
+    "deployer": "POST hitl/decisions/<decision_id>/acknowledge, POST hitl/patches/<patch_id>/outcome",
     "viewer reviewer lead auditor auditing monitor personal-viewer personal personal-lead": (
         "GET hitl/analytics/summary"
     ),
@@ -75,8 +75,8 @@ OF_API = {
 """Who is let in where, of CALLERS; the methods as `nobody` finds them."""
 OF_PAGES = {
     VIEWERS: "GET , GET cards, GET counts, GET facets/<slug:name>, GET bulk, POST bulk, POST views, GET history, "
-    "GET history/imported, "
-    "POST views/<int:view_id>/delete, GET history.csv, GET analytics, GET accounts/absence, POST accounts/absence, "
+    "GET deployments, GET history/imported, POST views/<int:view_id>/delete, GET history.csv, GET analytics, "
+    "GET accounts/absence, POST accounts/absence, "
     + ", ".join(
         f"{method} patches/<uuid:decision_id>{rest}"
         for method, rest in [

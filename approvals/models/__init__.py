@@ -16,6 +16,7 @@ from .decision import (
     Revocation,
     Status,
 )
+from .deployment import DeploymentAlarm, DeploymentResult, DiffFetch, OutcomeReport
 from .gate import Gate
 from .idempotency import KeptAnswer
 from .imported import IMPORTED_OUTCOMES, MAX_NAME, ImportedDecision, Source
@@ -51,6 +52,9 @@ __all__ = [
     "DeciderKind",
     "Decision",
     "Delegation",
+    "DeploymentAlarm",
+    "DeploymentResult",
+    "DiffFetch",
     "Displayed",
     "ExpireAction",
     "FeedEntry",
@@ -62,6 +66,7 @@ __all__ = [
     "KillSwitch",
     "KnownExploited",
     "Lockout",
+    "OutcomeReport",
     "Patch",
     "PatchContent",
     "PatchKind",

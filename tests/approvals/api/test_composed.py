@@ -55,6 +55,7 @@ def record(decision: Decision, reader: Reader) -> Record:
         reviews=given,
         comments=decisions.comments(decision),
         acknowledgements=revocable.acknowledged(decision),
+        outcomes=list(decision.outcomes.select_related("note").order_by("pk")),
     )
 
 
@@ -137,6 +138,9 @@ def one_of_each(producer_api, token_for, make_patch, make_gate, approved_alone, 
     acted = Api(token_for("deployer", "argo"))
     for item in acted.get("/hitl/decisions").json():
         acted.post(f"/hitl/decisions/{item['decision_id']}/acknowledge", {"position": item["position"]})
+        report = {"deployed_sha256": item["patch_sha256"], "result": "deployed", "at": now.isoformat()}
+        acted.post(f"/hitl/patches/{item['patch_id']}/outcome", report)
+        acted.post(f"/hitl/patches/{item['patch_id']}/outcome", report | {"result": "rolled_back", "note": "It broke."})
 
 
 def test_each_answer_is_what_its_shape_says(one_of_each):

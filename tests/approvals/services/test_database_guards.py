@@ -9,8 +9,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, ImportedDecision, Patch, Status, Text, User, Verdict
-from approvals.services import lifecycle, reviews
+from approvals.models import Decision, ImportedDecision, Patch, Status, Text, User, Verdict
+from approvals.services import absence, lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import actor_for
 from tests.plain_sql import execute, refused
@@ -29,8 +29,18 @@ BY_WHOM = {
     "changes_requested": "decision_refused_by_person",
     "expired": "decision_expired_by_timer",
 }
-APPEND_ONLY = ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
-APPEND_ONLY += ["importeddecision"]
+APPEND_ONLY = [
+    "patchcontent",
+    "comment",
+    "revocation",
+    "feedentry",
+    "policyversion",
+    "acknowledgement",
+    "bypassreview",
+    "importeddecision",
+    "outcomereport",
+    "difffetch",
+]
 TABLES = [*APPEND_ONLY, "patch", "decision", "review", "text", "delegation", "bypass"]
 
 
@@ -296,14 +306,11 @@ def everything(make_patch, approve, alice, lena, bob, deployer_api, approved_alo
     assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", first).status_code == 200
     row = {"source": "reference_api", "source_id": "1", "outcome": "approved", "heading": "x", "names": ["1"]}
     ImportedDecision.objects.create(**row, imported_at=timezone.now(), record=Text.objects.create(body="{}"))
-    Delegation.objects.create(
-        person=alice,
-        delegate=bob,
-        starts_at=timezone.now(),
-        ends_at=timezone.now() + timedelta(days=1),
-        reason=Text.objects.create(body="Away."),
-        created_at=timezone.now(),
-    )
+    deployer_api.get(f"/hitl/patches/{approved_alone.patch.patch_id}/diff")
+    report = {"deployed_sha256": decision.patch.sha256, "result": "failed", "at": timezone.now().isoformat()}
+    assert deployer_api.post(f"/hitl/patches/{decision.patch.patch_id}/outcome", report).status_code == 200
+    now = timezone.now()
+    absence.delegate(alice, bob, now, now + timedelta(days=1), "Away.", actor=actor_for(alice), now=now)
 
 
 @pytest.mark.parametrize("table", TABLES)
