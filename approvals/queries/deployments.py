@@ -70,8 +70,8 @@ def of_decision(decision: Decision) -> dict[str, list[Any]]:
     query each, no fetches of what never was approved. What is pending may be deployed already: that is an alarm."""
     once = decision.status in {*APPROVED, Status.REVOKED}
     return {
-        "fetches": list(decision.fetches.order_by("pk")) if once else [],
-        "outcomes": list(decision.outcomes.select_related("note").order_by("pk")),
+        "fetches": list(DiffFetch.objects.filter(decision=decision).order_by("pk")) if once else [],
+        "outcomes": list(OutcomeReport.objects.filter(decision=decision).select_related("note").order_by("pk")),
     }
 
 

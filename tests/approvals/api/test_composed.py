@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from approvals.api.answers import FeedItem, PendingRow
 from approvals.api.records import Record
 from approvals.api.shapes import Answer, read, shown
-from approvals.models import DeciderKind, Decision, FeedEntry, Priority, Review, Status, Text, Verdict
+from approvals.models import DeciderKind, Decision, FeedEntry, OutcomeReport, Priority, Review, Status, Text, Verdict
 from approvals.policy.visible_fields import Reader
 from approvals.queries import composed, decisions, queue, revocable
 from approvals.services import absence, lifecycle, reviews
@@ -55,7 +55,7 @@ def record(decision: Decision, reader: Reader) -> Record:
         reviews=given,
         comments=decisions.comments(decision),
         acknowledgements=revocable.acknowledged(decision),
-        outcomes=list(decision.outcomes.select_related("note").order_by("pk")),
+        outcomes=list(OutcomeReport.objects.filter(decision=decision).select_related("note").order_by("pk")),
     )
 
 

@@ -29,18 +29,8 @@ BY_WHOM = {
     "changes_requested": "decision_refused_by_person",
     "expired": "decision_expired_by_timer",
 }
-APPEND_ONLY = [
-    "patchcontent",
-    "comment",
-    "revocation",
-    "feedentry",
-    "policyversion",
-    "acknowledgement",
-    "bypassreview",
-    "importeddecision",
-    "outcomereport",
-    "difffetch",
-]
+APPEND_ONLY = ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
+APPEND_ONLY += ["importeddecision", "outcomereport", "difffetch"]
 TABLES = [*APPEND_ONLY, "patch", "decision", "review", "text", "delegation", "bypass"]
 
 
