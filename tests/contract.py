@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, checks
 
+from tests.cast import document, gate_request
+
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "docs/openapi.json"
 KINDS = ("producer", "deployer", "auditor", "monitor", "personal")
@@ -20,6 +22,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
+GOOD = {"POST /hitl/patches": document(), "POST /api/approvals": gate_request()}
 STREAM = "/hitl/events"  # its answer has no end
 STREAM_SECONDS, SECONDS = 0.3, 30.0  # that an answer is waited for
 
@@ -54,7 +57,9 @@ def hold(operation: Any, there: dict[str, list[str]], token: str, *, number: int
             timeout=STREAM_SECONDS if operation.path == STREAM else SECONDS,
         )
         statuses[answer.status_code] += 1
-        case.validate_response(answer, checks=CHECKS)
+        # The contract gives the schema of a stream's text, as OpenAPI 3.1 does; schemathesis takes it for an event's.
+        unchecked = [checks.response_schema_conformance] if operation.path == STREAM else []
+        case.validate_response(answer, checks=CHECKS, excluded_checks=unchecked)
 
     holds()
     return statuses
@@ -77,6 +82,9 @@ def calls(draw: st.DrawFn, operation: Any, there: dict[str, list[str]]) -> "Case
     for name, known in there.items():
         if isinstance(case.body, dict) and name in case.body and draw(st.booleans()):
             case.body[name] = draw(st.sampled_from(known))
+    if operation.label in GOOD and isinstance(case.body, dict) and draw(st.booleans()):
+        changed = draw(st.sampled_from([None, *sorted(case.body)]))
+        case.body = GOOD[operation.label] | ({changed: case.body[changed]} if changed else {})
     if case.query and isinstance(case.query.get("wait"), int | float):
         case.query["wait"] = min(case.query["wait"], 0)  # nobody else would decide meanwhile
     return case

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
 ]
 
-SECONDS = 90.0
+SECONDS = 600.0
 EXAMPLES = 20  # of an operation and a kind of token, then the next
 
 
@@ -41,4 +41,4 @@ def test_ten_minutes_of_calls_have_answers_that_the_contract_names(tmp_path: Pat
                 statuses += hold(operation, there, token, number=number, examples=EXAMPLES, url=url)
         product.assert_settled()
     print(f"{statuses.total()} calls: {sorted(statuses.items())}")
-    assert {200, 201, 409, 422} <= set(statuses)
+    assert {200, 201, 403, 404, 409, 422} <= set(statuses)
