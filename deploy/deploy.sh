@@ -154,7 +154,7 @@ check_the_cluster_takes_it() {
 }
 
 check_secrets() {
-    k get secret hitl-app hitl-owner --output name >/dev/null ||
+    k get secret hitl-app hitl-owner hitl-metrics --output name >/dev/null ||
         stop $REFUSED "A Secret is missing; docs/kubernetes.md, 'Secrets', has the commands that make them."
     running=$(k get deployment hitl-web --ignore-not-found --output 'jsonpath={.status.availableReplicas}') ||
         stop $REFUSED "The cluster does not say what runs; see above."

@@ -46,7 +46,8 @@ READY = r'{"ready": true, "missing": []}\n200'
 # A cluster that runs a release, and in which everything works.
 GOOD: list[Rule] = [
     ("config get-contexts", 0, r"hitl-staging\nhitl-production\n"),
-    ("get secret hitl-app --output", 0, "DATABASE_URL METRICS_TOKEN SECRET_KEY "),
+    ("get secret hitl-app --output", 0, "DATABASE_URL SECRET_KEY "),
+    ("get secret hitl-metrics --output", 0, "METRICS_TOKEN "),
     ("get secret hitl-owner --output", 0, "DATABASE_MIGRATE_URL "),
     ("get secret hitl-monitor", 0, "aGl0bF9tb25pdG9y"),  # hitl_monitor
     ("get deployment hitl-web .*availableReplicas", 0, "2"),

@@ -92,7 +92,7 @@ REFUSED = [
     (["production", "latest"], None, f"{IMAGE}:latest may be another one tomorrow"),
     (["production", "main"], None, "Production takes an image with a version or a digest"),
     (["staging"], ("get secret hitl-app hitl-owner", 1, "NotFound"), "A Secret is missing"),
-    (["staging"], ("get secret hitl-app --out", 0, "DATABASE_URL SECRET_KEY "), "hitl-app has no key METRICS_TOKEN"),
+    (["staging"], ("get secret hitl-app --out", 0, "DATABASE_URL "), "hitl-app has no key SECRET_KEY"),
     (["staging"], ("get secret hitl-owner --out", 0, "URL "), "hitl-owner has no key DATABASE_MIGRATE_URL"),
     (["staging"], ("get secret hitl-owner --out", 1, "refused"), "The keys of the Secret hitl-owner cannot be read"),
     (["staging"], ("get deployment hitl-web .*available", 1, "refused"), "does not say what runs"),
@@ -309,6 +309,13 @@ def test_ctrl_c_says_what_goes_on(cluster):
     assert ended.code == 130
     assert "deploy/deploy.sh rollback staging" in ended.said
     assert "undo" not in "\n".join(ended.changes)
+
+
+def test_shellcheck_finds_nothing():
+    done = subprocess.run(
+        [KUBECTL.parent / "shellcheck", ROOT / "deploy" / "deploy.sh"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 KUBECONFIG = """

@@ -235,7 +235,7 @@ def test_prometheus_reads_with_the_token_that_needs_no_database_and_under_the_na
     [monitor] = of_kind(overlay, "ServiceMonitor").values()
     [endpoint] = monitor["spec"]["endpoints"]
     assert endpoint["path"] == "/metrics"
-    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "hitl-app", "key": "METRICS_TOKEN"}}
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "hitl-metrics", "key": "METRICS_TOKEN"}}
     assert "jobLabel" not in monitor["spec"], "the job is called after the Service: hitl-web"
 
 
@@ -256,7 +256,8 @@ def test_the_external_secrets_have_the_keys_that_the_pods_read():
         for name, it in of_kind("examples/external-secrets", "ExternalSecret").items()
     }
     assert made == {
-        "hitl-app": {"DATABASE_URL", "SECRET_KEY", "METRICS_TOKEN"},
+        "hitl-app": {"DATABASE_URL", "SECRET_KEY"},
+        "hitl-metrics": {"METRICS_TOKEN"},
         "hitl-owner": {"DATABASE_MIGRATE_URL"},
         "hitl-monitor": {"token"},
     }

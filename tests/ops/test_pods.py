@@ -68,10 +68,14 @@ def test_a_secret_is_mounted_under_its_name(overlay):
 def test_only_migrations_and_backups_hold_the_owner_of_the_tables(overlay):
     owner = {c for c in templates(overlay) if "hitl-owner" in secret_directories(overlay, c).values()}
     assert owner == {"migrate", "backup"}
-    assert "DATABASE_MIGRATE_URL_FILE" not in settings_of(overlay)
-    for component in templates(overlay):
-        named_here = [entry["name"] for entry in container(overlay, component).get("env", [])]
-        assert named_here == (["DATABASE_MIGRATE_URL_FILE"] if component in owner else []), component
+    assert not {"DATABASE_MIGRATE_URL_FILE", "METRICS_TOKEN_FILE"} & set(settings_of(overlay))
+    own = {name: [entry["name"] for entry in container(overlay, name).get("env", [])] for name in templates(overlay)}
+    assert own == {
+        "web": ["METRICS_TOKEN_FILE"],
+        "worker": [],
+        "migrate": ["DATABASE_MIGRATE_URL_FILE"],
+        "backup": ["DATABASE_MIGRATE_URL_FILE"],
+    }
 
 
 @every_overlay
@@ -82,7 +86,7 @@ def test_every_file_that_a_setting_names_is_mounted_and_documented(overlay):
             entry["name"]: entry["value"] for entry in container(overlay, component).get("env", [])
         }
         files = {name: path for name, path in given.items() if name.endswith("_FILE")}
-        assert {"DATABASE_URL_FILE", "SECRET_KEY_FILE", "METRICS_TOKEN_FILE"} <= set(files)
+        assert {"DATABASE_URL_FILE", "SECRET_KEY_FILE"} <= set(files)
         for name, path in files.items():
             directory, _, key = path.rpartition("/")
             assert directory in secret_directories(overlay, component), (component, path)
