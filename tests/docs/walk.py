@@ -172,6 +172,11 @@ def _deployers(made: Walk) -> None:
     path = "/hitl/decisions/{decision_id}/acknowledge"
     made.ask("argo", "POST", path, {"position": position}, decision_id=decision_id)
     made.ask("argo", "POST", path, {"position": 999_999}, decision_id=decision_id)
+    item = (feed["items"] if "items" in feed else feed)[0]
+    path = "/hitl/patches/{patch_id}/outcome"
+    report = {"deployed_sha256": item["patch_sha256"], "result": "deployed", "at": item["at"]}
+    made.ask("argo", "POST", path, report, patch_id=item["patch_id"])
+    made.ask("argo", "POST", path, report | {"deployed_sha256": "0" * 64}, patch_id=item["patch_id"])
 
 
 def _gates(made: Walk) -> None:
