@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import psycopg
 from django.db import connection
@@ -20,20 +21,22 @@ SPACING = 0.2  # least seconds between two batches after wake-ups: under load fi
 HEARTBEAT = 5.0  # seconds between heartbeats; readiness calls a worker lost after 60
 
 
-def run(stop: threading.Event) -> None:
-    """Give entries their positions until `stop` is set. Database errors end the loop; the worker starts it again."""
+def run(stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+    """Give entries their positions until `stop` is set, and call `beat` after each heartbeat. Database errors end the
+    loop; the worker starts it again."""
     try:
         with connect() as listener:
-            _loop(stop, listener)
+            _loop(stop, listener, beat)
     finally:
         connection.close()
 
 
-def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...]]") -> None:
+def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...]]", beat: Callable[[], None]) -> None:
     last_heartbeat = 0.0
     while not stop.is_set():
         if time.monotonic() - last_heartbeat >= HEARTBEAT:
             heartbeat("worker", timezone.now())
+            beat()
             last_heartbeat = time.monotonic()
         started = time.monotonic()
         placed = dispatch()

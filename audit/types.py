@@ -56,6 +56,10 @@ ENTRY_TYPES = (
     EntryType("revocation.made", "Many approvals were taken back: how many", "shield-x", "danger", words.revoked_many),
     EntryType("decision.acknowledged", "A deployer acted on an item of the feed", "check", "info", words.acknowledged,
         Step("acted on position {position} of the feed: {status}", tone="")),
+    EntryType("outcome.reported", "A deployer said what became of an approved patch", "package", "info", words.outcome,
+        Step("reported: {result}", tone="")),
+    EntryType("outcome.alarmed", "A deployer deployed what is not, or no longer, approved", "error", "danger",
+        words.outcome, Step("reported: {result}. {alarm}")),
     EntryType("delegation.started", "A person asked another to review in their name for a time", "user", "info",
         words.delegated),
     EntryType("delegation.ended", "A person ended that before its time", "user", "", words.delegated),
@@ -71,6 +75,8 @@ ENTRY_TYPES = (
         Step("raised the priority from {from} to {to}: {cause}")),
     EntryType("decision.refused", "An attempt to decide was refused", "lock", "danger", words.refused,
         Step("was refused: {why}", tone="")),
+    EntryType("history.imported", "A decision that was made in another system was imported: nobody made it here",
+        "download", "", words.imported),
     EntryType("policy.changed", "A policy has a new version, place or switch", "policy", "warning", words.policy),
     EntryType("proposal.made", "Somebody asked for a change that needs a second person", "download", "info",
         words.proposal),
@@ -110,6 +116,7 @@ ENTRY_TYPES = (
     EntryType("export.made", "Somebody took a list out of the product", "download", "info", words.export),
     EntryType("kev.imported", "The catalogue of known exploited vulnerabilities was imported", "download", "",
         words.kev),
+    EntryType("backup.restored", "The database was put back to an earlier time", "undo", "danger", words.restored),
 )
 # fmt: on
 TYPES: dict[str, EntryType] = {type.name: type for type in ENTRY_TYPES}

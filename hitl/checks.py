@@ -16,7 +16,9 @@ from django.db import DatabaseError, connection
 from hitl.own_settings import SECTIONS
 from postgresql.rights import exceeding, silenced_triggers
 
-OWN_ROLE = "Make a role of its own and name the owner in DATABASE_MIGRATE_URL: docs/operating.md, 'Least privilege'."
+OWN_ROLE = (
+    "Make a role of its own and name the owner in DATABASE_MIGRATE_URL: docs/security/hardening.md, 'Least privilege'."
+)
 SWITCHED_ON = "As the owner: alter table TABLE enable trigger TRIGGER, and look at what was written meanwhile."
 REACHED = "Run it where DATABASE_URL reaches the database, after `manage.py migrate`."
 LIMITS = ["RATE_LIMIT_REQUESTS_PER_MINUTE", "RATE_LIMIT_PAGES_PER_MINUTE", "RATE_LIMIT_ANONYMOUS_PER_MINUTE"]

@@ -40,11 +40,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Readiness: database, migrations and a worker seen within a minute; else 503 with what is missing."""
+    """Readiness: database, migrations and a worker seen within a minute; else 503 with what is missing.
+
+    `?without=worker` leaves the worker out: who sends people here or not must not send them nowhere when it stops.
+    """
+    asked = {"migrations": _migrated, "worker": _worker}
+    if request.GET.get("without") == "worker":
+        del asked["worker"]
     with connection.within(PROBE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
         if not _database():  # each further question would wait for the pool again, longer than a probe does
             return JsonResponse({"ready": False, "missing": ["database"]}, status=503)
-        missing = [name for name, good in (("migrations", _migrated()), ("worker", _worker())) if not good]
+        missing = [name for name, is_good in asked.items() if not is_good()]
     return JsonResponse({"ready": not missing, "missing": missing}, status=503 if missing else 200)
 
 
@@ -143,16 +149,17 @@ def _database() -> bool:
 
 def _migrated() -> bool:
     """Ask once per process for 'yes': migrations are never taken back under a running process."""
-    if not _known["migrated"]:
+    if not known["migrated"]:
         try:
             executor = MigrationExecutor(connection)
-            _known["migrated"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+            known["migrated"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
         except DatabaseError:
             return False
-    return _known["migrated"]
+    return known["migrated"]
 
 
-_known = {"migrated": False}
+known = {"migrated": False}
+"""What this process has learnt and need not ask again."""
 
 
 def _worker() -> bool:

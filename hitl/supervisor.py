@@ -23,8 +23,8 @@ logger = logging.getLogger("hitl.supervisor")
 
 STOP_SECONDS = 15.0
 LONGEST_WAIT_SECONDS = 5.0  # a start every five seconds costs less than a gate that is away for thirty
-HEALTHY_SECONDS = 60.0  # a child that ran this long starts its back-off anew
-DATABASE_CHECK_SECONDS = 3.0
+HEALTHY_SECONDS = 10.0  # a child that ran this long was ended from outside: it starts its back-off anew
+DATABASE_CHECK_SECONDS = 1.0  # one connection to a socket of this machine
 FIRST_ANSWER_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # glibc gives threads up to 8 arenas a core; with 200 event streams that cost 63 kB each, with two 54. As in the image.

@@ -19,8 +19,9 @@ from tests.hitl.test_serve import ROOT, Served, environment, free_port, wait_unt
 from tests.races.ledger import faults
 
 WEB_PROCESSES = 2
+DEPLOYERS = ("argo", "flux")
 
-# Printed as JSON: the secrets of people who may decide and of a machine of each kind.
+# Printed as JSON: the secrets of people who may decide, of a machine of each kind, and of two deployers.
 PEOPLE = """
 import json
 from django.contrib.auth.models import Group
@@ -37,7 +38,8 @@ machines = {
     kind: issue_token(f"a {kind}", TokenKind(kind), actor=command("soak"), now=now)[1]
     for kind in ("producer", "deployer", "auditor", "monitor")
 }
-print(json.dumps({"people": made, "machines": machines}))
+deployers = [issue_token(name, TokenKind.DEPLOYER, actor=command("soak"), now=now)[1] for name in DEPLOYERS]
+print(json.dumps({"people": made, "machines": machines, "deployers": deployers}))
 """
 
 
@@ -47,6 +49,7 @@ class Product(Served):
 
     people: tuple[str, ...] = ()
     machines: dict[str, str] = field(default_factory=dict)
+    deployers: tuple[str, ...] = ()
 
     @property
     def producer(self) -> str:
@@ -117,13 +120,13 @@ class Product(Served):
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Product]:
+def running(directory: Path, **more: str) -> Iterator[Product]:
     """Serve with the limits off, make people and machines, and stop everything at the end."""
     port, data = free_port(), directory / "data"
     with (directory / "output").open("w") as output:
         process = subprocess.Popen(
             [sys.executable, ROOT / "manage.py", "serve"],
-            env=_environment(data, port),
+            env=settings_of(data, port) | more,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
@@ -133,8 +136,9 @@ def running(directory: Path) -> Iterator[Product]:
     try:
         assert wait_until(lambda: product.answers() or process.poll() is not None)
         assert process.poll() is None, (directory / "output").read_text()
-        secrets = _shell(data, port, PEOPLE)
+        secrets = shell(data, port, f"DEPLOYERS = {DEPLOYERS}\n{PEOPLE}")
         product.people, product.machines = tuple(secrets["people"]), secrets["machines"]
+        product.deployers = tuple(secrets["deployers"])
         yield product
     finally:
         process.terminate()
@@ -151,10 +155,11 @@ def seconds_until(true: Callable[[], bool], most: float = 60.0) -> float:
     raise AssertionError(f"not within {most} s")
 
 
-def _shell(data: Path, port: int, program: str) -> dict[str, Any]:
+def shell(data: Path, port: int, program: str) -> dict[str, Any]:
+    """Run a program with the product's settings and return the JSON that it printed."""
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", program],
-        env=_environment(data, port),
+        env=settings_of(data, port),
         capture_output=True,
         text=True,
         check=True,
@@ -163,7 +168,8 @@ def _shell(data: Path, port: int, program: str) -> dict[str, Any]:
     return found
 
 
-def _environment(data: Path, port: int) -> dict[str, str]:
+def settings_of(data: Path, port: int) -> dict[str, str]:
+    """Return the environment of the product: two web processes, and no limits."""
     return environment(data, port) | {
         "WEB_WORKERS": str(WEB_PROCESSES),
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",

@@ -5,10 +5,13 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 from procrastinate.contrib.django import app
@@ -21,9 +24,24 @@ from postgresql.bounded import BoundedAsyncConnection
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT_SECONDS = 5.0  # feed, timers and live pages wait for it
-HEALTHY_SECONDS = 60.0  # who ran this long starts its back-off anew
+LONGEST_WAIT_SECONDS = 2.0  # feed, timers and live pages wait for it once the database is back
+HEALTHY_SECONDS = 10.0  # who ran this long starts its back-off anew
 STOP_SECONDS = 12.0  # jobs get 5 s (PROCRASTINATE_WORKER_DEFAULTS), the rest is for a slow database
+# A statement of a job may take DB_WORKER_STATEMENT_SECONDS; whose thread says nothing for this much longer hangs.
+HANGING_SECONDS = 60.0
+
+
+class Stop(threading.Event):
+    """The signal to stop, which remembers when its thread last looked at it: one that does not look hangs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_at = time.monotonic()
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        self.looked_at = time.monotonic()
+        return super().is_set()
 
 
 class Command(BaseCommand):
@@ -38,14 +56,18 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         # Daemons: a job that never ends must not hold the process after STOP_SECONDS.
+        stops = {"sequencer": Stop(), "jobs": Stop()}
+        runs = {"sequencer": partial(sequencer.run, beat=partial(touch, "worker-ready")), "jobs": run_jobs}
         threads = [
-            threading.Thread(target=keep_running, args=(name, run, stop), name=name, daemon=True)
-            for name, run in (("sequencer", sequencer.run), ("jobs", run_jobs))
+            threading.Thread(target=keep_running, args=(name, run, stops[name]), name=name, daemon=True)
+            for name, run in runs.items()
         ]
         for thread in threads:
             thread.start()
         while not stop.wait(1.0):  # a wait without end would keep Python from running the signal handler
-            pass
+            say_alive(stops.values())
+        for each in stops.values():
+            each.set()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -53,6 +75,21 @@ class Command(BaseCommand):
                 logger.error(
                     "The %s did not stop in %s s; what it was doing will be taken up again.", thread.name, STOP_SECONDS
                 )
+
+
+def touch(name: str) -> None:
+    """Touch a file in the data directory: a worker has no port to be asked at."""
+    with suppress(OSError):  # whoever looks finds no file then
+        settings.HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (settings.HITL_DATA_DIR / name).touch(mode=0o600)
+
+
+def say_alive(stops: Iterable[Stop]) -> None:
+    """Touch `worker-alive` unless a thread hangs. It says nothing of the database: while that is away both threads try
+    again, and a restart would not help them; `worker-ready` is touched after each heartbeat in the database."""
+    longest = settings.DATABASE_LIMITS["worker"].statement + HANGING_SECONDS
+    if all(time.monotonic() - stop.looked_at < longest for stop in stops):
+        touch("worker-alive")
 
 
 def keep_running(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:

@@ -23,9 +23,9 @@ CHECKS = """\
 
 `manage.py check --deploy --fail-level WARNING`, run with the environment of web and worker, fails where it finds one of
 these. It also asks the database whether their role could undo what the database refuses (`hitl.W001`, see
-[least privilege](operating.md#least-privilege)) and whether a trigger is switched off (`hitl.W019`), and says where
-it gets no answer (`hitl.W002`). Django's own find `DEBUG` (`security.W018`) and a `SECRET_KEY` that can be guessed
-(`security.W009`: take 50 random characters).
+[least privilege](security/hardening.md#least-privilege)) and whether a trigger is switched off (`hitl.W019`), and
+says where it gets no answer (`hitl.W002`). Django's own find `DEBUG` (`security.W018`) and a `SECRET_KEY` that can be
+guessed (`security.W009`: take 50 random characters).
 
 | id | finding | how to mend it |
 |---|---|---|
