@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from approvals.models import (
     Acknowledgement,
@@ -77,10 +77,8 @@ def of_decision(decision: Decision) -> dict[str, list[Any]]:
 
 def alarms_by_kind() -> dict[str, int]:
     """Return how many reports raised each alarm, those never raised too."""
-    counts = {str(kind): 0 for kind in DeploymentAlarm}
-    for kind in OutcomeReport.objects.exclude(alarm="").values_list("alarm", flat=True):
-        counts[kind] += 1
-    return counts
+    alarms = OutcomeReport.objects.exclude(alarm="").values_list("alarm").annotate(Count("pk"))
+    return {str(kind): 0 for kind in DeploymentAlarm} | dict(alarms)
 
 
 @dataclass(frozen=True, slots=True)

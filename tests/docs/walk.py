@@ -166,13 +166,12 @@ def _seen(decision: Decision) -> dict[str, str]:
 def _deployers(made: Walk) -> None:
     dispatch()
     feed = made.ask("argo", "GET", "/hitl/decisions", query="?after=0&limit=1")
-    decision_id = feed["items"][0]["decision_id"] if "items" in feed else feed[0]["decision_id"]
-    position = feed["items"][0]["position"] if "items" in feed else feed[0]["position"]
+    [item] = feed
+    decision_id, position = item["decision_id"], item["position"]
     made.ask("argo", "GET", "/hitl/decisions/{decision_id}", decision_id=decision_id)
     path = "/hitl/decisions/{decision_id}/acknowledge"
     made.ask("argo", "POST", path, {"position": position}, decision_id=decision_id)
     made.ask("argo", "POST", path, {"position": 999_999}, decision_id=decision_id)
-    item = (feed["items"] if "items" in feed else feed)[0]
     path = "/hitl/patches/{patch_id}/outcome"
     report = {"deployed_sha256": item["patch_sha256"], "result": "deployed", "at": item["at"]}
     made.ask("argo", "POST", path, report, patch_id=item["patch_id"])
