@@ -110,6 +110,7 @@ ENTRY_TYPES = (
     EntryType("export.made", "Somebody took a list out of the product", "download", "info", words.export),
     EntryType("kev.imported", "The catalogue of known exploited vulnerabilities was imported", "download", "",
         words.kev),
+    EntryType("backup.restored", "The database was put back to an earlier time", "undo", "danger", words.restored),
 )
 # fmt: on
 TYPES: dict[str, EntryType] = {type.name: type for type in ENTRY_TYPES}

@@ -163,6 +163,10 @@ def kev(data: Data) -> str:
     return f"{data.get('new', 0)} new, {data.get('raised', 0)} waiting patches raised"
 
 
+def restored(data: Data) -> str:
+    return f"as of {data.get('made_at', '')}, with {data.get('places', 0)} places of the log"
+
+
 METHODS = {"password": "password", "mfa": "second factor", "socialaccount": "single sign-on"}
 
 

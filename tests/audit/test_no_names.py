@@ -29,6 +29,7 @@ from approvals.services import (
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from approvals.services.kev import import_catalogue
+from approvals.services.restoring import note_restore
 from audit.log import canonical, text_digest
 from audit.models import Context, Entry
 from audit.queries import body_of, data_of, row
@@ -113,6 +114,7 @@ def _clock(bob, make_patch):
     raised = make_patch(severity="low", cve_id="CVE-2023-7001")
     listed = {"cveID": "CVE-2023-7001", "dateAdded": "2026-11-01"}
     import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
+    note_restore("hitl-20261130T020000Z", "2026-11-30", 9, "00" * 32, actor=SYSTEM, now=timezone.now())
     assert Decision.objects.get(pk=raised.pk).priority > Priority.LOW
     timers.expire_due(timezone.now() + timedelta(days=90))
 

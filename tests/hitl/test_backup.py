@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,15 @@ from tests.hitl.test_serve import ROOT, environment, free_port, wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 TABLES = "select tablename from pg_tables where schemaname = 'public' and tablename <> all(%s)"
 LEFT_OUT = ["django_session", "usersessions_usersession", "approvals_heartbeat"]  # the last says when it was backed up
-DIGEST = "select count(*), md5(string_agg(md5(each::text), '' order by md5(each::text))) from public.{} each"
+DIGEST = "select count(*), md5(string_agg(md5(each::text), '' order by md5(each::text))) from public.{} each {}"
+NOTE = "(select id from public.audit_entry where type = 'backup.restored')"
+BEFORE_THE_NOTE = {"audit_entry": f"where id not in {NOTE}"} | dict.fromkeys(
+    ("audit_context", "audit_pending"), f"where entry_id not in {NOTE}"
+)
+NOTED = """
+select object_id, convert_from(body, 'UTF8')::jsonb #>> '{data,log_root}' from audit_entry
+where type = 'backup.restored'
+"""
 
 
 @pytest.fixture
@@ -81,7 +90,7 @@ def rewrite(dump: Path, **changes: Any) -> None:
 
 def scratch_databases() -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("select datname from pg_database where datname like 'hitl_drill%%'")
+        cursor.execute("select datname from pg_database where datname like %s", [f"hitl_drill%_{os.getpid()}"])
         return [name for (name,) in cursor.fetchall()]
 
 
@@ -287,10 +296,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def digests(address: str = "", **parameters: Any) -> dict[str, Any]:
-    """Return the number of rows and a digest over all of them, of each table."""
+    """Return the number of rows and a digest over all of them, of each table, but for what a restore notes itself."""
     with psycopg.connect(address, **parameters) as server:
         tables = [table for (table,) in server.execute(TABLES, [LEFT_OUT])]
-        return {table: server.execute(DIGEST.format(table)).fetchall() for table in tables}
+        of = {table: DIGEST.format(table, BEFORE_THE_NOTE.get(table, "")) for table in tables}
+        return {table: server.execute(digest).fetchall() for table, digest in of.items()}
 
 
 def manage(address: str, database: str, *arguments: str | Path, owner: str = "hitl_owner") -> str:
@@ -317,6 +327,7 @@ def moves_to_a_server_of_ones_own_and_between_its_databases(dump: Path, address:
     assert digests(url(address, "hitl_owner", "hitl")) == before
     with psycopg.connect(url(address, "hitl_app", "hitl"), autocommit=True) as application:
         assert application.execute("select count(*) from approvals_decision").fetchall() == [(2,)]
+        assert application.execute(NOTED).fetchall() == [(dump.stem, manifest_of(dump)["log_root"])]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             application.execute("delete from audit_entry")
     manage(address, "hitl", "backup", directory, owner="hitl_backup")

@@ -89,7 +89,7 @@ def _dump(backup: backups.Backup, jobs: int, now: datetime) -> dict[str, Any]:
             f"--snapshot={snapshot}",
             f"--file={backup.partial}",
             "--schema=public",
-            "--compress=1",  # higher levels take three times as long for a tenth less
+            "--compress=1",  # 6 makes it a third smaller for four times the processor time, beside a product that works
             f"--lock-wait-timeout={LOCK_WAIT_MS}",
             *(f"--exclude-table-data=public.{table}" for table in LEFT_OUT),
             *(["--format=directory", f"--jobs={jobs}"] if jobs > 1 else ["--format=custom"]),

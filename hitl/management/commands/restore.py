@@ -1,5 +1,6 @@
 """`manage.py restore`: a backup into an empty database, a replaced one or, as a drill, a scratch one; then checked."""
 
+import os
 import signal
 import sys
 import time
@@ -18,7 +19,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 from psycopg import sql
 
+from approvals.actors import command
 from approvals.live import connection_parameters
+from approvals.services.restoring import note_restore
 from hitl import restoring
 from hitl.backup_checks import checked, secrets
 from hitl.backups import Backup
@@ -57,6 +60,7 @@ class Command(BaseCommand):
         except psycopg.Error as error:
             raise CommandError(f"The database refused: {str(error).strip()}") from error
         call_command("migrate", interactive=False, verbosity=0)
+        _note(backup, manifest)
         self.stdout.write("Migrations of this release are applied; web and worker have their rights and may start.")
         self.stdout.write(
             "Everybody signs in again. Tokens, accounts, policies and rights are as of "
@@ -87,6 +91,11 @@ class Command(BaseCommand):
                 f"{failed} checks failed. Web and worker were given no rights: look at what is named above, try an "
                 "older backup, or run `manage.py migrate` to use this one all the same."
             )
+
+
+def _note(backup: Backup, manifest: dict[str, Any]) -> None:
+    name, made_at, places = backup.dump.stem, manifest["made_at"], manifest["rows"]["audit_leaf"]
+    note_restore(name, made_at, places, manifest["log_root"], actor=command("restore"), now=timezone.now())
 
 
 def _refuse_a_newer_release(manifest: dict[str, Any]) -> None:
@@ -134,7 +143,7 @@ def _readable(encrypted: list[str]) -> tuple[bool, str]:
 @contextmanager
 def _scratch(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Make a database on the same server and drop it in the end, whatever happens."""
-    name = sql.Identifier(f"hitl_drill_{timezone.now():%Y%m%d%H%M%S}")
+    name = sql.Identifier(f"hitl_drill_{timezone.now():%Y%m%d%H%M%S}_{os.getpid()}")
     with psycopg.connect(**parameters, autocommit=True) as server:
         try:
             server.execute(sql.SQL("create database {}").format(name))
