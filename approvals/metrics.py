@@ -10,6 +10,7 @@ from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from approvals.models import AutoApproval, Heartbeat, Priority, Status
+from approvals.queries import deployments
 from approvals.queries.policies import current_versions
 from approvals.services.killswitch import stopped_by
 from audit.sequencing import backlog, oldest_waiting
@@ -75,6 +76,7 @@ class DatabaseCollector:
         yield _durations(counted)
         yield from _pending(counted, now)
         yield from _automation(counted, statuses)
+        yield from _deployments(now)
 
 
 def _decisions_total(statuses: dict[str, int], revoked_of_policies: int) -> Metric:
@@ -140,6 +142,17 @@ def _automation(counted: Counted, statuses: dict[str, int]) -> Iterator[Metric]:
         "hitl_auto_approval_enabled", "Whether the kill switch lets policies approve (1) or not (0)", not stopped_by()
     )
     yield _gauge("hitl_auto_approval_enforcing_policies", "Enabled policies that approve without a person", enforcing)
+
+
+def _deployments(now: datetime) -> Iterator[Metric]:
+    mismatches = CounterMetricFamily(
+        "hitl_deploy_mismatches", "Deployments that were not, or no longer, approved", labels=["kind"]
+    )
+    for kind, count in deployments.alarms_by_kind().items():
+        mismatches.add_metric([kind], count)
+    yield mismatches
+    forgotten = deployments.count(deployments.never_fetched(now))
+    yield _gauge("hitl_never_fetched_patches", "Approved patches that no deployer has fetched in a day", forgotten)
 
 
 def _processes(now: datetime) -> Iterator[Metric]:

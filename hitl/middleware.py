@@ -33,22 +33,22 @@ from approvals.queries.people import second_factors
 from approvals.requests import Request
 from approvals.services import idempotency
 from approvals.views.errors import database_away
-from hitl import ops
+from hitl import ops, trace_context
 from hitl.bodies import BROKEN_OFF, MACHINE_PATHS
 from hitl.logs import request_id
+from hitl.request_lines import write_line
 
 log = logging.getLogger("hitl.request")
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 INBOUND_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-QUIET = {"/healthz", "/readyz", "/metrics"}
 ECHOES = {"TRACE", "CONNECT"}  # methods of proxies: nobody here gets a request back or through
 PAGE_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 """What pages know. Form views of libraries would take PUT and DELETE for POST, past what looks at POST alone."""
 
 
 class RequestIdMiddleware:
-    """Give the request an id (a good inbound one is kept), the caller's address, and one log line at its end."""
+    """Give the request an id (a good inbound one is kept), the caller's address, its trace, and a line at its end."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -62,33 +62,14 @@ class RequestIdMiddleware:
         token = request_id.set(current)
         started = time.monotonic()
         try:
-            response = HttpResponse(status=405) if request.method in ECHOES else self.get_response(request)
-            response["X-Request-ID"] = current
-            _keep_private(request, response)
-            self._log(request, response, started)
+            with trace_context.following(request.META):
+                response = HttpResponse(status=405) if request.method in ECHOES else self.get_response(request)
+                response["X-Request-ID"] = current
+                _keep_private(request, response)
+                write_line(request, response, started)
             return response
         finally:
             request_id.reset(token)
-
-    def _log(self, request: Request, response: HttpResponseBase, started: float) -> None:
-        fields = {
-            "method": request.method,
-            "path": request.path,
-            "status": response.status_code,
-            "milliseconds": round((time.monotonic() - started) * 1000, 1),
-            "client_ip": request.client_ip,
-        }
-        if caller_id := _caller_id(request):
-            fields["caller"] = caller_id
-        level = logging.DEBUG if request.path in QUIET or request.path.startswith("/static/") else logging.INFO
-        log.log(level, "%s %s %s", request.method, request.path, response.status_code, extra={"fields": fields})
-
-
-def _caller_id(request: HttpRequest) -> str:
-    """Return who asked, as entries name them, where that is known by now; '' else: a line asks no database."""
-    user = getattr(request, "_cached_user", None)  # what AuthenticationMiddleware has found
-    known = f"user:{user.pk}" if isinstance(user, User) else ""
-    return getattr(request, "caller_id", known)
 
 
 NOTHING = "default-src 'none'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'"

@@ -19,14 +19,15 @@ DATABASE_URL = database.secret(
 EMBEDDED = not DATABASE_URL
 DATABASE_MIGRATE_URL = database.secret(
     "DATABASE_MIGRATE_URL",
-    "the same database as its owner, for `manage.py migrate` only; see [least privilege](operating.md#least-privilege)",
+    "the same database as its owner, for `manage.py migrate` only; see "
+    "[least privilege](security/hardening.md#least-privilege)",
     default=DATABASE_URL,
     shown="`DATABASE_URL`",
 )
 DATABASE_REPLICA_URL = database.secret(
     "DATABASE_REPLICA_URL",
     "a streaming replica that history, analytics and the audit log are read from; see "
-    "[a replica](operating.md#a-replica)",
+    "[a replica](operations.md#a-replica)",
 )
 DATABASE_REPLICA_OLDEST = database.number(
     "DATABASE_REPLICA_OLDEST",
@@ -42,7 +43,7 @@ DB_WEB_STATEMENT_SECONDS = database.number(
     "DB_WEB_STATEMENT_SECONDS",
     15,
     (1, 3600),
-    "how long a statement of a request may take; see [a slow database](operating.md#a-slow-database)",
+    "how long a statement of a request may take; see [a slow database](operations.md#a-slow-database)",
 )
 DB_WEB_LOCK_SECONDS = database.number(
     "DB_WEB_LOCK_SECONDS", 5, (1, 3600), "how long a statement of a request may wait for a lock"
@@ -187,7 +188,7 @@ SECOND_FACTOR_REQUIRED = deciding.switch(
     "SECOND_FACTOR_REQUIRED",
     False,
     "whether everybody must have a second factor: who has none reaches only their account page, to add one, unless the "
-    "provider says that it asked for two (see [signing in](operating.md#signing-in)); each step-up, and making a "
+    "provider says that it asked for two (see [signing in](admin-guide.md#signing-in)); each step-up, and making a "
     "personal token, takes a code or security key, not the password",
 )
 
@@ -263,6 +264,13 @@ LOG_FORMAT = logs.one_of(
     "one JSON object a line, or text for a person at a terminal; each line with its request id",
     shown="`json`; `text` with the embedded database",
 )
+LOG_REQUESTS = logs.one_of(
+    "LOG_REQUESTS",
+    "true",
+    ("true", "false", "all"),
+    "a line for each request, `all` with probes, `/metrics` and static files too; see "
+    "[logs and traces](logs-and-traces.md)",
+)
 PROMETHEUS_MULTIPROC_DIR = logs.text(
     "PROMETHEUS_MULTIPROC_DIR",
     "where the processes of one instance keep their metrics; emptied at its start, so no two may share it",
@@ -270,4 +278,20 @@ PROMETHEUS_MULTIPROC_DIR = logs.text(
     shown="`prometheus-$PORT` in `HITL_DATA_DIR`",
 )
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, logs]
+# --- Traces -------------------------------------------------------------------------------------------------------
+traces = Section("Traces")
+OTEL_EXPORTER_OTLP_ENDPOINT = traces.text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "the collector that traces are sent to, such as `http://collector:4318`; see "
+    "[logs and traces](logs-and-traces.md#traces), also on the other variables of OpenTelemetry",
+)
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = traces.text(
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same as a whole address, such as `http://collector:4318/v1/traces`"
+)
+OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
+    "OTEL_EXPORTER_OTLP_PROTOCOL", "no other is spoken here", default="http/protobuf"
+)
+OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
+OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
+
+SECTIONS = [database, place, reach, deciding, signing_in, mail, logs, traces]

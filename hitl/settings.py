@@ -18,6 +18,7 @@ from hitl.database_settings import DATABASE_LIMITS as DATABASE_LIMITS
 from hitl.database_settings import database_entry
 from hitl.own_settings import *  # noqa: F403  each of them is a setting
 from hitl.template_engines import TEMPLATES as TEMPLATES
+from hitl.traces import is_installed as traces_installed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
@@ -99,6 +100,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'none'"],
     }
 }
+# What no setting of ours can or should mend: subdomains and the browsers' preload list are promises of the domain's
+# owner (HSTS_INCLUDE_SUBDOMAINS makes the first one), the redirect is the proxy's business.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # api.md: a body of 8 MiB at most
 
 # --- Application --------------------------------------------------------------------------------------------------
@@ -246,7 +250,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "shutdown_graceful_timeout": 5.0,
 }
 
-# --- Logs and metrics ---------------------------------------------------------------------------------------------
+# --- Logs, metrics, traces ----------------------------------------------------------------------------------------
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -261,3 +265,10 @@ LOGGING: dict[str, Any] = {
     },
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
+TRACES_NAMED = bool(own.OTEL_EXPORTER_OTLP_ENDPOINT or own.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+TRACES_WANTED = TRACES_NAMED and own.OTEL_TRACES_EXPORTER == "otlp" and not own.OTEL_SDK_DISABLED
+if TRACES_WANTED and own.OTEL_EXPORTER_OTLP_PROTOCOL != "http/protobuf":
+    raise ImproperlyConfigured("OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf: no other is spoken here.")
+TRACES_SENT = TRACES_WANTED and traces_installed()
+if TRACES_SENT:
+    MIDDLEWARE.insert(0, "hitl.telemetry.TraceMiddleware")

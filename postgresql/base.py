@@ -3,13 +3,15 @@
 import math
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 from django.db import OperationalError as DjangoOperationalError
 from django.db.backends.postgresql import base, operations
 from psycopg import IsolationLevel, OperationalError
+from psycopg.types.datetime import DatetimeDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from . import pool_metrics
@@ -17,6 +19,21 @@ from .bounded import BoundedConnection
 from .limits import Limits
 
 connect_bounded = BoundedConnection.connect  # so named, no test takes it for a signal's
+FARTHEST = timedelta(hours=16)
+"""PostgreSQL reads no offset from UTC that is as large (MAX_TZDISP_HOUR of utils/timestamp.h); ISO 8601 has them."""
+
+
+class MomentDumper(DatetimeDumper):
+    """Writes a time whose offset PostgreSQL would not read in UTC; beyond the calendar as its first or last moment."""
+
+    def dump(self, obj: Any) -> Any:
+        offset = obj.utcoffset()
+        if offset is not None and abs(offset) >= FARTHEST:
+            try:
+                obj = obj.astimezone(UTC)
+            except OverflowError:
+                obj = (datetime.min if offset > timedelta() else datetime.max).replace(tzinfo=UTC)
+        return super().dump(obj)
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -32,9 +49,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Takes only live connections from the pool, waits for no answer without end, and runs prepared statements."""
 
     ops_class = DatabaseOperations
+    observers: ClassVar[list[Callable[..., Any]]] = []
+    """What each connection made from now on calls around its statements, as Django's `execute_wrapper` does."""
+
     _kept: Any = None  # a psycopg cursor
     _ends: float | None = None  # on the monotonic clock
     _apart = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers = [*self.observers]
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        params["context"].adapters.register_dumper(datetime, MomentDumper)
+        return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection that the server has not closed. Django's own check asks the server each time, a round

@@ -25,8 +25,11 @@ RIGHTS = {
     "approvals_acknowledgement": APPEND,
     "approvals_bypassreview": APPEND,
     "approvals_comment": APPEND,
+    "approvals_difffetch": APPEND,
     "approvals_feedentry": APPEND,
     "approvals_gate": APPEND,
+    "approvals_importeddecision": APPEND,
+    "approvals_outcomereport": APPEND,
     "approvals_patchcontent": APPEND,
     "approvals_patchview": APPEND,
     "approvals_policyversion": APPEND,
@@ -100,13 +103,27 @@ TOO_MUCH = """
 select format('%s on %s', lower(wanted), tablename) from pg_tables,
     unnest(array['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES']) wanted
 where schemaname = 'public' and tablename in ('audit_entry', 'audit_leaf', 'audit_context')
-    and has_table_privilege(format('%I', tablename), wanted)
+    and case when wanted in ('UPDATE', 'REFERENCES') then has_any_column_privilege(format('%I', tablename), wanted)
+        else has_table_privilege(format('%I', tablename), wanted) end
 union all
 select 'create in the schema public' where has_schema_privilege('public', 'create')
 union all
 select format('the role %s', rolname) from pg_roles
-where rolname in ('pg_execute_server_program', 'pg_write_server_files', 'pg_write_all_data')
+where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', 'pg_write_all_data')
     and pg_has_role(current_user, rolname, 'member')
+union all
+select format('the attribute %s', attribute)
+from pg_roles, lateral (values ('createrole', rolcreaterole), ('replication', rolreplication)) has (attribute, given)
+where rolname = current_user and given
+union all
+select 'the parameter session_replication_role, which silences triggers'
+where has_parameter_privilege('session_replication_role', 'SET')
+"""
+SILENCED_TRIGGERS_SQL = """
+select format('%s of %s', tgname, tgrelid::regclass)
+from pg_trigger join pg_class on pg_class.oid = tgrelid
+where relnamespace = 'public'::regnamespace and not tgisinternal and tgenabled not in ('O', 'A')
+order by 1
 """
 
 
@@ -169,3 +186,10 @@ def exceeding() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(TOO_MUCH)
         return [f"may use {what}" for (what,) in cursor.fetchall()]
+
+
+def silenced_triggers() -> list[str]:
+    """Return the triggers, with their tables, that somebody has switched off."""
+    with connection.cursor() as cursor:
+        cursor.execute(SILENCED_TRIGGERS_SQL)
+        return [name for (name,) in cursor.fetchall()]

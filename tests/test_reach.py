@@ -18,7 +18,17 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from approvals.accounts import sessions
-from approvals.models import ApiToken, FeedEntry, Policy, Review, User
+from approvals.models import (
+    ApiToken,
+    FeedEntry,
+    ImportedDecision,
+    Policy,
+    Review,
+    Source,
+    Status,
+    Text,
+    User,
+)
 from approvals.services import absence, bypasses, second_person, workbench
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
@@ -56,7 +66,7 @@ OF_API = {
     "POST api/approvals/<gate_id>/approve, POST api/approvals/<gate_id>/reject",
     LEADS: "POST hitl/patches/<patch_id>/extend, POST hitl/patches/<patch_id>/revoke",
     ENDERS: "POST hitl/patches/<patch_id>/cancel, POST api/approvals/<gate_id>/cancel",
-    "deployer": "POST hitl/decisions/<decision_id>/acknowledge",
+    "deployer": "POST hitl/decisions/<decision_id>/acknowledge, POST hitl/patches/<patch_id>/outcome",
     "viewer reviewer lead auditor auditing monitor personal-viewer personal personal-lead": (
         "GET hitl/analytics/summary"
     ),
@@ -65,7 +75,8 @@ OF_API = {
 """Who is let in where, of CALLERS; the methods as `nobody` finds them."""
 OF_PAGES = {
     VIEWERS: "GET , GET cards, GET counts, GET facets/<slug:name>, GET bulk, POST bulk, POST views, GET history, "
-    "POST views/<int:view_id>/delete, GET history.csv, GET analytics, GET accounts/absence, POST accounts/absence, "
+    "GET deployments, GET history/imported, POST views/<int:view_id>/delete, GET history.csv, GET analytics, "
+    "GET accounts/absence, POST accounts/absence, "
     + ", ".join(
         f"{method} patches/<uuid:decision_id>{rest}"
         for method, rest in [
@@ -87,7 +98,8 @@ OF_PAGES = {
     "lead admin": "GET revoke, POST revoke",
     "lead policies admin": "GET policies/new, POST policies/new, GET policies/<int:policy_id>/edit, "
     "POST policies/<int:policy_id>/edit",
-    "reviewer lead auditor": "GET patches/<uuid:decision_id>/text/<slug:part>, GET patches/<uuid:decision_id>/raw",
+    "reviewer lead auditor": "GET history/imported/<int:imported_id>, "
+    "GET patches/<uuid:decision_id>/text/<slug:part>, GET patches/<uuid:decision_id>/raw",
     "reviewer lead": "POST patches/<uuid:decision_id>/decide, POST patches/<uuid:decision_id>/comments, "
     "POST patches/<uuid:decision_id>/escalate",
     "lead": "POST patches/<uuid:decision_id>/extend, POST patches/<uuid:decision_id>/cancel, "
@@ -172,6 +184,15 @@ class House:
         away = absence.delegate(alice, luis, now + timedelta(1), now + timedelta(2), "x", **mine)
         second_person.stop(reason="x", **theirs)
         again = second_person.start_again(reason="x", **theirs)
+        imported = ImportedDecision.objects.create(
+            source=Source.REFERENCE_API,
+            source_id="x",
+            outcome=Status.REJECTED,
+            imported_at=now,
+            heading="x",
+            names=["x"],
+            record=Text.objects.create(body='{"row": {}, "history": []}'),
+        )
         signed_in = UserSession.objects.create(user=alice, session_key="x" * 32, ip="127.0.0.1", user_agent="x")
         key = Authenticator.objects.create(user=luis, type="webauthn", data={"name": "k", "credential": {}})
         token, view = ApiToken.objects.get(user=alice), workbench.save_view(alice, "n", "q=1")
@@ -196,6 +217,7 @@ class House:
             "<str:secret>": "hitl_1_x",
             "<int:delegation_id>": away.pk,
             "<int:view_id>": view.pk,
+            "<int:imported_id>": imported.pk,
             "<uuid:entry_id>": first[Entry].uuid,
             "<slug:name>": "package",
             "<id>": alice.pk,

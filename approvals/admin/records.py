@@ -13,8 +13,10 @@ from approvals.models import (
     Comment,
     Decision,
     Delegation,
+    DiffFetch,
     Heartbeat,
     KnownExploited,
+    OutcomeReport,
     Patch,
     Review,
     User,
@@ -160,6 +162,53 @@ class AcknowledgementAdmin(Record):
     @admin.display(description="Decision")
     def decision(self, said: Acknowledgement) -> str:
         return str(said.feed_entry.decision)
+
+
+@admin.register(OutcomeReport)
+class OutcomeReportAdmin(Record):
+    """What deployers say became of patches, and which of it raised an alarm."""
+
+    sight = {
+        "deployer": "outcomes.deployer",
+        "token": "outcomes.deployer",
+        "result": "outcomes.result",
+        "alarm": "outcomes.alarm",
+        "deployed_sha256": "outcomes.deployed_sha256",
+        "deployed_at": "outcomes.deployed_at",
+        "reported_at": "outcomes.reported_at",
+        "note": "outcomes.note",
+    }
+    list_display = ("decision", "deployer", "result", "alarm", "deployed_at", "reported_at")
+    list_filter = ("result", "alarm", "reported_at")
+    list_select_related = ("decision",)
+    unlisted = ("decision__trace",)
+    search_fields = ("deployer", "decision")
+    search_help_text = f"A deployer's name. {WORDS}"
+    fields = readonly_fields = ("decision", *sight)
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[OutcomeReport], text: str) -> QuerySet[OutcomeReport]:
+        named = rows.filter(deployer=text)
+        return named if named.exists() else rows.filter(decision__in=decisions_found(text))
+
+
+@admin.register(DiffFetch)
+class DiffFetchAdmin(Record):
+    """Which deployer fetched the diff of an approved patch first, and when."""
+
+    sight = dict.fromkeys(("deployer", "fetched_at"), "acknowledgements")
+    list_display = ("decision", "deployer", "fetched_at")
+    list_filter = ("fetched_at",)
+    list_select_related = ("decision",)
+    unlisted = ("decision__trace",)
+    search_fields = ("deployer", "decision")
+    search_help_text = f"A deployer's name. {WORDS}"
+    fields = readonly_fields = ("decision", "deployer", "fetched_at")
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[DiffFetch], text: str) -> QuerySet[DiffFetch]:
+        named = rows.filter(deployer=text)
+        return named if named.exists() else rows.filter(decision__in=decisions_found(text))
 
 
 @admin.register(Bypass)

@@ -28,7 +28,8 @@ class Current(Answer):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `errors` comes with 422, `current` or `decision_ids` with 409, `page` with `step_up_required`."""
+    """RFC 9457. `errors` comes with 422, `current` or `decision_ids` with 409, `page` with `step_up_required`,
+    `alarm` with `deployment_alarm`."""
 
     type: str
     title: str
@@ -38,6 +39,9 @@ class Problem(BaseModel):
     current: Current | None = None
     decision_ids: list[UUID] = Field(default=[], description="those that a name means which is not one decision's")
     page: str | None = Field(default=None, description="the page that takes the approval which is refused here")
+    alarm: Literal["differs", "not_approved", "revoked"] | None = Field(
+        default=None, description="with `deployment_alarm`: what is wrong with what was deployed"
+    )
 
 
 class PolicyName(Answer):
@@ -156,6 +160,14 @@ class Acknowledged(Answer):
     decision_id: UUID
     status: Status = Field(description="as it is now, which may be later than the item acted on")
     position: int
+
+
+class OutcomeRecorded(Ended):
+    """The deployed bytes are those of this decision."""
+
+    revision: int
+    result: Literal["deployed", "failed", "rolled_back"]
+    matches: Literal[True] = True
 
 
 class Commented(Answer):

@@ -20,6 +20,7 @@ from approvals.queries import composed, queue
 from approvals.queries import decisions as find
 from approvals.queries.keyset import BadCursor, cursor_at, page
 from approvals.services import together
+from approvals.services.deployments import record_fetch
 from approvals.templatetags.number_tags import shown_count
 
 from . import answers
@@ -228,7 +229,9 @@ def diff(
     decision = _find(caller, patch_id, producer, revision)
     if not sees(caller.reader_of(decision.patch.producer_id), "diff"):
         raise NotAllowed("Raw diffs go to their producer, to diffs:read and to reviewers.")
-    return canonical_diff(decision) if form == "canonical" else raw_diff(decision)
+    answer = canonical_diff(decision) if form == "canonical" else raw_diff(decision)
+    record_fetch(decision, token=caller.token, now=timezone.now())
+    return answer
 
 
 def canonical_diff(decision: Decision) -> HttpResponse:

@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
-from approvals.errors import Conflict, Refusal, StepUpRequired, TooMany, advice_on, was_cut_off
+from approvals.errors import Conflict, Refusal, StepUpRequired, advice_on, was_cut_off
 from approvals.strict_json import MAX_ERRORS
 
 CONTENT_TYPE = "application/problem+json"
@@ -39,7 +39,7 @@ def refused(error: Refusal) -> HttpResponse:
     answer = problem(
         error.status, counted(error.detail, error.errors or ()), title=error.title, type=error.type, **members
     )
-    if isinstance(error, TooMany):
+    if error.retry_after is not None:
         answer["Retry-After"] = str(error.retry_after)
     return answer
 

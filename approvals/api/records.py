@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator
 
-from approvals.models import Patch, PatchKind, Severity, Status, Wargaming
+from approvals.models import DeploymentAlarm, DeploymentResult, Patch, PatchKind, Severity, Status, Wargaming
 
 from .answers import ParseWarning, PolicyName, TraceRow
 from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path
@@ -108,6 +108,16 @@ class AcknowledgementRow(Answer):
     acknowledged_at: Moment
 
 
+class OutcomeRow(Answer):
+    deployer: str
+    result: DeploymentResult
+    deployed_sha256: str
+    alarm: Annotated[DeploymentAlarm | None, BeforeValidator(lambda alarm: alarm or None)]
+    deployed_at: Moment
+    reported_at: Moment
+    note: str | None = path("note.body", default=None)
+
+
 def _scored(patch: Patch) -> Patch | None:
     return None if patch.ml_confidence is None else patch
 
@@ -181,6 +191,7 @@ class Record(Answer):
     comments: list[CommentRow] | None
     revocation: RevocationRow | None = path("decision.revocation", default=None)
     acknowledgements: list[AcknowledgementRow] | None
+    outcomes: list[OutcomeRow] | None
 
 
 class RevisionRow(Answer):

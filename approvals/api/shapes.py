@@ -28,7 +28,7 @@ class Renderer(BaseRenderer):
 
 
 class Answer(BaseModel):
-    """Every field is always there; null says 'absent', or that the caller may not see it (docs/integrating.md)."""
+    """Every field is always there; null says 'absent', or that the caller may not see it (docs/api-guide.md)."""
 
     model_config = ConfigDict(
         extra="forbid", from_attributes=True, validate_by_name=True, json_schema_serialization_defaults_required=True

@@ -188,3 +188,9 @@ REVOCATIONS = (
     "The bypass through the export page still works; found in the weekly review.",
     "Broke the nightly import, so it must not be deployed anywhere else.",
 )
+
+ROLLED_BACK = (
+    "Error rate on the checkout service doubled within minutes.",
+    "Start-up fails on the older nodes; taken back until that is understood.",
+    "Two integration tests of a neighbouring team fail with it.",
+)

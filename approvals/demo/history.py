@@ -7,10 +7,10 @@ from random import Random
 
 from . import hours
 from .cases import Case, earlier_attempts, new_case, rival
-from .fixes import CANCELLATIONS, CHANGES, ESCALATIONS, PRAISE, REJECTIONS, REMARKS, REVOCATIONS
+from .fixes import CANCELLATIONS, CHANGES, ESCALATIONS, PRAISE, REJECTIONS, REMARKS, REVOCATIONS, ROLLED_BACK
 from .gates import PAST_GATE
-from .people import BUMPER, CI, FIXER, FORGE, INES, LEADS, REVIEWERS, DemoPerson
-from .steps import Arrival, Asking, Cancellation, Escalation, Remark, Revocation, Step, Verdict
+from .people import BUMPER, CI, FIXER, FORGE, INES, LEADS, REVIEWERS, ROLLOUT, DemoPerson
+from .steps import Arrival, Asking, Cancellation, Deployment, Escalation, Remark, Revocation, Step, Verdict
 
 SEED = 20_241_128
 BATCHES = 178  # with what follows from them, some 350 revisions
@@ -120,7 +120,7 @@ def _decided(rng: Random, case: Case, revision: int, at: datetime, now: datetime
         yield Escalation(at=answer, patch=case.key, who=who.username, text=rng.choice(ESCALATIONS))
         who, answer = rng.choice(LEADS), answer + hours.wait(rng)
     if rng.random() < (APPROVES_GOOD if case.good else APPROVES_BAD):
-        yield from _approved(rng, case, at, answer, who, old)
+        yield from _approved(rng, case, at, answer, who, old, now)
     elif revision == 1 and old and rng.random() < 0.35:
         yield _verdict(rng, case, at, answer, who, "request_changes", text=rng.choice(CHANGES))
         if rng.random() < 0.75:
@@ -129,7 +129,9 @@ def _decided(rng: Random, case: Case, revision: int, at: datetime, now: datetime
         yield _refusal(rng, case, at, answer, who)
 
 
-def _approved(rng: Random, case: Case, at: datetime, answer: datetime, who: DemoPerson, old: bool) -> Iterator[Step]:
+def _approved(
+    rng: Random, case: Case, at: datetime, answer: datetime, who: DemoPerson, old: bool, now: datetime
+) -> Iterator[Step]:
     """Yield the approvals a patch needs, and seldom the end of its approval: more often when it was no fix."""
     praise = rng.choice(PRAISE) if rng.random() < 0.15 else ""
     yield _verdict(rng, case, at, answer, who, "approve", text=praise)
@@ -137,9 +139,22 @@ def _approved(rng: Random, case: Case, at: datetime, answer: datetime, who: Demo
         second = rng.choice([lead for lead in LEADS if lead != who] if who in LEADS else LEADS)
         answer += hours.wait(rng)
         yield _verdict(rng, case, at, answer, second, "approve")
+    yield from _deployed(case, answer, now)
     if old and rng.random() < (0.008 if case.good else 0.75):
         found = hours.next_morning(answer + timedelta(days=rng.uniform(0, 5))) + hours.wait(rng)
         yield Revocation(at=found, patch=case.key, who=rng.choice(LEADS).username, text=rng.choice(REVOCATIONS))
+
+
+def _deployed(case: Case, approved: datetime, now: datetime) -> Iterator[Step]:
+    """Yield what the deployer does with an approved patch: most within the hour, a few never, bad ones come back."""
+    rng = _dice(f"deployment {case.key}")
+    at = approved + timedelta(minutes=rng.lognormvariate(3, 0.8))
+    if rng.random() < 0.93 and at < now:
+        result = "deployed" if rng.random() < 0.98 else "failed"
+        yield Deployment(at=at, patch=case.key, who=ROLLOUT, result=result)
+        back = at + timedelta(hours=rng.uniform(1, 30))
+        if result == "deployed" and rng.random() < (0.02 if case.good else 0.5) and back < now:
+            yield Deployment(at=back, patch=case.key, who=ROLLOUT, result="rolled_back", text=rng.choice(ROLLED_BACK))
 
 
 def _refusal(rng: Random, case: Case, at: datetime, answer: datetime, who: DemoPerson) -> Verdict:

@@ -54,3 +54,6 @@ FIXER = DemoProducer("demo-code-fixer", trusted_for_ml=False, trusted_for_wargam
 CI = DemoProducer("demo-ci", trusted_for_ml=False, trusted_for_wargaming=False)
 
 PRODUCERS = (FORGE, BUMPER, FIXER, CI)
+
+ROLLOUT = "rollout"
+"""The deployer of the history."""

@@ -68,4 +68,11 @@ class Revocation(Act):
     """A lead takes an approval back."""
 
 
-Step = Arrival | Asking | Verdict | Remark | Escalation | Cancellation | Revocation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment(Act):
+    """The deployer fetches an approved patch and says what became of it; `result` is a word of the API."""
+
+    result: str
+
+
+Step = Arrival | Asking | Verdict | Remark | Escalation | Cancellation | Revocation | Deployment

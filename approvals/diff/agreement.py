@@ -24,7 +24,6 @@ AMBIGUOUS: Final = frozenset(
             "cut-off",
             "empty",
             "encoded-differs",
-            "indented-header",
             "mail-crlf",
             "foreign-line",
             "git-reads-more",
@@ -107,6 +106,10 @@ def disagreements(
     for section in patch.sections:
         if section.kind == "header" and section.header in heads:
             yield from _about_names(heads[section.header], names, section)
+        for at in section.heads:
+            if at not in heads and source.lines[at].strip(b" \tX\n-+*"):  # a name, or a CR
+                words = "GNU patch takes this line for the header of a change, and it stands in none; git passes over."
+                yield "stray-header", words, None, at + 1
     yield from _more_by_git(heads, ours, git)
     for file in files:
         yield from _about_places(file)
@@ -360,6 +363,9 @@ def _bare(hunk: Hunk, is_last: bool) -> str:
     codes = hunk.codes.translate(None, bytes((NOTE,)))
     if not codes:
         return ""
+    if is_last and hunk.old_start == 1 and not hunk.new_count:
+        words = "This hunk leaves an empty file, which GNU patch removes when it is called with -E, as by quilt and"
+        return f"{words} dpkg-source; git apply keeps it."
     if CONTEXT not in codes and EATEN not in codes and not (hunk.old_start == 1 and hunk.old_count and is_last):
         what = "has no unchanged line around it"
     elif codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,))) and not is_last:

@@ -93,6 +93,12 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.translate(_PLAIN)
 
 
+def folded(word: str) -> str:
+    """Return the ASCII word that Python reads in a name (PEP 3131: NFKC), '' where it stays another one."""
+    name = unicodedata.normalize("NFKC", word) if word.isidentifier() else ""
+    return name if name.isascii() else ""
+
+
 def named(character: str) -> str:
     """Return a character's code and Unicode name, as `U+0430 CYRILLIC SMALL LETTER A`."""
     return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()

@@ -38,19 +38,21 @@ def read_context(source: Source, position: int) -> HunkReading:
     first = _after_comments(source, position + 1)
     old_start, old_count = _range(_OLD_RANGE.match(source.at(first)))
     codes = bytearray()
-    place = _read_half(source, first + 1, old_count, DELETE, codes, may_begin_eaten=True)
+    place = _read_half(source, first + 1, old_count, DELETE, codes)
     after = _after_comments(source, place)
     if source.at(after) == b"\n":  # one empty line before the divider is passed over
         after = _after_comments(source, after + 1)
     divider = _NEW_RANGE.match(source.at(after))
     new_start, new_count = _range(divider)
     if divider:
-        # A new half of unchanged lines alone may be missing. Only where it is none does it begin with an eaten blank.
-        whole = OTHER in codes or new_count != codes.count(CONTEXT) + codes.count(EATEN)
+        left_out = _may_be_left_out(lines[first + 1 : place], codes, new_count) and _is_left_out(
+            source, after, new_count
+        )
         codes.extend(bytes([STRAY]) * (after - place))
-        place = after
         codes.append(DIVIDER)
-        place = _read_half(source, place + 1, new_count, ADD, codes, may_begin_eaten=whole)
+        place = after + 1
+        if not left_out:
+            place = _read_half(source, place, new_count, ADD, codes)
     for unanswered in _unanswered(lines[first + 1 : place], codes):
         codes[unanswered] = OTHER
     hunk = Hunk(
@@ -76,6 +78,29 @@ def _after_comments(source: Source, position: int) -> int:
         if not position & 0xFFF:
             source.check_budget()
     return position
+
+
+def _may_be_left_out(old_lines: list[bytes], codes: bytes | bytearray, new_count: int | None) -> bool:
+    """Tell whether GNU patch can make the new half from the old one: as many lines stay and none changes."""
+    if any(line.startswith(b"!") for line in old_lines):
+        return False
+    ends_changed = codes[-1:] not in (bytes((CONTEXT,)), bytes((EATEN,)))
+    return new_count == codes.count(CONTEXT) + codes.count(EATEN) or (new_count == 1 and ends_changed)
+
+
+def _is_left_out(source: Source, divider: int, new_count: int | None) -> bool:
+    """Tell whether the new half is not there: GNU patch wants it whole or changing something, and otherwise reads what
+    stands behind the divider anew, as words in which the next change may begin."""
+    at = divider
+    for _ in range(new_count or 0):
+        line = source.at(at := _after_comments(source, at + 1))
+        if line[:1] in (b"+", b"!"):
+            return False
+        if line[:1] not in (b" ", b"-") or line[1:2] not in (b" ", b"\t"):
+            return True
+        if not at & 0xFFF:
+            source.check_budget()
+    return False
 
 
 def _unanswered(lines: list[bytes], codes: bytes | bytearray) -> Iterator[int]:
@@ -150,18 +175,16 @@ def _range(match: re.Match[bytes] | None) -> tuple[int | None, int | None]:
     return first, 0 if last == 0 else max(0, last - first + 1)
 
 
-def _read_half(
-    source: Source, position: int, count: int | None, changed: int, codes: bytearray, *, may_begin_eaten: bool
-) -> int:
+def _read_half(source: Source, position: int, count: int | None, changed: int, codes: bytearray) -> int:
     """Take the lines of one half, `changed` being what `!` means in it; return the position after them."""
     start, owed = len(codes), count or 0
     while position < len(source.lines):
         line = source.lines[position]
-        if line.startswith(b"\\ ") and len(codes) > start:
+        if line.startswith(b"\\") and len(codes) > start:
             codes.append(NOTE)
         elif line.startswith(b"#") and owed > 0:
             codes.append(STRAY)
-        elif owed <= 0 or (code := _code(line, changed, may_begin_eaten or len(codes) > start)) is None:
+        elif owed <= 0 or (code := _code(line, changed)) is None:
             break
         else:
             codes.append(code)
@@ -178,15 +201,15 @@ def _read_half(
     return position
 
 
-def _code(line: bytes, changed: int, inside: bool) -> int | None:
+def _code(line: bytes, changed: int) -> int | None:
     sign, gap = line[:1], line[1:2]
     if gap in b" \r\n" and sign in (b"!", b"-" if changed == DELETE else b"+"):
         return changed
     if sign == b" " and gap in b" \r\n":
         return CONTEXT
-    if sign in (b" ", b"!", b"-" if changed == DELETE else b"+") and not line.startswith(b"--"):
-        return OTHER  # GNU patch takes it for a line of the hunk; only a blank is its own to take off
-    return EATEN if inside and sign in b"\t\r\n" else None
+    if sign in (b" ", b"!", b"-", b"+") and not line.startswith(b"--"):
+        return OTHER  # GNU patch takes it for a line of the hunk, of either half; only a blank is its own to take off
+    return EATEN if sign in b"\t\r\n" else None
 
 
 def _renumbered(half: list[Line], hunk: Hunk, have_old: bool) -> list[Line]:

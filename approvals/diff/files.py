@@ -19,6 +19,10 @@ _ZERO = re.compile(rb"@@ [-+,\d ]*[-+,]0\d")
 
 _EMPTIES = (re.compile(rb"index e69de29[0-9a-f]*\.\.0+(?:\s|$)"), re.compile(rb"index 0+\.\.e69de29"))
 _NAMING = (b"--- ", b"+++ ", b"*** ", b"Index:")
+# What stands for content that is elsewhere: git am moves a submodule by such a line, whatever the modes say; the others
+# are those of git LFS, whose pointers have three lines, and of git-annex.
+_COMMIT = re.compile(rb"(?:[^\n]*\n)?[-+]Subproject commit ")
+_POINTER = re.compile(rb"(?:[^\n]*\n){0,5}[-+](?:oid sha256:|/annex/objects/)")
 _UNNAMED = "(no name)"
 _UNENDED = {bytes((DELETE, NOTE)): "The old version has", bytes((ADD, NOTE)): "The new version has"} | dict.fromkeys(
     (bytes((CONTEXT, NOTE)), bytes((EATEN, NOTE))), "Both versions have"
@@ -44,7 +48,7 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices, source: Source)
         similarity=draft.similarity,
         binary=draft.binary,
         symlink=SYMLINK in (draft.old_mode, draft.new_mode),
-        submodule=SUBMODULE in (draft.old_mode, draft.new_mode),
+        submodule=SUBMODULE in (draft.old_mode, draft.new_mode) or _COMMIT.match(body) is not None,
         mixed_endings=0 < body.count(b"\r\n") < body.count(b"\n") - sum(hunk.codes.count(NOTE) for hunk in draft.hunks),
         line=draft.start + 1,
         header_lines=tuple(draft.header),
@@ -58,7 +62,7 @@ def finish(draft: Draft, keys: dict[str, int], notices: Notices, source: Source)
     for code, message, line in chain(
         _about_names(file, draft, keys),
         doubts(draft, file),
-        _about_kind(file, draft),
+        _about_kind(file, draft, body),
         _about_bytes(file, draft, section, body),
         _about_hunks(draft),
     ):
@@ -120,7 +124,7 @@ def _about_names(file: File, draft: Draft, keys: dict[str, int]) -> Iterator[tup
         yield "half-header", f"The header of {name} has {words}.", line
 
 
-def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
+def _about_kind(file: File, draft: Draft, body: bytes) -> Iterator[tuple[str, str, int]]:
     name, line = shortened(file.path), file.line
     if file.binary and draft.carries_binary:
         words = "its content is in the patch, encoded, and cannot be read here; git takes that of the index line if it"
@@ -135,6 +139,12 @@ def _about_kind(file: File, draft: Draft) -> Iterator[tuple[str, str, int]]:
         yield "symlink", f"{name} is a symbolic link: the changed line is where it points.", line
     if file.submodule:
         yield "submodule", f"{name} is a submodule: the change is a commit of another repository.", line
+    if _POINTER.match(body):
+        yield (
+            "pointer",
+            f"{name} names content that is kept elsewhere (git LFS, git-annex) and is not shown here.",
+            line,
+        )
     if file.hunks and file.hunks[0].form == "context":
         yield "context-diff", f"{name} is written as a context diff (diff -c), which git does not read.", line
     if draft.combined or any(hunk.form == "combined" for hunk in file.hunks):

@@ -47,6 +47,7 @@ class Section:
 
     `start` is where the change itself begins (a hunk, a command), `header` the first line that named the file and `end`
     the line after it. `names` are those of the lines `---` (or `***`), `+++` and `Index:`; `/dev/null` is left out.
+    `heads` are all lines since the change before from which patch takes a name, a time, a mode or line ends.
     `hunks` are (first line, line after the last). `indent` is how many columns stand before the lines, `nested` how
     many `- ` before them (RFC 934), `lines` are all lines of the patch without either.
     """
@@ -60,6 +61,7 @@ class Section:
     end: int = 0
     hunks: list[tuple[int, int]] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
 
     @property
     def is_hidden(self) -> bool:
@@ -113,7 +115,7 @@ def read_as_patch(source: Source) -> PatchReading:
 class _Header:
     """What the lines since the last change have said about the file to change."""
 
-    first: int | None = None
+    lines: list[int] = field(default_factory=list)
     names: dict[str, bytes] = field(default_factory=dict)
     git: bool = False
     pair: tuple[bytes, bytes] | None = None
@@ -124,7 +126,7 @@ class _Header:
     ed: bool = False
 
     def say(self, position: int, side: str, name: bytes) -> None:
-        self.first = position if self.first is None else self.first
+        self.lines.append(position)
         if name and name != b"/dev/null":
             if self.names.get(side, name) != name:  # patch keeps it where the later one has too few folders
                 self.names[f"{side} before"] = self.names[side]
@@ -158,7 +160,7 @@ def _find(source: Source, position: int) -> Section | None:
         command_before = command
         if _BEGINS_NORMAL.match(text):  # patch remembers the last such line, whatever stands between
             command = _LOOKS_NORMAL.match(text) is not None
-        if header.first is not None and header.command is None and (command or _ED.match(text)):
+        if header.lines and header.command is None and (command or _ED.match(text)):
             header.command, header.command_indent, header.ed = at, indent, _ED.match(text) is not None
         if not text or text[0] not in _FIRST:
             stars = False
@@ -166,7 +168,7 @@ def _find(source: Source, position: int) -> Section | None:
         if text.startswith(b"diff --git ") and header.extended:
             return _section("header", at, header, 0)
         _take(header, at, text, stars)
-        if header.first is None:
+        if not header.lines:
             continue
         kind = _opens(header, text, stars and stars_indent == indent, command_before)
         if kind == "ed":
@@ -174,7 +176,7 @@ def _find(source: Source, position: int) -> Section | None:
         if kind:
             return _section(kind, before if kind in ("context", "normal") else at, header, indent)
         stars, stars_indent = text.startswith(b"********"), indent
-    if header.command is not None and header.ed and header.first is not None:
+    if header.command is not None and header.ed and header.lines:
         return _section("ed", header.command, header, header.command_indent)  # commands that only delete
     return _section("header", len(lines), header, 0) if header.extended else None
 
@@ -193,11 +195,11 @@ def _opens(header: _Header, text: bytes, stars: bool, command: bool) -> SectionK
 
 
 def _section(kind: SectionKind, start: int, header: _Header, indent: int) -> Section:
-    first = start if header.first is None else min(header.first, start)
+    first = min([*header.lines[:1], start])
     names = dict(header.names)
     for side, name in zip(("old", "new"), header.pair, strict=True) if header.pair else ():
         names.setdefault(side, name)
-    return Section(kind, start, first, names, indent, header.nested)
+    return Section(kind, start, first, names, indent, header.nested, heads=header.lines)
 
 
 def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
@@ -209,10 +211,11 @@ def _take(header: _Header, at: int, text: bytes, stars: bool) -> None:
     elif text.startswith(b"Index:"):
         header.say(at, "index", _name(text[6:], to_end=True))
     elif text.startswith(b"diff --git "):
-        header.first = at if header.first is None else header.first
+        header.lines.append(at)
         header.git = True
         header.take_pair(text[11:])
     elif header.git and text.startswith(GIT_LINES):
+        header.lines.append(at)
         # An index line without two names of contents is words to patch, and no header that ends the search.
         header.extended = header.extended or not text.startswith(b"index ") or _INDEX.match(text) is not None
     elif nested := _NESTED.match(text):

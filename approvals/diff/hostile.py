@@ -22,12 +22,13 @@ from approvals.diff.confusables import (
     RIGHTFUL,
     SIGNS,
     closed,
+    folded,
     listed,
     plain,
     readable,
     removals,
 )
-from approvals.diff.invisible import INVISIBLE
+from approvals.diff.invisible import INVISIBLE, LONGEST_EXCERPT, quoted
 from approvals.diff.paths import leaves_tree, unusual
 from approvals.diff.structure import (
     ADD,
@@ -48,7 +49,6 @@ Where = Literal["line", "path", "heading", "message", "file", "patch"]
 
 MOST_OF_A_CODE: Final = 50  # marks; what comes after them is counted
 LONG_LINE: Final = 1_000  # characters; nobody reads to the end of such a line
-_EXCERPT: Final = 60  # characters of the patch quoted in a sentence
 
 TITLES: Final = {
     "bidi": "Text direction control",
@@ -179,12 +179,6 @@ def marks(diff: Diff) -> tuple[Mark, ...]:
     return found.close(lambda code, words: Mark(code, TITLES[code], words))
 
 
-def quoted(text: str) -> str:
-    """Return an excerpt of the patch fit for a sentence: short, on one line, the invisible by its code."""
-    short = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
-    return INVISIBLE.sub(lambda match: " " if match[0] == "\n" else f"‹U+{ord(match[0]):04X}›", short)
-
-
 def _parts(file: File) -> Iterator[Passage]:
     headers = [b"" if line.startswith(_HEADERS) else line for line in file.header_lines]
     if any(headers):
@@ -292,7 +286,11 @@ class _Reader:
             word = match[0]
             if match.start() and line[match.start() - 1] in "\\%" and word[0].isascii():  # the n of '\\n'
                 word = word[1:]
-            if word.isascii() or LETTERS.keys().isdisjoint(word):
+            if word.isascii():
+                continue
+            if LETTERS.keys().isdisjoint(word):
+                if _PASSING_FOR_ASCII.isdisjoint(word) and (name := folded(word)):
+                    self.mark("lookalike", passage, ordinal, partial(_read_as, word, name))
                 continue
             if _LATIN.search(word):
                 self.mark("mixed-script", passage, ordinal, partial(_mixed, word))
@@ -329,7 +327,7 @@ def _direction(controls: Sequence[str]) -> str:
 
 
 def _hidden(characters: Sequence[str], does: str) -> str:
-    hidden = _NO_TAGS.sub("", "".join(characters))[: _EXCERPT + 1]
+    hidden = _NO_TAGS.sub("", "".join(characters))[: LONGEST_EXCERPT + 1]
     tags = "".join(chr(ord(tag) - 0xE0000) for tag in hidden)
     spelled = f" Here it spells “{quoted(tags)}”." if tags else ""
     return f"{listed(characters)} {does}.{spelled}"
@@ -342,6 +340,10 @@ def _mixed(word: str) -> str:
 
 def _whole(word: str) -> str:
     return f"“{quoted(word)}” looks like “{quoted(plain(word))}”, which is also in this patch, and is another word."
+
+
+def _read_as(word: str, name: str) -> str:
+    return f"“{quoted(word)}” is the name “{quoted(name)}” to Python, and another word to whoever searches for it."
 
 
 def _passing(line: str) -> str:

@@ -10,10 +10,11 @@ from html import escape
 _CLASS = (
     "\x00-\x08\x0a-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5"
     "\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0"
-    "\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 INVISIBLE = re.compile(f"[{_CLASS}]")
 _RUN = re.compile(f"[{_CLASS}]+")
+LONGEST_EXCERPT = 60  # characters of the patch quoted in a sentence
 IN_FULL = 20  # characters of a text that are drawn by code and name
 
 # Unicode gives control characters no names of their own; these are the aliases of NameAliases.txt.
@@ -63,6 +64,12 @@ class Drawing:
 def plainly(text: str) -> str:
     """Return text for an attribute: its invisible characters by their codes, for there is no drawing inside one."""
     return INVISIBLE.sub(lambda match: f"‹U+{ord(match[0]):04X}›", text)
+
+
+def quoted(text: str) -> str:
+    """Return an excerpt of the patch fit for a sentence: short, on one line, the invisible by its code."""
+    short = text if len(text) <= LONGEST_EXCERPT else f"{text[:LONGEST_EXCERPT]}…"
+    return INVISIBLE.sub(lambda match: " " if match[0] == "\n" else f"‹U+{ord(match[0]):04X}›", short)
 
 
 def _name(character: str) -> str:

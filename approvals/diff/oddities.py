@@ -12,12 +12,6 @@ from approvals.diff.source import Source
 from approvals.diff.structure import Diff, File, Text, without_ending
 
 _COLOUR = re.compile(rb"(?:\x1b\[[0-9;]*m)+(?:diff |--- |\+\+\+ |@@ |[-+])")
-# What stands behind blanks, tabs or X: a header, or a name line that ends in CR.
-_INDENTED = re.compile(
-    rb"^[ \tX]+(?:diff --git |(?:rename|copy) (?:from|to) |(?:new file|deleted file|old|new) mode |GIT binary patch"
-    rb"|index [0-9a-f]+\.\.|(?:--- |\+\+\+ |\*\*\* |Index:)[^\n]*\r$)",
-    re.MULTILINE,
-)
 _AUTHORS = (b"from:", b"from ", b"author:", b"# user ")  # git am needs one
 _VERSION = re.compile(rb"^[ \tX]*Prereq:[^\n]*\S", re.MULTILINE)
 _SUBMODULE = re.compile(rb"Submodule (.{1,400}?) (?:[0-9a-f]{7,64}(?:\.{2,3}[0-9a-f]{7,64})?|contains )")
@@ -52,13 +46,9 @@ def oddities(source: Source, has_files: bool) -> Iterator[tuple[str, str, str | 
 
 
 def about_words(chunks: Sequence[Text | File]) -> Iterator[tuple[str, str, str | None, int]]:
-    """Say where GNU patch obeys what stands in words: a header of git behind blanks, a name whose CR it remembers; and
-    what git am does to the line endings of a mail."""
+    """Say where GNU patch obeys a word about versions, and what git am does to the line endings of a mail."""
     for chunk in chunks:
         data = b"".join(chunk.header_lines) if isinstance(chunk, File) else chunk.to_bytes()
-        if found := _INDENTED.search(data):
-            words = "GNU patch obeys a header of git that is indented; git passes over it."
-            yield "indented-header", words, None, chunk.line + data.count(b"\n", 0, found.start())
         if b"Prereq:" in data and (found := _VERSION.search(data)):
             words = (
                 "GNU patch asks, or stops, where the file does not have the word after Prereq: in it; git passes over."
@@ -76,20 +66,22 @@ def _names_author(words: bytes) -> bool:
     return any(b"\n" + name in lower for name in _AUTHORS)
 
 
-def as_sent(diff: Diff, sent: Source, decoded: Source, encodings: Sequence[str], notices: Notices) -> Diff:
-    """Return the diff of a decoded mail with the mail as it came, and say what `patch` makes of that one."""
+def as_sent(diff: Diff, sent: Source, plain: Diff, encodings: Sequence[str], notices: Notices) -> Diff:
+    """Return the diff of a decoded mail with the mail as it came, and say what tools make of that one that do not
+    decode: they read `plain`, which is the diff itself where they read the same changes."""
     how = " and ".join(encodings)
     words = f"This mail is encoded ({how}); it is shown as git am decodes it. The mail as sent stands at the end."
-    same = _changes(sent) == _changes(decoded)
-    if not same:
+    if plain is not diff:
         words += " GNU patch and git apply do not decode: they read other lines in it, or none."
-    notices.add("encoded-mail" if same else "encoded-differs", words, None, 1)
+    if hidden := sorted({file.path for file in plain.files} - {file.path for file in diff.files}):
+        words += f" They change {shortened(', '.join(hidden))}, which is not shown."
+    notices.add("encoded-mail" if plain is diff else "encoded-differs", words, None, 1)
     whole = Text("sent", 1, tuple(sent.lines))
     warnings, beyond = notices.close()
     return replace(diff, warnings=warnings, codes=notices.codes, sent=whole, beyond=beyond)
 
 
-def _changes(source: Source) -> tuple[list[bytes], list[bytes]]:
+def changes(source: Source) -> tuple[list[bytes], list[bytes]]:
     """Return the lines of all changes that GNU patch and git apply find, their headers too, without line endings."""
     patch = [(section.header, section.end) for section in read_as_patch(source).sections]
     git = [(file.start, file.end) for file in read_as_git(source).files]

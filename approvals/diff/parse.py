@@ -23,7 +23,7 @@ from approvals.diff.headers import (
 from approvals.diff.hunks import HunkReading, is_footer, is_hunk_header, read_unified
 from approvals.diff.mail import decoded_mail
 from approvals.diff.notices import Notices, counted, shortened
-from approvals.diff.oddities import about_words, as_sent, oddities
+from approvals.diff.oddities import about_words, as_sent, changes, oddities
 from approvals.diff.paths import shown, shown_prefix, split_stamp
 from approvals.diff.plain_hunks import read_plain
 from approvals.diff.source import BudgetSpent, Source
@@ -50,7 +50,18 @@ def parse(data: bytes, *, budget_seconds: float = 1.5) -> Diff:
         if mail is None or mail.data == data:
             return _Reader(sent, notices).read()
         decoded = sent.within(mail.data)
-        return as_sent(_Reader(decoded, notices).read(), sent, decoded, mail.encodings, notices)
+        diff = _Reader(decoded, notices).read()
+        if changes(sent) == changes(decoded):
+            return as_sent(diff, sent, diff, mail.encodings, notices)
+        plain = _Reader(sent, Notices()).read()
+        if diff.files or not plain.files:
+            return as_sent(diff, sent, plain, mail.encodings, notices)
+        words = (
+            f"This mail is encoded ({' and '.join(mail.encodings)}) and holds no change once git am decoded it. It is"
+        )
+        notices = Notices()
+        notices.add("encoded-differs", f"{words} shown as GNU patch and git apply read it, which do not.", None, 1)
+        return _Reader(sent, notices).read()
     except BudgetSpent:
         return unread(data)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from approvals.diff.hostile import Mark, Passage, Tally, passages, quoted
+from approvals.diff.hostile import Mark, Passage, Tally, passages
+from approvals.diff.invisible import quoted
 from approvals.diff.scope_patterns import (
     ASSERTION,
     BESIDE,
@@ -193,7 +194,7 @@ class _Changes:
 def _lines(file: File) -> Iterator[Hit]:
     """Return what the added lines of a file are marked for."""
     changes, test = _Changes(file), _is_test(file)
-    extension = file.path.rpartition("/")[2].lower().rpartition(".")[2]
+    extension = file.path.rpartition("/")[2].lower().removesuffix(".in").rpartition(".")[2]
     for names, pattern in PATTERNS:
         if names.fullmatch(extension):
             yield from _calls(changes, pattern, test)

@@ -122,7 +122,30 @@ _LANGUAGES: Final = {
         r"\bCommand::new\s*\(|\blibc::(?:system|exec\w+|fork)\s*\(",
         r"\b(?:bincode|serde_pickle|rmp_serde)::(?:deserialize|from_)\w*",
     ),
-    r"sh|bash|zsh|ksh|bats|dockerfile|containerfile|jenkinsfile|ya?ml": (
+    r"p[lm]|t|perl|cgi|psgi": (
+        r"\b(?:LWP::\w+|HTTP::Tiny|IO::Socket\w*|Net::(?:FTP|SMTP|SSH|Telnet|HTTP)\w*|Mojo::UserAgent)\b",
+        r"(?<![\w>:$@%&])(?:system|exec|fork|qx)\s*[({\"'$/]|(?<![\w>:$@%&])eval\s*[(\"'$]|(?:[=(,]|return)\s*`[^`\n]+`"
+        r"|\bopen\s*\([^)\n]{0,200}[\"']\s*-?\||\bIPC::\w+",
+        r"\bStorable::\w+|(?<![\w>:$@%&])(?:thaw|retrieve)\s*\(|\bYAML::Load\b",
+    ),
+    r"cs|vb|fs|cshtml|aspx": (
+        r"\bnew\s+(?:HttpClient|WebClient|TcpClient|UdpClient|Socket|SmtpClient)\s*\(|\bWebRequest\.Create\s*\(",
+        r"\bProcess\.Start\s*\(|\bnew\s+ProcessStartInfo\s*\(|\bAssembly\.Load\w*\s*\(|\bDllImport\b",
+        r"\bnew\s+(?:BinaryFormatter|LosFormatter|NetDataContractSerializer|SoapFormatter|ObjectStateFormatter)\b"
+        r"|\bTypeNameHandling\s*=",
+    ),
+    r"ps[md]?1": (
+        r"(?i:\b(?:Invoke-WebRequest|Invoke-RestMethod|Start-BitsTransfer|Net\.WebClient|DownloadString)\b)",
+        r"(?i:\b(?:Invoke-Expression|iex|Start-Process|Invoke-Command|Add-Type)\s)",
+        r"(?i:\bImport-Clixml\b)",
+    ),
+    r"lua": (
+        r"\bsocket\.(?:connect|tcp|udp|http)\b",
+        r"\b(?:os\.execute|io\.popen|loadstring|dofile)\s*\(|(?<![\w.:])load\s*\(",
+        r"\bmarshal\.decode\b",
+    ),
+    r"sh|bash|zsh|ksh|bats|dockerfile|containerfile|jenkinsfile|ya?ml|(?:gnu)?makefile|mk|mak|am|ac|m4|configure|spec"
+    r"|(?:pre|post)(?:inst|rm)|rules": (
         r"(?<![\w./@-])(?:curl|wget|nc|ncat|netcat|socat|ssh|scp|sftp|telnet)\s+[-\"'$\w]|/dev/(?:tcp|udp)/|\bgit\s+clone\b",
         r"(?<![\w.-])eval\s+[\"'$`]|\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b|\bbase64\s+(?:-d|--decode|-D)\b|(?<![\w-])sudo\s"
         r"|\b(?:pip3?|npm|gem|cargo|go|apt-get|apk|yum|dnf)\s+(?:install|add)\b",
@@ -189,7 +212,9 @@ SECRET = re.compile(
     + "|".join(name + _ASSIGNED for name in _SECRET_NAMES)
 )
 PERMISSION = re.compile(
-    r"chmod\s+(?:-R\s+)?(?:0?[0-7]?777|[ugoa]*\+[rwx]*s)\b|chmod\s*\([^\n)]{0,80}\b0o?[0-7]?777\b|setcap\s"
+    r"chmod\s+(?:-R\s+)?(?:0?[0-7]?777|0?[2-7][0-7]{3}|[ugoa]*\+[rwx]*s)\b|setcap\s"
+    r"|chmod\s*\([^\n)]{0,80}\b(?:0o?(?:[0-7]?777|[2-7][0-7]{3})|S_IS[UG]ID)\b"
+    r"|check_hostname\s*=\s*False\b|CERT_NONE\b|--no-check-certificate\b|--insecure\b"
     r"|umask\s*\(?\s*0+\b|privileged:\s*true\b|--privileged\b|permissions:\s*write-all\b|verify\s*=\s*False\b"
     r"|InsecureSkipVerify:\s*true\b|rejectUnauthorized:\s*false\b|VERIFY_NONE\b|_create_unverified_context\b"
     r"|SSL_VERIFY(?:PEER|HOST),\s*0|bypassPermissions\b|-dangerously-skip-permissions\b|StrictHostKeyChecking[ =]no\b"

@@ -22,6 +22,7 @@ UNUSUAL: Final = {
     "submodule-log": "a submodule",
     "binary": "binary content",
     "binary-absent": "binary content that is not in the patch",
+    "pointer": "content that is kept elsewhere",
     "mode": "a changed mode",
     "property": "a changed property",
 }

@@ -16,8 +16,10 @@ from .decision import (
     Revocation,
     Status,
 )
+from .deployment import DeploymentAlarm, DeploymentResult, DiffFetch, OutcomeReport
 from .gate import Gate
 from .idempotency import KeptAnswer
+from .imported import IMPORTED_OUTCOMES, MAX_NAME, ImportedDecision, Source
 from .patch import Patch, PatchContent, PatchKind, PatchView, RiskLevel, Severity, Strategy, Wargaming
 from .policy import AutoApproval, ExpireAction, Policy, PolicyVersion
 from .proposal import KillSwitch, Proposal
@@ -30,8 +32,10 @@ from .worker import Heartbeat, KeyFigures
 
 __all__ = [
     "EXTRA_SCOPES",
+    "IMPORTED_OUTCOMES",
     "LONGEST_BYPASS",
     "MAX_COMMENT",
+    "MAX_NAME",
     "MAX_REASON",
     "MOST_COMMENTS",
     "NO_DEADLINE",
@@ -48,16 +52,21 @@ __all__ = [
     "DeciderKind",
     "Decision",
     "Delegation",
+    "DeploymentAlarm",
+    "DeploymentResult",
+    "DiffFetch",
     "Displayed",
     "ExpireAction",
     "FeedEntry",
     "Gate",
     "Heartbeat",
+    "ImportedDecision",
     "KeptAnswer",
     "KeyFigures",
     "KillSwitch",
     "KnownExploited",
     "Lockout",
+    "OutcomeReport",
     "Patch",
     "PatchContent",
     "PatchKind",
@@ -74,6 +83,7 @@ __all__ = [
     "SavedView",
     "Severity",
     "Side",
+    "Source",
     "Status",
     "Strategy",
     "Text",

@@ -12,6 +12,8 @@ VECTOR = re.compile(
     r"(?:CVSS(?:V?\s*:?\s*)(?P<version>[234](?:\.\d)?)\s*[/#:]\s*)?"
     r"(?<![A-Z])(?P<metrics>[A-Z]{1,3}:[A-Z]{1,6}(?:/[A-Z]{1,3}:[A-Z]{1,6})+)"
 )
+# What stands between two metrics, a slash or not; `AV` begins a vector of its own.
+BETWEEN = re.compile(r"(?<=[A-Z])\s?[/,;|\s]\s?(?=(?!AV:)[A-Z]{1,3}:[A-Z])")
 BASE = {
     "2": ["AV", "AC", "Au", "C", "I", "A"],
     "3": ["AV", "AC", "PR", "UI", "S", "C", "I", "A"],
@@ -25,7 +27,7 @@ def base_score(text: str) -> float | None:
 
     Temporal, threat and environmental metrics do not change it: they are left out before the score is reckoned.
     """
-    found = VECTOR.finditer(plain(text[:LONGEST]))
+    found = VECTOR.finditer(BETWEEN.sub("/", plain(text[:LONGEST])))
     scores = [score for one in found if (score := _score(one["version"] or "", one["metrics"])) is not None]
     return max(scores, default=None)
 

@@ -26,7 +26,7 @@ def web_link(value: str) -> str:
 
 def known_severity(value: str) -> str:
     if severity_of(value) is None:
-        raise ValueError(f"must be one of {', '.join(Severity.values)}, or a word that stands for one: {MAPPED}")
+        raise ValueError(f"must be one of {', '.join(Severity.values)}, or {MAPPED}")
     return value
 
 

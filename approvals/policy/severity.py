@@ -1,8 +1,11 @@
 """How severe a patch is and how soon it must be decided. Pure."""
 
+import re
 from collections.abc import Iterable
 
 from approvals.models import Priority, Severity
+
+from .vulnerability import plain
 
 RANK = {Severity.UNKNOWN: 0, Severity.LOW: 1, Severity.MEDIUM: 2, Severity.HIGH: 3, Severity.CRITICAL: 4}
 
@@ -12,6 +15,7 @@ WORDS = {
     "unspecified": Severity.UNKNOWN,
     "unassigned": Severity.UNKNOWN,
     "untriaged": Severity.UNKNOWN,
+    "not yet assigned": Severity.UNKNOWN,
     "info": Severity.LOW,
     "informational": Severity.LOW,
     "information": Severity.LOW,
@@ -20,22 +24,27 @@ WORDS = {
     "unimportant": Severity.LOW,
     "minimal": Severity.LOW,
     "minor": Severity.LOW,
+    "trivial": Severity.LOW,
     "moderate": Severity.MEDIUM,
     "warning": Severity.MEDIUM,
     "important": Severity.HIGH,
     "serious": Severity.HIGH,
     "major": Severity.HIGH,
     "error": Severity.HIGH,
+    "blocker": Severity.CRITICAL,
     "severe": Severity.CRITICAL,
     "urgent": Severity.CRITICAL,
     "emergency": Severity.CRITICAL,
 }
 """Words of distributions, registries and scanners for a severity, in lower case; a doubtful one counts as the worse."""
 
+SEPARATOR = re.compile(r"[-_]+")
+
 
 def severity_of(word: str) -> Severity | None:
-    """Return what a word of the field means, in any case; None for a word that we do not know."""
-    return WORDS.get(word.strip().lower())
+    """Return what a word of the field means, in any case, with blanks, dashes or underscores; None for a word that we
+    do not know."""
+    return WORDS.get(" ".join(SEPARATOR.sub(" ", plain(word)).lower().split()))
 
 
 def cvss_band(score: float | None) -> Severity:

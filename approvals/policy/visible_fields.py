@@ -49,9 +49,10 @@ vulnerability and the package."""
 
 PARTIAL = """
 title decided_by cause trace workflow_id job_id execution_id approvers files additions deletions parse_warnings
-no_canonical ambiguous marks acknowledgements revocation.revoked_by reviews reviews.reviewer reviews.in_name_of
-reviews.verdict reviews.category reviews.patch_sha256 reviews.displayed reviews.channel reviews.created_at
-reviews.withdrawn_at patch_metadata.title patch_metadata.description patch_metadata.cve_description
+no_canonical ambiguous marks acknowledgements outcomes outcomes.deployer outcomes.result outcomes.deployed_sha256
+outcomes.alarm outcomes.deployed_at outcomes.reported_at revocation.revoked_by reviews reviews.reviewer
+reviews.in_name_of reviews.verdict reviews.category reviews.patch_sha256 reviews.displayed reviews.channel
+reviews.created_at reviews.withdrawn_at patch_metadata.title patch_metadata.description patch_metadata.cve_description
 patch_metadata.affected_range patch_metadata.references patch_metadata.affected_systems
 patch_metadata.patch_size_lines patch_metadata.repository patch_metadata.base_commit patch_metadata.strategy
 patch_metadata.risk_level patch_metadata.vulnerable_locations ml_prediction.model_version
@@ -67,7 +68,7 @@ wargaming_result.phases wargaming_result.run_url same_lines
 """.split()  # noqa: SIM905
 """What a judgement rests on: the people on the patch, the discussion, what moved the score, the run's steps."""
 
-WORDS = ("reason", "comment", "reviews.text", "revocation.reason", "diff", "request")
+WORDS = ("reason", "comment", "reviews.text", "revocation.reason", "outcomes.note", "diff", "request")
 """Free text of people, and the bytes that a digest covers."""
 
 JUDGED_WORDS = ("comments.text", "wargaming_result.log", "manual_review_reason")
@@ -83,7 +84,7 @@ VISIBLE: dict[str, frozenset[Reader]] = {
 """Every field of every answer and page, by its name in a record (the parts of an object after a dot), with who sees it.
 """
 
-OPENED = {"patch_metadata", "ml_prediction", "wargaming_result", "reviews", "comments", "revocation"}
+OPENED = {"patch_metadata", "ml_prediction", "wargaming_result", "reviews", "comments", "revocation", "outcomes"}
 """Fields whose parts have rows of their own in the table; any other is shown or hidden whole."""
 
 IN_WORDS = {
@@ -93,6 +94,7 @@ IN_WORDS = {
     "comment": "reasons",
     "reviews.text": "reasons",
     "revocation.reason": "reasons",
+    "outcomes.note": "reasons",
     "comments.text": "the discussion",
     "wargaming_result.log": "logs",
     "manual_review_reason": "reasons",

@@ -4,8 +4,11 @@ import re
 
 from .vulnerability import plain
 
-NUMBER = re.compile(r"CWE[-\s_:/#]{0,5}(\d{1,5})(?!\d)", re.ASCII)  # also in external/cwe/cwe-089
+NUMBER = re.compile(  # also in external/cwe/cwe-089; CWE-79/80 are two
+    r"CWE(?:[-\s]?IDS?)?[-\s_:/#]{0,5}(\d{1,5}(?!\d)(?:\s*[,/;&+]\s*\d{1,5}(?![-.:\d]))*)", re.ASCII
+)
 ADDRESS = re.compile(r"CWE\.MITRE\.ORG/\S*?DEFINITIONS?/(\d{1,5})(?!\d)", re.ASCII)
+PART = re.compile(r"[()\[\]'\"]")
 BARE = re.compile(r"\d{1,5}", re.ASCII)
 
 # The number a class mostly stands for comes first: it is the one kept where a producer sends the word.
@@ -61,16 +64,21 @@ BY_NAME = {name: numbers for names, numbers in CLASSES.items() for name in names
 def cwes_in(text: str) -> list[str]:
     """Return the CWEs that a text names by number, each once, as CWE-89; a number alone is one."""
     written = plain(text)
-    numbers = [*NUMBER.findall(written), *ADDRESS.findall(written)]
+    numbers = [*re.findall(r"\d+", " ".join(NUMBER.findall(written))), *ADDRESS.findall(written)]
     if not numbers and BARE.fullmatch(written):
         numbers = [written]
     return list(dict.fromkeys(f"CWE-{int(number)}" for number in numbers))
 
 
 def cwes_of_class(text: str) -> list[str]:
-    """Return the CWEs of a class of weaknesses, `SQLi` or `path-traversal`; [] for what is no class."""
-    words = " ".join("".join(char if char.isalnum() else " " for char in plain(text)).lower().split())
-    return [f"CWE-{number}" for number in BY_NAME.get(words, BY_NAME.get(words.removesuffix(" vulnerability"), ()))]
+    """Return the CWEs of a class of weaknesses, `SQLi` or `path-traversal`; [] for what is no class. It may stand in
+    brackets or quotes behind other words, as in `Improper Neutralization of Input ('Cross-site Scripting')`."""
+    written = plain(text)
+    for part in (written, *PART.split(written)):
+        words = " ".join("".join(char if char.isalnum() else " " for char in part).lower().split())
+        if numbers := BY_NAME.get(words) or BY_NAME.get(words.removesuffix(" vulnerability")):
+            return [f"CWE-{number}" for number in numbers]
+    return []
 
 
 def kept(sent: list[str]) -> list[str]:

@@ -223,7 +223,19 @@ cross join lateral (
             ) order by done.id), '[]')
             from approvals_feedentry entry join approvals_acknowledgement done on done.feed_entry_id = position
             where entry.decision_id = decision.id and decision.status in ('approved', 'auto_approved', 'revoked')
-        ) as acknowledgements
+        ) as acknowledgements,
+        (
+            select coalesce(json_agg(json_build_object(
+                'deployer', deployer,
+                'result', result,
+                'deployed_sha256', deployed_sha256,
+                'alarm', nullif(alarm, ''),
+                'deployed_at', approvals_moment(deployed_at),
+                'reported_at', approvals_moment(reported_at),
+                'note', (select body from approvals_text where id = note_id)
+            ) order by report.id), '[]')
+            from approvals_outcomereport report where report.decision_id = decision.id
+        ) as outcomes
 ) answer
 where decision.decision_id = %s
 """

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import prefetch_related_objects
 
+from approvals.diff.agreement import AMBIGUOUS
 from approvals.models import Decision, Patch, PolicyVersion, Review, Status, User
 from approvals.policy.bypass import Grant
 from approvals.policy.outcomes import outcome_sentence
@@ -74,8 +75,11 @@ def people_of(patch: Patch) -> dict[str, str]:
 
 
 def change_of(patch: Patch) -> Change | None:
-    """Return what a patch changes; None if it changes no line or has no digests yet."""
+    """Return what a patch changes; None if it changes no line, has no digests yet, or if tools read other changes in
+    it: the digests are of what is shown."""
     if patch.change_sha256 is None or patch.change_files_sha256 is None or patch.mark_codes is None:
+        return None
+    if not AMBIGUOUS.isdisjoint(patch.mark_codes):
         return None
     return Change(patch.change_sha256, patch.change_files_sha256, frozenset(patch.mark_codes))
 

@@ -5,18 +5,24 @@ from typing import Any
 
 from approvals.models import Priority, Status
 
+from .deployments import rates
 from .tallies import Tallied, tallied
 
 
 def summary(since: datetime | None, until: datetime | None, now: datetime) -> dict[str, Any]:
     """Return counts, times in seconds and rates 0..1 (None when there is nothing to divide) for the patches that
-    arrived in [since, until). `approved` counts people's approvals only; no outcome reports exist yet, so the rates
-    that need them are None."""
-    return numbers_of(tallied(since, until, now))
+    arrived in [since, until). `approved` counts people's approvals only; what came of approvals is of the
+    latest reports of deployers."""
+    after = rates(since, until)
+    return numbers_of(tallied(since, until, now)) | {
+        "false_positive_rate": after.false_positives,
+        "mttr_seconds": after.mttr_seconds,
+        "patch_success_rate": after.success,
+    }
 
 
 def numbers_of(found: Tallied) -> dict[str, Any]:
-    """Return the summary of what was counted.
+    """Return the part of the summary that is counted of decisions.
 
     Times are of people's decisions only: a policy that approves in a millisecond would make people look fast, and a
     lead who cancels old patches would make them look slow. SLA compliance counts what people decided, and all that is
@@ -35,9 +41,6 @@ def numbers_of(found: Tallied) -> dict[str, Any]:
         "sla_compliance": _rate(met, found.total("sla") + late),
         "sla_breached": late,
         "auto_approval_rate": _rate(statuses[Status.AUTO_APPROVED], decided),
-        "false_positive_rate": None,
-        "mttr_seconds": None,
-        "patch_success_rate": None,
         "by_priority": {
             priority.name.lower(): {str(status): found.counts.get(("status", status, priority), 0) for status in Status}
             for priority in reversed(Priority)

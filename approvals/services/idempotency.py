@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from approvals.errors import Conflict, Invalid
+from approvals.errors import InFlight, Invalid
 from approvals.models import KeptAnswer
 
 KEPT = timedelta(hours=24)
@@ -24,7 +24,7 @@ class Answer:
 def claim(caller: str, path: str, key: str, body: bytes, now: datetime) -> KeptAnswer:
     """Return the stored answer to an authenticated caller's request, or a new row (status None) for the caller to fill.
 
-    Raise Invalid if the key came with another body or is too long, Conflict while the first request is in flight.
+    Raise Invalid if the key came with another body or is too long, InFlight while the first request is in flight.
     """
     if len(key) > 255 or len(path) > 500:
         raise Invalid("An Idempotency-Key may have 255 characters.")
@@ -37,7 +37,7 @@ def claim(caller: str, path: str, key: str, body: bytes, now: datetime) -> KeptA
     if answer.body_sha256 != digest:
         raise Invalid("This Idempotency-Key came with another body.")
     if not created and answer.status is None:
-        raise Conflict("A request with this Idempotency-Key is in flight.")
+        raise InFlight("A request with this Idempotency-Key is in flight.")
     return answer
 
 

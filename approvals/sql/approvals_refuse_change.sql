@@ -14,10 +14,16 @@ CREATE TRIGGER approvals_comment_no_change BEFORE DELETE OR UPDATE ON approvals_
 CREATE TRIGGER approvals_comment_no_truncate BEFORE TRUNCATE ON approvals_comment FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_decision_no_truncate BEFORE TRUNCATE ON approvals_decision FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_delegation_no_truncate BEFORE TRUNCATE ON approvals_delegation FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_difffetch_no_change BEFORE DELETE OR UPDATE ON approvals_difffetch FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_difffetch_no_truncate BEFORE TRUNCATE ON approvals_difffetch FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_feedentry_no_change BEFORE DELETE OR UPDATE ON approvals_feedentry FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_feedentry_no_truncate BEFORE TRUNCATE ON approvals_feedentry FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_gate_no_change BEFORE DELETE OR UPDATE ON approvals_gate FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_gate_no_truncate BEFORE TRUNCATE ON approvals_gate FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_importeddecision_no_change BEFORE DELETE OR UPDATE ON approvals_importeddecision FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_importeddecision_no_truncate BEFORE TRUNCATE ON approvals_importeddecision FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_outcomereport_no_change BEFORE DELETE OR UPDATE ON approvals_outcomereport FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_outcomereport_no_truncate BEFORE TRUNCATE ON approvals_outcomereport FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_patch_no_truncate BEFORE TRUNCATE ON approvals_patch FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_patchcontent_no_change BEFORE DELETE OR UPDATE ON approvals_patchcontent FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_patchcontent_no_truncate BEFORE TRUNCATE ON approvals_patchcontent FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();

@@ -16,7 +16,7 @@ from approvals.models import Category, Comment, Decision, PatchView, Status, Use
 from approvals.permissions import COMMENT_DECISION
 from approvals.policy.visible_fields import sees
 from approvals.queries import decisions as find
-from approvals.queries import revocable, same_lines
+from approvals.queries import deployments, revocable, same_lines
 from approvals.queries.delegations import reviewer_with_delegations
 from approvals.queries.evidence import usual_sizes
 from approvals.queries.queue import COUNT_LIMIT
@@ -68,6 +68,8 @@ def panel_context(request: Request, decision: Decision, **changes: Any) -> dict[
         "reviews": given,
         "categories": Category.choices,
         "periods": PERIODS,
+        **deployments.of_decision(decision),
+        "sees_notes": sees(reader_of(request), "outcomes.note"),
         "acknowledged": revocable.acknowledged(decision),
         "not_acknowledged": revocable.not_acknowledged(decision, now),
         "newest": find.revisions(decision)[0] if replaced else None,

@@ -47,7 +47,7 @@ def send_all(port: int, requests: Sequence[bytes], in_flight: int) -> tuple[list
     def caller() -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             for number in take():
-                answers[number] = _exchange(connection, requests[number])
+                answers[number] = exchange(connection, requests[number])
 
     return answers, _timed(in_flight, caller)
 
@@ -60,7 +60,7 @@ def _timed(in_flight: int, caller: Callable[[], None]) -> float:
         return time.perf_counter() - started
 
 
-def _exchange(connection: socket.socket, content: bytes) -> Answer:
+def exchange(connection: socket.socket, content: bytes) -> Answer:
     started = time.perf_counter()
     connection.sendall(content)
     received = connection.recv(65_536)

@@ -5,6 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+import django
+from django.template.loader import render_to_string
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     "too_many": ("Too many requests", "Wait a moment, then load the page again."),
@@ -19,9 +22,6 @@ PAGES = {
 def main(check: bool) -> int:
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl.settings")
-    import django
-    from django.template.loader import render_to_string
-
     django.setup()
     other = []
     for name, (title, sentence) in PAGES.items():

@@ -60,6 +60,7 @@ def test_a_request_in_flight_is_a_conflict(producer_api: Api, monkeypatch):
     answer = producer_api.post("/hitl/patches", document(), **headers)
     assert answer.status_code == 409
     assert "in flight" in answer.json()["detail"]
+    assert answer["Retry-After"] == "1"  # a client tells it by that from a conflict that stays
 
 
 def test_a_refused_caller_leaves_nothing_behind(token_for):

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from approvals.models import Decision, User, Verdict
+from approvals.models import Decision, ImportedDecision, Text, User, Verdict
 from approvals.services.dispatch import dispatch
 from tests.cast import Api
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 Get = Callable[[str], Any]
 MANY = 100
 
-PAGES = ["/", "/?sort=age", "/?q=flask", "/?mine=on", "/history", "/audit/entries"]
+PAGES = ["/", "/?sort=age", "/?q=flask", "/?mine=on", "/history", "/history/imported", "/audit/entries"]
 BY_PERSON = ["/hitl/patches/pending?limit=100", "/hitl/patches/pending?limit=100&sort=sla&mine=true"]
 BY_MACHINE = {
     "/hitl/decisions?limit=1000": "deployer",
@@ -34,7 +35,11 @@ def grow(
     def add(number: int) -> None:
         for one in range(number):
             approve(make_patch(severity="critical"), alice)  # waits for the second person
-            approve(make_patch(), (alice, bob)[one % 2], (Verdict.APPROVE, Verdict.REJECT)[one % 2])
+            decided = make_patch()
+            approve(decided, (alice, bob)[one % 2], (Verdict.APPROVE, Verdict.REJECT)[one % 2])
+            row = {"source": "reference_api", "source_id": str(decided.pk), "outcome": "approved", "heading": "x"}
+            text = Text.objects.create(body="{}")
+            ImportedDecision.objects.create(**row, names=["x"], record=text, imported_at=timezone.now())
         while dispatch():
             pass
 

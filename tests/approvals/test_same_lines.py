@@ -182,5 +182,22 @@ def test_whoever_read_none_of_them_approves_none_in_bulk(
     assert statuses(two) == ["pending"]
 
 
+def test_what_tools_read_differently_is_never_read_elsewhere(
+    make_patch: Make, sign_in: Callable[[User], Any], alice: User
+) -> None:
+    one, two = (
+        make_patch(
+            diff="*** a/x\n--- b/x\n***************\n*** 1,2 ****\n  1\n- 2\n--- 1,3 ----\n  1\n+ two\n"
+            f"+{added}\n"  # GNU patch adds it, and it is not written as an added line is
+        )
+        for added in ("three", "exec")
+    )
+    assert one.patch.change_sha256 == two.patch.change_sha256
+    client = sign_in(alice)
+    client.get(page(one))
+    client.post("/bulk", {**BULK, "items": [f"{two.decision_id}:{two.patch.sha256}"]})
+    assert statuses(two) == ["pending"]
+
+
 def test_the_step_of_a_patch_that_is_not_there_is_not_found(sign_in: Callable[[User], Any], alice: User) -> None:
     assert sign_in(alice).get("/bulk", {"verdict": "approve", "same_lines": "nothing"}).status_code == 404

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from approvals.api.events import frame
 from approvals.models import Decision, Verdict
@@ -46,6 +47,7 @@ BIRDS = {
     "ml_model_version": "avocet",
     "decided_by": "alice",
     "acknowledgements": "cassowary",
+    "outcomes.note": "bittern",
     "diff": "siskin",
     "reason": "linnet",
     "comment": "twite",
@@ -138,6 +140,8 @@ def items(producer_api, token_for, api_of, alice, lena, approve) -> dict[str, De
     item = next(one for one in acted.get("/hitl/decisions").json() if one["status"] == "revoked")
     done = acted.post(f"/hitl/decisions/{item['decision_id']}/acknowledge", {"position": item["position"]})
     assert done.status_code == 200, done.content
+    report = {"deployed_sha256": "0" * 64, "result": "deployed", "at": timezone.now().isoformat(), "note": "bittern"}
+    assert acted.post(f"/hitl/patches/{item['patch_id']}/outcome", report).json()["alarm"] == "differs"
     return {name: Decision.objects.get(pk=one.pk) for name, one in found.items()}
 
 

@@ -13,7 +13,19 @@ from django.utils import timezone
 
 from approvals.accounts.services import account_changes, guessing, identity, owners, rights, tokens
 from approvals.errors import Conflict, NotAllowed
-from approvals.models import ApiToken, Channel, Decision, FeedEntry, PatchView, Policy, Priority, User, Verdict
+from approvals.models import (
+    ApiToken,
+    Channel,
+    Decision,
+    FeedEntry,
+    PatchView,
+    Policy,
+    Priority,
+    Source,
+    Status,
+    User,
+    Verdict,
+)
 from approvals.queries import revocable
 from approvals.services import (
     absence,
@@ -28,6 +40,7 @@ from approvals.services import (
 )
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
+from approvals.services.imported import ForeignDecision, import_decisions
 from approvals.services.kev import import_catalogue
 from approvals.services.restoring import note_restore
 from audit.log import canonical, text_digest
@@ -114,6 +127,9 @@ def _clock(bob, make_patch):
     raised = make_patch(severity="low", cve_id="CVE-2023-7001")
     listed = {"cveID": "CVE-2023-7001", "dateAdded": "2026-11-01"}
     import_catalogue({"vulnerabilities": [listed]}, actor=SYSTEM, now=timezone.now())
+    names: dict[str, Any] = {"source_id": "1", "names": ["1"], "heading": f"Asked by {SURNAME}", "decided_by": SURNAME}
+    decided = ForeignDecision(Source.WORKFLOW_GATES, outcome=Status.REJECTED, decided_at=None, record="{}", **names)
+    import_decisions([decided], actor=SYSTEM, now=timezone.now())
     note_restore("hitl-20261130T020000Z", "2026-11-30", 9, "00" * 32, actor=SYSTEM, now=timezone.now())
     assert Decision.objects.get(pk=raised.pk).priority > Priority.LOW
     timers.expire_due(timezone.now() + timedelta(days=90))

@@ -1,13 +1,16 @@
 """What reviewers do, in a real browser: decide, be refused, lose a race, work without script."""
 
+import json
 import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from approvals.models import Decision, Status, Verdict
-from tests.cast import PASSWORD
+from approvals.models import Decision, ImportedDecision, Source, Status, Verdict
+from approvals.services.imported import ForeignDecision, import_decisions
+from tests.cast import PASSWORD, SYSTEM
 from tests.visits import hears_nothing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,8 +115,15 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(visit, lena, make_patch,
         ml_prediction={"confidence": 0.9, "prediction": True, "base_value": 0.5, "shap_values": {"lines": 0.4}},
     )
     make_patch(severity="low")
+    record = json.dumps({"row": {"reason": "x" * 300}, "history": [{"details": {"comment": "Fine."}}]})
+    foreign = ForeignDecision(
+        Source.REFERENCE_API, "d" * 255, Status.REJECTED, timezone.now(), "ada", "shop 1 to 2", ["d" * 255], record
+    )
+    import_decisions([foreign], actor=SYSTEM, now=timezone.now())
+    imported = ImportedDecision.objects.get().pk
     page = visit(lena, color_scheme=scheme)
     paths = ["/", path_of(decision), "/history", "/analytics", "/audit/entries", f"{path_of(decision)}/reject"]
+    paths += ["/history/imported", f"/history/imported/{imported}"]
     for path in paths:
         page.goto(path)
         for width in WIDTHS:

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -371,30 +370,3 @@ def test_the_queue_hides_nothing(make_patch: Any) -> None:
 )
 def test_what_changes_in_one_way_only(table: str, change: str) -> None:
     assert isinstance(refused(f"update {table} set {change}"), psycopg.errors.InsufficientPrivilege)
-
-
-# --- Whoever connects as more ---------------------------------------------------------------------------------------
-
-
-def test_check_warns_of_an_owner() -> None:
-    assert database_role in registry.get_checks(include_deployment_checks=True)
-    assert database_role not in registry.get_checks()
-    connect_as(settings.DATABASE_OWNER["USER"])
-    [warning] = database_role()
-    assert warning.id == "hitl.W001"
-    assert "superuser or owner" in warning.msg
-
-
-def test_check_warns_of_rights_that_were_given_by_hand() -> None:
-    connect_as(settings.DATABASE_OWNER["USER"])
-    with connection.cursor() as cursor:
-        cursor.execute(f"grant update, truncate on audit_entry to {settings.DATABASE_ROLE}")
-    connect_as(settings.DATABASE_ROLE)
-    assert {warning.msg for warning in database_role()} == {
-        "The role of web and worker may use update on audit_entry.",
-        "The role of web and worker may use truncate on audit_entry.",
-    }
-    connect_as(settings.DATABASE_OWNER["USER"])
-    rights.grant(settings.DATABASE_ROLE)  # as the next `manage.py migrate`
-    connect_as(settings.DATABASE_ROLE)
-    assert database_role() == []

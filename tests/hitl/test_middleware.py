@@ -42,7 +42,7 @@ def test_the_id_in_the_answer_stands_in_the_entry_and_in_the_log(producer_api, c
     assert answer["X-Request-ID"] == "trace-7"
     assert body_of(Entry.objects.get(type="patch.submitted"))["request"] == {"id": "trace-7"}
     [line] = [record for record in caplog.records if record.name == "hitl.request"]
-    assert (line.fields["path"], line.fields["status"]) == ("/hitl/patches", 201)
+    assert (line.fields["route"], line.fields["status"]) == ("/hitl/patches", 201)
     assert request_id.get() == ""
 
 

@@ -1,5 +1,6 @@
 """Our database backend: dead connections are not handed out, and repeated statements are prepared."""
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,8 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from approvals.live import connection_parameters
-from postgresql.statements import query_prepared
+from approvals.models import User
+from postgresql.statements import query, query_prepared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,3 +136,20 @@ def test_no_plan_that_was_kept_from_the_first_rows_reads_a_whole_table(api_of, m
             plans[statement] = scanned(plan[0]["Plan"]) & GROWS
     assert len(plans) > 10
     assert {statement: tables for statement, tables in plans.items() if tables} == {}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("2024-01-01T00:00:00-15:59", "2024-01-01T15:59:00+00:00"),
+        ("2024-01-01T00:00:00-17:39", "2024-01-01T17:39:00+00:00"),
+        ("2024-01-02T00:00:00+23:59", "2024-01-01T00:01:00+00:00"),
+        ("0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_a_time_of_any_offset_is_one_that_postgresql_reads(sent, kept):
+    at = datetime.fromisoformat(sent)
+    assert query("select %s::timestamptz", [at]) == [(datetime.fromisoformat(kept),)]
+    assert query_prepared("select %s::timestamptz", [at]) == [(datetime.fromisoformat(kept),)]
+    assert User.objects.filter(last_login__lt=at).count() == 0

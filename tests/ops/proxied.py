@@ -1,4 +1,4 @@
-"""The product as its image holds it, with static files collected, behind Debian's nginx with the files of deploy/nginx."""
+"""The product as its image holds it, static files collected, behind Debian's nginx with the files of deploy/nginx."""
 
 import http.client
 import json
@@ -67,7 +67,9 @@ class Nginx:
     https: int = field(default_factory=free_port)
     health: int = field(default_factory=free_port)
 
-    def ask(self, path: str, method: str = "GET", body: Any = None, *, source: str = "127.0.0.1", **more: Any) -> Answer:
+    def ask(
+        self, path: str, method: str = "GET", body: Any = None, *, source: str = "127.0.0.1", **more: Any
+    ) -> Answer:
         """Ask through nginx, from the address `source`; `more` are headers, and `port` to ask somewhere else."""
         return ask(more.pop("port", self.port), path, method, body, source=source, **more)
 
@@ -76,7 +78,9 @@ class Nginx:
         return [json.loads(line) for line in (self.directory / "access.log").read_text("utf-8").splitlines()]
 
 
-def ask(port: int, path: str, method: str = "GET", body: Any = None, *, source: str = "127.0.0.1", **more: Any) -> Answer:
+def ask(
+    port: int, path: str, method: str = "GET", body: Any = None, *, source: str = "127.0.0.1", **more: Any
+) -> Answer:
     """Send one request on a connection of its own; `_` in the names of headers stands for `-`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS, source_address=(source, 0))
     try:
@@ -133,7 +137,7 @@ def collected_tree(to: Path) -> Path:
     for name in IMAGE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, to / name)
-    command = [sys.executable, to / "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+    command = [sys.executable, str(to / "manage.py"), "collectstatic", "--no-input", "--verbosity", "0"]
     subprocess.run(command, env=environment(to / "unused", 1) | {"SECRET_KEY": "build"}, check=True)
     return to
 

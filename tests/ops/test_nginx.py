@@ -24,7 +24,15 @@ pytestmark = pytest.mark.ops("nginx", "envsubst", "openssl")
 UNLIMITED = {f"RATE_LIMIT_{name}_PER_MINUTE": "0" for name in ("REQUESTS", "PAGES", "ANONYMOUS")}
 MIB = 1 << 20
 SIZES = {"/hitl/patches": 8 * MIB, "/hitl/patches/bulk": bulk.MAX_BYTES, "/accounts/login": bodies.MAX_FORM}
-EACH_TIME_ANOTHER = {"server", "date", "connection", "x-request-id", "transfer-encoding", "content-length", "set-cookie"}
+EACH_TIME_ANOTHER = {
+    "server",
+    "date",
+    "connection",
+    "x-request-id",
+    "transfer-encoding",
+    "content-length",
+    "set-cookie",
+}
 
 
 @pytest.fixture(scope="module")
@@ -287,9 +295,11 @@ def test_no_log_has_a_secret(tmp_path, echoing, echo):
 def test_two_mounted_files_switch_tls_on(tmp_path, echo):
     certificates = tmp_path / "tls"
     certificates.mkdir()
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split()
+    command = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     files = ["-keyout", certificates / "tls.key", "-out", certificates / "tls.crt"]
-    subprocess.run(["openssl", *command, "-addext", "subjectAltName=DNS:localhost", *files], check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", *command, "-addext", "subjectAltName=DNS:localhost", *files], check=True, capture_output=True
+    )
     with proxied.nginx(
         tmp_path / "nginx", echo.server_port, certificates=certificates, base_url="https://hitl.example.org"
     ) as nginx:
@@ -300,8 +310,9 @@ def test_two_mounted_files_switch_tls_on(tmp_path, echo):
         assert (moved.status, moved.header("Location")) == (308, "https://hitl.example.org/patches/1?a=b")
 
 
-def test_a_certificate_without_a_base_url_stops_the_start_with_a_sentence(tmp_path):
+@pytest.mark.parametrize("base_url", ["", "http://localhost:8080"])  # which would lead to itself for ever
+def test_a_certificate_without_an_https_address_stops_the_start_with_a_sentence(tmp_path, base_url):
     (tmp_path / "tls.crt").touch()
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        proxied.filled_in(Nginx(tmp_path, 1), tmp_path, "")
+        proxied.filled_in(Nginx(tmp_path, 1), tmp_path, base_url)
     assert "BASE_URL must be the https address" in failed.value.stderr

@@ -1,5 +1,8 @@
 """What `manage.py check --deploy` warns of, and the keys that may be renewed."""
 
+import re
+from ipaddress import ip_network
+
 import pytest
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
@@ -21,18 +24,22 @@ from tests.hitl.test_settings import start
 @pytest.fixture
 def good(settings, monkeypatch):
     """Settings that nothing is to be said about."""
-    settings.BASE_URL, settings.HTTPS, settings.TRUSTED_PROXIES = "https://hitl.example.org", True, ["10.0.0.0/8"]
+    settings.BASE_URL, settings.HOST, settings.HTTPS = "https://hitl.example.org", "hitl.example.org", True
+    settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES = ["hitl.example.org"], [ip_network("10.0.0.0/8")]
     settings.SMTP_HOST, settings.SMTP_SECURITY, settings.SECOND_FACTOR_REQUIRED = "mail.example.org", "tls", True
-    settings.SECOND_PERSON_REQUIRED = True
+    settings.SECOND_PERSON_REQUIRED, settings.EMBEDDED = True, False
+    settings.DATABASE_URL = settings.DATABASE_MIGRATE_URL = "postgresql://hitl_app@db.example.org/hitl"
+    settings.DATABASE_OWNER = database()
+    monkeypatch.setitem(settings.DATABASES, "default", database())
     return settings
 
 
-def database(**options):
-    return {"HOST": "db.example.org", "OPTIONS": {"sslmode": "verify-full", **options}}
+def database(host="db.example.org", **options):
+    return {"HOST": host, "OPTIONS": {"sslmode": "verify-full", **options}}
 
 
-def warned(**of):
-    return {warning.id for warning in checks.deployment(database=of or database())}
+def warned():
+    return {warning.id for warning in checks.deployment()}
 
 
 def test_a_good_deployment_is_warned_of_nothing(good):
@@ -49,6 +56,18 @@ def test_a_good_deployment_is_warned_of_nothing(good):
         ("SMTP_SECURITY", "none", "hitl.W006"),
         ("SECOND_FACTOR_REQUIRED", False, "hitl.W007"),
         ("SECOND_PERSON_REQUIRED", False, "hitl.W008"),
+        ("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"], "hitl.W009"),
+        ("ALLOWED_HOSTS", ["other.example.org"], "hitl.W009"),
+        ("ALLOWED_HOSTS", ["*"], "hitl.W010"),
+        ("METRICS_ALLOWED_IPS", [ip_network("0.0.0.0/0")], "hitl.W013"),
+        ("METRICS_ALLOWED_IPS", [ip_network("::/0")], "hitl.W013"),
+        ("TRUSTED_PROXIES", [ip_network("0.0.0.0/0")], "hitl.W014"),
+        ("DATABASE_MIGRATE_URL", "postgresql://hitl_owner@db.example.org/hitl", "hitl.W015"),
+        ("RATE_LIMIT_REQUESTS_PER_MINUTE", 0, "hitl.W016"),
+        ("RATE_LIMIT_PAGES_PER_MINUTE", 0, "hitl.W016"),
+        ("RATE_LIMIT_ANONYMOUS_PER_MINUTE", 0, "hitl.W016"),
+        ("CORS_ORIGINS", ["https://a.example.org", "http://b.example.org"], "hitl.W018"),
+        ("CSRF_TRUSTED_ORIGINS", ["http://b.example.org"], "hitl.W018"),
     ],
 )
 def test_each_weak_setting_is_warned_of(good, name, value, id):
@@ -56,12 +75,79 @@ def test_each_weak_setting_is_warned_of(good, name, value, id):
     assert warned() == {id}
 
 
-@pytest.mark.parametrize("sslmode", ["disable", "prefer", "require", "verify-ca"])
-def test_a_database_elsewhere_that_is_not_verified_is_warned_of(good, sslmode):
-    assert warned(**database(sslmode=sslmode)) == {"hitl.W005"}
-    assert warned(HOST="db.example.org", OPTIONS={}) == {"hitl.W005"}
-    assert warned(HOST="/var/run/postgresql", OPTIONS={}) == set()
-    assert warned(HOST="127.0.0.1", OPTIONS={}) == set()
+@pytest.mark.parametrize("allowed", ["hitl.example.org", ".example.org", ".hitl.example.org"])
+def test_a_host_is_allowed_as_django_allows_it(good, allowed):
+    good.ALLOWED_HOSTS = [allowed]
+    assert warned() == set()
+
+
+def test_each_warning_names_where_it_is_and_how_to_mend_it(good):
+    good.RATE_LIMIT_PAGES_PER_MINUTE = 0
+    [warning] = checks.deployment()
+    assert warning.msg == "A limit of requests is off, so one caller can take everything: RATE_LIMIT_PAGES_PER_MINUTE."
+    assert all(danger.fix and danger.says for danger in checks.DANGERS)
+    assert len({danger.id for danger in checks.DANGERS}) == len(checks.DANGERS)
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "prefer", "require", "verify-ca", None])
+def test_a_database_elsewhere_that_is_not_verified_is_warned_of(good, monkeypatch, sslmode):
+    for name in ("default", "replica"):
+        with monkeypatch.context() as patched:
+            patched.setitem(good.DATABASES, name, database(sslmode=sslmode))
+            assert warned() == {"hitl.W005"}
+    good.DATABASE_OWNER = database(sslmode=sslmode)
+    [warning] = checks.deployment()
+    assert warning.msg.endswith("DATABASE_MIGRATE_URL.")
+
+
+@pytest.mark.parametrize("host", ["/var/run/postgresql", "127.0.0.1", "localhost", ""])
+def test_a_database_here_need_not_be_verified(good, monkeypatch, host):
+    monkeypatch.setitem(good.DATABASES, "default", database(host, sslmode="disable"))
+    assert warned() == set()
+
+
+def test_the_embedded_database_in_a_container_is_warned_of(good, monkeypatch, tmp_path):
+    good.EMBEDDED = True
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(checks, "CONTAINER_MARKS", [tmp_path / "containerenv"])
+    assert warned() == set()
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    assert warned() == {"hitl.W011"}
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    (tmp_path / "containerenv").touch()
+    assert warned() == {"hitl.W011"}
+    good.EMBEDDED = False
+    assert warned() == set()
+
+
+def test_a_secret_that_everybody_may_read_is_warned_of(good, monkeypatch, tmp_path):
+    for name in ("SMTP_PASSWORD", "SECRET_KEY_FALLBACKS", "SMTP_USER"):
+        (tmp_path / name).touch(mode=0o644)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    [warning] = checks.deployment()
+    assert warning.id == "hitl.W012"
+    assert warning.msg.endswith("SECRET_KEY_FALLBACKS_FILE, SMTP_PASSWORD_FILE.")
+    for name in ("SMTP_PASSWORD", "SECRET_KEY_FALLBACKS"):
+        (tmp_path / name).chmod(0o440)
+    assert warned() == set()
+
+
+def test_the_demos_people_are_warned_of(good, tmp_path):
+    good.HITL_DATA_DIR = tmp_path
+    assert warned() == set()
+    (tmp_path / "demo-accounts").touch()
+    assert warned() == {"hitl.W017"}
+
+
+def test_the_command_says_so_too_with_what_django_finds(tmp_path):
+    """With no database to ask: a socket's directory that is empty."""
+    given = {"DATABASE_URL": f"postgresql://hitl_app@/hitl?host={tmp_path}", "SECRET_KEY": "guess", "DEBUG": "true"}
+    done = start(tmp_path, "check", "--deploy", "--fail-level", "WARNING", BASE_URL="https://hitl.example.org", **given)
+    assert done.returncode == 1
+    ids = re.findall(r"\(((?:hitl|security)\.W\d+)\)", done.stderr)
+    unanswered, ours = ["hitl.W002"] * 2, ["hitl.W004", "hitl.W007", "hitl.W009"]
+    assert sorted(ids) == [*unanswered, *ours, "security.W009", "security.W018"]
+    assert done.stderr.count("HINT: ") == len(unanswered + ours)
 
 
 @pytest.mark.django_db

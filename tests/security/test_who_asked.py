@@ -22,7 +22,7 @@ def test_a_page_refused_to_somebody_names_them(alice, sign_in, lines):
     client = sign_in(alice)
     assert client.get("/audit/entries").status_code == 403
     last = lines()[-1]
-    assert (last["status"], last["caller"], last["path"]) == (403, f"user:{alice.pk}", "/audit/entries")
+    assert (last["status"], last["caller"], last["route"]) == (403, f"user:{alice.pk}", "/audit/entries")
 
 
 def test_a_machine_without_the_scope_is_named_by_its_token(token_for, lines):

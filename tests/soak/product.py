@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.races.ledger import faults
 WEB_PROCESSES = 2
 DEPLOYERS = ("argo", "flux")
 
-# Printed as JSON: the secrets of people who may decide, of one producer and of two deployers.
+# Printed as JSON: the secrets of people who may decide, of a machine of each kind, and of two deployers.
 PEOPLE = """
 import json
 from django.contrib.auth.models import Group
@@ -34,9 +34,12 @@ for number in range(8):
     user = User.objects.create_user(f"reviewer-{number}", f"reviewer-{number}@example.org")
     user.groups.add(Group.objects.get(name="reviewer"))
     made.append(issue_token(user.username, TokenKind.PERSONAL, actor=command("soak"), now=now, user=user)[1])
-producer = issue_token("patchgen", TokenKind.PRODUCER, actor=command("soak"), now=now)[1]
+machines = {
+    kind: issue_token(f"a {kind}", TokenKind(kind), actor=command("soak"), now=now)[1]
+    for kind in ("producer", "deployer", "auditor", "monitor")
+}
 deployers = [issue_token(name, TokenKind.DEPLOYER, actor=command("soak"), now=now)[1] for name in DEPLOYERS]
-print(json.dumps({"people": made, "producer": producer, "deployers": deployers}))
+print(json.dumps({"people": made, "machines": machines, "deployers": deployers}))
 """
 
 
@@ -45,8 +48,12 @@ class Product(Served):
     """A running `serve` with two web workers, and the tokens of those who use it."""
 
     people: tuple[str, ...] = ()
-    producer: str = ""
+    machines: dict[str, str] = field(default_factory=dict)
     deployers: tuple[str, ...] = ()
+
+    @property
+    def producer(self) -> str:
+        return self.machines["producer"]
 
     def kill_a_web_worker(self) -> None:
         """kill -9 one of gunicorn's children, whatever it is doing."""
@@ -114,7 +121,7 @@ class Product(Served):
 
 @contextmanager
 def running(directory: Path, **more: str) -> Iterator[Product]:
-    """Serve with the limits off, make people, a producer and deployers, and stop everything at the end."""
+    """Serve with the limits off, make people and machines, and stop everything at the end."""
     port, data = free_port(), directory / "data"
     with (directory / "output").open("w") as output:
         process = subprocess.Popen(
@@ -130,7 +137,7 @@ def running(directory: Path, **more: str) -> Iterator[Product]:
         assert wait_until(lambda: product.answers() or process.poll() is not None)
         assert process.poll() is None, (directory / "output").read_text()
         secrets = shell(data, port, f"DEPLOYERS = {DEPLOYERS}\n{PEOPLE}")
-        product.people, product.producer = tuple(secrets["people"]), secrets["producer"]
+        product.people, product.machines = tuple(secrets["people"]), secrets["machines"]
         product.deployers = tuple(secrets["deployers"])
         yield product
     finally:

@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from approvals import strict_json
 from approvals.errors import Refusal
+from approvals.requests import trace_headers
 
 from .faults import ProviderFault, unreachable, unreadable
 
@@ -36,6 +37,7 @@ class Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.headers["Accept-Encoding"] = "identity"  # what is packed has another size than what is read
+        self.headers.update(trace_headers.get({}))
 
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send one request; a redirect is an answer like any other, and the body is read when this returns."""

@@ -3,7 +3,8 @@
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,39 @@ from approvals.api.intake import submission_of
 from approvals.api.schemas import IntakeDocument
 from approvals.demo.gates import GATE, DemoGate
 from approvals.demo.history import history
-from approvals.demo.people import ADMINISTRATOR, CI, FORGE, LEAD, PEOPLE, PRODUCERS, DemoPerson, DemoProducer
+from approvals.demo.people import ADMINISTRATOR, CI, FORGE, LEAD, PEOPLE, PRODUCERS, ROLLOUT, DemoPerson, DemoProducer
 from approvals.demo.scenario import Scenario
 from approvals.demo.scenarios import SCENARIOS
-from approvals.demo.steps import Act, Arrival, Asking, Cancellation, Escalation, Key, Remark, Revocation, Step, Verdict
+from approvals.demo.steps import (
+    Act,
+    Arrival,
+    Asking,
+    Cancellation,
+    Deployment,
+    Escalation,
+    Key,
+    Remark,
+    Revocation,
+    Step,
+    Verdict,
+)
 from approvals.errors import Refusal
-from approvals.models import Channel, Decision, Displayed, Patch, PatchKind, Producer, Status, User
+from approvals.models import (
+    ApiToken,
+    Channel,
+    Decision,
+    DeploymentResult,
+    Displayed,
+    Patch,
+    PatchKind,
+    Producer,
+    Status,
+    TokenKind,
+    User,
+)
 from approvals.models import Verdict as Word
-from approvals.services import lifecycle, reviews, second_person, timers
+from approvals.services import deployments, lifecycle, reviews, second_person, timers
+from approvals.services.deployments import Report
 from approvals.services.intake import Submission, SubmissionResult, submit_all
 from audit.log import Actor
 from audit.models import ActorKind
@@ -54,7 +80,8 @@ class Command(BaseCommand):
         if not _past().exists():
             self.stdout.write("Making 90 days of synthetic history (once, about ten seconds) ...")
             self.stdout.flush()
-            Story(users, producers).play(history(now))
+            with _deployer(now) as deployer:
+                Story(users, producers, deployer).play(history(now))
         timers.expire_due(now)  # what ran out while nothing was running would count as waiting and pass on its clocks
         refused = _top_up(producers[FORGE.name], SCENARIOS, now)
         no_gate = _top_up(producers[CI.name], [GATE], now)
@@ -67,9 +94,10 @@ class Command(BaseCommand):
 class Story:
     """The history as it is played: each step through the service that a person or producer would reach."""
 
-    def __init__(self, users: dict[str, User], producers: dict[str, Producer]) -> None:
+    def __init__(self, users: dict[str, User], producers: dict[str, Producer], deployer: ApiToken) -> None:
         self.users = users
         self.producers = producers
+        self.deployer = deployer
         self.newest: dict[Key, Decision] = {}
 
     @transaction.atomic
@@ -95,6 +123,9 @@ class Story:
         if isinstance(step, Cancellation):
             self._cancel(step, decision)
             return
+        if isinstance(step, Deployment):
+            self._deploy(step, decision)
+            return
         user = self.users[step.who]
         actor = _person(user)
         match step:
@@ -107,6 +138,15 @@ class Story:
             case Revocation():
                 lifecycle.revoke(decision.decision_id, step.text, user=user, actor=actor, now=step.at)
 
+    def _deploy(self, step: Deployment, decision: Decision) -> None:
+        decision.refresh_from_db(fields=["status"])
+        if decision.status not in {Status.APPROVED, Status.AUTO_APPROVED}:
+            return
+        actor = Actor(LOADER.id, ActorKind.SERVICE, step.who, SYNTHETIC)
+        deployments.record_fetch(decision, token=self.deployer, now=step.at)
+        report = Report(decision.patch.sha256, DeploymentResult(step.result), step.at, step.text)
+        deployments.report_outcome(decision, report, token=self.deployer, actor=actor, now=step.at)
+
     def _cancel(self, step: Cancellation, decision: Decision) -> None:
         producer = self.producers[step.who]
         lifecycle.cancel(
@@ -117,6 +157,16 @@ class Story:
             channel=Channel.API,
             producer=producer,
         )
+
+
+@contextmanager
+def _deployer(now: datetime) -> Iterator[ApiToken]:
+    """Give the history's deployer a token for as long as the history is played; its secret is kept nowhere."""
+    token, _ = tokens.issue_token(ROLLOUT, TokenKind.DEPLOYER, actor=LOADER, now=now)
+    try:
+        yield token
+    finally:
+        tokens.revoke_token(token, actor=LOADER, now=now)
 
 
 def _decide(step: Verdict, decision: Decision, user: User, actor: Actor) -> None:

@@ -19,6 +19,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.psycopg_connector import PsycopgConnector
 
 from approvals import sequencer
+from hitl import traces
 from postgresql.bounded import BoundedAsyncConnection
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start both threads and wait for a signal."""
+        traces.start("hitl-worker")
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -130,7 +132,9 @@ async def _run_jobs(stop: threading.Event) -> None:
     # Periodic jobs are deferred through Django's connection of this thread, which may have died with the last run.
     await sync_to_async(connections.close_all)()
     async with worker_app.open_async():
-        work = asyncio.create_task(worker_app.run_worker_async(install_signal_handlers=False))
+        work = asyncio.create_task(
+            worker_app.run_worker_async(install_signal_handlers=False, worker_middleware=traces.around_jobs())
+        )
         while not stop.is_set() and not work.done():
             await asyncio.wait([work], timeout=0.2)
         if not work.done():

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from hitl.checks import DANGERS
 from hitl.environment import Section
 from hitl.own_settings import SECTIONS
 
@@ -14,8 +15,20 @@ INTRODUCTION = """\
 Written by `manage.py write_settings_reference` from `hitl/own_settings.py`.
 
 Each comes from the environment, from `NAME` or from the file that `NAME_FILE` names: a secret had better come from a
-file that only the product's user reads. A wrong value stops the start with a sentence. `manage.py check --deploy`, run
-with the environment of web and worker, says what is dangerous and how to mend it.
+file that only the product's user reads. A wrong value stops the start with a sentence.
+"""
+
+CHECKS = """\
+## What is dangerous
+
+`manage.py check --deploy --fail-level WARNING`, run with the environment of web and worker, fails where it finds one of
+these. It also asks the database whether their role could undo what the database refuses (`hitl.W001`, see
+[least privilege](security/hardening.md#least-privilege)) and whether a trigger is switched off (`hitl.W019`), and
+says where it gets no answer (`hitl.W002`). Django's own find `DEBUG` (`security.W018`) and a `SECRET_KEY` that can be
+guessed (`security.W009`: take 50 random characters).
+
+| id | finding | how to mend it |
+|---|---|---|
 """
 
 
@@ -29,7 +42,10 @@ class Command(BaseCommand):
 
 def reference(sections: list[Section]) -> str:
     """Return the page in Markdown."""
-    return "\n".join([INTRODUCTION, *(_table(section) for section in sections)])
+    dangers = "\n".join(
+        f"| `{danger.id}` | {danger.says.rstrip('.')} | {danger.fix.rstrip('.')} |" for danger in DANGERS
+    )
+    return "\n".join([INTRODUCTION, *(_table(section) for section in sections), f"{CHECKS}{dangers}\n"])
 
 
 def _table(section: Section) -> str:

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from approvals.api.answers import FeedItem, PendingRow
 from approvals.api.records import Record
 from approvals.api.shapes import Answer, read, shown
-from approvals.models import DeciderKind, Decision, FeedEntry, Priority, Review, Status, Text, Verdict
+from approvals.models import DeciderKind, Decision, FeedEntry, OutcomeReport, Priority, Review, Status, Text, Verdict
 from approvals.policy.visible_fields import Reader
 from approvals.queries import composed, decisions, queue, revocable
 from approvals.services import absence, lifecycle, reviews
@@ -55,6 +55,7 @@ def record(decision: Decision, reader: Reader) -> Record:
         reviews=given,
         comments=decisions.comments(decision),
         acknowledgements=revocable.acknowledged(decision),
+        outcomes=list(OutcomeReport.objects.filter(decision=decision).select_related("note").order_by("pk")),
     )
 
 
@@ -137,6 +138,9 @@ def one_of_each(producer_api, token_for, make_patch, make_gate, approved_alone, 
     acted = Api(token_for("deployer", "argo"))
     for item in acted.get("/hitl/decisions").json():
         acted.post(f"/hitl/decisions/{item['decision_id']}/acknowledge", {"position": item["position"]})
+        report = {"deployed_sha256": item["patch_sha256"], "result": "deployed", "at": now.isoformat()}
+        acted.post(f"/hitl/patches/{item['patch_id']}/outcome", report)
+        acted.post(f"/hitl/patches/{item['patch_id']}/outcome", report | {"result": "rolled_back", "note": "It broke."})
 
 
 def test_each_answer_is_what_its_shape_says(one_of_each):

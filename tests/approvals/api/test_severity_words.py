@@ -19,6 +19,11 @@ MAPPED = [
     ("negligible", "low"),
     ("info", "low"),
     ("urgent", "critical"),
+    ("not yet assigned", "unknown"),
+    ("NOT_YET_ASSIGNED", "unknown"),
+    ("Blocker", "critical"),
+    ("trivial", "low"),
+    ("\uff28igh", "high"),
 ]
 
 

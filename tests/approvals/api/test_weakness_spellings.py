@@ -9,6 +9,7 @@ pytestmark = pytest.mark.django_db
 
 SQL = ["CWE-89", "cwe89", "CWE 89", "89", "CWE-089", "external/cwe/cwe-089", "CWE_89", "cwe:89", "ＣＷＥ\u201189"]
 SQL += ["CWE-89: SQL Injection", "https://cwe.mitre.org/data/definitions/89.html", "SQLi", "sql injection"]
+SQL += ["CWE ID 89", "cwe-id: 89", "SQL Injection (SQLi)", "Improper Neutralization of Elements ('SQL Injection')"]
 
 
 def found(api, **query):
@@ -28,6 +29,12 @@ def test_a_weakness_is_found_however_it_was_sent(producer_api, sent):
 def test_a_filter_takes_every_spelling_and_the_class(producer_api, asked):
     producer_api.post("/hitl/patches", document(cwe_ids=["CWE-89"]))
     assert found(producer_api, cwe=asked) == ["PATCH-0001"]
+
+
+@pytest.mark.parametrize("sent", ["CWE-89/79", "CWE-89, 79", "CWE-89 & CWE-79"])
+def test_two_weaknesses_in_one_field_are_two(producer_api, sent):
+    producer_api.post("/hitl/patches", document(cwe_ids=[sent]))
+    assert Patch.objects.get().cwe_ids == ["CWE-89", "CWE-79"]
 
 
 CLASSES = {

@@ -67,6 +67,7 @@ def test_a_mark_says_where_it_is() -> None:
         ("x\U000e0101", "tag"),
         ("a\xa0b", "blank"),
         ("a\u2800b", "blank"),
+        ("a \U0001d159", "invisible"),
         ("\x1b[2K", "escape"),
         ("a\x9b2K", "escape"),
         ("a\x08b", "control"),
@@ -117,6 +118,13 @@ def test_a_word_all_of_lookalikes_is_marked_when_the_patch_has_the_real_one() ->
     (mark,) = marked(f"{lookalike}(x)", "copy(x)")
     assert (mark.code, mark.line) == ("lookalike", 5)
     assert "looks like “copy”" in mark.explanation
+
+
+@pytest.mark.parametrize(
+    "text", ["ev\xaal(x)", "\ufb01le = 1", "pa\xdf\ufb01x", "x\xb2 = 1", "1\xaa", "caf\xe9", "cafe\u0301"]
+)
+def test_a_name_that_python_reads_as_an_ascii_one_is_marked(text: str) -> None:
+    assert codes(text) == (["lookalike"] if text[:2] in ("ev", "\ufb01l") else [])
 
 
 @pytest.mark.parametrize("text", ["if (a\u01c3=b)", "a\u037e", "\uff45val(x)", "\U0001d41eval(x)", "a\u2215b"])

@@ -170,3 +170,26 @@ def test_mails_put_together_at_random_are_read_as_git_reads_them(tmp_path: Path)
     for _ in range(60):
         data = pieces(chance)
         assert all(patch in read(data) for patch in patches(tmp_path / "mails", data)), data
+
+
+LABELLED = b"Content-Transfer-Encoding: base64\n\nFrom: A <a@b.example>\n\nm\n---\n" + CHANGE
+
+
+def test_a_mail_that_only_says_it_is_encoded_is_shown_as_it_came() -> None:
+    diff = parse(LABELLED)
+    assert [file.path for file in diff.files] == ["x"]
+    assert diff.to_bytes() == LABELLED
+    assert "encoded-differs" in diff.codes
+    assert summary(diff)["ambiguous"]
+
+
+def test_files_that_only_tools_change_that_do_not_decode_are_named() -> None:
+    mail = HEAD + b"Content-Type: multipart/mixed; boundary=q\n\n" + CHANGE.replace(b"/x", b"/secret") + PART
+    diff = parse(mail)
+    assert [file.path for file in diff.files] == ["x"]
+    [words] = [warning.message for warning in diff.warnings if warning.code == "encoded-differs"]
+    assert "secret" in words
+
+
+def test_a_character_set_that_cannot_be_read_is_still_doubted_where_the_mail_is_shown_as_it_came() -> None:
+    assert summary(parse(b"Content-Type: text/plain; charset=utf-7\n" + LABELLED))["ambiguous"]

@@ -16,6 +16,13 @@ def test_a_plain_patch_has_nothing_to_look_at() -> None:
     assert found["touched"] == [{"names": ["x.py"], "lines": [(2, 2)]}]
 
 
+LIB = b"--- a/lib\n+++ b/lib\n"
+LFS = (
+    b"--- a/logo.png\n+++ b/logo.png\n@@ -1,3 +1,3 @@\n version https://git-lfs.github.com/spec/v1\n"
+    b"-oid sha256:1\n+oid sha256:2\n size 9\n"
+)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -33,6 +40,16 @@ def test_a_plain_patch_has_nothing_to_look_at() -> None:
         ),
         (b"diff -r 12 logo.png\nBinary file logo.png has changed\n", "binary content that is not in the patch"),
         (b"Submodule lib 1111111..2222222:\n  > fix\n" + PLAIN, "a submodule"),
+        (LIB + b"@@ -1 +1 @@\n-Subproject commit 1\n+Subproject commit 2\n", "a submodule"),
+        (LIB + b"@@ -1 +1 @@\n+Subproject commit 2\n-Subproject commit 1\n", "a submodule"),
+        (b"--- a/lib\n+++ /dev/null\n@@ -1 +0,0 @@\n-Subproject commit 1\n", "a submodule"),
+        (LIB + b"@@ -1,2 +1,2 @@\n words\n-Subproject of\n+Subproject commit\n", ""),
+        (LFS, "content that is kept elsewhere"),
+        (
+            b"--- /dev/null\n+++ b/logo\n@@ -0,0 +1 @@\n+/annex/objects/SHA256E-s9--ab.png\n",
+            "content that is kept elsewhere",
+        ),
+        (LFS.replace(b"-oid", b" oid").replace(b"+oid", b" oid").replace(b" size", b"-size"), ""),
     ],
 )
 def test_what_is_no_line_of_text_is_named(data: bytes, words: str) -> None:

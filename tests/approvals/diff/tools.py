@@ -37,10 +37,10 @@ def run(*command: str, folder: Path, data: bytes) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=folder, input=data, capture_output=True, env=ENVIRONMENT, timeout=10)
 
 
-def patched(folder: Path, tree: Tree, data: bytes) -> Tree:
-    """Return the tree as `patch -p1` leaves it."""
+def patched(folder: Path, tree: Tree, data: bytes, *options: str) -> Tree:
+    """Return the tree as `patch -p1` with these options leaves it."""
     write(folder, tree)
-    run("patch", "-p1", "-f", "--no-backup-if-mismatch", "-r", "-", folder=folder, data=data)
+    run("patch", "-p1", "-f", "--no-backup-if-mismatch", "-r", "-", *options, folder=folder, data=data)
     return read(folder)
 
 

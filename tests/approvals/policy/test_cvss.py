@@ -36,6 +36,12 @@ V2 = "AV:N/AC:L/Au:N/C:C/I:C/A:C"
         (f"{V2} {V31}", 10.0),
         (f"CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N, {V40}", 9.3),
         (V31.replace(":", "："), 9.8),
+        (V31.replace("/", " / "), 9.8),
+        (V31.replace("/", ", "), 9.8),
+        (V31.removeprefix("CVSS:3.1/").replace("/", " "), 9.8),
+        (f"CVSS v3.0: {V31.removeprefix('CVSS:3.1/').replace('/', ' ')}", 9.8),
+        (f"{V2.replace('/', ' ')} AV:N/AC:M/Au:N/C:N/I:P/A:N", 10.0),
+        (V40.replace("/", "; "), 9.3),
     ],
 )
 def test_a_vector_has_its_base_score(vector, score):

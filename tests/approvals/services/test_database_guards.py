@@ -9,8 +9,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models
 from django.utils import timezone
 
-from approvals.models import Decision, Delegation, Patch, Status, Text, User, Verdict
-from approvals.services import lifecycle, reviews
+from approvals.models import Decision, ImportedDecision, Patch, Status, Text, User, Verdict
+from approvals.services import absence, lifecycle, reviews
 from approvals.services.dispatch import dispatch
 from tests.cast import actor_for
 from tests.plain_sql import execute, refused
@@ -30,6 +30,7 @@ BY_WHOM = {
     "expired": "decision_expired_by_timer",
 }
 APPEND_ONLY = ["patchcontent", "comment", "revocation", "feedentry", "policyversion", "acknowledgement", "bypassreview"]
+APPEND_ONLY += ["importeddecision", "outcomereport", "difffetch"]
 TABLES = [*APPEND_ONLY, "patch", "decision", "review", "text", "delegation", "bypass"]
 
 
@@ -293,14 +294,13 @@ def everything(make_patch, approve, alice, lena, bob, deployer_api, approved_alo
     dispatch()
     first = {"position": decision.feed.order_by("position")[0].position}
     assert deployer_api.post(f"/hitl/decisions/{decision.decision_id}/acknowledge", first).status_code == 200
-    Delegation.objects.create(
-        person=alice,
-        delegate=bob,
-        starts_at=timezone.now(),
-        ends_at=timezone.now() + timedelta(days=1),
-        reason=Text.objects.create(body="Away."),
-        created_at=timezone.now(),
-    )
+    row = {"source": "reference_api", "source_id": "1", "outcome": "approved", "heading": "x", "names": ["1"]}
+    ImportedDecision.objects.create(**row, imported_at=timezone.now(), record=Text.objects.create(body="{}"))
+    deployer_api.get(f"/hitl/patches/{approved_alone.patch.patch_id}/diff")
+    report = {"deployed_sha256": decision.patch.sha256, "result": "failed", "at": timezone.now().isoformat()}
+    assert deployer_api.post(f"/hitl/patches/{decision.patch.patch_id}/outcome", report).status_code == 200
+    now = timezone.now()
+    absence.delegate(alice, bob, now, now + timedelta(days=1), "Away.", actor=actor_for(alice), now=now)
 
 
 @pytest.mark.parametrize("table", TABLES)

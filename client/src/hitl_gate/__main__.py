@@ -1,0 +1,7 @@
+"""python -m hitl_gate is hitl-gate."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())
