@@ -154,6 +154,21 @@ def test_whatever_is_named_is_there(overlay):
     assert (target["kind"], target["name"]) in there
 
 
+def test_what_the_documentation_asks_kubectl_for_is_there():
+    kinds = {"deploy": "Deployment", "deployment": "Deployment", "svc": "Service", "job": "Job", "cronjob": "CronJob"}
+    asked = set()
+    for page in (ROOT / "docs").rglob("*.md"):
+        text = page.read_text()
+        asked |= {
+            (page.name, *found) for found in re.findall(r"\b(deploy(?:ment)?|svc|job|cronjob)/(hitl-[a-z]+)", text)
+        }
+        for name, port in re.findall(r"port-forward svc/(hitl-[a-z]+) (\d+)", text):
+            ports = named("overlays/production", "Service", name)["spec"]["ports"]
+            assert int(port) in [it["port"] for it in ports], page.name
+    missing = [it for it in asked if it[2] not in of_kind("overlays/production", kinds[it[1]])]
+    assert (missing, len(asked) > 3) == ([], True)
+
+
 @every_overlay
 def test_people_arrive_at_the_product_under_the_name_that_it_expects(overlay):
     given = settings_of(overlay)
@@ -235,7 +250,10 @@ def test_prometheus_reads_with_the_token_that_needs_no_database_and_under_the_na
     [monitor] = of_kind(overlay, "ServiceMonitor").values()
     [endpoint] = monitor["spec"]["endpoints"]
     assert endpoint["path"] == "/metrics"
-    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "hitl-metrics", "key": "METRICS_TOKEN"}}
+    assert endpoint["authorization"] == {
+        "type": "Bearer",
+        "credentials": {"name": "hitl-metrics", "key": "METRICS_TOKEN"},
+    }
     assert "jobLabel" not in monitor["spec"], "the job is called after the Service: hitl-web"
 
 

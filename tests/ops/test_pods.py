@@ -103,6 +103,7 @@ def test_every_setting_is_one_and_the_product_starts_with_it(overlay, tmp_path):
     secrets["METRICS_TOKEN"] = "m" * 40
     for name, value in secrets.items():
         (tmp_path / name).write_text(value)
+        (tmp_path / name).chmod(0o440)  # the volumes' defaultMode
         given[f"{name}_FILE"] = str(tmp_path / name)
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "check", "--deploy"],
