@@ -17,6 +17,7 @@ NO_DATABASE = {
     "makemessages",
     "startapp",
     "version",
+    "write_settings_reference",
 }
 
 

@@ -8,6 +8,7 @@ from postgresql.statements import query, query_prepared
 from .models import Pending
 
 PENDING_SQL = "select exists (select from audit_pending)"
+OLDEST_PENDING_SQL = "select at from audit_entry where id = (select min(entry_id) from audit_pending)"
 LEAD_SQL = "select pg_try_advisory_xact_lock(%s)"
 LOCK = 0x4849544C  # 'HITL' in ASCII: the advisory lock that keeps it at one sequencer
 
@@ -61,3 +62,9 @@ def take(limit: int = 1000) -> list[Sequenced]:
 def backlog() -> int:
     """Return how many entries have no position yet."""
     return Pending.objects.count()
+
+
+def oldest_waiting() -> datetime | None:
+    """Return since when the first entry without a position waits; None where there is none."""
+    rows = query(OLDEST_PENDING_SQL)
+    return rows[0][0] if rows else None

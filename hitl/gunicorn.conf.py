@@ -18,10 +18,9 @@ from django.db import connections  # noqa: E402
 from gunicorn.glogging import Logger  # noqa: E402
 
 from hitl import embedded_postgres  # noqa: E402
-from hitl.environment import env  # noqa: E402
 
 # Loopback unless told: what a newcomer starts is nobody else's business. The image sets 0.0.0.0.
-bind = f"{env('HITL_BIND', '127.0.0.1')}:{settings.PORT}"
+bind = f"{settings.HITL_BIND}:{settings.PORT}"
 worker_class = "hitl.gunicorn_worker.PatientWorker"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS + settings.EVENT_STREAMS  # a stream holds its thread
@@ -53,14 +52,14 @@ _loggers = {
 logconfig_dict = {**settings.LOGGING, "loggers": _loggers}
 
 # Metrics of all workers, one set of files per instance: whoever wipes them at its start must not wipe a neighbour's.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.HITL_DATA_DIR / f"prometheus-{settings.PORT}"))
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = settings.PROMETHEUS_MULTIPROC_DIR
 
 
 def on_starting(server: Any) -> None:
     """Start the embedded database and forget the metrics of the last run."""
     if settings.EMBEDDED:
         embedded_postgres.ensure_running(settings.HITL_DATA_DIR)
-    directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    directory = Path(settings.PROMETHEUS_MULTIPROC_DIR)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in directory.glob("*.db"):
         file.unlink(missing_ok=True)
@@ -80,7 +79,9 @@ def post_worker_init(worker: Any) -> None:
     from django.urls import get_resolver
 
     from approvals.live import listener
+    from hitl import process_metrics
 
+    process_metrics.begin()
     get_resolver().url_patterns  # noqa: B018 - the property imports every view
     # What is loaded now stays: nothing in it need be looked through for garbage again and again.
     gc.collect()

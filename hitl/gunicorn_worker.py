@@ -1,6 +1,6 @@
 """gunicorn's threaded worker, whose threads no slow client can hold: a thread is taken when a whole head is there and a
 small body with it, reads a large body for a bounded time, and leaves the end of a connection to the main loop. Two more
-threads answer probes where all others are taken."""
+threads answer probes where all others are taken, and one answers scrapes."""
 
 import errno
 import re
@@ -36,6 +36,7 @@ ROOM = 0.9  # of the connections a worker takes; beyond it the oldest that sends
 PROBE_THREADS = 2  # for those who ask whether this process is well while every other thread is taken
 
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz|readyz|health)(?:\?[^ \r\n]*)? HTTP/1\.[01]\r\n")
+_SCRAPE = re.compile(rb"(?:GET|HEAD) /metrics(?:\?[^ \r\n]*)? HTTP/1\.[01]\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
 _LATER = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)  # a body that is not counted, or asked for
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -55,14 +56,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """Return the threads that answer, and keep those for probes beside them."""
         self.probes = ThreadPoolExecutor(PROBE_THREADS)
+        self.scrapes = ThreadPoolExecutor(1)  # apart: beside a frozen database a scrape takes long
         pool: ThreadPoolExecutor = super().get_thread_pool()
         return pool
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Hand a request to a thread: a probe, where it would wait for the others, to one that takes nothing else."""
-        conn.probes = conn.asks_health and self.taken >= self.cfg.threads
+        """Hand a request to a thread: a probe or scrape, where it would wait for the others, to one that takes nothing
+        else."""
+        conn.probes = conn.watches is not None and self.taken >= self.cfg.threads
         if conn.probes:
-            answer = self.probes.submit(self.handle, conn)
+            answer = conn.watches.submit(self.handle, conn)
             answer.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
             return
         self.taken += 1
@@ -198,7 +201,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # untyped
             conn.seen = -1
             self._low_water(conn, 1)
             conn.data_ready = True
-            conn.asks_health = is_probe(data)
+            conn.watches = self.probes if is_probe(data) else self.scrapes if is_scrape(data) else None
             self.enqueue_req(conn)
             return
         conn.seen = len(data)
@@ -269,6 +272,11 @@ def missing(data: bytes) -> int | None:
 def is_probe(data: bytes) -> bool:
     """Return whether a request asks whether this process is well, and sends nothing with it that would be read."""
     return bool(_PROBE.match(data)) and not _LENGTH.search(data) and not _LATER.search(data)
+
+
+def is_scrape(data: bytes) -> bool:
+    """Return the same of a request for the metrics."""
+    return bool(_SCRAPE.match(data)) and not _LENGTH.search(data) and not _LATER.search(data)
 
 
 def _buffered(conn: TConn) -> bytes:

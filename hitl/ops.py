@@ -1,6 +1,9 @@
 """Health, readiness and metrics: what the machines that run this ask."""
 
+import hmac
+import logging
 import shutil
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,12 +16,15 @@ from django.views.decorators.http import require_safe
 from django_prometheus import exports
 from ninja.errors import AuthenticationError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from approvals.api.caller import by_token
 from approvals.api.problems import problem, refused
 from approvals.errors import Refusal
 from approvals.metrics import DatabaseCollector
 from approvals.models import Heartbeat
+
+log = logging.getLogger("hitl.ops")
 
 WORKER_LOST = 60  # seconds
 DISK_WARNING = 0.9  # share of the data volume used
@@ -71,24 +77,49 @@ def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, for allowed addresses and for callers with metrics:read."""
-    if not _from_allowed_address(request):
-        try:
-            caller = by_token(request)
-        except AuthenticationError as error:
-            return problem(401, str(error))
-        except Refusal as error:
-            return refused(error)
-        if not caller.may("metrics:read"):
-            return problem(403, "This needs the scope metrics:read.")
-    counted = CollectorRegistry(auto_describe=False)
-    counted.register(DatabaseCollector())
+    """Prometheus text, for allowed addresses, for METRICS_TOKEN and for callers with metrics:read. The first two have
+    an answer also while the database is away, with `hitl_database_up 0` in place of what is counted in it."""
+    with connection.apart(SCRAPE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
+        answer = _kept_from_metrics(request)
+        if answer is None:
+            body = exports.ExportToDjangoView(request).content + generate_latest(_Collected())
+            answer = HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+    return answer
+
+
+def _kept_from_metrics(request: HttpRequest) -> HttpResponse | None:
+    """Return why the caller may not read the metrics, or None."""
+    sent = request.headers.get("Authorization", "").encode()
+    ours = bool(settings.METRICS_TOKEN) and hmac.compare_digest(sent, f"Bearer {settings.METRICS_TOKEN}".encode())
+    if ours or _from_allowed_address(request):
+        return None
     try:
-        with connection.within(SCRAPE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
-            body = generate_latest(counted)
+        caller = by_token(request)
+    except AuthenticationError as error:
+        return problem(401, str(error))
+    except Refusal as error:
+        return refused(error)
     except DatabaseError:
-        return problem(503, "The database did not answer.")
-    return HttpResponse(exports.ExportToDjangoView(request).content + body, content_type=CONTENT_TYPE_LATEST)
+        return problem(503, "The database, which knows this token, did not answer. METRICS_TOKEN needs no database.")
+    return None if caller.may("metrics:read") else problem(403, "This needs the scope metrics:read.")
+
+
+class _Collected(CollectorRegistry):
+    """What is counted at a scrape; of the database what it had answered until it stopped."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("hitl_build", "What runs", value={"version": settings.VERSION})
+        disk = GaugeMetricFamily("hitl_disk_used_ratio", "Used share of the volume with the data directory")
+        if usage := _disk_usage():
+            disk.add_metric([], 1 - usage.free / usage.total)
+        yield disk
+        answers = _database()
+        yield GaugeMetricFamily("hitl_database_up", "Whether the database answers (1) or not (0)", value=answers)
+        if answers:
+            try:
+                yield from DatabaseCollector().collect()
+            except DatabaseError as error:
+                log.warning("Not all metrics were counted: %s", error)
 
 
 def _from_allowed_address(request: HttpRequest) -> bool:
@@ -134,9 +165,8 @@ def _worker() -> bool:
 
 def _disk() -> dict[str, Any]:
     """Return the reference API's disk check of the data directory's volume, without naming a path."""
-    try:
-        usage = shutil.disk_usage(settings.HITL_DATA_DIR if settings.HITL_DATA_DIR.exists() else "/")
-    except OSError:
+    usage = _disk_usage()
+    if usage is None:
         return {"status": "unknown", "message": "cannot be read", "free_gb": None, "total_gb": None}
     used = 1 - usage.free / usage.total
     return {
@@ -145,3 +175,11 @@ def _disk() -> dict[str, Any]:
         "free_gb": round(usage.free / 1e9, 1),
         "total_gb": round(usage.total / 1e9, 1),
     }
+
+
+def _disk_usage() -> Any:
+    """Return size and use of the data directory's volume, or None where they cannot be read."""
+    try:
+        return shutil.disk_usage(settings.HITL_DATA_DIR if settings.HITL_DATA_DIR.exists() else "/")
+    except OSError:
+        return None

@@ -1,4 +1,5 @@
-"""Every setting, read from the environment; a wrong value stops the start with a sentence."""
+"""Django's settings. The product's own come from `own_settings`; what contradicts itself stops the start with a
+sentence."""
 
 import contextlib
 import os
@@ -8,104 +9,34 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from hitl import embedded_postgres
-from hitl.environment import (
-    env,
-    env_as,
-    env_bool,
-    env_int,
-    env_list,
-    env_networks,
-    env_one_of,
-    env_origins,
-    group_pairs,
-    issuer,
-    probability,
-)
+from hitl import own_settings as own
+from hitl.database_settings import DATABASE_LIMITS as DATABASE_LIMITS
+from hitl.database_settings import database_entry
+from hitl.own_settings import *  # noqa: F403  each of them is a setting
 from hitl.template_engines import TEMPLATES as TEMPLATES
-from postgresql.bounded import BoundedConnection
-from postgresql.limits import EXPORT_ADVICE, REACHING, SEARCH_ADVICE, Limits, kind_of_work
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = re.findall(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
 
 
-# Pages ask many short questions at once: compiling one, or taking the other cores for it, costs more than it saves.
-SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0"
-WORK = kind_of_work(sys.argv)
-WEB_LOCK = env_int("DB_WEB_LOCK_SECONDS", 5, 1, 3600)
-DATABASE_LIMITS = {
-    "web": Limits(env_int("DB_WEB_STATEMENT_SECONDS", 15, 1, 3600), WEB_LOCK),
-    "worker": Limits(
-        env_int("DB_WORKER_STATEMENT_SECONDS", 120, 1, 3600), env_int("DB_WORKER_LOCK_SECONDS", 30, 1, 3600)
-    ),
-    "search": Limits(env_int("DB_SEARCH_STATEMENT_SECONDS", 5, 1, 3600), WEB_LOCK, SEARCH_ADVICE),
-    "export": Limits(env_int("DB_EXPORT_STATEMENT_SECONDS", 120, 1, 3600), WEB_LOCK, EXPORT_ADVICE),
-    "migration": Limits(0, env_int("DB_MIGRATE_LOCK_SECONDS", 10, 1, 3600)),  # behind who waits, all others wait
-    "command": Limits(0, 0),  # imports: somebody watches them and stops them
-}
-
-
-def database(url: str, work: str = WORK, setting: str = "DATABASE_URL") -> dict[str, Any]:
-    """Return Django's DATABASES entry of a postgresql:// URL; its query string becomes connection options."""
-    try:
-        parts = urlsplit(url)
-        port = str(parts.port or "")
-    except ValueError:  # not shown: it may hold a password
-        parts, port = urlsplit(""), ""
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured(f"{setting} must look like postgresql://user:password@host:5432/name.")
-    query = dict(parse_qsl(parts.query))
-    limits = DATABASE_LIMITS[work]
-    query["options"] = " ".join(filter(None, [SHORT_QUERIES, limits.options, query.get("options")]))
-    smallest = env_int("DB_POOL_MIN_SIZE", 1, 0, 100)
-    largest = env_int("DB_POOL_MAX_SIZE", 8, 1, 100)
-    if smallest > largest:
-        raise ImproperlyConfigured("DB_POOL_MIN_SIZE must not be above DB_POOL_MAX_SIZE.")
-    return {
-        "ENGINE": "postgresql",
-        "NAME": unquote(parts.path.strip("/")),
-        "USER": unquote(parts.username or query.pop("user", "")),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
-        "PORT": port,
-        "CONN_MAX_AGE": 0,
-        "LIMITS": limits,
-        # timeout: a page must fail in seconds, not hang, when the database is gone.
-        "OPTIONS": {
-            **REACHING,
-            **query,
-            "prepare_threshold": 5,
-            "pool": {
-                "min_size": smallest,
-                "max_size": largest,
-                "timeout": 5,
-                "max_idle": 60,
-                "connection_class": BoundedConnection,
-            },
-        },
-    }
-
-
 def secret_key() -> str:
     """Return SECRET_KEY; with the embedded database one is made once and kept in the data directory."""
-    given = env("SECRET_KEY")
-    if given:
-        return given
-    if not EMBEDDED:
+    if own.SECRET_KEY:
+        return own.SECRET_KEY
+    if not own.EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL is.")
     try:
-        HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own.HITL_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ImproperlyConfigured(f"HITL_DATA_DIR {HITL_DATA_DIR} cannot be made: {error.strerror}.") from error
-    path = HITL_DATA_DIR / "secret-key"
+        raise ImproperlyConfigured(f"HITL_DATA_DIR {own.HITL_DATA_DIR} cannot be made: {error.strerror}.") from error
+    path = own.HITL_DATA_DIR / "secret-key"
     if not path.exists():
         # Linked into place whole: a second process that starts now reads all of it or finds none.
-        with tempfile.NamedTemporaryFile("w", dir=HITL_DATA_DIR) as file:
+        with tempfile.NamedTemporaryFile("w", dir=own.HITL_DATA_DIR) as file:
             file.write(secrets.token_urlsafe(50))
             file.flush()
             with contextlib.suppress(FileExistsError):
@@ -114,76 +45,45 @@ def secret_key() -> str:
 
 
 # --- Where things are ---------------------------------------------------------------------------------------------
-HITL_DATA_DIR = Path(env("HITL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
-HITL_SAMPLE_DATA = Path(env("HITL_SAMPLE_DATA", str(BASE_DIR.parent / "shared" / "data")))
-DATABASE_URL = env("DATABASE_URL")
-EMBEDDED = not DATABASE_URL
-DATABASES = {"default": database(DATABASE_URL or embedded_postgres.role_url(HITL_DATA_DIR))}
-DATABASE_REPLICA_URL = env("DATABASE_REPLICA_URL")
-if DATABASE_REPLICA_URL:
-    replica = database(DATABASE_REPLICA_URL, setting="DATABASE_REPLICA_URL")
+DATABASES = {"default": database_entry(own.DATABASE_URL or embedded_postgres.role_url(own.HITL_DATA_DIR))}
+if own.DATABASE_REPLICA_URL:
+    replica = database_entry(own.DATABASE_REPLICA_URL, setting="DATABASE_REPLICA_URL")
     DATABASES["replica"] = replica | {"TEST": {"MIRROR": "default"}}
-DATABASE_REPLICA_OLDEST = env_int("DATABASE_REPLICA_OLDEST", 60, 1, 86_400)  # in seconds; older is read elsewhere
 DATABASE_ROUTERS = ["postgresql.replica.Router"]
 DATABASE_ROLE = DATABASES["default"]["USER"]
 # As whom `manage.py migrate` connects; with one URL for both, web and worker own the tables, which `check` warns of.
-DATABASE_OWNER = database(
-    embedded_postgres.database_url(HITL_DATA_DIR) if EMBEDDED else env("DATABASE_MIGRATE_URL", DATABASE_URL),
+DATABASE_OWNER = database_entry(
+    embedded_postgres.database_url(own.HITL_DATA_DIR) if own.EMBEDDED else own.DATABASE_MIGRATE_URL,
     "command",
     "DATABASE_MIGRATE_URL",
 )
 if DATABASE_OWNER["NAME"] != DATABASES["default"]["NAME"]:
     raise ImproperlyConfigured("DATABASE_MIGRATE_URL must name the same database as DATABASE_URL.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-PORT = env_int("PORT", 8027, 1, 65535)
-BASE_URL = env("BASE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
-if urlsplit(BASE_URL).scheme not in {"http", "https"} or not urlsplit(BASE_URL).hostname:
-    raise ImproperlyConfigured(f"BASE_URL must look like https://hitl.example.org, not {BASE_URL!r}.")
-WEB_WORKERS = env_int("WEB_WORKERS", 2, 1, 64)
-WEB_THREADS = env_int("WEB_THREADS", 32, 1, 1000)  # per worker, beside those that event streams hold
 
 # --- Security -----------------------------------------------------------------------------------------------------
 SECRET_KEY = secret_key()
-SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")  # what they signed and encrypted still counts
-DEBUG = env_bool("DEBUG", False)
-LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ",".join(LOCAL_HOSTS))
-if DEBUG and set(ALLOWED_HOSTS) - set(LOCAL_HOSTS):
+if own.DEBUG and set(own.ALLOWED_HOSTS) - set(own.LOCAL_HOSTS):
     raise ImproperlyConfigured("DEBUG shows internals; it cannot be on while ALLOWED_HOSTS names a public host.")
-HTTPS = BASE_URL.startswith("https://")
-ORIGIN = "{0.scheme}://{0.netloc}".format(urlsplit(BASE_URL))
-CSRF_TRUSTED_ORIGINS = env_origins("CSRF_TRUSTED_ORIGINS", ORIGIN if HTTPS else "")
-CORS_ORIGINS = env_origins("CORS_ORIGINS")
-TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
-METRICS_ALLOWED_IPS = env_networks("METRICS_ALLOWED_IPS", "127.0.0.1,::1")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+if 0 < len(own.METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN must have at least 20 characters, which `openssl rand -hex 32` makes.")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = own.HTTPS
 CSRF_COOKIE_HTTPONLY = True  # pages have the token in themselves
-OURS_ALONE = "__Host-" if HTTPS else ""  # no neighbour under another name of the same domain can set these
+OURS_ALONE = "__Host-" if own.HTTPS else ""  # no neighbour under another name of the same domain can set these
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{OURS_ALONE}sessionid", f"{OURS_ALONE}csrftoken"
 THEME_COOKIE_NAME, MESSAGES_COOKIE_NAME = f"{OURS_ALONE}theme", f"{OURS_ALONE}messages"
 MESSAGE_STORAGE = "hitl.messages.Kept"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS and env_bool("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if own.TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000 if own.HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = own.HTTPS and own.HSTS_INCLUDE_SUBDOMAINS
 SECURE_SSL_REDIRECT = False  # the proxy's business; probes arrive by plain http
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-OIDC_ISSUER = env_as("OIDC_ISSUER", "", issuer, "the provider's address such as https://id.example.org/realms/staff")
-OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env("OIDC_CLIENT_ID"), env("OIDC_CLIENT_SECRET")
-if len({bool(OIDC_ISSUER), bool(OIDC_CLIENT_ID), bool(OIDC_CLIENT_SECRET)}) > 1:
+if len({bool(own.OIDC_ISSUER), bool(own.OIDC_CLIENT_ID), bool(own.OIDC_CLIENT_SECRET)}) > 1:
     raise ImproperlyConfigured("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.")
-if HTTPS and OIDC_ISSUER.startswith("http://"):
+if own.HTTPS and own.OIDC_ISSUER.startswith("http://"):
     raise ImproperlyConfigured("OIDC_ISSUER must be https where BASE_URL is; plain http is for trying it out.")
-OIDC_ACR_VALUES = env_list("OIDC_ACR_VALUES")
-OIDC_GROUPS_CLAIM = env("OIDC_GROUPS_CLAIM", "groups")
-OIDC_GROUPS = env_as(
-    "OIDC_GROUPS", "", group_pairs, "pairs such as sec-leads=security-leads, separated by commas, theirs before ours"
-)
-# Browsers hold form-action against every address that signing in passes through, not only the first.
-OIDC_ORIGINS = env_origins(
-    "OIDC_ORIGINS", "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER)) if OIDC_ISSUER else ""
-)
 CSRF_FAILURE_VIEW = "approvals.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -194,21 +94,12 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "object-src": ["'none'"],
-        "form-action": ["'self'", *OIDC_ORIGINS],
+        "form-action": ["'self'", *own.OIDC_ORIGINS],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # api.md: a body of 8 MiB at most
-
-# --- Rules --------------------------------------------------------------------------------------------------------
-AUTO_APPROVE_ENABLED = env_bool("AUTO_APPROVE_ENABLED", True)
-AUTO_APPROVE_THRESHOLD = env_as("AUTO_APPROVE_THRESHOLD", "0.95", probability, "a number from 0.5 to 1")
-SECOND_PERSON_REQUIRED = env_bool("SECOND_PERSON_REQUIRED", True)
-SECOND_FACTOR_REQUIRED = env_bool("SECOND_FACTOR_REQUIRED", False)
-RATE_LIMIT_REQUESTS_PER_MINUTE = env_int("RATE_LIMIT_REQUESTS_PER_MINUTE", 6000, 0, 10_000_000)
-RATE_LIMIT_PAGES_PER_MINUTE = env_int("RATE_LIMIT_PAGES_PER_MINUTE", 3000, 0, 10_000_000)  # of one person
-RATE_LIMIT_ANONYMOUS_PER_MINUTE = env_int("RATE_LIMIT_ANONYMOUS_PER_MINUTE", 600, 0, 10_000_000)  # of one address
 
 # --- Application --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -271,7 +162,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them, as they are
     {"NAME": "hitl.passwords.GuessedSoon"},
 ]
-PASSWORD_WORDS = [*env_list("PASSWORD_WORDS"), *str(urlsplit(BASE_URL).hostname).split(".")]  # of no use in a password
+PASSWORD_WORDS = [*own.PASSWORD_WORDS, *own.HOST.split(".")]  # of no use in a password
 ACCOUNT_ADAPTER = "approvals.accounts.adapters.AccountAdapter"
 PASSWORD_RESET_TIMEOUT = 3600  # seconds that an administrator's one-time link works
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
@@ -287,12 +178,12 @@ SOCIALACCOUNT_PROVIDERS = {
             {
                 "provider_id": "sso",
                 "name": "Single sign-on",
-                "client_id": OIDC_CLIENT_ID,
-                "secret": OIDC_CLIENT_SECRET,
-                "settings": {"server_url": OIDC_ISSUER},
+                "client_id": own.OIDC_CLIENT_ID,
+                "secret": own.OIDC_CLIENT_SECRET,
+                "settings": {"server_url": own.OIDC_ISSUER},
             }
         ]
-        if OIDC_ISSUER
+        if own.OIDC_ISSUER
         else [],
     }
 }
@@ -303,14 +194,12 @@ MFA_FORMS = {
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "HITL"
 MFA_TOTP_TOLERANCE = 1  # half a minute of a phone's clock
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers themselves refuse it but for localhost
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not own.HTTPS  # browsers themselves refuse it but for localhost
 SESSION_ENGINE = "approvals.accounts.sessions"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = "login"
-SESSION_IDLE_MINUTES = env_int("SESSION_IDLE_MINUTES", 480, 1, 43_200)
-SESSION_ABSOLUTE_HOURS = env_int("SESSION_ABSOLUTE_HOURS", 24, 1, 720)
-SESSION_COOKIE_AGE = SESSION_ABSOLUTE_HOURS * 3600  # middleware.SessionLimitsMiddleware counts from the sign-in
+SESSION_COOKIE_AGE = own.SESSION_ABSOLUTE_HOURS * 3600  # middleware.SessionLimitsMiddleware counts from the sign-in
 LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
@@ -342,13 +231,11 @@ STORAGES = {
 }
 
 # --- Mail: where no server is named, what would be mailed is shown once to whoever asked for it --------------------
-SMTP_HOST = EMAIL_HOST = env("SMTP_HOST")
-EMAIL_PORT = env_int("SMTP_PORT", 587, 1, 65_535)
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("SMTP_USER"), env("SMTP_PASSWORD")
-SMTP_SECURITY = env_one_of("SMTP_SECURITY", "starttls", "starttls", "tls", "none")
-EMAIL_USE_TLS, EMAIL_USE_SSL = SMTP_SECURITY == "starttls", SMTP_SECURITY == "tls"
+EMAIL_HOST, EMAIL_PORT = own.SMTP_HOST, own.SMTP_PORT
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = own.SMTP_USER, own.SMTP_PASSWORD
+EMAIL_USE_TLS, EMAIL_USE_SSL = own.SMTP_SECURITY == "starttls", own.SMTP_SECURITY == "tls"
 EMAIL_TIMEOUT = 10  # seconds; none by default, and a request waits for it
-DEFAULT_FROM_EMAIL = env("SMTP_FROM", f"hitl@{urlsplit(BASE_URL).hostname}")
+DEFAULT_FROM_EMAIL = own.SMTP_FROM
 
 # --- Jobs ---------------------------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
@@ -359,19 +246,13 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "shutdown_graceful_timeout": 5.0,
 }
 
-# --- Event streams: each holds a thread of gunicorn beyond WEB_THREADS, and no connection -------------------------
-EVENT_STREAMS = env_int("EVENT_STREAMS", 125, 0, 2000)  # per process, callers with `wait=` among them
-WAITS_PER_CALLER = env_int("WAITS_PER_CALLER", 10, 1, 2000)  # of these, of one person or token
-
 # --- Logs and metrics ---------------------------------------------------------------------------------------------
-LOG_LEVEL = env_one_of("LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR")
-LOG_FORMAT = env_one_of("LOG_FORMAT", "text" if EMBEDDED else "json", "json", "text")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "hitl.logs.JsonFormatter"}, "text": {"()": "hitl.logs.TextFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": own.LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": own.LOG_LEVEL},
     "loggers": {
         # Our middleware logs every request once, with its id; Django's own lines would repeat them.
         "django.request": {"level": "ERROR"},

@@ -1,5 +1,6 @@
 """Django's PostgreSQL backend, made cheaper for requests that ask the same short questions over and over."""
 
+import math
 import select
 import time
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ from typing import Any
 from django.db import OperationalError as DjangoOperationalError
 from django.db.backends.postgresql import base, operations
 from psycopg import IsolationLevel, OperationalError
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
+from . import pool_metrics
 from .bounded import BoundedConnection
 from .limits import Limits
+
+connect_bounded = BoundedConnection.connect  # so named, no test takes it for a signal's
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -30,19 +34,43 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
     _kept: Any = None  # a psycopg cursor
     _ends: float | None = None  # on the monotonic clock
+    _apart = False
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection that the server has not closed. Django's own check asks the server each time, a round
         trip for every request; here it is asked only where it has said something since."""
         while True:
-            connection = self._check_out(conn_params)
+            connection = self._connect_apart(conn_params) if self._apart else self._counted_check_out(conn_params)
             if not isinstance(connection, BoundedConnection):
                 return connection  # made without the pool
             connection.patience, connection.ends = self._limits().patience, self._ends
             if _is_alive(connection):
                 return connection
             connection.close()
-            self.pool.putconn(connection)  # which replaces it
+            self._put_back(connection)  # to the pool, which replaces it
+
+    def _connect_apart(self, conn_params: dict[str, Any]) -> BoundedConnection:
+        left = max(0.0, (self._ends or 0.0) - time.monotonic())
+        waited = {"connect_timeout": max(2, math.floor(left))}  # psycopg's least
+        connection = connect_bounded(**{**conn_params, **waited}, autocommit=True)
+        self._configure_connection(connection)  # type: ignore[attr-defined]  # not in the stubs
+        return connection
+
+    def _counted_check_out(self, conn_params: dict[str, Any]) -> Any:
+        if not self.pool:
+            return self._check_out(conn_params)
+        try:
+            with pool_metrics.WAITING.labels(self.alias).track_inprogress():
+                connection = self._check_out(conn_params)
+        except PoolTimeout:
+            pool_metrics.TIMEOUTS.labels(self.alias).inc()
+            raise
+        pool_metrics.USED.labels(self.alias).inc()
+        return connection
+
+    def _put_back(self, connection: Any) -> None:
+        pool_metrics.USED.labels(self.alias).dec()
+        connection._pool.putconn(connection)
 
     def _check_out(self, conn_params: dict[str, Any]) -> Any:
         if not self.pool or self._ends is None:
@@ -64,6 +92,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
             yield
         finally:
             self._set_end(None)
+
+    @contextmanager
+    def apart(self, seconds: float) -> Iterator[None]:
+        """As `within`, on a connection beside the pool where none is open: whoever watches hears something also while
+        all of the pool is in use."""
+        self._apart = True
+        try:
+            with self.within(seconds):
+                yield
+        finally:
+            self._apart = False
 
     def _set_end(self, ends: float | None) -> None:
         self._ends = ends
@@ -113,6 +152,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _close(self) -> None:
         self._kept = None
+        if self.pool and self.connection is not None:
+            with self.wrap_database_errors:
+                connection, self.connection = self.connection, None
+                if getattr(connection, "_pool", None):
+                    self._put_back(connection)
+                else:  # it was made apart
+                    connection.close()
+            return
         super()._close()  # type: ignore[misc]  # not in the stubs
 
 

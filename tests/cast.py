@@ -294,6 +294,8 @@ class Away:
     def within(self, seconds: float) -> AbstractContextManager[None]:
         return nullcontext()
 
+    apart = within
+
 
 @pytest.fixture
 def no_database(monkeypatch: pytest.MonkeyPatch) -> Away:

@@ -231,8 +231,12 @@ def test_probes_are_answered_while_every_thread_is_taken() -> None:
             held = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             held.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(1)
-        for path in ("/healthz", "/readyz", "/health?verbose=1", "/healthz"):
+        for path in ("/healthz", "/readyz", "/health?verbose=1", "/healthz", "/metrics"):
             assert seconds_until_answered(port, path) < 3, path
+        for _ in range(3):
+            scrape = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            scrape.sendall(b"GET /metrics?held HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert seconds_until_answered(port, "/healthz") < 3, "scrapes take no thread of the probes"
         assert seconds_until_answered(port, "/") > 3, "else the threads were not taken"
 
 

@@ -42,6 +42,7 @@ MOST = {
     "/hitl/analytics/summary?since=2026-01-01T05:00:00Z": ROWS // 2,  # tallies: a day has up to a hundred
     "/hitl/analytics/audit-logs?actor=nobody": FEW,
     "/hitl/patches/pending": FEW,
+    "/metrics": PENDING + ROWS // 7 + FEW,  # those that are late, and the revoked
 }
 """By address, how many rows its statements may read; of a table without a fitting index it would be all."""
 

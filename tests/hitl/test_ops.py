@@ -1,21 +1,24 @@
 """Health, readiness and metrics."""
 
+import math
 from collections import namedtuple
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from approvals.models import Verdict
+import approvals.metrics
+from approvals.models import Policy, Verdict
 from approvals.services import lifecycle
 from approvals.services.dispatch import dispatch, heartbeat
 from hitl import ops
-from tests.cast import Api, actor_for
+from tests.cast import Api, actor_for, republish
 
 pytestmark = pytest.mark.django_db
 Usage = namedtuple("Usage", "total used free")
@@ -159,9 +162,121 @@ def test_a_proxy_on_the_same_machine_does_not_open_the_metrics_to_the_world():
     assert answer.status_code == 401
 
 
-def test_metrics_without_a_database_are_503(monkeypatch):
-    def away(_: object) -> bytes:
+def test_metrics_without_a_database_say_so_and_have_what_needs_none(no_database):
+    """'Service down' and 'database down' are told apart by it."""
+    found = samples(Client().get("/metrics"))
+    assert found["hitl_database_up",] == 0
+    assert found["hitl_build_info", ("version", settings.VERSION)] == 1
+    assert 0 < found["hitl_disk_used_ratio",] < 1
+    assert ("django_http_requests_before_middlewares_total",) in found
+    assert not {"hitl_decisions_total", "hitl_pending_patches", "hitl_outbox_entries"} & {name for name, *_ in found}
+    assert samples(Client().get("/metrics"))["hitl_database_up",] == 0
+
+
+def test_what_the_database_had_answered_before_it_stopped_is_kept(monkeypatch):
+    """Whether the worker lives is asked first, so that its alert stays while a large count takes too long."""
+
+    def too_slow(*_: object) -> Any:
+        raise OperationalError("the database did not answer in time")
+
+    monkeypatch.setattr(approvals.metrics, "query", too_slow)
+    heartbeat("worker", timezone.now())
+    found = samples(Client().get("/metrics"))
+    assert (found["hitl_database_up",], found["hitl_outbox_entries",]) == (1, 0)
+    assert found["hitl_worker_last_seen_seconds",] < 60
+    assert not [name for name, *_ in found if name == "hitl_decisions_total"]
+
+
+def test_metrics_need_no_database_to_know_their_own_token(settings, no_database):
+    settings.METRICS_ALLOWED_IPS = []
+    settings.METRICS_TOKEN = "q" * 32
+    client = Client()
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {'q' * 32}"})
+    assert samples(answer)["hitl_database_up",] == 0
+    others = ["", "Bearer ", f"Bearer {'q' * 31}", f"Bearer {'q' * 33}", f"Basic {'q' * 32}", f"Bearer {'q' * 31}é"]
+    for other in others:
+        assert client.get("/metrics", headers={"Authorization": other}).status_code == 401, other
+
+
+def test_a_token_of_the_database_cannot_be_known_without_it(settings, monkeypatch):
+    def away(_: object) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(ops, "generate_latest", away)
-    assert Client().get("/metrics").status_code == 503
+    settings.METRICS_ALLOWED_IPS = []
+    monkeypatch.setattr(ops, "by_token", away)
+    answer = Client().get("/metrics", headers={"Authorization": "Bearer hitl_12345678_x"})
+    assert answer.status_code == 503
+    assert "METRICS_TOKEN" in answer.json()["detail"]
+
+
+def test_no_metrics_token_lets_nobody_in(settings):
+    settings.METRICS_ALLOWED_IPS = []
+    for sent in ("Bearer ", "Bearer", ""):
+        assert Client().get("/metrics", headers={"Authorization": sent}).status_code == 401
+
+
+def test_a_worker_that_was_never_seen_is_silent_for_ever():
+    """Absent, it would fire no alert."""
+    assert samples(Client().get("/metrics"))["hitl_worker_last_seen_seconds",] == math.inf
+    heartbeat("worker", timezone.now() - timedelta(seconds=30))
+    assert samples(Client().get("/metrics"))["hitl_worker_last_seen_seconds",] == pytest.approx(30, abs=10)
+
+
+def test_the_age_of_the_oldest_entry_without_a_place(make_patch):
+    dispatch()
+    assert samples(Client().get("/metrics"))["hitl_outbox_oldest_seconds",] == 0
+    make_patch(now=timezone.now() - timedelta(seconds=100))
+    make_patch()
+    found = samples(Client().get("/metrics"))
+    assert found["hitl_outbox_entries",] == 2
+    assert found["hitl_outbox_oldest_seconds",] == pytest.approx(100, abs=30)
+    dispatch()
+    found = samples(Client().get("/metrics"))
+    assert (found["hitl_outbox_entries",], found["hitl_outbox_oldest_seconds",]) == (0, 0)
+
+
+def test_whether_automatic_approval_is_enforced(settings):
+    """Its alert is silent outside."""
+    found = samples(Client().get("/metrics"))
+    assert (found["hitl_auto_approval_enabled",], found["hitl_auto_approval_enforcing_policies",]) == (1, 0)
+    republish(Policy.objects.get(name="low"), auto_approval="enforce")
+    assert samples(Client().get("/metrics"))["hitl_auto_approval_enforcing_policies",] == 1
+    settings.AUTO_APPROVE_ENABLED = False
+    assert samples(Client().get("/metrics"))["hitl_auto_approval_enabled",] == 0
+
+
+def test_predictions_are_counted_by_what_wargaming_said(make_patch):
+    found = samples(Client().get("/metrics"))
+    assert found["hitl_ml_predictions_total", ("result", "agreed")] == 0
+    assert found["hitl_ml_predictions_total", ("result", "disagreed")] == 0
+    run = {"phase1_success": True, "phase2_success": True, "validation_passed": True}
+    for prediction in (True, True, False):
+        make_patch(ml_prediction={"confidence": 0.5, "prediction": prediction}, wargaming_result=run)
+    for _ in range(2):  # before and after the sequencer has added it to the tallies
+        found = samples(Client().get("/metrics"))
+        assert found["hitl_ml_predictions_total", ("result", "agreed")] == 2
+        assert found["hitl_ml_predictions_total", ("result", "disagreed")] == 1
+        dispatch()
+
+
+def test_times_at_the_bounds_of_a_bucket_are_within_it(make_patch, approve, alice):
+    """Prometheus's `le` is inclusive; tallies put times together that are nearly alike."""
+    now = timezone.now()
+    for seconds in (59.9999, 60, 60.000001, 60.3, 299.5, 300, 300.5, 86_400, 86_400.5, 200_000):
+        approve(make_patch(now=now - timedelta(seconds=seconds)), alice, now=now)
+    for _ in range(2):
+        found = samples(Client().get("/metrics"))
+        name = "hitl_decision_duration_seconds_bucket"
+        bounds = {"60.0": 2, "300.0": 6, "600.0": 7, "14400.0": 7, "86400.0": 8, "+Inf": 10}
+        assert {bound: found[name, ("le", bound)] for bound in bounds} == bounds
+        assert found["hitl_decision_duration_seconds_sum",] == pytest.approx(373_940.8, abs=0.1)
+        dispatch()
+
+
+def test_all_that_is_reported_has_a_name_prometheus_likes():
+    """`promtool check metrics` knows more; what it says of a running product is asked in tests/ops."""
+    text = Client().get("/metrics").content.decode()
+    ours = [line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE hitl_")]
+    assert ours
+    for name, kind in ours:
+        assert name.endswith("_total") is (kind == "counter"), name

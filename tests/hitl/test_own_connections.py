@@ -19,7 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from approvals import live, sequencer
-from hitl.settings import database
+from hitl.database_settings import database_entry as database
 
 SSL_REQUEST = 80877103  # PostgreSQL's protocol, "SSLRequest"
 

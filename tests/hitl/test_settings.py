@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from hitl.settings import SHORT_QUERIES, database
+from hitl.database_settings import SHORT_QUERIES
+from hitl.database_settings import database_entry as database
 from postgresql.limits import Limits, kind_of_work
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,13 @@ def test_debug_is_refused_in_public(tmp_path: Path) -> None:
     done = start(tmp_path, DEBUG="true", ALLOWED_HOSTS="hitl.example.org")
     assert done.returncode == 1
     assert done.stderr.startswith("DEBUG shows internals")
+
+
+def test_a_short_metrics_token_is_refused_without_being_shown(tmp_path: Path) -> None:
+    done = start(tmp_path, METRICS_TOKEN="guess me")
+    assert done.returncode != 0
+    assert "METRICS_TOKEN must have at least 20 characters" in done.stderr
+    assert "guess me" not in done.stderr
 
 
 def test_serve_stops_at_once_too(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,6 +26,7 @@ from approvals.services.dispatch import heartbeat
 from audit.models import Entry
 from hitl import ops
 from hitl.management.commands.worker import jobs_connector
+from postgresql import pool_metrics
 from postgresql.bounded import BoundedAsyncConnection
 from postgresql.limits import Limits
 from tests.cast import Api, document
@@ -69,6 +71,19 @@ def frozen() -> Iterator[None]:
 
 
 @contextmanager
+def postmaster_frozen() -> Iterator[None]:
+    """Stop the process that takes new connections."""
+    with psycopg.connect(**connection_parameters()) as other:
+        [(directory,)] = other.execute("select current_setting('data_directory')").fetchall()
+    pid = int((Path(directory) / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
 def held(sql: str, *parameters: Any) -> Iterator[None]:
     """Hold locks in another session."""
     with psycopg.connect(**connection_parameters()) as other:
@@ -89,11 +104,40 @@ def test_probes_answer_while_the_server_is_frozen(path: str, status: int) -> Non
     assert Client().get("/readyz").status_code == 200
 
 
-def test_metrics_of_a_frozen_server_are_503(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_of_a_frozen_server_say_that_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\nhitl_database_up 1.0\n" in Client().get("/metrics").content.decode()
     connection.ensure_connection()
     monkeypatch.setattr(ops, "SCRAPE_SECONDS", 1.0)
-    with frozen():
-        assert Client().get("/metrics").status_code == 503
+    with frozen(), postmaster_frozen():
+        answer = Client().get("/metrics")
+    assert answer.status_code == 200
+    assert "\nhitl_database_up 0.0\n" in answer.content.decode()
+    assert "hitl_worker_last_seen_seconds" not in answer.content.decode()
+    assert "\nhitl_database_up 1.0\n" in Client().get("/metrics").content.decode()
+
+
+def test_metrics_are_answered_while_all_of_the_pool_is_in_use() -> None:
+    """Else the alert that says so would be the first to fall silent; and only what waits in vain is counted."""
+    used, waiting, timeouts = (
+        metric.labels("default")._value for metric in (pool_metrics.USED, pool_metrics.WAITING, pool_metrics.TIMEOUTS)
+    )
+    pool, before = connection.pool, (used.get(), timeouts.get())  # type: ignore[attr-defined]  # of postgresql
+    held = [pool.getconn() for _ in range(pool.max_size)]
+    try:
+        assert Client().get("/readyz").json()["missing"] == ["database"]
+        assert (used.get(), waiting.get(), timeouts.get()) == (before[0], 0, before[1] + 1)
+        heartbeat_seen = Client().get("/metrics").content.decode()
+        assert "\nhitl_database_up 1.0\n" in heartbeat_seen
+        assert "\nhitl_worker_last_seen_seconds" in heartbeat_seen
+        assert timeouts.get() == before[1] + 1
+    finally:
+        connection.close()
+        for one in held:
+            pool.putconn(one)
+    assert Client().get("/health").status_code == 200
+    assert used.get() == before[0] + 1, "Django's test client leaves its connection open"
+    connection.close()
+    assert used.get() == before[0]
 
 
 @pytest.mark.parametrize("path", ["/", "/hitl/patches/pending"])

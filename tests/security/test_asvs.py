@@ -33,7 +33,7 @@ def rows():
 
 
 def settings():
-    text = (ROOT / "docs/operating.md").read_text("utf-8").split("## Settings")[1].split("\n### ")[0]
+    text = (ROOT / "docs/settings.md").read_text("utf-8")
     return {
         name for line in text.splitlines() if line.startswith("| `") for name in PLACE.findall(line.split(" | ")[0])
     }

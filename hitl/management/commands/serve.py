@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
 from hitl import embedded_postgres
-from hitl.environment import env
 
 
 class Command(BaseCommand):
@@ -44,7 +43,7 @@ def _refuse_a_used_port() -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((env("HITL_BIND", "127.0.0.1"), settings.PORT))
+            probe.bind((settings.HITL_BIND, settings.PORT))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 sys.exit(f"Port {settings.PORT} is already in use: stop what runs there, or set PORT to another one.")
