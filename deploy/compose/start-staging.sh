@@ -85,7 +85,7 @@ give() { # UID FILE...
         fail "The secrets could not be given to the containers that read them (docker run ... chown $user)."
 }
 
-wait_for() { # SERVICE...
+wait_for() { # [SERVICE...]
     local service id state started=$SECONDS
     for service in "$@"; do
         printf '  %-13s' "$service"
@@ -133,7 +133,7 @@ if [ ! -e "$here/.env" ]; then
 fi
 chmod 0600 "$here/.env"
 read_settings
-ports=(API_PORT) services=(web worker)
+ports=(API_PORT) services=()
 if [ -n "$small" ]; then
     export COMPOSE_PROFILES=
 else
@@ -164,7 +164,10 @@ wait_for postgres
 echo "Migrating ..."
 compose run --rm migrate || fail "The migrations failed; their last lines are above. Nothing else was started."
 
-echo "Starting ${services[*]} ..."
+echo "Starting web and worker ..."
+compose up --detach --no-deps web worker || fail "Web and worker could not be started; docker says why above."
+wait_for web worker
+echo "Starting the rest ..."
 compose up --detach --remove-orphans || fail "Not everything could be started; docker says why above."
 wait_for "${services[@]}"
 

@@ -45,6 +45,7 @@ STEPS = {
     "run --rm --user 0:0": "The secrets could not be given",
     "compose up --detach postgres": "PostgreSQL could not be started",
     "compose run --rm migrate": "The migrations failed",
+    "compose up --detach --no-deps web worker": "Web and worker could not be started",
     "compose up --detach --remove-orphans": "Not everything could be started",
     "load_demo": "The demo could not be loaded; everything else runs",
 }
