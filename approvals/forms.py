@@ -51,6 +51,7 @@ class QueueForm(forms.Form):
         required=False, choices=ANY + list(reversed(Severity.choices)), widget=forms.RadioSelect
     )
     kind = forms.ChoiceField(required=False, choices=ANY + PatchKind.choices)
+    cve = forms.CharField(required=False, max_length=255, label="Vulnerability")
     cwe = forms.CharField(required=False, max_length=255, label="CWE")
     package = forms.CharField(required=False, max_length=255)
     ecosystem = forms.CharField(required=False, max_length=255)

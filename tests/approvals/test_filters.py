@@ -1,6 +1,7 @@
 """Filters of queue, history and audit log as people type them: percent, names, shortened digests; what they answer."""
 
 import re
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.urls import reverse
@@ -161,3 +162,27 @@ def test_the_audit_log_speaks_in_words(sign_in, lena, reviewed):
     assert "incomplete: " in text
     assert '<option value="decision.approved"' not in text
     assert "decision approved</label>" in re.sub(r"\s*\n\s*", "", text)
+
+
+@pytest.mark.parametrize(
+    ("cve", "names"),
+    [
+        ("CVE-2024-1111", {"A"}),
+        ("cve 2024 1111", {"A"}),
+        ("log4shell", {"A"}),
+        ("CVE-2024-2222", {"B"}),
+        ("CVE-1999-0001", set()),
+        ("", {"A", "B"}),
+    ],
+)
+def test_the_queue_is_narrowed_by_a_vulnerability_under_any_of_its_names(sign_in, alice, make_patch, cve, names):
+    make_patch(title="Patch A", cve_id="CVE-2024-1111", aliases=["Log4Shell"])
+    make_patch(title="Patch B", cve_id="CVE-2024-2222")
+    client = sign_in(alice)
+    text = page(client, "queue", cve=cve)
+    assert shown(text) == names
+    assert f'name="cve" value="{cve}"' in text or f'name="cve" type="text" value="{cve}"' in text
+    assert text.count('name="cve"') == 1
+    assert ('<summary class="pill is-active" id="pill-cve">Vulnerability' in text) == bool(cve)
+    in_list = f"?list={quote(urlencode({'cve': cve}), safe='')}"  # its patch leads on among these
+    assert (in_list in text) == bool(cve)
