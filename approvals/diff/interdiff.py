@@ -25,7 +25,7 @@ from approvals.diff.structure import ADD, CONTEXT, DELETE, EATEN, NOTE, STRAY, D
 Status = Literal["unchanged", "changed", "only_old", "only_new"]
 Entry = tuple[int, bytes]  # what a line does, as a code of `structure`, and the line as a unified patch writes it
 
-_READ_IN_WORDS: Final = frozenset(("odd-mail", "stray-header", "version-word"))
+_READ_IN_WORDS: Final = frozenset(("note-place", "odd-mail", "stray-header", "version-word"))
 _CONTENTS: Final = re.compile(
     rb"index (?!0+\.|e69de29)[0-9a-f]{7,64}\.\.(?!0+\b|e69de29)[0-9a-f]{7,64}(?= [0-7]{6}\n|\n)"
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from approvals.diff.canonical import canonical
+from approvals.diff.interdiff import compare
 from approvals.diff.parse import parse
 from approvals.diff.summary import summary
 from tests.approvals.diff.tools import applied, patched, run
@@ -114,3 +115,11 @@ def test_quilt_removes_a_file_that_is_left_empty_and_the_page_says_so(tmp_path: 
     assert "k" not in patched(tmp_path / "patch", TREE, data, "-E")
     [words] = [warning.message for warning in parse(data).warnings]
     assert "quilt" in words
+
+
+def test_a_short_note_behind_a_hunk_is_told_from_one_behind_words(tmp_path: Path) -> None:
+    change = b"--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+1\n"
+    noted, apart = change + b"\\", change + b"words\n\\"
+    assert patched(tmp_path / "noted", TREE, noted)["n"] == b"1"
+    assert patched(tmp_path / "apart", TREE, apart)["n"] == b"1\n"
+    assert compare(parse(noted), parse(apart)).read_otherwise
