@@ -87,15 +87,9 @@ class Decision(Outcome):
     @classmethod
     def read(cls, answer: dict[str, Any], base_url: str) -> Decision:
         return cls(
+            **_outcome(answer),
             id=answer["decision_id"],
-            status=answer["status"],
-            decided_by=answer["decided_by"],
-            decided_at=answer["decided_at"],
-            category=answer["category"],
-            reason=answer["reason"],
-            comment=answer["comment"],
             url=f"{base_url}/patches/{answer['decision_id']}",
-            raw=answer,
             patch_id=answer["patch_id"],
             revision=answer["revision"],
             producer=answer["producer"],
@@ -122,15 +116,9 @@ class Approval(Outcome):
     @classmethod
     def read(cls, answer: dict[str, Any], base_url: str) -> Approval:
         return cls(
+            **_outcome(answer),
             id=answer["id"],
-            status=answer["status"],
-            decided_by=answer["decided_by"],
-            decided_at=answer["decided_at"],
-            category=answer["category"],
-            reason=answer["reason"],
-            comment=answer["comment"],
             url=base_url + answer["url"],
-            raw=answer,
             digest=answer["digest"],
             expires_at=answer["expires_at"],
             notes=tuple(answer.get("notes") or ()),
@@ -163,6 +151,12 @@ class FeedItem:
     def deployable(self) -> bool:
         """Whether this item, by itself, allows a deployment; a later one may take it back."""
         return self.kind == "patch" and self.status in APPROVED
+
+
+def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return what both kinds of answers say under the same names."""
+    names = ("status", "decided_by", "decided_at", "category", "reason", "comment")
+    return {name: answer[name] for name in names} | {"raw": answer}
 
 
 def _trace(answer: dict[str, Any]) -> tuple[Trace, ...]:
