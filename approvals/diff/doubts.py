@@ -91,8 +91,8 @@ def _is_oddly_named(draft: Draft) -> bool:
         return True
     if any(line.startswith(b"diff --git ") and line.endswith(b"\r\n") for line in draft.header):
         return True  # git takes the CR for a part of the name
-    alone = draft.git and not draft.combined and not draft.moved and draft.source is None and draft.target is None
-    if alone and _is_no_pair(draft):
+    alone = draft.git and not draft.combined and draft.source is None and draft.target is None
+    if alone and (_has_one_prefix(draft) or (not draft.moved and _is_no_pair(draft))):
         return True
     lines = [without_ending(line) for line in draft.header]
     return any(
@@ -101,14 +101,17 @@ def _is_oddly_named(draft: Draft) -> bool:
     )
 
 
+def _has_one_prefix(draft: Draft) -> bool:
+    """Tell whether one half of the first line alone is without a folder: GNU patch reads no name in it."""
+    return len({b"/" in name for name in draft.pair or ()}) > 1
+
+
 def _is_no_pair(draft: Draft) -> bool:
-    """Tell whether git reads no name in the first line: one half is quoted or without a folder alone, or the halves
-    name two files."""
+    """Tell whether git reads no name in the first line: one half is quoted alone, or the halves name two files."""
     names = draft.named_together()
     if names.startswith(b'"') != names.endswith(b'"'):
         return True
-    pair = draft.pair or ()
-    return len({b"/" in name for name in pair}) > 1 or len({name.partition(b"/")[2] or name for name in pair}) > 1
+    return len({name.partition(b"/")[2] or name for name in draft.pair or ()}) > 1
 
 
 def _is_of_time_zero(draft: Draft) -> bool:

@@ -183,6 +183,7 @@ DOUBTFUL = {
     "a CR at a command alone": b"--- a/x\n1c1\r\n< 1\n---\n> b\r\n",
     "a CR at the range of a context diff alone": b"*** a/x\n--- b/x\n***************\n*** 1 ****\r\n! 1\n--- 1 ----\n"
     b"! b\r\n",
+    "a move with one prefix": b"Index: k\ndiff --git k b/n\nsimilarity index 100%\nrename from k\nrename to n\n",
     "a file that is left empty": b"--- a/k\n+++ b/k\n" + GONE,
     "words after the last part": MAIL + b'Content-Type: multipart/mixed; boundary="q"\n\n--q\n\nwords\n--q--\n' + N + F,
 }
