@@ -25,7 +25,7 @@ from tests.ops import proxied
 EACH_SECOND = 100
 CALLERS = 24  # connections of each kind: what waits for an answer does not hold up what comes next
 PEOPLE = 10
-STEPS = 150  # of the reviewer, quiet and beside the burst
+STEPS = 100  # of the reviewer, quiet and beside the burst
 MOST_MS, MOST_TIMES, MOST_IDLE = 100.0, 2.0, 3.0
 # As fast as 1,000 a second from one address, in a process of its own: port, address and seconds are its arguments.
 BURST = """
