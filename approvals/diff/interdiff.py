@@ -7,7 +7,7 @@ the limits a stretch is shown as replaced, and nothing is left out.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -122,10 +122,13 @@ def compare(old: Diff, new: Diff) -> Comparison:
 def _read_otherwise(old: Diff, new: Diff, words_differ: bool) -> bool:
     """Tell whether tools disagree about a revision, and the marks, the headers or the order of the files differ, or the
     words where these are what tools disagree about."""
-    marks = [diff.codes & AMBIGUOUS for diff in (old, new)]
+    marks = [
+        Counter(found.code for found in (*diff.warnings, *diff.beyond) if found.code in AMBIGUOUS)
+        for diff in (old, new)
+    ]
     if not any(marks):
         return False
-    if words_differ and any(codes & _READ_IN_WORDS for codes in marks):
+    if words_differ and any(codes.keys() & _READ_IN_WORDS for codes in marks):
         return True
     return marks[0] != marks[1] or _headers(old) != _headers(new) or _sent_body(old) != _sent_body(new)
 

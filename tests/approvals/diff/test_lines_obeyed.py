@@ -123,3 +123,13 @@ def test_a_short_note_behind_a_hunk_is_told_from_one_behind_words(tmp_path: Path
     assert patched(tmp_path / "noted", TREE, noted)["n"] == b"1"
     assert patched(tmp_path / "apart", TREE, apart)["n"] == b"1\n"
     assert compare(parse(noted), parse(apart)).read_otherwise
+
+
+def test_one_more_half_that_is_cut_short_is_no_equal_revision() -> None:
+    whole = NAMES + b"*** 1,2 ****\n  1\n- 2\n--- 1,2 ----\n  1\n+ two\n"
+    short = b"***************\n*** 4,5 ****\n  4\n- 5\n--- 4,6 ----\n  4\n+ five\n"
+    longer = (
+        whole.replace(b"  1\n- 2", b"  1\n- 2\n  3", 1).replace(b"*** 1,2", b"*** 1,3").replace(b"--- 1,2", b"--- 1,3")
+    )
+    assert compare(parse(longer + b"  3\n" + short), parse(longer + b"  3\n" + short)).read_otherwise is False
+    assert compare(parse(longer + b"  3\n" + short), parse(longer + short)).read_otherwise
