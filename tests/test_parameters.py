@@ -37,6 +37,7 @@ PAGES: dict[str, set[str]] = {
     "/bulk": {"id", "next", "decision", "items", "verdict"},
     "/history": HISTORY,
     "/history.csv": HISTORY,
+    "/deployments": {"show", "cursor"},
     "/history/imported": {"q", "source", "outcome", "cursor"},
     "/revoke": {"cve", "package", "producer", "policy", "reviewer", "since", "until", "q", "reason", "model"},
     "/analytics": {"days"},

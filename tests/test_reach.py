@@ -263,6 +263,11 @@ class House:
             "hitl/patches/<patch_id>/comment": {"decision_id": seen["decision_id"], "comment": "x"},
             "hitl/patches/<patch_id>/extend": {**seen, "reason": "x", "seconds": 60},
             "hitl/decisions/<decision_id>/acknowledge": {"position": self.position},
+            "hitl/patches/<patch_id>/outcome": {
+                "deployed_sha256": about.patch.sha256,
+                "result": "failed",
+                "at": timezone.now().isoformat(),
+            },
             "api/approvals": gate_request(execution_id="N"),
             "api/approvals/<gate_id>/approve": {"digest": self.gate.patch.sha256},
         }

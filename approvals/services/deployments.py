@@ -82,7 +82,7 @@ def report_outcome(
             text = Text.objects.create(body=note) if note else None
             OutcomeReport.objects.create(**values, token=token, alarm=found or "", note=text, reported_at=now)
             record(
-                "outcome.alarmed" if found else "outcome.reported",
+                "decision.deployment_alarmed" if found else "decision.deployment_reported",
                 actor=actor,
                 at=now,
                 subject=subject(decision),

@@ -185,12 +185,17 @@ def test_a_full_disk_hides_no_lost_database_and_a_lost_database_kills_no_pod(no_
     assert Client().get("/healthz").status_code == 200
 
 
-def test_everything_parses_and_whatever_is_imported_is_required():
-    required = {
+def required_by(name: str) -> set[str]:
+    return {
         re.split(r"[\[=<>; ]", line)[0].lower().replace("_", "-")
-        for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+        for line in (ROOT / name).read_text("utf-8").splitlines()
         if line and line[0].isalpha()
     }
+
+
+def test_everything_parses_and_whatever_is_imported_is_required():
+    required = required_by("requirements.txt")
+    optional = {ROOT / "hitl" / "telemetry.py": required_by("requirements-telemetry.txt")}  # imported where asked for
     known = packages_distributions()
     ours = {"hitl", "approvals", "audit", "postgresql"}
     missing = {
@@ -198,7 +203,7 @@ def test_everything_parses_and_whatever_is_imported_is_required():
         for path in PRODUCT
         for _, imported in imports(path)
         if (name := imported.split(".")[0]) not in ours | sys.stdlib_module_names
-        and not {one.lower().replace("_", "-") for one in known.get(name, [])} & required
+        and not {one.lower().replace("_", "-") for one in known.get(name, [])} & (required | optional.get(path, set()))
     }
     assert missing == set()
 

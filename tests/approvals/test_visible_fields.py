@@ -47,7 +47,7 @@ BIRDS = {
     "ml_model_version": "avocet",
     "decided_by": "alice",
     "acknowledgements": "cassowary",
-    "outcomes.note": "bittern",
+    "outcomes.note": "garganey",
     "diff": "siskin",
     "reason": "linnet",
     "comment": "twite",
@@ -63,7 +63,7 @@ BIRDS = {
     "log": "lapwing",
     "manual_review_reason": "goshawk",
 }
-REASONS = {"reason", "comment", "revocation.reason", "diff", "request"}
+REASONS = {"reason", "comment", "revocation.reason", "outcomes.note", "diff", "request"}
 RUN = {"shap_values", "error_message", "exploit_id", "phases", "run_url", "log", "manual_review_reason"}
 NOT_TO_SEE: dict[Reader, set[str]] = {
     Reader.OWN_PRODUCER: set(),
@@ -140,7 +140,7 @@ def items(producer_api, token_for, api_of, alice, lena, approve) -> dict[str, De
     item = next(one for one in acted.get("/hitl/decisions").json() if one["status"] == "revoked")
     done = acted.post(f"/hitl/decisions/{item['decision_id']}/acknowledge", {"position": item["position"]})
     assert done.status_code == 200, done.content
-    report = {"deployed_sha256": "0" * 64, "result": "deployed", "at": timezone.now().isoformat(), "note": "bittern"}
+    report = {"deployed_sha256": "0" * 64, "result": "deployed", "at": timezone.now().isoformat(), "note": "garganey"}
     assert acted.post(f"/hitl/patches/{item['patch_id']}/outcome", report).json()["alarm"] == "differs"
     return {name: Decision.objects.get(pk=one.pk) for name, one in found.items()}
 

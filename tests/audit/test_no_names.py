@@ -17,6 +17,7 @@ from approvals.models import (
     ApiToken,
     Channel,
     Decision,
+    DeploymentResult,
     FeedEntry,
     PatchView,
     Policy,
@@ -39,6 +40,7 @@ from approvals.services import (
     timers,
 )
 from approvals.services.bypasses import Target
+from approvals.services.deployments import Report, report_outcome
 from approvals.services.dispatch import dispatch
 from approvals.services.imported import ForeignDecision, import_decisions
 from approvals.services.kev import import_catalogue
@@ -143,6 +145,9 @@ def _after(alice, lena, make_patch, approve, token_for):
     position = FeedEntry.objects.filter(decision=approved).latest("position").position
     token = ApiToken.objects.get(name="argo")
     revocations.acknowledge(approved.decision_id, position, token=token, actor=SYSTEM, now=timezone.now())
+    for sha256 in (approved.patch.sha256, "0" * 64):
+        said = Report(sha256, DeploymentResult.DEPLOYED, timezone.now(), WORDS)
+        report_outcome(approved, said, token=token, actor=SYSTEM, now=timezone.now())
     wanted = revocable.Approvals(reviewer=alice.pk)
     found = revocable.listed(wanted)
     shown = revocations.ShownApprovals(found.digest, len(found.keys), timezone.now())

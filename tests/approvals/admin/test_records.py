@@ -20,6 +20,8 @@ from approvals.models import (
     Comment,
     Decision,
     Delegation,
+    DeploymentResult,
+    DiffFetch,
     FeedEntry,
     Heartbeat,
     KnownExploited,
@@ -33,6 +35,7 @@ from approvals.models import (
 from approvals.policy.term_table import TERMS
 from approvals.services import absence, bypasses, lifecycle, policies, reviews, revocations
 from approvals.services.bypasses import Target
+from approvals.services.deployments import Report, report_outcome
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from tests.cast import SYSTEM, actor_for, one_person_enough
@@ -77,6 +80,10 @@ def full_house(make_patch, approve, alice, lena, token_for):
         token_for("producer", f"machine{number}")
         token_for("deployer", f"deployer{number}")
         acknowledge(decision, f"deployer{number}")
+        DiffFetch.objects.create(decision=decision, deployer=f"deployer{number}", fetched_at=now)
+        said = Report(decision.patch.sha256, DeploymentResult.FAILED, now, "Out of disk.")
+        token = ApiToken.objects.get(name=f"deployer{number}")
+        report_outcome(decision, said, token=token, actor=SYSTEM, now=now)
         person.groups.add(Group.objects.get(name="reviewer"))
         stand_in(person, alice)
         bypasses.ask(

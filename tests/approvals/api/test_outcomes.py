@@ -43,7 +43,7 @@ def test_bytes_that_were_approved_match(deployer_api, approved):
         "result": "deployed",
         "matches": True,
     }
-    assert entries("outcome.reported") == 1
+    assert entries("decision.deployment_reported") == 1
 
 
 def test_the_canonical_form_is_what_was_approved_too(deployer_api, approved):
@@ -56,7 +56,7 @@ def test_the_same_report_again_changes_nothing(deployer_api, approved):
     answers = [report(deployer_api, approved, at=at) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert OutcomeReport.objects.count() == 1
-    assert entries("outcome.reported") == 1
+    assert entries("decision.deployment_reported") == 1
 
 
 @pytest.mark.parametrize("verdict", [None, Verdict.REJECT, Verdict.REQUEST_CHANGES])
@@ -70,7 +70,7 @@ def test_what_nobody_approved_is_an_alarm_that_is_kept(deployer_api, make_patch,
     assert (body["type"], body["alarm"]) == ("deployment_alarm", "not_approved")
     assert "were not approved: revision 1 is" in body["detail"]
     assert OutcomeReport.objects.get().alarm == "not_approved"
-    assert entries("outcome.alarmed") == 1
+    assert entries("decision.deployment_alarmed") == 1
 
 
 def test_other_bytes_are_an_alarm_on_the_approved_revision(deployer_api, producer_api, make_patch, alice, approve):
@@ -118,7 +118,7 @@ def test_deployed_long_before_the_approval_is_not_approved(deployer_api, approve
 def test_a_failed_deployment_runs_nowhere(deployer_api, make_patch):
     assert report(deployer_api, make_patch(), "failed", note="Out of disk.").status_code == 200
     assert OutcomeReport.objects.get().note.body == "Out of disk."
-    assert "Out of disk" not in str(Entry.objects.get(type="outcome.reported").body)
+    assert "Out of disk" not in str(Entry.objects.get(type="decision.deployment_reported").body)
 
 
 @pytest.mark.parametrize(
