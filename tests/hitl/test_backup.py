@@ -137,6 +137,8 @@ def test_no_password_is_on_a_command_line() -> None:
     shown, hidden = backups.connecting({"dbname": "hitl", "host": "db", "password": PASSWORD, "sslmode": "verify-full"})
     assert shown == "--dbname=dbname=hitl host=db sslmode=verify-full"
     assert hidden["PGPASSWORD"] == PASSWORD
+    with pytest.raises(CommandError, match="sslpassword would stand on a command line"):
+        backups.connecting({"dbname": "hitl", "sslpassword": PASSWORD})
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/bin/sleep"])
