@@ -22,6 +22,8 @@ STAMP = "%Y%m%dT%H%M%SZ"
 NAME = re.compile(r"hitl-(\d{8}T\d{6}Z)")
 OURS = re.compile(rf"\.?({NAME.pattern})\.(dump|json|sha256)(\.partial)?")
 """Every name that a backup uses, finished or not; nothing else in the directory is touched."""
+SECRETS = {"oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword"}
+"""Of libpq's options, beside the password; they have no variable in the environment."""
 LEFT_BEHIND = timedelta(days=1)
 """After which what a killed backup left is deleted: no backup runs that long."""
 
@@ -151,7 +153,9 @@ def _embedded(name: str) -> str | None:
 
 def connecting(parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Return what a program of PostgreSQL gets to connect: options for all to see, and the environment with the
-    password."""
+    password. Raise CommandError for another secret, which would have no place but a command line."""
+    if secret := sorted(SECRETS & parameters.keys()):
+        raise CommandError(f"{secret[0]} would stand on a command line, where others read it. Nothing was touched.")
     shown = {name: value for name, value in parameters.items() if name != "password"}
     environment = dict(os.environ) | {"PGAPPNAME": "hitl backup"}
     if parameters.get("password"):

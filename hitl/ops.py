@@ -84,21 +84,27 @@ def health(request: HttpRequest) -> JsonResponse:
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text, for allowed addresses, for METRICS_TOKEN and for callers with metrics:read. The first two have
-    an answer also while the database is away, with `hitl_database_up 0` in place of what is counted in it."""
-    with connection.apart(SCRAPE_SECONDS):  # type: ignore[attr-defined]  # of postgresql
-        answer = _kept_from_metrics(request)
+    an answer also while the database is away, with `hitl_database_up 0` in place of what is counted in it, or while all
+    of the pool is in use: they alone may have a connection beside it, for strangers could take all of the server's."""
+    is_known = _is_known(request)
+    limited = connection.apart if is_known else connection.within  # type: ignore[attr-defined]  # of postgresql
+    with limited(SCRAPE_SECONDS):
+        answer = None if is_known else _kept_from_metrics(request)
         if answer is None:
             body = exports.ExportToDjangoView(request).content + generate_latest(_Collected())
             answer = HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
     return answer
 
 
-def _kept_from_metrics(request: HttpRequest) -> HttpResponse | None:
-    """Return why the caller may not read the metrics, or None."""
+def _is_known(request: HttpRequest) -> bool:
+    """Return whether the caller may read the metrics as far as can be told without the database."""
     sent = request.headers.get("Authorization", "").encode()
     ours = bool(settings.METRICS_TOKEN) and hmac.compare_digest(sent, f"Bearer {settings.METRICS_TOKEN}".encode())
-    if ours or _from_allowed_address(request):
-        return None
+    return ours or _from_allowed_address(request)
+
+
+def _kept_from_metrics(request: HttpRequest) -> HttpResponse | None:
+    """Return why a caller with a token of the database may not read the metrics, or None."""
     try:
         caller = by_token(request)
     except AuthenticationError as error:

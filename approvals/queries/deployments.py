@@ -28,6 +28,7 @@ LATEST = 1_000
 """So many of the latest reports are counted in the rates: old ones say little about the deployers of today."""
 OLDEST_FIRST = ["decided_at", "id"]
 NEWEST_FIRST = ["-id"]
+SHOWN = 50  # reports on the page of a patch
 
 
 def not_deployed(now: datetime) -> QuerySet[Decision]:
@@ -65,13 +66,17 @@ def fetched_by(decisions: list[Decision]) -> dict[int, list[str]]:
     return {decision: sorted(found) for decision, found in names.items()}
 
 
-def of_decision(decision: Decision) -> dict[str, list[Any]]:
-    """Return who fetched the diff of a decision (`fetches`) and what was reported of it (`outcomes`), oldest first; a
-    query each, no fetches of what never was approved. What is pending may be deployed already: that is an alarm."""
+def of_decision(decision: Decision) -> dict[str, Any]:
+    """Return who fetched the diff of a decision (`fetches`) and the newest reports of it (`outcomes`; `only_newest` is
+    their number where there are more), oldest first; a query each, no fetches of what never was approved. What is
+    pending may be deployed already: that is an alarm."""
     once = decision.status in {*APPROVED, Status.REVOKED}
+    reports = OutcomeReport.objects.filter(decision=decision).select_related("note").order_by("-pk")[: SHOWN + 1]
+    outcomes = list(reports)
     return {
         "fetches": list(DiffFetch.objects.filter(decision=decision).order_by("pk")) if once else [],
-        "outcomes": list(OutcomeReport.objects.filter(decision=decision).select_related("note").order_by("pk")),
+        "outcomes": outcomes[:SHOWN][::-1],
+        "only_newest": SHOWN if len(outcomes) > SHOWN else 0,
     }
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -27,6 +28,7 @@ from .reasons import check_reason
 
 APPROVED = (Status.APPROVED, Status.AUTO_APPROVED)
 ONCE_APPROVED = (*APPROVED, Status.REVOKED)
+MOST_REPORTS = 1_000  # on one revision of a patch; beyond it a deployer is heard only with what it has never said of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def report_outcome(
     nothing.
 
     An alarm is recorded like any other report: it is about what runs already. Raise NotAllowed (no deployer), Invalid
-    (a time to come, a gate, a note that is too long).
+    (a time to come, a gate, a note that is too long, a report like many before).
     """
     if token is None or token.kind != TokenKind.DEPLOYER:
         raise NotAllowed("Only a deployer reports what it has deployed.")
@@ -79,6 +81,7 @@ def report_outcome(
         if known:  # as it was judged then: what was revoked since was right when it was deployed
             found = DeploymentAlarm(known.alarm) if known.alarm else None
         else:
+            _check_room(values, found)
             text = Text.objects.create(body=note) if note else None
             OutcomeReport.objects.create(**values, token=token, alarm=found or "", note=text, reported_at=now)
             record(
@@ -104,6 +107,21 @@ def record_fetch(decision: Decision, *, token: ApiToken | None, now: datetime) -
     if token is not None and token.kind == TokenKind.DEPLOYER and decision.status in APPROVED:
         DiffFetch.objects.bulk_create(
             [DiffFetch(decision=decision, deployer=token.name, fetched_at=now)], ignore_conflicts=True
+        )
+
+
+def _check_room(values: dict[str, Any], found: DeploymentAlarm | None) -> None:
+    """Raise Invalid where a revision has so many reports that one more like those before says nothing. No alarm is the
+    first of its kind and refused."""
+    reports = OutcomeReport.objects.filter(decision=values["decision"])
+    alike = reports.filter(deployer=values["deployer"], result=values["result"], alarm=found or "")
+    if reports.count() >= MOST_REPORTS and alike.exists():
+        raise Invalid(
+            f"This patch has {MOST_REPORTS:,} reports, and one with this result from this deployer. Repeat a report "
+            "with the same `at`.",
+            field="at",
+            part="body",
+            msg="too many",
         )
 
 

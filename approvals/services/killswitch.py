@@ -55,8 +55,8 @@ def demand_setting() -> None:
 
 
 @transaction.atomic
-def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime) -> bool:
-    """Set the switch, with its audit entry, and return whether it changed.
+def turn(stopped: bool, reason: str, *, user: User | None, actor: Actor, now: datetime) -> bool:
+    """Set the switch, with its audit entry, and return whether it changed; no `user` is a command.
 
     Raise Conflict, when it is to run again, as `demand_setting` does.
     """
@@ -66,7 +66,8 @@ def turn(stopped: bool, reason: str, *, user: User, actor: Actor, now: datetime)
     if not stopped:
         demand_setting()
     text = Text.objects.create(body=reason)
-    switch.stopped, switch.changed_by, switch.changed_at, switch.reason = stopped, str(user), now, text
+    switch.stopped, switch.changed_at, switch.reason = stopped, now, text
+    switch.changed_by = str(user) if user else actor.label
     switch.save(update_fields=["stopped", "changed_by", "changed_at", "reason"])
     record(
         "automation.stopped" if stopped else "automation.started",

@@ -90,7 +90,8 @@ def _contribution(name: str, raw: Any) -> tuple[str, Any, float]:
     return (name, raw.get("value"), raw["contribution"]) if isinstance(raw, dict) else (name, None, raw)
 
 
-REPEATED = ("decision.refused", "comment.added")
+SAID_AGAIN = ("comment.added", "outcome.reported", "outcome.alarmed")
+REPEATED = ("decision.refused", *SAID_AGAIN)
 NOT_REPEATED = tuple(name for name in TYPES if name not in REPEATED)
 STEPS_SHOWN, REPEATED_SHOWN = 200, 40
 VERDICTS = {
@@ -134,7 +135,7 @@ def timeline(decision: Decision, reader: Reader) -> Timeline:
     """Return what happened to a decision that this reader sees, from the audit log itself. What one person can add any
     number of times stands apart in the count, so that it pushes nothing else out."""
     filters = EntryFilters(object_type="decision", object_ids=[str(decision.decision_id)])
-    repeated = REPEATED if sees(reader, "refusals") else ("comment.added",)
+    repeated = REPEATED if sees(reader, "refusals") else SAID_AGAIN
     steps = entries(replace(filters, among=NOT_REPEATED), limit=STEPS_SHOWN + 1)
     tries = entries(replace(filters, among=repeated), limit=REPEATED_SHOWN + 1)
     shown = sorted([*steps[:STEPS_SHOWN], *tries[:REPEATED_SHOWN]], key=lambda entry: entry.pk, reverse=True)

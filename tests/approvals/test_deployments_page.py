@@ -9,10 +9,12 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from approvals.models import DeploymentResult, TokenKind
-from approvals.queries.deployments import rates
+from approvals.policy.visible_fields import Reader
+from approvals.queries.deployments import SHOWN, rates
 from approvals.services import lifecycle
 from approvals.services.deployments import Report, record_fetch, report_outcome
 from approvals.services.dispatch import dispatch
+from approvals.views.evidence import REPEATED_SHOWN, timeline
 from tests.cast import SYSTEM, Api, actor_for
 
 pytestmark = pytest.mark.django_db
@@ -180,3 +182,16 @@ def test_tokens_of_other_kinds_fetch_for_no_deployment(approved, token_row, toke
     assert token.kind == TokenKind.AUDITOR
     record_fetch(decision, token=token, now=timezone.now())
     assert not decision.fetches.exists()
+
+
+def test_a_patch_page_has_the_newest_reports_and_keeps_the_steps_of_people(sign_in, carol, approved, deployer):
+    decision, now = approved("Restarted every minute"), timezone.now()
+    for number in range(SHOWN + 1):
+        at = now - timedelta(minutes=SHOWN - number)
+        report(decision, deployer, "failed", at=at, now=now, note=f"try {number}.")
+    page = words_of(sign_in(carol).get(f"/patches/{decision.decision_id}"))
+    assert page.count("argo failed to deploy it") == SHOWN
+    assert f"Only the newest {SHOWN} reports" in page
+    steps = [step.what for step in timeline(decision, Reader.LEAD)]
+    assert steps.count("reported: failed") == REPEATED_SHOWN
+    assert "approved this digest" in steps

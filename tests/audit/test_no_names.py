@@ -31,6 +31,7 @@ from approvals.queries import revocable
 from approvals.services import (
     absence,
     bypasses,
+    deployments,
     killswitch,
     lifecycle,
     policies,
@@ -40,7 +41,6 @@ from approvals.services import (
     timers,
 )
 from approvals.services.bypasses import Target
-from approvals.services.deployments import Report, report_outcome
 from approvals.services.dispatch import dispatch
 from approvals.services.imported import ForeignDecision, import_decisions
 from approvals.services.kev import import_catalogue
@@ -86,6 +86,7 @@ def walk(people, make_patch, approve, make_gate, producer, token_for, sign_in):
     _rules(alice, lena, luis, carol, root)
     _bypasses(alice, lena, luis, carol, make_patch, approve)
     _account(alice, carol, root, sign_in)
+    note_restore("hitl-20261130T020000Z", "2026-11-30", 9, "00" * 32, actor=SYSTEM, now=timezone.now())
 
 
 def _patches(alice, bob, lena, make_patch, approve):
@@ -132,7 +133,6 @@ def _clock(bob, make_patch):
     names: dict[str, Any] = {"source_id": "1", "names": ["1"], "heading": f"Asked by {SURNAME}", "decided_by": SURNAME}
     decided = ForeignDecision(Source.WORKFLOW_GATES, outcome=Status.REJECTED, decided_at=None, record="{}", **names)
     import_decisions([decided], actor=SYSTEM, now=timezone.now())
-    note_restore("hitl-20261130T020000Z", "2026-11-30", 9, "00" * 32, actor=SYSTEM, now=timezone.now())
     assert Decision.objects.get(pk=raised.pk).priority > Priority.LOW
     timers.expire_due(timezone.now() + timedelta(days=90))
 
@@ -146,8 +146,8 @@ def _after(alice, lena, make_patch, approve, token_for):
     token = ApiToken.objects.get(name="argo")
     revocations.acknowledge(approved.decision_id, position, token=token, actor=SYSTEM, now=timezone.now())
     for sha256 in (approved.patch.sha256, "0" * 64):
-        said = Report(sha256, DeploymentResult.DEPLOYED, timezone.now(), WORDS)
-        report_outcome(approved, said, token=token, actor=SYSTEM, now=timezone.now())
+        report = deployments.Report(sha256, DeploymentResult.DEPLOYED, timezone.now(), WORDS)
+        deployments.report_outcome(approved, report, token=token, actor=SYSTEM, now=timezone.now())
     wanted = revocable.Approvals(reviewer=alice.pk)
     found = revocable.listed(wanted)
     shown = revocations.ShownApprovals(found.digest, len(found.keys), timezone.now())

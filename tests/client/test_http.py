@@ -96,3 +96,12 @@ def test_wrong_addresses_and_tokens_are_refused_before_anything_is_sent(url, tok
 
 def test_http_in_a_closed_network_has_to_be_asked_for():
     assert Gate("http://hitl:8028", "secret", allow_http=True)
+
+
+def test_without_https_the_token_goes_through_no_proxy(stand_in, monkeypatch):
+    """A proxy of the environment is another machine; with https it sees no more than the host's name."""
+    monkeypatch.setenv("http_proxy", stand_in.url)
+    for allowed in ({"url": "http://localhost:9"}, {"url": "http://hitl.invalid:9", "allow_http": True}):
+        with pytest.raises(NotReachable):
+            Gate(token="secret", patience=0.1, **allowed).decision("d-1")
+    assert stand_in.seen == []

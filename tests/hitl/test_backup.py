@@ -33,10 +33,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 TABLES = "select tablename from pg_tables where schemaname = 'public' and tablename <> all(%s)"
 LEFT_OUT = ["django_session", "usersessions_usersession", "approvals_heartbeat"]  # the last says when it was backed up
 DIGEST = "select count(*), md5(string_agg(md5(each::text), '' order by md5(each::text))) from public.{} each {}"
-NOTE = "(select id from public.audit_entry where type = 'backup.restored')"
-BEFORE_THE_NOTE = {"audit_entry": f"where id not in {NOTE}"} | dict.fromkeys(
-    ("audit_context", "audit_pending"), f"where entry_id not in {NOTE}"
-)
+NOTE = "(select id from public.audit_entry where type in ('backup.restored', 'automation.stopped'))"
+BEFORE_THE_NOTE = {
+    "audit_entry": f"where id not in {NOTE}",
+    "approvals_killswitch": "where false",
+    "approvals_text": "where id not in (select reason_id from public.approvals_killswitch where reason_id is not null)",
+} | dict.fromkeys(("audit_context", "audit_pending"), f"where entry_id not in {NOTE}")
 NOTED = """
 select object_id, convert_from(body, 'UTF8')::jsonb #>> '{data,log_root}' from audit_entry
 where type = 'backup.restored'
@@ -135,6 +137,8 @@ def test_no_password_is_on_a_command_line() -> None:
     shown, hidden = backups.connecting({"dbname": "hitl", "host": "db", "password": PASSWORD, "sslmode": "verify-full"})
     assert shown == "--dbname=dbname=hitl host=db sslmode=verify-full"
     assert hidden["PGPASSWORD"] == PASSWORD
+    with pytest.raises(CommandError, match="sslpassword would stand on a command line"):
+        backups.connecting({"dbname": "hitl", "sslpassword": PASSWORD})
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/bin/sleep"])
@@ -328,6 +332,10 @@ def moves_to_a_server_of_ones_own_and_between_its_databases(dump: Path, address:
     with psycopg.connect(url(address, "hitl_app", "hitl"), autocommit=True) as application:
         assert application.execute("select count(*) from approvals_decision").fetchall() == [(2,)]
         assert application.execute(NOTED).fetchall() == [(dump.stem, manifest_of(dump)["log_root"])]
+        # What people refused since waits again: nothing may approve it before they have said so.
+        assert application.execute("select stopped, changed_by from approvals_killswitch").fetchall() == [
+            (True, "manage.py restore")
+        ]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             application.execute("delete from audit_entry")
     manage(address, "hitl", "backup", directory, owner="hitl_backup")

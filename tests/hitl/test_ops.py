@@ -225,6 +225,21 @@ def test_a_token_of_the_database_cannot_be_known_without_it(settings, monkeypatc
     assert "METRICS_TOKEN" in answer.json()["detail"]
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("sent", "beside"), [("hitl_12345678_x", 0), ("q" * 32, 1)])
+def test_a_token_that_nobody_knows_gets_no_connection_beside_the_pool(settings, monkeypatch, sent, beside):
+    """Else strangers would open as many as there are threads, and leave none of the server's to anybody."""
+    made = []
+    real = connection._connect_apart
+    monkeypatch.setattr(connection, "_connect_apart", lambda parameters: made.append(1) or real(parameters))
+    settings.METRICS_ALLOWED_IPS = []
+    settings.METRICS_TOKEN = "q" * 32
+    connection.close()
+    answer = Client().get("/metrics", headers={"Authorization": f"Bearer {sent}"})
+    assert (answer.status_code, len(made)) == (200 if beside else 401, beside)
+    connection.close()
+
+
 def test_no_metrics_token_lets_nobody_in(settings):
     settings.METRICS_ALLOWED_IPS = []
     for sent in ("Bearer ", "Bearer", ""):

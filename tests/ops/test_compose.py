@@ -126,6 +126,9 @@ def test_the_ports_are_those_of_the_reference_systems_documents_and_of_this_mach
         f"127.0.0.1:{port}" for port in (8028, 8080, 8443, 9091, 9094, 3001)
     }
     assert not SERVICES["postgres"].get("ports")
+    # Web without TLS, and those that let anybody in, are no one else's, whoever may reach nginx.
+    opened = {name for name, one in SERVICES.items() if any("PUBLISH" in port for port in one.get("ports", []))}
+    assert opened == {"nginx"}
 
 
 def test_the_product_trusts_nginx_alone():

@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from django.conf import settings as product
-from django.urls import resolve
+from django.urls import resolve, reverse
 
 from approvals.api import bulk
 from deploy.kubernetes import write_prometheus_rules
@@ -212,6 +212,12 @@ def test_the_ingress_has_the_limits_of_the_product(overlay):
     assert resolve(path).url_name == "events"
     assert streams["proxy-buffering"] == "off"
     assert not any(key.startswith("limit-") for key in streams)
+    path, links = of("hitl-links")
+    assert f"{path}/" == reverse("link", args=["x"]).removesuffix("x")
+    assert links["enable-access-log"] == "false", "the secret of a one-time link is in its address"
+    assert {key: links[key] for key in links if key.startswith("limit-")} == {
+        key: people[key] for key in people if key.startswith("limit-")
+    }
     for _, notes in map(of, of_kind(overlay, "Ingress")):
         assert not any("snippet" in key for key in notes), "controllers refuse them unless told otherwise"
 

@@ -2,12 +2,14 @@
 
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -158,6 +160,24 @@ def test_an_address_holds_200_requests_open_and_no_more(echoing, echo):
 
 
 # Event streams
+
+
+def test_bodies_of_many_patches_that_wait_on_the_disk_are_few(running):
+    """200 of 32 MiB from one address, none with a token, would be 6 GB beside the database."""
+    head = b"POST /hitl/patches/bulk HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{"
+    source = "127.0.0.21"
+    with ExitStack() as held:
+        answers = []
+        for _ in range(11):
+            one = held.enter_context(socket.create_connection(("127.0.0.1", running.port), source_address=(source, 0)))
+            one.sendall(head)
+            answers.append(one)
+        answers[-1].settimeout(PATIENCE_SECONDS)
+        said = answers[-1].recv(4096).decode()
+        assert said.startswith("HTTP/1.1 429 ")
+        assert "application/problem+json" in said
+        assert running.ask("/hitl/decisions", source=source).status == 401
+        assert running.ask("/hitl/patches/bulk", source="127.0.0.22").status == 405
 
 
 def test_a_stream_is_opened_also_where_its_address_asks_too_much(running, tokens):

@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from .errors import NotReachable, Refused
 
@@ -43,7 +43,8 @@ class Connection:
         self.url = url.rstrip("/")
         self.patience = patience
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": "hitl-gate/0.1.0"}
-        self._opener = build_opener(NoRedirects)
+        proxies = [ProxyHandler({})] if parts.scheme == "http" else []  # a proxy is another machine, and would read it
+        self._opener = build_opener(NoRedirects, *proxies)
 
     def json(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, seconds: float = 30.0

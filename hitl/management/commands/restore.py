@@ -65,6 +65,8 @@ class Command(BaseCommand):
         self.stdout.write(
             "Everybody signs in again. Tokens, accounts, policies and rights are as of "
             f"{manifest['made_at']}: take away again what was taken away since.\n"
+            "Automatic approval is stopped: what people refused since waits again. When they have said so once more, "
+            "let it run again on the Policies page.\n"
             f"The feed ends at position {manifest['feed_position']}: a deployer that has read further starts again "
             f"with after={manifest['feed_position']}, or it misses as many decisions as were lost."
         )

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from approvals.models import DiffFetch, OutcomeReport, Text, Verdict
-from approvals.services import lifecycle
+from approvals.services import deployments, lifecycle
 from audit.models import Entry
 from tests.cast import DIFF, Api, actor_for, document
 
@@ -192,3 +192,23 @@ def test_an_erased_note_leaves_the_report(deployer_api, approved):
     Text.objects.update(body=None)
     [outcome] = deployer_api.get(f"/hitl/decisions/{approved.decision_id}").json()["outcomes"]
     assert outcome["note"] is None
+
+
+def test_a_deployer_that_reports_without_end_is_stopped_but_for_what_it_never_said(deployer_api, approved, monkeypatch):
+    """A report a minute of the same patch would make its page and record as large as it likes."""
+    monkeypatch.setattr(deployments, "MOST_REPORTS", 3)
+    for minutes in range(-4, -1):
+        assert report(deployer_api, approved, minutes=minutes).status_code == 200
+    refused = report(deployer_api, approved)
+    assert refused.status_code == 422
+    assert "3 reports" in refused.json()["detail"]
+    assert report(deployer_api, approved, minutes=-4, deployed_sha256=OTHER).status_code == 409
+    assert report(deployer_api, approved, minutes=-3, deployed_sha256=OTHER).status_code == 422
+    assert report(deployer_api, approved, "rolled_back").status_code == 200
+    assert OutcomeReport.objects.count() == entries("outcome.reported") + entries("outcome.alarmed") == 5
+
+
+def test_the_last_report_again_is_still_the_same_one_when_no_more_are_taken(deployer_api, approved, monkeypatch):
+    monkeypatch.setattr(deployments, "MOST_REPORTS", 1)
+    at = timezone.now().isoformat()
+    assert [report(deployer_api, approved, at=at).status_code for _ in range(2)] == [200, 200]
