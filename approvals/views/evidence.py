@@ -90,7 +90,7 @@ def _contribution(name: str, raw: Any) -> tuple[str, Any, float]:
     return (name, raw.get("value"), raw["contribution"]) if isinstance(raw, dict) else (name, None, raw)
 
 
-SAID_AGAIN = ("comment.added", "outcome.reported", "outcome.alarmed")
+SAID_AGAIN = ("comment.added", "decision.deployment_reported", "decision.deployment_alarmed")
 REPEATED = ("decision.refused", *SAID_AGAIN)
 NOT_REPEATED = tuple(name for name in TYPES if name not in REPEATED)
 STEPS_SHOWN, REPEATED_SHOWN = 200, 40
