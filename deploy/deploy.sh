@@ -50,6 +50,8 @@ read_arguments() {
     environment=${words[0]:-}
     [[ $environment =~ ^(staging|production)$ ]] || stop $NOT_UNDERSTOOD "staging or production?"$'\n\n'"$USAGE"
     version=${words[1]:-}
+    # It could be a tag: somebody in a hurry must not release it.
+    [ "$version" != rollback ] || stop $NOT_UNDERSTOOD "To go back: deploy/deploy.sh rollback $environment."$'\n\n'"$USAGE"
     if [ ${#words[@]} -gt 2 ] || [[ $verb = rollback && -n $version ]]; then
         stop $NOT_UNDERSTOOD "One word too many: ${words[-1]}."$'\n\n'"$USAGE"
     fi

@@ -141,7 +141,8 @@ def test_the_examples_in_the_repository_are_not_released(cluster, environment):
 @pytest.mark.parametrize(
     "arguments",
     [[], ["prod"], ["staging", "0.2.0", "now"], ["rollback"], ["rollback", "staging", "0.1.0"], ["--force", "staging"],
-     ["staging", "a b"], ["staging", "sha256:12"], ["staging", "0.2.0\nx: y"], ["staging", '0.2.0"']],
+     ["production", "rollback"], ["staging", "a b"], ["staging", "sha256:12"], ["staging", "0.2.0\nx: y"],
+     ["staging", '0.2.0"']],
 )  # fmt: skip
 def test_what_is_not_understood_asks_nobody(cluster, arguments):
     ended = cluster.run(*arguments)
