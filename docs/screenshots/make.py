@@ -38,6 +38,7 @@ def paths(page: Page) -> dict[str, str]:
         "patch": first,
         "patch-split": f"{first}?view=split",
         "history": "/history",
+        "deployments": "/deployments?show=reported",
         "analytics": "/analytics?days=90",
         "audit": "/audit/entries",
         "gate": gate,

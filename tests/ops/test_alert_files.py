@@ -167,9 +167,20 @@ def test_the_examples_hold_no_secret():
 def test_what_is_inhibited_are_alerts_of_ours():
     for rule in load(PROMETHEUS / "alertmanager.yml")["inhibit_rules"]:
         for matcher in rule["source_matchers"] + rule["target_matchers"]:
-            name, sign, value = re.fullmatch(r'(\w+)(=~|=|!=)"(.*)"', matcher).groups()
+            name, sign, value = re.fullmatch(r'(\w+)(=~|!~|=|!=)"(.*)"', matcher).groups()
             if name == "alertname" and sign != "!=":
                 assert any(re.fullmatch(value, alert) for alert in NAMES), matcher
+
+
+def test_a_full_disk_is_told_though_it_has_taken_the_service_down():
+    """Nobody would look for it otherwise."""
+    [down] = [
+        rule
+        for rule in load(PROMETHEUS / "alertmanager.yml")["inhibit_rules"]
+        if rule["source_matchers"] == ['alertname="HITLServiceDown"']
+    ]
+    left_out = next(one.split('!~"')[1].rstrip('"') for one in down["target_matchers"] if "!~" in one)
+    assert {name for name in NAMES if re.fullmatch(left_out, name)} == {"HITLServiceDown", "HITLDiskFilling"}
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
