@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> None:
     threading.stack_size(16 << 20)
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     try:
         if _needs_database(arguments):
@@ -35,6 +36,20 @@ def main(arguments: list[str]) -> None:
         execute_from_command_line(arguments)
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    except DatabaseError as error:
+        if "--traceback" in arguments or not (reason := _no_fault_of_ours(error)):
+            raise
+        sys.exit(reason)
+
+
+def _no_fault_of_ours(error: BaseException) -> str:
+    """Return what whoever typed the command can do about an error of the database; '' for a fault of the command."""
+    if getattr(error.__cause__, "sqlstate", None) == "42P01":  # undefined table
+        return "This database has not been migrated: run manage.py migrate, then this again."
+    from django.db import OperationalError
+
+    away = isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None
+    return f"The database did not answer: {error}".strip() if away else ""
 
 
 def _needs_database(arguments: list[str]) -> bool:

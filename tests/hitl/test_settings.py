@@ -174,3 +174,20 @@ def test_a_dead_server_is_noticed_in_seconds() -> None:
     options = database("postgresql://u@h/db")["OPTIONS"]
     assert int(options["tcp_user_timeout"]) <= 20_000
     assert int(options["connect_timeout"]) <= 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "This database has not been migrated: run manage.py migrate, then this again.\n"),
+        (
+            {"DATABASE_URL": "postgresql://nobody:x@127.0.0.1:1/none", "SECRET_KEY": "k" * 50},
+            "The database did not answer: couldn't get a connection after 5.00 sec\n",
+        ),
+    ],
+)
+def test_a_command_says_in_a_sentence_that_the_database_is_not_there_yet(tmp_path, settings, told):
+    ended = start(tmp_path, "create_token", "patchgen", "--kind", "producer", **settings)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith(told)
+    assert "Traceback" not in ended.stderr
