@@ -69,7 +69,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Return a connection that the server has not closed. Django's own check asks the server each time, a round
         trip for every request; here it is asked only where it has said something since."""
         while True:
-            connection = self._connect_apart(conn_params) if self._apart else self._counted_check_out(conn_params)
+            connection = self.connect_apart(conn_params) if self._apart else self._counted_check_out(conn_params)
             if not isinstance(connection, BoundedConnection):
                 return connection  # made without the pool
             connection.patience, connection.ends = self._limits().patience, self._ends
@@ -78,7 +78,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection.close()
             self._put_back(connection)  # to the pool, which replaces it
 
-    def _connect_apart(self, conn_params: dict[str, Any]) -> BoundedConnection:
+    def connect_apart(self, conn_params: dict[str, Any]) -> BoundedConnection:
         left = max(0.0, (self._ends or 0.0) - time.monotonic())
         waited = {"connect_timeout": max(2, math.floor(left))}  # psycopg's least
         connection = connect_bounded(**{**conn_params, **waited}, autocommit=True)

@@ -174,8 +174,8 @@ def _deployers(made: Walk) -> None:
     made.ask("argo", "POST", path, {"position": position}, decision_id=decision_id)
     made.ask("argo", "POST", path, {"position": 999_999}, decision_id=decision_id)
     path = "/hitl/patches/{patch_id}/outcome"
-    later = datetime.fromisoformat(item["at"]) + timedelta(seconds=1)  # the feed's own time has no microseconds
-    report = {"deployed_sha256": item["patch_sha256"], "result": "deployed", "at": later.isoformat()}
+    before = datetime.fromisoformat(item["at"]) - timedelta(seconds=1)  # than the revocation, on any machine
+    report = {"deployed_sha256": item["patch_sha256"], "result": "deployed", "at": before.isoformat()}
     made.ask("argo", "POST", path, report, patch_id=item["patch_id"])
     made.ask("argo", "POST", path, report | {"deployed_sha256": "0" * 64}, patch_id=item["patch_id"])
 

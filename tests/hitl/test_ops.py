@@ -230,8 +230,8 @@ def test_a_token_of_the_database_cannot_be_known_without_it(settings, monkeypatc
 def test_a_token_that_nobody_knows_gets_no_connection_beside_the_pool(settings, monkeypatch, sent, beside):
     """Else strangers would open as many as there are threads, and leave none of the server's to anybody."""
     made = []
-    real = connection._connect_apart
-    monkeypatch.setattr(connection, "_connect_apart", lambda parameters: made.append(1) or real(parameters))
+    real = connection.connect_apart
+    monkeypatch.setattr(connection, "connect_apart", lambda parameters: made.append(1) or real(parameters))
     settings.METRICS_ALLOWED_IPS = []
     settings.METRICS_TOKEN = "q" * 32
     connection.close()

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -86,10 +87,23 @@ def environment(data_dir: Path, port: int) -> dict[str, str]:
     return {**inherited, "HITL_DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1"}
 
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = cycle(range(10_000 + 1_000 * WORKER, 11_000 + 1_000 * WORKER))
+"""Each worker of a run has its own, below those that the kernel gives to whoever connects: of the kernel, two servers
+that were to start at once got the same one."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens at, another one at each call."""
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("the ports never end")
 
 
 def copy_prepared(tmp_path_factory: pytest.TempPathFactory, to: Path) -> None:

@@ -22,12 +22,13 @@ from tests.hitl.test_settings import start
 
 
 @pytest.fixture
-def good(settings, monkeypatch):
+def good(settings, monkeypatch, tmp_path):
     """Settings that nothing is to be said about."""
     settings.BASE_URL, settings.HOST, settings.HTTPS = "https://hitl.example.org", "hitl.example.org", True
     settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES = ["hitl.example.org"], [ip_network("10.0.0.0/8")]
     settings.SMTP_HOST, settings.SMTP_SECURITY, settings.SECOND_FACTOR_REQUIRED = "mail.example.org", "tls", True
     settings.SECOND_PERSON_REQUIRED, settings.EMBEDDED = True, False
+    settings.HITL_DATA_DIR = tmp_path  # without the sign-ins of the demo, which other tests load
     settings.DATABASE_URL = settings.DATABASE_MIGRATE_URL = "postgresql://hitl_app@db.example.org/hitl"
     settings.DATABASE_OWNER = database()
     monkeypatch.setitem(settings.DATABASES, "default", database())

@@ -1,6 +1,5 @@
 """A provider of single sign-on on this machine, and browsers that go there and come back."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
+from tests.hitl.test_serve import free_port
+
 GROUPS = {"sec-reviewers": "reviewer", "sec-leads": "security-leads"}
 START_SECONDS = 120.0
 
@@ -21,9 +22,7 @@ START_SECONDS = 120.0
 @pytest.fixture(scope="session")
 def provider() -> Iterator[str]:
     """The issuer of a provider that lets everybody in as whom they say they are."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     issuer, deadline = f"http://localhost:{port}", time.monotonic() + START_SECONDS

@@ -205,7 +205,11 @@ def test_a_deployer_that_reports_without_end_is_stopped_but_for_what_it_never_sa
     assert report(deployer_api, approved, minutes=-4, deployed_sha256=OTHER).status_code == 409
     assert report(deployer_api, approved, minutes=-3, deployed_sha256=OTHER).status_code == 422
     assert report(deployer_api, approved, "rolled_back").status_code == 200
-    assert OutcomeReport.objects.count() == entries("decision.deployment_reported") + entries("decision.deployment_alarmed") == 5
+    assert (
+        OutcomeReport.objects.count()
+        == entries("decision.deployment_reported") + entries("decision.deployment_alarmed")
+        == 5
+    )
 
 
 def test_the_last_report_again_is_still_the_same_one_when_no_more_are_taken(deployer_api, approved, monkeypatch):
