@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from approvals.models import DeploymentAlarm, DeploymentResult, Status
+from approvals.models import DeploymentAlarm, DeploymentResult
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far a deployer's clock may be from ours."""
@@ -13,7 +13,6 @@ CLOCKS_APART = timedelta(minutes=5)
 class Approved:
     """How the decision about the reported bytes stands; `approved_at` is None where it never was approved."""
 
-    status: Status
     approved_at: datetime | None
     revoked_at: datetime | None
 

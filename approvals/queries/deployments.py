@@ -18,8 +18,8 @@ from approvals.models import (
 from postgresql.statements import query_prepared
 
 from .queue import COUNT_LIMIT
+from .revocable import APPROVED
 
-APPROVED = [Status.APPROVED, Status.AUTO_APPROVED]
 WINDOW = timedelta(days=30)
 """How old an approval may be and still be expected in production."""
 FETCH_WITHIN = timedelta(hours=24)
@@ -35,7 +35,7 @@ def not_deployed(now: datetime) -> QuerySet[Decision]:
     """Return the approvals of patches that no deployer has reported as deployed; lazily, in no order."""
     deployed = OutcomeReport.objects.filter(decision=OuterRef("pk"), result=DeploymentResult.DEPLOYED, alarm="")
     rows = Decision.objects.filter(status__in=APPROVED, decided_at__gte=now - WINDOW, patch__gate__isnull=True)
-    return rows.exclude(Exists(deployed)).select_related("patch", "decided_by_user")
+    return rows.exclude(Exists(deployed)).select_related("patch", "decided_by_user").defer("patch__wargaming_log")
 
 
 def never_fetched(now: datetime) -> QuerySet[Decision]:
@@ -47,10 +47,14 @@ def never_fetched(now: datetime) -> QuerySet[Decision]:
     return rows.exclude(Exists(fetched)).exclude(Exists(acknowledged)).exclude(Exists(reported))
 
 
-def reports(*, alarms: bool) -> QuerySet[OutcomeReport]:
-    """Return the reports of deployers, or those of them that raised an alarm; lazily, in no order."""
-    rows = OutcomeReport.objects.select_related("decision__patch", "decision__decided_by_user", "note")
-    return rows.exclude(alarm="") if alarms else rows
+def reports() -> QuerySet[OutcomeReport]:
+    """Return the reports of deployers; lazily, in no order."""
+    return OutcomeReport.objects.select_related("decision__patch", "note").defer("decision__patch__wargaming_log")
+
+
+def alarms() -> QuerySet[OutcomeReport]:
+    """Return those of them that raised an alarm."""
+    return reports().exclude(alarm="")
 
 
 def count(rows: QuerySet[Decision] | QuerySet[OutcomeReport]) -> int:
@@ -100,7 +104,8 @@ def rates(since: datetime | None, until: datetime | None) -> Rates:
     """Return the rates of patches that arrived in [since, until), of the latest `LATEST` reports; one query.
 
     False positives were approved, and later revoked, failed or rolled back. A success is deployed, and that was the
-    last word of it. The time to repair is from the arrival of the patch to its first deployment.
+    last word of it. What failed without ever being approved is neither. The time to repair is from the arrival of the
+    patch to its first deployment.
     """
     period = {"since": since, "until": until, "latest": LATEST}
     [(outcomes, wrong, good, seconds)] = query_prepared(RATES_SQL, period)
@@ -125,6 +130,7 @@ select count(*),
     count(*) filter (where last = 'deployed'),
     avg(extract(epoch from outcome.deployed_at - decision.created_at))
 from outcome join approvals_decision decision on decision.id = outcome.decision_id
-where decision.created_at >= coalesce(%(since)s::timestamptz, '-infinity')
+where decision.status in ('approved', 'auto_approved', 'revoked')
+    and decision.created_at >= coalesce(%(since)s::timestamptz, '-infinity')
     and decision.created_at < coalesce(%(until)s::timestamptz, 'infinity')
 """

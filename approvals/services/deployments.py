@@ -20,13 +20,13 @@ from approvals.models import (
     TokenKind,
 )
 from approvals.policy.deployments import CLOCKS_APART, SENTENCES, Approved, alarm
+from approvals.queries.revocable import APPROVED
 from audit.log import Actor, record
 
 from .decision_lock import lock_decision
 from .ending import commitment, subject
 from .reasons import check_reason
 
-APPROVED = (Status.APPROVED, Status.AUTO_APPROVED)
 ONCE_APPROVED = (*APPROVED, Status.REVOKED)
 MOST_REPORTS = 1_000  # on one revision of a patch; beyond it a deployer is heard only with what it has never said of it
 
@@ -145,7 +145,7 @@ def _revisions(newest: Decision) -> QuerySet[Decision]:
 def _approved(decision: Decision) -> Approved:
     once = decision.status in ONCE_APPROVED
     revoked = decision.revocation.revoked_at if decision.status == Status.REVOKED else None
-    return Approved(Status(decision.status), decision.decided_at if once else None, revoked)
+    return Approved(decision.decided_at if once else None, revoked)
 
 
 def _sentence(found: DeploymentAlarm | None, decision: Decision, report: Report) -> str:

@@ -36,15 +36,15 @@ def deployments(request: HttpRequest) -> HttpResponse:
     lists: dict[str, Any] = {
         "": queries.not_deployed(now),
         "never-fetched": queries.never_fetched(now),
-        "alarms": queries.reports(alarms=True),
-        "reported": queries.reports(alarms=False),
+        "alarms": queries.alarms(),
+        "reported": queries.reports(),
     }
     order = queries.NEWEST_FIRST if show in {"alarms", "reported"} else queries.OLDEST_FIRST
     try:
         shown = page(lists[show], order, request.GET.get("cursor"), PAGE)
     except BadCursor:
         return redirect(request.path)
-    counts = {key: shown_count(queries.count(rows)) for key, rows in lists.items()}
+    tabs = _tabs(request, lists, show)
     reported = show in {"alarms", "reported"}
     fetched = {} if reported else queries.fetched_by(shown.rows)
     context = {
@@ -54,23 +54,27 @@ def deployments(request: HttpRequest) -> HttpResponse:
         "reports": shown.rows if reported else [],
         "waiting": [] if reported else [(row, fetched.get(row.pk, [])) for row in shown.rows],
         "sees_notes": sees(reader_of(request), "outcomes.note"),
-        "tabs": [
-            {
-                "label": label,
-                "icon": icon,
-                "kind": kind,
-                "count": counts[key],
-                "url": with_parameters(request, show=key),
-                "current": key == show,
-            }
-            for key, (label, icon, kind) in TABS.items()
-        ],
-        "total": counts[show],
+        "tabs": tabs,
+        "total": next(tab["count"] for tab in tabs if tab["current"]),
         "shown": len(shown.rows),
         "window_days": queries.WINDOW.days,
         **page_urls(request, shown),
     }
     return render(request, "approvals/deployments.html", context)
+
+
+def _tabs(request: HttpRequest, lists: dict[str, Any], show: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": label,
+            "icon": icon,
+            "kind": kind,
+            "count": shown_count(queries.count(lists[key])),
+            "url": with_parameters(request, show=key),
+            "current": key == show,
+        }
+        for key, (label, icon, kind) in TABS.items()
+    ]
 
 
 def _tiles(after: queries.Rates) -> list[Tile]:

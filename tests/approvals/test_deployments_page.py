@@ -158,6 +158,11 @@ def test_an_alarm_is_no_outcome_of_an_approval(make_patch, deployer):
     assert rates(None, None).outcomes == 0
 
 
+def test_what_failed_without_an_approval_is_no_false_positive(make_patch, deployer):
+    report(make_patch(), deployer, "failed")
+    assert rates(None, None).outcomes == 0
+
+
 def test_the_api_summary_has_the_rates(api_of, carol, approved, deployer):
     report(approved("The fix"), deployer)
     numbers = api_of(carol).get("/hitl/analytics/summary").json()
