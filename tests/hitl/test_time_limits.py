@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,20 @@ def held(sql: str, *parameters: Any) -> Iterator[None]:
         other.rollback()
 
 
+@contextmanager
+def all_of_the_pool_in_use() -> Iterator[None]:
+    """Hold every connection of a new pool: earlier tests may have left one of the old pool's to a thread that ended."""
+    connection.close_pool()  # type: ignore[attr-defined]  # of Django's PostgreSQL backend
+    connection.ensure_connection()  # opens the new one
+    connection.close()
+    pool = connection.pool  # type: ignore[attr-defined]
+    with ExitStack() as held:
+        for _ in range(pool.max_size):
+            held.enter_context(pool.connection())
+        yield
+        connection.close()
+
+
 @pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 503), ("/health", 503)])
 def test_probes_answer_while_the_server_is_frozen(path: str, status: int) -> None:
     heartbeat("worker", timezone.now())
@@ -121,19 +135,14 @@ def test_metrics_are_answered_while_all_of_the_pool_is_in_use() -> None:
     used, waiting, timeouts = (
         metric.labels("default")._value for metric in (pool_metrics.USED, pool_metrics.WAITING, pool_metrics.TIMEOUTS)
     )
-    pool, before = connection.pool, (used.get(), timeouts.get())  # type: ignore[attr-defined]  # of postgresql
-    held = [pool.getconn() for _ in range(pool.max_size)]
-    try:
+    before = (used.get(), timeouts.get())
+    with all_of_the_pool_in_use():
         assert Client().get("/readyz").json()["missing"] == ["database"]
         assert (used.get(), waiting.get(), timeouts.get()) == (before[0], 0, before[1] + 1)
         heartbeat_seen = Client().get("/metrics").content.decode()
         assert "\nhitl_database_up 1.0\n" in heartbeat_seen
         assert "\nhitl_worker_last_seen_seconds" in heartbeat_seen
         assert timeouts.get() == before[1] + 1
-    finally:
-        connection.close()
-        for one in held:
-            pool.putconn(one)
     assert Client().get("/health").status_code == 200
     assert used.get() == before[0] + 1, "Django's test client leaves its connection open"
     connection.close()
