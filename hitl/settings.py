@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "approvals",
     "audit",
+    "notifications",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

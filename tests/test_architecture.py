@@ -62,6 +62,7 @@ WRITERS = (
     "approvals/management/commands/load_demo.py",
     "audit/log.py",
     "audit/sequencing.py",
+    "notifications/services/",
     "postgresql/insertion.py",  # for whoever else stands here
 )
 

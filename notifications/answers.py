@@ -1,0 +1,27 @@
+"""What comes of an attempt to deliver. Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(Enum):
+    """Delivered, worth another try, never to be tried again, or the receiver wants nothing more at all."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One attempt: the receiver's status code where it has one, a sentence without secrets, and the seconds it asks us
+    to wait."""
+
+    outcome: Outcome
+    status: int | None = None
+    error: str = ""
+    retry_after: float | None = None
+
+
+DELIVERED = Answer(Outcome.DELIVERED)
