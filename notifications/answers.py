@@ -1,15 +1,18 @@
 """What comes of an attempt to deliver. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Outcome(Enum):
-    """Delivered, worth another try, never to be tried again, or the receiver wants nothing more at all."""
+    """Delivered, worth another try, never to be tried again, of no use to anybody any more, or the receiver wants
+    nothing more at all."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
     REFUSED = "refused"
+    NEEDLESS = "needless"
     GONE = "gone"
 
 
@@ -25,3 +28,5 @@ class Answer:
 
 
 DELIVERED = Answer(Outcome.DELIVERED)
+Send = Callable[[], Answer]
+"""Sends one message; runs in a thread of its own, so it asks the database nothing."""

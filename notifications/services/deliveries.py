@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from notifications.answers import Answer, Outcome
+from notifications.answers import Answer, Outcome, Send
 from notifications.backoff import WITHIN, next_try
-from notifications.channels import CHANNELS, Send
+from notifications.channels import CHANNELS
 from notifications.models import Channel, Delivery, DeliveryState, Endpoint, EndpointState
 from postgresql.statements import query
 
@@ -86,13 +86,18 @@ def claim(now: datetime) -> list[UUID]:
     return [key for (key,) in query(CLAIM_SQL, values)]
 
 
+ENDS = {
+    Outcome.DELIVERED: DeliveryState.DELIVERED,
+    Outcome.REFUSED: DeliveryState.DEAD,
+    Outcome.NEEDLESS: DeliveryState.DROPPED,
+}
 Answered = list[tuple[Delivery, Answer | None]]
 """Deliveries of one receiver with what came of each; None where it was not tried, because one before it failed."""
 
 
 def _prepare(delivery: Delivery) -> Send | Answer:
     if delivery.notice and delivery.notice.settled_at:
-        return Answer(Outcome.REFUSED, error="Nobody needs to act any more.")
+        return Answer(Outcome.NEEDLESS, error="Nobody needs to act any more.")
     try:
         return CHANNELS[Channel(delivery.channel)](delivery)
     except Exception:
@@ -152,12 +157,8 @@ def _record(delivery: Delivery, answer: Answer | None, now: datetime) -> None:
 
 
 def _move(delivery: Delivery, answer: Answer, now: datetime) -> None:
-    if answer.outcome is Outcome.DELIVERED:
-        delivery.state, delivery.ended_at = DeliveryState.DELIVERED, now
-    elif answer.outcome is Outcome.REFUSED:
-        settled = delivery.notice is not None and delivery.notice.settled_at is not None
-        delivery.state = DeliveryState.DROPPED if settled else DeliveryState.DEAD
-        delivery.ended_at = now
+    if answer.outcome in ENDS:
+        delivery.state, delivery.ended_at = ENDS[answer.outcome], now
     else:  # also where the receiver is gone: its endpoint is disabled, and goes on from here once somebody enables it
         jitter = random.random()  # noqa: S311  # spreads retries; nobody gains by guessing it
         due = next_try(delivery.attempts, delivery.give_up_at, now, jitter, answer.retry_after)
