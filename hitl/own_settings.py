@@ -240,7 +240,8 @@ OIDC_ORIGINS = signing_in.origins(
 mail = Section("Mail")
 SMTP_HOST = mail.text(
     "SMTP_HOST",
-    "the server that mails one-time links; without one they are shown once to the administrator who sends them",
+    "the server that mails notices and one-time links; without one notices stay in the inbox, and a link is shown once "
+    "to the administrator who sends it",
 )
 SMTP_PORT = mail.number("SMTP_PORT", 587, (1, 65_535), "the port of `SMTP_HOST`")
 SMTP_USER = mail.text("SMTP_USER", "as whom the product signs in to `SMTP_HOST`")
@@ -250,6 +251,11 @@ SMTP_SECURITY = mail.one_of(
 )
 SMTP_FROM = mail.text(
     "SMTP_FROM", "the sender's address", default=f"hitl@{HOST}", shown="`hitl@` the host of `BASE_URL`"
+)
+NOTIFICATION_TEMPLATES_DIR = mail.text(
+    "NOTIFICATION_TEMPLATES_DIR",
+    "a directory with templates of your own for mails; see "
+    "[templates of your own](notifications-mail.md#templates-of-your-own)",
 )
 
 # --- Who is told --------------------------------------------------------------------------------------------------
