@@ -102,6 +102,12 @@ def audrey(db: None) -> User:
 
 
 @pytest.fixture
+def mail_server(settings: Any) -> None:
+    """Name a mail server, without which no mail is queued; Django's tests keep what is sent to it."""
+    settings.SMTP_HOST = settings.EMAIL_HOST = "127.0.0.1"
+
+
+@pytest.fixture
 def producer(db: None) -> Producer:
     return producers.ensure_producer("patchgen", actor=SYSTEM, now=timezone.now())
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from notifications.backoff import WITHIN
+from notifications.channels import is_open
 from notifications.kinds import ALL_KINDS, KINDS
 from notifications.models import Channel, Delivery, DeliveryState, Item, Notice, Preference, When
 from notifications.routing import Choice, default_choice, plan
@@ -50,6 +51,7 @@ def notify(news: News, people: Mapping[int, str], *, now: datetime, team: tuple[
     Delivery.objects.bulk_create(
         Delivery(channel=channel, notice=notice, person_id=person, due_at=due, give_up_at=due + WITHIN, created_at=now)
         for channel, person, due in wanted
+        if is_open(channel)
     )
     return notice
 

@@ -197,7 +197,7 @@ def test_everything_parses_and_whatever_is_imported_is_required():
     required = required_by("requirements.txt")
     optional = {ROOT / "hitl" / "telemetry.py": required_by("requirements-telemetry.txt")}  # imported where asked for
     known = packages_distributions()
-    ours = {"hitl", "approvals", "audit", "postgresql"}
+    ours = {"hitl", "approvals", "audit", "notifications", "postgresql"}
     missing = {
         name
         for path in PRODUCT

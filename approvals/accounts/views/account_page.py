@@ -21,6 +21,8 @@ from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
 from approvals.views.access import user_of
+from notifications.channels import is_open
+from notifications.models import Channel
 
 from .confirm import by_factor
 from .sign_in import signed_out
@@ -147,6 +149,7 @@ def _page(
         "from_provider": comes_from_provider(user),
         "tokens": [token for token in tokens_of(user) if token.expires_at is None or token.expires_at > now],
         "form": form,
+        "mails": is_open(Channel.MAIL),
         "issued": issued,
         "secret": secret,
     }

@@ -16,7 +16,7 @@ from approvals.telling import entries
 from notifications.models import Delivery, Item, Notice
 from tests.cast import actor_for, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail_server")]
 Told = Callable[..., dict[str, set[str]]]
 
 
