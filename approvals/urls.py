@@ -24,6 +24,7 @@ from approvals.views import (
     history,
     imported,
     lifecycle,
+    notice_templates,
     patch,
     policies,
     proposals,
@@ -63,6 +64,11 @@ urlpatterns = [
     path("bypasses", bypasses.index, name="bypasses"),
     path("bypasses/<int:bypass_id>/<slug:answer>", bypasses.decide, name="bypass-decide"),
     path("bypasses/uses/<uuid:decision_id>", bypasses.review, name="bypass-review"),
+    # /notices/templates
+    path("notices/templates", notice_templates.index, name="notice-templates"),
+    path("notices/templates/<slug:kind>", notice_templates.detail, name="notice-template"),
+    path("notices/templates/<slug:kind>/html", notice_templates.framed, name="notice-template-html"),
+    path("notices/templates/<slug:kind>/send", notice_templates.send, name="notice-template-send"),
     # /patches/<decision_id>
     path(patches, patch.detail, name="patch-detail"),
     path(f"{patches}/files/<slug:key>", patch.file, name="patch-file"),

@@ -89,8 +89,8 @@ def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 class ContentPolicyMiddleware:
-    """Add CONTENT_SECURITY_POLICY to answers without a policy. It is built once, for none of ours has a nonce or an
-    exception; django-csp's own middleware builds it anew for each answer."""
+    """Add CONTENT_SECURITY_POLICY to answers without a policy. It is built once, for none of ours has a nonce, and
+    `views.notice_templates` says its exceptions itself; django-csp's own middleware builds it anew for each answer."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response, self.policy = get_response, build_policy()

@@ -95,6 +95,8 @@ OF_PAGES = {
     RULES: "GET audit/, GET audit/entries, GET audit/entries/<uuid:entry_id>, GET policies, POST policies/switch, "
     "POST policies/proposals/<int:proposal_id>/<slug:answer>, GET policies/<int:policy_id>, GET bypasses, "
     "POST bypasses, POST bypasses/<int:bypass_id>/<slug:answer>",
+    "admin": "GET notices/templates, GET notices/templates/<slug:kind>, GET notices/templates/<slug:kind>/html, "
+    "POST notices/templates/<slug:kind>/send",
     "lead admin": "GET revoke, POST revoke",
     "lead policies admin": "GET policies/new, POST policies/new, GET policies/<int:policy_id>/edit, "
     "POST policies/<int:policy_id>/edit",
@@ -211,6 +213,7 @@ class House:
             "<int:bypass_id>": bypass.pk,
             "<slug:answer>": "refuse",
             "<slug:key>": "f0",
+            "<slug:kind>": "decided",
             "<slug:part>": "whole",
             "<int:revision>": 1,
             "<str:action>": "approve",
@@ -330,6 +333,7 @@ class House:
 def house(
     make_patch, make_gate, approve, token_for, producer, alice, lena, carol, audrey, settings, monkeypatch
 ) -> House:
+    settings.SMTP_HOST = "127.0.0.1"  # without a mail server nothing is there to send
     settings.EVENT_STREAMS = 0  # who is let in is told to come again: 429
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 86_400  # a walk may take longer than a proof is fresh
     monkeypatch.setattr(sessions, "FRESH", timedelta(days=1))

@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.errors import Refusal, TooMany
 from approvals.models import User
-from approvals.permissions import VIEW_DECISION, VIEW_POLICY
+from approvals.permissions import CHANGE_USER, VIEW_DECISION, VIEW_POLICY
 from approvals.policy.visible_fields import Reader, reader_among, sees, why_hidden
 from approvals.queries.people import reviewer_shown
 
@@ -44,6 +44,11 @@ def viewers(view: View) -> View:
 def policy_readers(view: View) -> View:
     """Let signed-in people in who may read policies; others get the sign-in page or 403."""
     return login_required(permission_required(VIEW_POLICY, raise_exception=True)(view))
+
+
+def administrators(view: View) -> View:
+    """Let those in who look after people's accounts and may see decisions; others get the sign-in page or 403."""
+    return login_required(permission_required([CHANGE_USER, VIEW_DECISION], raise_exception=True)(view))
 
 
 def came_from(request: HttpRequest) -> str:
