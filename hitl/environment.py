@@ -118,6 +118,13 @@ def env(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
 
 
+def directory(text: str) -> str:
+    """Return the path of a directory that is there, '' for none."""
+    if text and not Path(text).is_dir():
+        raise ValueError
+    return text
+
+
 def base_url(text: str) -> str:
     """Return the product's own address without a slash at its end."""
     parts = urlsplit(text)

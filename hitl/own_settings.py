@@ -4,7 +4,7 @@ values from here, docs/settings.md (`manage.py write_settings_reference`) the re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hitl.environment import Section, base_url, group_pairs, issuer, probability
+from hitl.environment import Section, base_url, directory, group_pairs, issuer, probability
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -252,10 +252,12 @@ SMTP_SECURITY = mail.one_of(
 SMTP_FROM = mail.text(
     "SMTP_FROM", "the sender's address", default=f"hitl@{HOST}", shown="`hitl@` the host of `BASE_URL`"
 )
-NOTIFICATION_TEMPLATES_DIR = mail.text(
+NOTIFICATION_TEMPLATES_DIR = mail.converted(
     "NOTIFICATION_TEMPLATES_DIR",
-    "a directory with templates of your own for mails; see "
-    "[templates of your own](notifications-mail.md#templates-of-your-own)",
+    "",
+    directory,
+    "a directory that is there",
+    "templates of your own for mails; see [templates of your own](notifications-mail.md#templates-of-your-own)",
 )
 
 # --- Who is told --------------------------------------------------------------------------------------------------

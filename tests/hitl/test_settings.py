@@ -55,6 +55,7 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("DATABASE_URL", "postgresql://u:geheim@h:abc/db"),
         ("DATABASE_URL", "postgresql://u:geheim@h:99999/db"),
         ("HITL_DATA_DIR", "/proc/nothing/here"),
+        ("NOTIFICATION_TEMPLATES_DIR", "/nowhere"),
         ("SECRET_KEY_FILE", "/nowhere"),
         ("SESSION_IDLE_MINUTES", "0"),
         ("SESSION_ABSOLUTE_HOURS", "forever"),
