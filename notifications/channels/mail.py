@@ -73,16 +73,16 @@ def answer_to(error: OSError) -> Answer:
     retry = Outcome.RETRY
     match error:
         case smtplib.SMTPAuthenticationError():
-            return Answer(retry, error.smtp_code, "The mail server refuses SMTP_USER with SMTP_PASSWORD.")
+            return Answer(retry, _status(error.smtp_code), "The mail server refuses SMTP_USER with SMTP_PASSWORD.")
         case smtplib.SMTPRecipientsRefused():
             code, text = next(iter(error.recipients.values()))
             return _by_code(code, text, "The mail server refuses the recipient")
         case smtplib.SMTPSenderRefused():
-            return Answer(retry, _status(error), f"The mail server refuses SMTP_FROM: {_said(error)}")
+            return Answer(retry, _status(error.smtp_code), f"The mail server refuses SMTP_FROM: {_said(error)}")
         case smtplib.SMTPDataError():
             return _by_code(error.smtp_code, error.smtp_error, "The mail server refuses the mail")
         case smtplib.SMTPResponseException():
-            return Answer(retry, _status(error), f"The mail server answers {_said(error)}")
+            return Answer(retry, _status(error.smtp_code), f"The mail server answers {_said(error)}")
         case smtplib.SMTPNotSupportedError():
             return Answer(retry, error="The mail server cannot do what SMTP_SECURITY or SMTP_USER asks for.")
         case ssl.SSLError():
@@ -139,11 +139,11 @@ def _domain() -> str:
 
 def _by_code(code: int, text: bytes | str, what: str) -> Answer:
     outcome = Outcome.REFUSED if 500 <= code < 600 else Outcome.RETRY
-    return Answer(outcome, code if code > 0 else None, f"{what}: {code} {_decoded(text)}")
+    return Answer(outcome, _status(code), f"{what}: {code} {_decoded(text)}")
 
 
-def _status(error: smtplib.SMTPResponseException) -> int | None:
-    return error.smtp_code if error.smtp_code > 0 else None
+def _status(code: int) -> int | None:
+    return code if code > 0 else None  # -1 is smtplib's own, for what was no answer
 
 
 def _said(error: smtplib.SMTPResponseException) -> str:

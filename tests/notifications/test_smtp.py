@@ -187,6 +187,7 @@ def test_a_server_that_took_the_mail_and_says_no_good_bye_has_it(
     [
         (smtplib.SMTPServerDisconnected("Connection unexpectedly closed"), (None, "The mail server broke off: ")),
         (smtplib.SMTPConnectError(554, b"No service\r\n for \x1byou"), (554, "The mail server answers 554 No service")),
+        (smtplib.SMTPAuthenticationError(-1, b""), (None, "The mail server refuses SMTP_USER")),
         (smtplib.SMTPConnectError(-1, b""), (None, "The mail server answers -1")),
         (smtplib.SMTPHeloError(501, b"Bad name"), (501, "The mail server answers 501 Bad name")),
         (smtplib.SMTPException("No suitable authentication method found."), (None, "The mail server broke off: No s")),
