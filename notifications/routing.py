@@ -116,5 +116,3 @@ def moment(day: date, at: time, zone: str) -> datetime:
         else:
             after = middle
     return after.replace(microsecond=0)
-
-

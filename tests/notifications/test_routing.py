@@ -1,4 +1,4 @@
-"""When somebody hears of what: their choice, quiet hours across midnight and changes of the clocks, digests, absence."""
+"""When somebody hears of what: their choice, quiet hours, digests, absence, on days when clocks change too."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -119,7 +119,7 @@ def test_a_digest_due_in_the_hour_that_comes_twice_comes_once():
 
 @given(moments, st.sampled_from(ZONES), clock_times, clock_times)
 def test_quiet_hours_end_and_nothing_is_due_within_them(now, zone, begins, ends):
-    """Whatever the night: what comes in it is due at its end, when they are over; what comes later is not due sooner."""
+    """Whatever the night: what comes in it is due when it is over, and what comes later is not due sooner."""
     times = Times(zone, begins, ends)
     due = end_of_quiet(times, now)
     assert now <= due <= now + timedelta(hours=26)
