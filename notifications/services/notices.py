@@ -11,13 +11,12 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from notifications.backoff import WITHIN
-from notifications.kinds import ALL_KINDS, KINDS
+from notifications.kinds import ASKING, KINDS
 from notifications.models import Channel, Delivery, DeliveryState, HourlyCount, Item, Notice
 from notifications.queries.preferences import choices_of, times_of
 from notifications.routing import Plan, beyond_limit, default_choice, hour_of, plan
 from postgresql.statements import query
 
-ASKING = [kind.name for kind in ALL_KINDS if kind.asks]
 COUNTED_FOR = timedelta(days=2)  # what is counted lies a day ahead where it waits for the end of quiet hours
 
 
