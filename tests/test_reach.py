@@ -107,8 +107,9 @@ OF_PAGES = {
     "lead": "POST patches/<uuid:decision_id>/extend, POST patches/<uuid:decision_id>/cancel, "
     "POST patches/<uuid:decision_id>/revoke",
     SIGNED_IN: "GET inbox, GET inbox/bell, POST inbox/next, POST inbox/read, GET accounts/notifications, "
-    "POST accounts/notifications, GET accounts/, GET accounts/password, POST accounts/password, POST accounts/confirm-change, "
-    "POST accounts/tokens, GET accounts/confirm, POST accounts/confirm, GET accounts/2fa/, GET accounts/2fa/webauthn/, "
+    "POST accounts/notifications, GET accounts/, GET accounts/password, POST accounts/password, "
+    "POST accounts/confirm-change, POST accounts/tokens, GET accounts/confirm, POST accounts/confirm, "
+    "GET accounts/2fa/, GET accounts/2fa/webauthn/, "
     + ", ".join(f"{method} accounts/2fa/{rest}" for method in ("GET", "POST") for rest in FACTORS),
     "reviewer": "POST accounts/sessions/<int:pk>/end, POST accounts/tokens/<int:pk>/revoke, "
     "POST accounts/absence/<int:delegation_id>/end, POST inbox/<int:item_id>/open, POST inbox/<int:item_id>/read",

@@ -128,7 +128,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
     form = PreferencesForm(posted, choices_by(user.pk), times_of([user.pk])[user.pk], slack_is_there())
     if posted is not None and form.is_valid():
-        services.save(user.pk, form.choices(), form.times(), now=now)
+        services.choose(user.pk, form.choices(), form.times(), now=now)
         messages.success(request, "Saved. It counts for what you are told from now on.")
         return redirect("preferences")
     context = {

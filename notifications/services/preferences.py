@@ -15,7 +15,7 @@ from notifications.routing import Choice, next_digest
 
 
 @transaction.atomic
-def save(person: int, choices: Mapping[str, Choice], times: Mapping[str, Any], *, now: datetime) -> None:
+def choose(person: int, choices: Mapping[str, Choice], times: Mapping[str, Any], *, now: datetime) -> None:
     """Keep what a person chose for these kinds, and when they may be told (the columns of `preferences.TIMES`). What
     waits for their digest moves to the first one that is due then."""
     Preference.objects.bulk_create(
