@@ -25,7 +25,7 @@ from .access import go_to, signed_in, user_of, varies, way_back
 from .links import page_urls, with_parameters
 
 PAGE = 50
-TABS = {"": ("All", "inbox"), "unread": ("Unread", "bell"), "needs-me": ("Needs me", "hourglass")}
+TABS = {"": ("All", "layers"), "unread": ("Unread", "bell"), "needs-me": ("Needs me", "hourglass")}
 ICONS = {
     "decision_required": ("queue", ""),
     "urgent": ("overdue", "danger"),
