@@ -23,10 +23,12 @@ from approvals.views import (
     facets,
     history,
     imported,
+    inbox,
     lifecycle,
     notice_templates,
     patch,
     policies,
+    preferences,
     proposals,
     queue,
     revocation,
@@ -53,6 +55,13 @@ urlpatterns = [
     path("revoke", revocation.revoke, name="revoke"),
     path("deployments", deployments.deployments, name="deployments"),
     path("analytics", analytics, name="analytics"),
+    # /inbox
+    path("inbox", inbox.inbox, name="inbox"),
+    path("inbox/bell", inbox.bell, name="inbox-bell"),
+    path("inbox/next", inbox.next_item, name="inbox-next"),
+    path("inbox/read", inbox.read_all, name="inbox-read-all"),
+    path("inbox/<int:item_id>/open", inbox.open_item, name="inbox-open"),
+    path("inbox/<int:item_id>/read", inbox.read, name="inbox-read"),
     # /policies
     path("policies", policies.index, name="policies"),
     path("policies/new", policies.edit, name="policy-new"),
@@ -135,5 +144,6 @@ urlpatterns = [
     path("accounts/theme", sign_in.theme, name="theme"),
     path("accounts/absence", absence.absence, name="absence"),
     path("accounts/absence/<int:delegation_id>/end", absence.end, name="absence-end"),
+    path("accounts/notifications", preferences.preferences, name="preferences"),
     path("accounts/keys", sign_in.keys, name="keys"),
 ]

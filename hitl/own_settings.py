@@ -269,6 +269,13 @@ NOTIFY_FIRST = telling.number(
     "how many people are told first that a patch waits, one more than it needs approvals at least; each reminder tells "
     "as many more",
 )
+NOTIFICATIONS_PER_HOUR = telling.number(
+    "NOTIFICATIONS_PER_HOUR",
+    10,
+    (1, 1000),
+    "messages of one kind that one person gets within an hour of the clock; a summary at its end names the rest, see "
+    "[what a person can choose](notifications-people.md#when-too-much-happens-at-once)",
+)
 
 # --- Logs and metrics ----------------------------------------------------------------------------------------------
 logs = Section("Logs and metrics")

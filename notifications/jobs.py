@@ -1,9 +1,9 @@
-"""The job that delivers, run by procrastinate: safe to run twice, at the same time or late."""
+"""Periodic jobs, run by procrastinate: they deliver and gather; each is safe to run twice, at the same time or late."""
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from notifications.services import deliveries
+from notifications.services import deliveries, digests, notices
 
 
 @app.periodic(cron="* * * * * */10", periodic_id="deliver")
@@ -12,3 +12,17 @@ def deliver(timestamp: int = 0) -> None:
     """Send every delivery that is due."""
     while deliveries.deliver_due(timezone.now()):
         pass
+
+
+@app.periodic(cron="* * * * * */15", periodic_id="gather")
+@app.task(queueing_lock="gather", pass_context=False)
+def gather(timestamp: int = 0) -> None:
+    """Write the digests and summaries that are due."""
+    digests.gather_due(timezone.now())
+
+
+@app.periodic(cron="29 * * * *", periodic_id="forget_counts")
+@app.task(queueing_lock="forget_counts", pass_context=False)
+def forget_counts(timestamp: int = 0) -> None:
+    """Delete the counts of past hours."""
+    notices.forget_counts(timezone.now())

@@ -42,5 +42,6 @@ ALL_KINDS = (
 )
 # fmt: on
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ALL_KINDS}
+ASKING = [kind.name for kind in ALL_KINDS if kind.asks]
 COLLECTED = ("daily_digest", "weekly_digest", "summary")
 """Kinds that gather others; nobody is told of them one by one."""

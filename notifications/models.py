@@ -54,13 +54,15 @@ class Notice(models.Model):
 
 class Item(models.Model):
     """A notice in the inbox of a person; `why` says in a clause why it is for them. `digest_at` is when it goes out
-    with others, empty where it went at once or does not."""
+    with others, empty where it went at once or does not: in the daily digest or, where it is `beyond_limit`, in a
+    summary. A notice that is settled has been read."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
     notice = models.ForeignKey(Notice, models.CASCADE, related_name="items")
     why = models.CharField(max_length=200)
     read_at = models.DateTimeField(null=True)
     digest_at = models.DateTimeField(null=True)
+    beyond_limit = models.BooleanField(db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "notice"], name="item_once")]
@@ -204,6 +206,21 @@ class Hours(models.Model):
 
     def __str__(self) -> str:
         return f"hours of {self.person_id}"
+
+
+class HourlyCount(models.Model):
+    """How many notices of a kind were to be sent to a person at once within an hour, those beyond the limit too."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20)
+    hour = models.DateTimeField()
+    notices = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "kind", "hour"], name="hourly_count_once")]
+
+    def __str__(self) -> str:
+        return f"{self.notices} {self.kind} for {self.person_id}"
 
 
 class Cursor(models.Model):

@@ -80,6 +80,7 @@ RIGHTS = {
     "notifications_cursor": KEEP,
     "notifications_delivery": ALL,
     "notifications_endpoint": KEEP,
+    "notifications_hourlycount": ALL,
     "notifications_hours": ALL,
     "notifications_item": ALL,
     "notifications_notice": ALL,

@@ -39,6 +39,8 @@ PAGES: dict[str, set[str]] = {
     "/history.csv": HISTORY,
     "/deployments": {"show", "cursor"},
     "/history/imported": {"q", "source", "outcome", "cursor"},
+    "/inbox": {"show", "cursor"},
+    "/accounts/notifications": {"next"},
     "/revoke": {"cve", "package", "producer", "policy", "reviewer", "since", "until", "q", "reason", "model"},
     "/analytics": {"days"},
     "/policies": {"q"},

@@ -33,6 +33,8 @@ from approvals.services import absence, bypasses, second_person, workbench
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
+from notifications.models import Item
+from notifications.services.notices import News, notify
 from tests.cast import actor_for, document, gate_request, person, proved
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -106,11 +108,13 @@ OF_PAGES = {
     "POST patches/<uuid:decision_id>/escalate",
     "lead": "POST patches/<uuid:decision_id>/extend, POST patches/<uuid:decision_id>/cancel, "
     "POST patches/<uuid:decision_id>/revoke",
-    SIGNED_IN: "GET accounts/, GET accounts/password, POST accounts/password, POST accounts/confirm-change, "
-    "POST accounts/tokens, GET accounts/confirm, POST accounts/confirm, GET accounts/2fa/, GET accounts/2fa/webauthn/, "
+    SIGNED_IN: "GET inbox, GET inbox/bell, POST inbox/next, POST inbox/read, GET accounts/notifications, "
+    "POST accounts/notifications, GET accounts/, GET accounts/password, POST accounts/password, "
+    "POST accounts/confirm-change, POST accounts/tokens, GET accounts/confirm, POST accounts/confirm, "
+    "GET accounts/2fa/, GET accounts/2fa/webauthn/, "
     + ", ".join(f"{method} accounts/2fa/{rest}" for method in ("GET", "POST") for rest in FACTORS),
     "reviewer": "POST accounts/sessions/<int:pk>/end, POST accounts/tokens/<int:pk>/revoke, "
-    "POST accounts/absence/<int:delegation_id>/end",
+    "POST accounts/absence/<int:delegation_id>/end, POST inbox/<int:item_id>/open, POST inbox/<int:item_id>/read",
     PEOPLE: "GET accounts/login, POST accounts/login, GET accounts/inactive, GET accounts/signup, "
     "POST accounts/signup, GET accounts/oidc/cancelled, POST accounts/theme, POST accounts/keys",
 }
@@ -121,7 +125,7 @@ DONE = {
     "POST patches/<uuid:decision_id>/extend, POST patches/<uuid:decision_id>/cancel",
     "reviewer lead": "POST patches/<uuid:decision_id>/decide, POST patches/<uuid:decision_id>/escalate",
     SIGNED_IN: "POST accounts/sign-out-everywhere, POST accounts/tokens, POST accounts/logout",
-    "reviewer": OF_PAGES["reviewer"],
+    "reviewer": OF_PAGES["reviewer"].partition(", POST inbox")[0],
     "staff admin": "POST admin/logout/",
     "admin": "POST admin/approvals/producer/add/, POST admin/auth/group/add/, "
     "POST admin/approvals/user/<id>/password/, POST admin/auth/group/<path:object_id>/change/",
@@ -196,6 +200,8 @@ class House:
             record=Text.objects.create(body='{"row": {}, "history": []}'),
         )
         signed_in = UserSession.objects.create(user=alice, session_key="x" * 32, ip="127.0.0.1", user_agent="x")
+        notify(News("stand_in", "x", "x", {"link": "/"}), {alice.pk: "x"}, now=now)
+        item = Item.objects.get(person=alice, notice__key="x")
         key = Authenticator.objects.create(user=luis, type="webauthn", data={"name": "k", "credential": {}})
         token, view = ApiToken.objects.get(user=alice), workbench.save_view(alice, "n", "q=1")
         first: dict[Any, Any] = {model: model.objects.first() for model in (Policy, Group, Review, Entry)}
@@ -221,6 +227,7 @@ class House:
             "<int:delegation_id>": away.pk,
             "<int:view_id>": view.pk,
             "<int:imported_id>": imported.pk,
+            "<int:item_id>": item.pk,
             "<uuid:entry_id>": first[Entry].uuid,
             "<slug:name>": "package",
             "<id>": alice.pk,

@@ -25,7 +25,7 @@ DRAFT, VIEW_NAME = "words_not_sent", "view_not_saved"
 LOGIN_BEGUN = "login_begun"
 BEGAN, SEEN = "began_at", "seen_at"  # seconds since 1970
 TICK = 60  # seconds: a busy page must not write its session at each request
-BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts)$|/(?:panel|presence)$")
+BACKGROUND = re.compile(r"^/hitl/events$|^/(?:cards|counts|inbox/bell)$|/(?:panel|presence)$")
 """Requests that open pages make by themselves; they keep no session alive, because nobody may be there."""
 
 

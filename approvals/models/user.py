@@ -48,7 +48,9 @@ class User(AbstractUser):
 
     memberships_read: "list[tuple[int, str, str | None]] | None" = None
     permissions_read: "frozenset[str] | None" = None
-    """What `queries.people.signed_in` read with the account: its memberships, and all its permissions."""
+    unread_notices: int | None = None
+    """What `queries.people.signed_in` read with the account: its memberships, all its permissions, and how many notices
+    its person has not read, up to 100."""
 
     class Meta:
         constraints = [

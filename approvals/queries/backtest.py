@@ -1,16 +1,19 @@
-"""Backtest: what a policy would have done with the patches that people decided, to see before it is enforced."""
+"""Backtest: what a policy would have done with the patches that people decided, to see before it is enforced; and whom
+patches like those that wait would have told under it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import QuerySet
 
-from approvals.models import Decision, PolicyVersion, Priority, Status
+from approvals.models import Decision, PolicyVersion, Priority, Status, User
 from approvals.policy.conditions import held_in_time
 from approvals.policy.evaluate import AT_LEAST, ENFORCED, SPOT_CHECK, SWITCHED_ON
 
 from .facts import condition_facts
+from .people import reviewers
 
 MOST = 2_000
 MOST_SECONDS = 2.0  # of processor time: whoever tries a condition needs nobody's agreement and holds up a process
@@ -64,6 +67,32 @@ def backtest(version: PolicyVersion) -> Backtest:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WouldTell:
+    """Whom a policy would have told: of the `waiting` patches the oldest `looked_at` were judged, and it covers
+    `covered`. `first` people are told at first of one patch, and `people` may decide under it: no patch tells more of
+    those. Publishing it tells nobody, because what waits keeps the version it came under."""
+
+    waiting: int
+    looked_at: int
+    covered: int
+    first: int
+    people: int
+
+
+def would_tell(version: PolicyVersion) -> WouldTell:
+    """Judge the patches that wait, oldest first, by a version's condition; two queries. Judging stops after
+    MOST_SECONDS."""
+    waiting = list(_with_facts(Decision.objects.filter(status=Status.PENDING)).order_by("created_at", "id")[:MOST])
+    looked_at, covered = _judged(waiting, version.match)
+    able = reviewers().filter(held_since=None)
+    if version.decider_groups:
+        able = able.filter(pk__in=User.objects.filter(groups__name__in=version.decider_groups))
+    people = able.count()
+    first = min(people, max(settings.NOTIFY_FIRST, version.required_approvals + 1))
+    return WouldTell(len(waiting), looked_at, len(covered), first, people)
+
+
 def _judged(decided: list[Decision], condition: str) -> tuple[int, list[Decision]]:
     """Return how many of these patches the time was enough for, and those that the condition covers."""
     outcomes = list(held_in_time(condition, map(_facts, decided), MOST_SECONDS))
@@ -71,11 +100,12 @@ def _judged(decided: list[Decision], condition: str) -> tuple[int, list[Decision
 
 
 def _decided() -> Iterable[Decision]:
-    return (
-        Decision.objects.filter(status__in=PEOPLE)
-        .select_related("patch__producer")
-        .defer("patch__wargaming_log", "patch__description", "patch__cve_description", "patch__search_text")
-        .order_by("-decided_at", "-id")[:MOST]
+    return _with_facts(Decision.objects.filter(status__in=PEOPLE)).order_by("-decided_at", "-id")[:MOST]
+
+
+def _with_facts(rows: QuerySet[Decision]) -> QuerySet[Decision]:
+    return rows.select_related("patch__producer").defer(
+        "patch__wargaming_log", "patch__description", "patch__cve_description", "patch__search_text"
     )
 
 

@@ -58,6 +58,12 @@ def given_by(user: User, now: datetime) -> list[Delegation]:
     return [*rows.filter(live).order_by("starts_at"), *rows.exclude(live).order_by("-ends_at")[:PAST]]
 
 
+def away_until(people: Iterable[int], now: datetime) -> dict[int, datetime]:
+    """Return those of these people who asked somebody to stand in for them now, with until when; one query."""
+    running = Delegation.objects.filter(person__in=list(people), starts_at__lte=now, ends_at__gt=now, ended_at=None)
+    return dict(running.values_list("person", "ends_at"))
+
+
 def asked_of(user: User, now: datetime) -> list[Delegation]:
     """Return the present and future delegations to a person."""
     rows = Delegation.objects.filter(delegate=user, ended_at=None, ends_at__gt=now)

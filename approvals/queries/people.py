@@ -74,7 +74,10 @@ select {columns},
         from approvals_user_user_permissions granted
         join auth_permission permission on permission.id = granted.permission_id
         join django_content_type type on type.id = permission.content_type_id
-        where granted.user_id = person.id)
+        where granted.user_id = person.id),
+       (select count(*) from (
+            select from notifications_item where person_id = person.id and read_at is null limit 100
+        ) few)
 from approvals_user person where person.id = %s
 """,
     person=USERS,
@@ -82,12 +85,13 @@ from approvals_user person where person.id = %s
 
 
 def signed_in(key: int | str) -> User | None:
-    """Return an account with its present memberships and own permissions; one query."""
-    for user, read_memberships, own_permissions in SIGNED_IN_SQL.read([int(key)]):
+    """Return an account with its present memberships, own permissions and the count of unread notices; one query."""
+    for user, read_memberships, own_permissions, unread in SIGNED_IN_SQL.read([int(key)]):
         user.memberships_read = as_memberships(read_memberships)
         user.permissions_read = frozenset(
             [*(name for _, _, name in user.memberships_read if name), *(own_permissions or ())]
         )
+        user.unread_notices = unread
         return user  # type: ignore[no-any-return]
     return None
 

@@ -11,8 +11,8 @@ from approvals.policy.rules import ROLES
 from approvals.queries.deciders import leads
 from approvals.queries.people import accounts_named, ids_by_name
 from approvals.queries.queue import deciders_of
+from notifications.kinds import ASKING
 from notifications.models import Item
-from notifications.services.notices import ASKING
 
 Audience = dict[int, str]
 """People by their keys, with why each of them is told, in the second person."""

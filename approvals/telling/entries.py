@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from approvals.models import Bypass, Decision, Delegation, OutcomeReport, Priority, Proposal, Status, Verdict
+from approvals.queries.delegations import away_until
 from audit.following import Placed, placed_after
 from notifications.services import cursors
 from notifications.services.notices import News, notify, settle
@@ -173,7 +174,7 @@ def _stand_in(entry: Placed, data: dict[str, Any], now: datetime) -> None:
         "until": delegation.ends_at.isoformat(),
     }
     news = News("stand_in", _key(entry), f"delegation:{delegation.pk}", facts)
-    notify(news, {delegation.delegate_id: "they chose you to stand in"}, now=now)
+    _notify(news, {delegation.delegate_id: "they chose you to stand in"}, now=now)
 
 
 def _proposed(entry: Placed, data: dict[str, Any], now: datetime) -> None:
@@ -186,7 +187,7 @@ def _proposed(entry: Placed, data: dict[str, Any], now: datetime) -> None:
         "link": reverse("policies"),
         **_by(entry),
     }
-    notify(News("second_person", _key(entry), f"proposal:{proposal.pk}", facts), people, now=now)
+    _notify(News("second_person", _key(entry), f"proposal:{proposal.pk}", facts), people, now=now)
 
 
 def _bypass_asked(entry: Placed, data: dict[str, Any], now: datetime) -> None:
@@ -195,7 +196,7 @@ def _bypass_asked(entry: Placed, data: dict[str, Any], now: datetime) -> None:
         return
     people = audience.some_leads({bypass.asked_by_id, bypass.holder_id})
     facts = _bypass_facts(bypass) | _by(entry) | {"headline": f"An emergency bypass needs a second lead: {bypass}"}
-    notify(News("second_person", _key(entry), f"bypass:{bypass.pk}", facts, critical=True), people, now=now)
+    _notify(News("second_person", _key(entry), f"bypass:{bypass.pk}", facts, critical=True), people, now=now)
 
 
 def _bypass_granted(entry: Placed, data: dict[str, Any], now: datetime) -> None:
@@ -204,7 +205,7 @@ def _bypass_granted(entry: Placed, data: dict[str, Any], now: datetime) -> None:
     people = audience.some_leads() | {bypass.holder_id: "it was granted to you"}
     facts = _bypass_facts(bypass) | _by(entry) | {"headline": f"An emergency bypass was granted: {bypass}"}
     news = News("bypass_granted", _key(entry), f"bypass:{bypass.pk}", facts, critical=True)
-    notify(news, _but_actor(people, entry), now=now)
+    _notify(news, _but_actor(people, entry), now=now)
 
 
 def _bypass_used(entry: Placed, data: dict[str, Any], now: datetime) -> None:
@@ -213,7 +214,7 @@ def _bypass_used(entry: Placed, data: dict[str, Any], now: datetime) -> None:
     if decision := data.get("decision"):
         facts |= _facts(_decision(decision))
     news = News("bypass_used", _key(entry), f"bypass:{bypass.pk}", facts, critical=True)
-    notify(news, _but_actor(audience.some_leads(), entry), now=now)
+    _notify(news, _but_actor(audience.some_leads(), entry), now=now)
 
 
 def _settle_proposal(entry: Placed, data: dict[str, Any], now: datetime) -> None:
@@ -251,10 +252,15 @@ TELLERS: dict[str, Teller] = {
 }
 
 
+def _notify(news: News, people: Audience, *, now: datetime) -> None:
+    """Tell people; for whom somebody stands in it waits for the digest after their return."""
+    notify(news, people, now=now, away=away_until(people, now) if people else {})
+
+
 def _tell(kind: str, key: str, decision: Decision, headline: str, people: Audience, now: datetime, **more: Any) -> None:
     facts = _facts(decision) | more | {"headline": headline}
     critical = decision.priority == Priority.CRITICAL
-    notify(News(kind, key, str(decision.decision_id), facts, critical), people, now=now)
+    _notify(News(kind, key, str(decision.decision_id), facts, critical), people, now=now)
 
 
 def _asked_and_next(decision: Decision, now: datetime) -> Audience:

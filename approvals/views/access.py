@@ -29,12 +29,19 @@ def viewers(view: View) -> View:
     After signing in again people land on the page they sent something from: what they sent takes no GET, and a
     fragment is no page.
     """
-    allowed = login_required(permission_required(VIEW_DECISION, raise_exception=True)(view))
+    return _back_after_sign_in(login_required(permission_required(VIEW_DECISION, raise_exception=True)(view)))
 
+
+def signed_in(view: View) -> View:
+    """Let everybody who is signed in in; others get the sign-in page, and come back as with `viewers`."""
+    return _back_after_sign_in(login_required(view))
+
+
+def _back_after_sign_in(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated or not (request.htmx or request.method == "POST"):  # type: ignore[attr-defined]
-            return allowed(request, *args, **kwargs)
+            return view(request, *args, **kwargs)
         sign_in = redirect_to_login(came_from(request))
         return HttpResponse(status=204, headers={"HX-Redirect": sign_in.url}) if request.htmx else sign_in  # type: ignore[attr-defined]
 

@@ -1,4 +1,5 @@
-"""What every page shows around its content: theme, count of waiting patches, version, the list its links stay in."""
+"""What every page shows around its content: theme, counts of waiting patches and unread notices, version, the list its
+links stay in."""
 
 from typing import Any
 
@@ -11,6 +12,7 @@ from approvals.models import Theme, Waiting
 from approvals.queries import bypasses, deciders
 from approvals.queries.queue import counted
 from approvals.templatetags.number_tags import shown_count
+from notifications.queries.inbox import MOST_UNREAD
 
 from . import list_navigation
 from .access import reader_of
@@ -29,8 +31,14 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             if signed_in and user
             else request.COOKIES.get(settings.THEME_COOKIE_NAME, Theme.SYSTEM),
             "pending_count": shown_count(counted(Waiting.objects.all())) if signed_in else "",
+            "unread": _unread(user.unread_notices) if signed_in and user else "",
             "bypasses_to_review": SimpleLazyObject(lambda: bypasses.to_review().count()),  # only leads' pages ask
             "accounts_held": SimpleLazyObject(lambda: deciders.accounts_held().count()),
             "version": settings.VERSION,
         },
     }
+
+
+def _unread(number: int | None) -> str:
+    """Return a count of unread notices as the bell shows it: '' for none, and no number of more than two digits."""
+    return f"{number}" if number and number < MOST_UNREAD else "99+" if number else ""

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.forms import BoundField
@@ -19,7 +20,7 @@ from approvals.forms import ConditionForm
 from approvals.models import Policy, PolicyVersion
 from approvals.permissions import CHANGE_POLICY
 from approvals.policy.conditions import BadCondition, check
-from approvals.queries.backtest import MOST, backtest
+from approvals.queries.backtest import MOST, backtest, would_tell
 from approvals.queries.deciders import is_lead, open_proposals
 from approvals.services import killswitch, second_person
 
@@ -119,13 +120,22 @@ def edit(request: HttpRequest, policy_id: int | None = None) -> HttpResponse:
         adding = ConditionForm()
     act = str(posted.get("act", "")) if posted else ""
     form = PageForm(posted, instance=policy or _next(), act=act)
-    history = None
+    history = told = None
     if act in {"try", "publish"} and form.is_valid():
         if act == "publish" and (done := _publish(request, form)):
             return done
-        history = backtest(PolicyVersion(**form.terms()))
-    why = _why_a_second_person(form) if act in {"try", "publish"} else []
-    context = {"active": "policies", "policy": policy, "form": form, "adding": adding, "history": history, "why": why}
+        version = PolicyVersion(**form.terms())
+        history, told = backtest(version), would_tell(version)
+    context = {
+        "active": "policies",
+        "policy": policy,
+        "form": form,
+        "adding": adding,
+        "history": history,
+        "told": told,
+        "limit": settings.NOTIFICATIONS_PER_HOUR,
+        "why": _why_a_second_person(form) if act in {"try", "publish"} else [],
+    }
     status = 422 if form.errors or adding.errors else 200
     return render(request, "approvals/policy_edit.html", context, status=status)
 

@@ -11,7 +11,10 @@ from approvals.policy import conditions
 from approvals.queries import backtest as backtest_module
 from approvals.queries.backtest import backtest
 from approvals.services import killswitch, policies
+from approvals.services.dispatch import dispatch
+from approvals.telling.entries import tell
 from approvals.views import policies as views
+from notifications.models import Notice
 from tests.cast import EVIDENCE, one_person_enough, trust
 from tests.html import one_line
 
@@ -101,6 +104,35 @@ def test_it_says_what_it_would_have_done_before_it_is_saved(sign_in, lena, alice
     low.refresh_from_db()
     assert low.current.version == 1
     assert "it would have approved <strong>2</strong>" in text(client.get(f"/policies/{low.pk}?try=1"))
+
+
+def test_it_says_whom_it_would_tell_before_it_is_saved_and_publishing_tells_nobody(
+    sign_in, lena, alice, bob, carol, low, make_patch
+):
+    for ecosystem in ("npm", "npm", "pypi"):
+        make_patch(ecosystem=ecosystem)
+    dispatch()
+    while tell(timezone.now()):
+        pass
+    told = Notice.objects.count()
+    client, path = sign_in(lena), f"/policies/{low.pk}/edit"
+    only_npm = {"match": 'ecosystem == "npm"', "required_approvals": 1}
+    page = text(client.post(path, sent(low, act="try", **only_npm)))
+    assert "Of the <strong>3</strong> that wait now it covers <strong>2</strong>." in page
+    assert "tells <strong>3</strong> people at first" in page
+    assert "at most the <strong>3</strong> who may decide under it" in page
+    assert "at most 10 messages of a kind in an hour" in page
+    page = text(client.post(path, sent(low, act="try", **only_npm, decider_groups="security-leads")))
+    assert "tells <strong>1</strong> person at first" in page
+    page = text(client.post(path, sent(low, act="try", **only_npm, decider_groups="auditor")))
+    assert "<strong>Nobody</strong> may decide under it" in page
+    client.post(path, sent(low, act="publish", required_approvals=3, reason="More eyes."))
+    low.refresh_from_db()
+    assert low.current.version == 2
+    dispatch()
+    while tell(timezone.now()):
+        pass
+    assert Notice.objects.count() == told
 
 
 def test_enforcing_takes_two_people_and_shows_what_changes(sign_in, lena, luis, low):

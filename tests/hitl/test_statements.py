@@ -12,10 +12,12 @@ from django.utils import timezone
 
 import approvals
 import audit
+import notifications
 import postgresql
 from approvals.models import Decision, User
 from approvals.services.dispatch import dispatch
 from approvals.services.reviews import comment
+from notifications.services.notices import News, notify
 from postgresql.row_reader import Joined
 from tests.cast import actor_for
 
@@ -31,6 +33,7 @@ LARGE = {
     "audit_entry",
     "audit_leaf",
     "django_session",
+    "notifications_item",
 }
 """The tables that grow with use."""
 READ_WHOLE: dict[str, set[str]] = {}
@@ -40,7 +43,7 @@ READ_WHOLE: dict[str, set[str]] = {}
 def statements() -> dict[str, str]:
     """Return the SQL of every statement by its module and name; one that others import stands once."""
     found: dict[str, str] = {}
-    for package in (approvals, audit, postgresql):
+    for package in (approvals, audit, notifications, postgresql):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if "migrations" in module.name or "management" in module.name:
                 continue
@@ -74,6 +77,7 @@ def large(
     comment(decision.decision_id, "Look here.", user=alice, actor=actor_for(alice), now=timezone.now())
     pending = make_patch(severity="critical")
     client.get(f"/patches/{pending.decision_id}")
+    notify(News("stand_in", "x", "x"), {alice.pk: "x"}, now=timezone.now())
     dispatch()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -171,6 +171,21 @@ def test_a_revocation_is_told_to_who_had_approved(
     assert told() == {"revoked": {"alice"}}
 
 
+def test_for_whom_somebody_stands_in_it_waits_for_the_digest_after_their_return(
+    make_patch: Any, alice: User, bob: User, lena: User, approve: Any, told: Told
+) -> None:
+    decision, now = make_patch(), timezone.now()
+    approve(decision, alice)
+    away = absence.delegate(alice, bob, now, now + timedelta(days=5), "Holiday.", actor=actor_for(alice), now=now)
+    told()
+    lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
+    assert told() == {"revoked": {"alice"}}
+    assert not Delivery.objects.filter(person=alice).exists()
+    digest_at = Item.objects.get(person=alice, notice__kind="revoked").digest_at
+    assert digest_at
+    assert timedelta() < digest_at - away.ends_at <= timedelta(days=1)
+
+
 def test_a_bypass_is_told_to_the_other_leads_and_its_holder(alice: User, lena: User, told: Told) -> None:
     luis, now = person("luis", "security-leads"), timezone.now()
     held = bypasses.ask(alice, Target(package_name="flask"), 600, "Now.", user=lena, actor=actor_for(lena), now=now)
