@@ -252,6 +252,24 @@ SMTP_FROM = mail.text(
     "SMTP_FROM", "the sender's address", default=f"hitl@{HOST}", shown="`hitl@` the host of `BASE_URL`"
 )
 
+# --- Chat ---------------------------------------------------------------------------------------------------------
+chat = Section("Chat")
+SLACK_WEBHOOK_URL = chat.secret(
+    "SLACK_WEBHOOK_URL", "an incoming webhook of Slack, by which the team is told; see [chat](chat.md)"
+)
+SLACK_BOT_TOKEN = chat.secret(
+    "SLACK_BOT_TOKEN", "the token (`xoxb-…`) of a bot of Slack, which tells people and, in `SLACK_CHANNEL`, the team"
+)
+SLACK_CHANNEL = chat.text("SLACK_CHANNEL", "the id of the channel in which the bot tells the team, such as C0123456789")
+SLACK_SIGNING_SECRET = chat.secret(
+    "SLACK_SIGNING_SECRET",
+    "by which Slack signs what people do there; with it messages of the bot have buttons, and people link their Slack "
+    "user on their account page",
+)
+TEAMS_WEBHOOK_URL = chat.secret(
+    "TEAMS_WEBHOOK_URL", "the address of a workflow of Microsoft Teams, by which the team is told"
+)
+
 # --- Logs and metrics ----------------------------------------------------------------------------------------------
 logs = Section("Logs and metrics")
 LOG_LEVEL = logs.one_of(
@@ -294,4 +312,4 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, logs, traces]
+SECTIONS = [database, place, reach, deciding, signing_in, mail, chat, logs, traces]

@@ -3,10 +3,17 @@
 from collections.abc import Callable
 
 from notifications.answers import Answer
+from notifications.channels import slack, teams
 from notifications.models import Channel, Delivery
 
 Send = Callable[[], Answer]
 """Sends one message; runs in a thread of its own, so it asks the database nothing."""
 Prepare = Callable[[Delivery], Send]
 
-CHANNELS: dict[Channel, Prepare] = {}
+CHANNELS: dict[Channel, Prepare] = {Channel.SLACK: slack.prepare, Channel.TEAMS: teams.prepare}
+
+
+def of_team() -> tuple[Channel, ...]:
+    """Return the channels by which everybody together is told, as the install has set them up."""
+    wanted = {Channel.SLACK: slack.tells_team(), Channel.TEAMS: teams.tells_team()}
+    return tuple(channel for channel, there in wanted.items() if there)
