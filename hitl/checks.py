@@ -163,9 +163,11 @@ DANGERS = [
     ),
     Danger(
         "hitl.W026",
-        "The address of a chat is not https, so what goes there can be read on the way, and whoever reads it can send too",
+        "The address of a chat is not https: what goes there can be read on the way, and whoever reads it can send too",
         "Take the address as the chat shows it.",
-        lambda: [name for name in CHATS if getattr(settings, name) and not getattr(settings, name).startswith("https:")],
+        lambda: [
+            name for name in CHATS if getattr(settings, name) and not getattr(settings, name).startswith("https:")
+        ],
     ),
 ]
 

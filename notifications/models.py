@@ -212,7 +212,9 @@ class Hours(models.Model):
         verbose_name_plural = "hours"
         constraints = [
             # One Slack user acts for one person.
-            models.UniqueConstraint(fields=["slack_home", "slack_id"], name="slack_user_once", condition=~Q(slack_id=""))
+            models.UniqueConstraint(
+                fields=["slack_home", "slack_id"], name="slack_user_once", condition=~Q(slack_id="")
+            )
         ]
 
     def __str__(self) -> str:

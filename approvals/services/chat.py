@@ -32,7 +32,7 @@ def link_slack(code: str, slack_id: str, home: str, *, origin: Actor, now: datet
     """Link a Slack user to the person whose code this is; `origin` says where the request came from. Raise NotFound, or
     NotAllowed while their account is held."""
     key = slack_users.link(code, slack_id, home, now=now)
-    user = User.objects.filter(pk=key, is_active=True).first()
+    user = User.objects.filter(pk=key, is_active=True).first() if key else None
     if user is None:
         transaction.set_rollback(True)
         raise NotFound(NO_SUCH_CODE)
@@ -54,7 +54,11 @@ def unlink_slack(user: User, *, actor: Actor, now: datetime) -> bool:
 def close_messages(now: datetime) -> int:
     """Let every message whose decision has ended say so, without buttons; return how many that are."""
     waiting = open_subjects()
-    ended = Decision.objects.filter(decision_id__in=waiting).exclude(status=Status.PENDING).select_related("decided_by_user")
+    ended = (
+        Decision.objects.filter(decision_id__in=waiting)
+        .exclude(status=Status.PENDING)
+        .select_related("decided_by_user")
+    )
     return sum(deliveries.close(str(decision.decision_id), outcome(decision), now=now) for decision in ended)
 
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -27,31 +28,37 @@ FIELD_LABELS = {
 class Opened:
     """What a dialog keeps of itself until it is sent: Slack gives it back as it was."""
 
-    decision_id: str
-    verdict: str
+    decision_id: UUID
+    verdict: Verdict
     sha256: str
-    at: str
+    at: datetime
 
     def kept(self) -> str:
         """Return it as Slack keeps it."""
-        return json.dumps([self.decision_id, self.verdict, self.sha256, self.at])
+        return json.dumps([str(self.decision_id), self.verdict, self.sha256, self.at.isoformat()])
+
+    @classmethod
+    def read(cls, kept: str) -> "Opened":
+        """Return what was kept. Raise TypeError or ValueError for anything else."""
+        decision_id, verdict, sha256, at = json.loads(kept)
+        return cls(UUID(decision_id), Verdict(verdict), str(sha256), datetime.fromisoformat(at))
 
 
 def verdict_dialog(decision: Decision, verdict: Verdict, now: datetime) -> dict[str, Any]:
     """Return the dialog in which a person gives this verdict on the present digest."""
-    opened = Opened(str(decision.decision_id), verdict, decision.patch.sha256, now.isoformat())
+    opened = Opened(decision.decision_id, verdict, decision.patch.sha256, now)
     blocks = [*facts(decision), *([_category()] if verdict == Verdict.REJECT else []), _words(verdict)]
     title = TITLES[verdict]
-    shown = _view(title, [*blocks, page_button(str(decision.decision_id))])
+    shown = _view(title, [*blocks, page_button(decision.decision_id)])
     return shown | {"submit": text(title, 24), "callback_id": CALLBACK, "private_metadata": opened.kept()}
 
 
 def refused_dialog(decision: Decision, verdict: Verdict, sentence: str) -> dict[str, Any]:
     """Return the dialog that says why this person cannot give this verdict here; there is nothing to send."""
-    return _view(TITLES[verdict], [_section(sentence), *facts(decision), page_button(str(decision.decision_id))])
+    return _view(TITLES[verdict], [_section(sentence), *facts(decision), page_button(decision.decision_id)])
 
 
-def told(title: str, sentence: str, decision_id: str = "") -> dict[str, Any]:
+def told(title: str, sentence: str, decision_id: UUID | None = None) -> dict[str, Any]:
     """Return a dialog that only says something, with the way to the page of a decision."""
     return _view(title, [_section(sentence), *([page_button(decision_id)] if decision_id else [])])
 
@@ -76,7 +83,7 @@ def facts(decision: Decision) -> list[dict[str, Any]]:
     return [{"type": "section", "fields": fields}, _section(f"Digest being decided: {patch.sha256}")]
 
 
-def page_button(decision_id: str) -> dict[str, Any]:
+def page_button(decision_id: UUID) -> dict[str, Any]:
     """Return the way to the page, which decides nothing by being opened."""
     address = settings.BASE_URL + reverse("patch-detail", args=[decision_id])
     button = {"type": "button", "action_id": "open", "text": text("Open the page"), "url": address}

@@ -89,7 +89,9 @@ UNITS = [("day", 86_400), ("hour", 3600), ("minute", 60)]
 def _why(delivery: Delivery) -> str:
     if delivery.person_id is None:
         return ""
-    why = Item.objects.filter(notice=delivery.notice_id, person=delivery.person_id).values_list("why", flat=True).first()
+    why = (
+        Item.objects.filter(notice=delivery.notice_id, person=delivery.person_id).values_list("why", flat=True).first()
+    )
     return f"You are told because {plain(why, VALUE)}." if why else ""
 
 

@@ -60,7 +60,7 @@ def prepare(delivery: Delivery) -> Callable[[], Answer]:
 
 
 def ask(method: str, body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:
-    """Call a method of the Web API as the bot; return what came of it, and what Slack says, {} where it says nothing."""
+    """Call a method of the Web API as the bot; return what came of it and what Slack says, {} where that is nothing."""
     headers = JSON | {"Authorization": f"Bearer {settings.SLACK_BOT_TOKEN}"}
     try:
         response = call(API + method, json.dumps(body).encode(), headers)
@@ -77,7 +77,9 @@ def ask(method: str, body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:
         return Answer(Outcome.RETRY, response.status, "Slack's answer is not one of its Web API."), {}
     if said.get("ok") is True:
         return answer, said
-    code = said["error"] if re.fullmatch(r"[a-z_]{1,60}", str(said.get("error"))) else "an error that is none of its own"
+    code = (
+        said["error"] if re.fullmatch(r"[a-z_]{1,60}", str(said.get("error"))) else "an error that is none of its own"
+    )
     outcome = Outcome.RETRY if code in PASSING else Outcome.REFUSED
     return Answer(outcome, response.status, f"Slack answers {code}."), said
 
@@ -99,7 +101,13 @@ def content(message: Message, *, buttons: bool = False) -> dict[str, Any]:
     ]
     blocks.append({"type": "actions", "elements": [page, *verdicts]})
     line = f"{message.title}: {message.closing or message.headline}"
-    return {"text": escaped(line, TEXT), "blocks": blocks, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    return {
+        "text": escaped(line, TEXT),
+        "blocks": blocks,
+        "mrkdwn": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
 
 
 def text(words: str, most: int = TEXT) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Microsoft Teams: an adaptive card to the team, by the webhook of a workflow. One attempt a call, through the guard."""
+"""Microsoft Teams: an adaptive card to the team, by the webhook of a workflow. One attempt a call, by the guard."""
 
 import json
 from collections.abc import Callable

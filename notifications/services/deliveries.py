@@ -191,8 +191,8 @@ def replay(deliveries: Iterable[UUID], *, now: datetime) -> int:
 
 
 def close(subject: str, sentence: str, *, now: datetime) -> int:
-    """End the messages about a subject that can be changed with a sentence, once, by sending each again; return how many
-    that are. One that is just being sent is left to the next call."""
+    """End the messages about a subject that can be changed with a sentence, once, by sending each again; return how
+    many that are. One that is just being sent is left to the next call."""
     rows = Delivery.objects.filter(notice__subject=subject, closing="").exclude(receipt="")
     return rows.exclude(state=DeliveryState.PENDING).update(
         closing=sentence[:300],

@@ -39,7 +39,7 @@ def link(code: str, slack_id: str, home: str, *, now: datetime) -> int | None:
             hours.save(update_fields=COLUMNS)
     except IntegrityError:  # of `slack_user_once`
         return None
-    return hours.pk
+    return int(hours.pk)
 
 
 @transaction.atomic
