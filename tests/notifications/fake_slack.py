@@ -3,7 +3,7 @@ people do, by the code of Slack's own library."""
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -20,7 +20,6 @@ from notifications.channels import slack
 from tests.notifications.receiver import Receiver, receiving
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-LOOPBACK = [ip_network("127.0.0.0/8")]
 
 
 @dataclass
@@ -56,8 +55,11 @@ def checked(body: dict[str, Any]) -> None:
 
 
 @contextmanager
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSlack]:
-    """Run a Slack and let the product take it for the real one."""
+def running(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[FakeSlack]:
+    """Run a Slack, let the product take it for the real one, and set up its bot and the channel of the team."""
+    settings.OUTBOUND_ALLOW = [ip_network("127.0.0.0/8")]
+    settings.SLACK_BOT_TOKEN, settings.SLACK_CHANNEL, settings.SLACK_SIGNING_SECRET = "xoxb-secret", "C1", SECRET
+    settings.SLACK_WEBHOOK_URL = settings.TEAMS_WEBHOOK_URL = ""
 
     def answer(handler: Any) -> None:
         method, body = fake.said[-1]
@@ -77,6 +79,13 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSlack]:
         yield fake
 
 
+def signature_of(body: str, at: object, secret: str = SECRET) -> str:
+    """Return what Slack signs a body with at a moment."""
+    signature = SignatureVerifier(secret).generate_signature(timestamp=str(at), body=body)
+    assert signature
+    return signature
+
+
 @dataclass
 class Phone:
     """Somebody's Slack: it presses buttons, sends dialogs and commands, each signed unless told otherwise."""
@@ -89,14 +98,15 @@ class Phone:
     def send(self, body: str, *, at: int | None = None, signature: str | None = None) -> Any:
         """Send a body as Slack would."""
         stamp = str(int(time.time()) if at is None else at)
-        signed = signature or SignatureVerifier(self.secret).generate_signature(timestamp=stamp, body=body)
-        assert signed
+        signed = signature or signature_of(body, stamp, self.secret)
         headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signed}
         return self.client.post("/chat/slack", body, "application/x-www-form-urlencoded", headers=headers)
 
     def payload(self, **more: Any) -> str:
         who = {"id": self.user_id, "team_id": self.team_id, "username": "x"}
-        return urlencode({"payload": json.dumps({"user": who, "team": {"id": self.team_id}, "enterprise": None} | more)})
+        return urlencode(
+            {"payload": json.dumps({"user": who, "team": {"id": self.team_id}, "enterprise": None} | more)}
+        )
 
     def press(self, decision_id: object, verdict: str, **more: Any) -> Any:
         """Press a button of a message."""
@@ -120,10 +130,7 @@ class Phone:
         return str(answer.json()["text"])
 
 
-Words = Callable[[dict[str, Any]], str]
-
-
-def words(shown: dict[str, Any]) -> str:
+def words(shown: Any) -> str:
     """Return all words of a message or a dialog."""
     if isinstance(shown, list):
         return "\n".join(map(words, shown))

@@ -15,7 +15,7 @@ from notifications.channels.messages import message_of, plain, time_left
 from notifications.models import Channel, Delivery, Hours, Preference, When
 from notifications.services import deliveries
 from notifications.services.notices import News, notify
-from tests.notifications.fake_slack import LOOPBACK, SECRET, FakeSlack, checked, running, words
+from tests.notifications.fake_slack import FakeSlack, checked, running, words
 from tests.notifications.receiver import answering, receiving
 
 pytestmark = pytest.mark.django_db
@@ -25,17 +25,16 @@ HOSTILE = "<!channel> <@U1> <https://evil.example|ok> *b* [x](https://evil.examp
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[FakeSlack]:
-    settings.OUTBOUND_ALLOW = LOOPBACK
-    settings.SLACK_BOT_TOKEN, settings.SLACK_CHANNEL, settings.SLACK_SIGNING_SECRET = "xoxb-secret", "C1", SECRET
-    settings.SLACK_WEBHOOK_URL = settings.TEAMS_WEBHOOK_URL = ""
-    with running(monkeypatch) as slack_of_test:
+    with running(monkeypatch, settings) as slack_of_test:
         yield slack_of_test
 
 
 def told(people: dict[int, str] | None = None, *team: Channel, **facts: Any) -> None:
     """Tell somebody of a patch, and send what is due."""
     now = timezone.now()
-    news = News("urgent", f"urgent:{uuid4()}", SUBJECT, {"headline": "High: flask", "link": f"/patches/{SUBJECT}"} | facts)
+    news = News(
+        "urgent", f"urgent:{uuid4()}", SUBJECT, {"headline": "High: flask", "link": f"/patches/{SUBJECT}"} | facts
+    )
     notify(news, people or {}, now=now, team=team)
     deliveries.deliver_due(now)
 
@@ -104,9 +103,13 @@ def test_nothing_that_a_producer_wrote_is_markup(fake: FakeSlack) -> None:
     [(_, body)] = fake.said
     checked(body)
     shown = words(body)
-    assert "<" not in shown and ">" not in shown and "\u202e" not in shown
-    assert "&lt;!channel&gt;" in shown and "&amp;amp;" in shown
-    assert body["mrkdwn"] is False and "mrkdwn" not in words([block["type"] for block in body["blocks"]])
+    assert "<" not in shown
+    assert ">" not in shown
+    assert "\u202e" not in shown
+    assert "&lt;!channel&gt;" in shown
+    assert "&amp;amp;" in shown
+    assert body["mrkdwn"] is False
+    assert "mrkdwn" not in words([block["type"] for block in body["blocks"]])
     texts = [field for block in body["blocks"] for field in [block.get("text"), *block.get("fields", [])] if field]
     assert {(field["type"], field["emoji"]) for field in texts} == {("plain_text", False)}
     assert max(len(field["text"]) for field in texts) <= slack.TEXT
@@ -131,7 +134,7 @@ def test_a_link_leads_to_us(fake: FakeSlack, settings: Any, link: str) -> None:
         ({"ok": False, "error": "internal_error"}, "pending", "Slack answers internal_error."),
         ({"ok": False, "error": "<b>xoxb-secret"}, "dead", "Slack answers an error that is none of its own."),
         ({"ok": False}, "dead", "Slack answers an error that is none of its own."),
-        ([], "pending", "Slack's answer is not one of its Web API."),  # type: ignore[list-item]
+        ([], "pending", "Slack's answer is not one of its Web API."),
     ],
 )
 def test_a_refusal_of_slack_is_told_in_its_own_word(fake: FakeSlack, answer: Any, state: str, error: str) -> None:
@@ -167,7 +170,8 @@ def test_no_secret_is_logged_or_kept_and_the_inside_is_not_called(
         told(None, channel)
     kept = Delivery.objects.get()
     assert (kept.state, fake.said) == ("pending", [])
-    assert kept.last_error and "very-secret" not in kept.last_error + caplog.text
+    assert kept.last_error
+    assert "very-secret" not in kept.last_error + caplog.text
 
 
 def test_teams_is_told_by_a_card_and_202_is_success(fake: FakeSlack, settings: Any) -> None:
@@ -182,7 +186,8 @@ def test_teams_is_told_by_a_card_and_202_is_success(fake: FakeSlack, settings: A
         {"type": "Action.OpenUrl", "title": "Open the page", "url": f"{settings.BASE_URL}/patches/{SUBJECT}"}
     ]
     assert {block["type"] for block in card["body"]} == {"RichTextBlock"}, "a TextBlock would read Markdown"
-    assert "SQL injection" in words(card) and len(flow.came[0].body) < 28_000
+    assert "SQL injection" in words(card)
+    assert len(flow.came[0].body) < 28_000
     assert Delivery.objects.get().state == "delivered"
 
 
