@@ -283,6 +283,16 @@ TEAMS_WEBHOOK_URL = chat.secret(
     "TEAMS_WEBHOOK_URL", "the address of a workflow of Microsoft Teams, by which the team is told"
 )
 
+# --- Who is told --------------------------------------------------------------------------------------------------
+telling = Section("Who is told")
+NOTIFY_FIRST = telling.number(
+    "NOTIFY_FIRST",
+    3,
+    (1, 100),
+    "how many people are told first that a patch waits, one more than it needs approvals at least; each reminder tells "
+    "as many more",
+)
+
 # --- Logs and metrics ----------------------------------------------------------------------------------------------
 logs = Section("Logs and metrics")
 LOG_LEVEL = logs.one_of(
@@ -325,4 +335,4 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, chat, logs, traces]
+SECTIONS = [database, place, reach, deciding, signing_in, mail, chat, telling, logs, traces]

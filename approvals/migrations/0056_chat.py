@@ -26,7 +26,7 @@ VALIDATE = "alter table approvals_decision validate constraint decision_approved
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [
-        ("approvals", "0049_outcomes"),
+        ("approvals", "0054_told_from_now"),
     ]
 
     operations = [

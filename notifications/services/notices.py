@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from notifications.backoff import WITHIN
+from notifications.channels import of_team
 from notifications.kinds import ALL_KINDS, KINDS
 from notifications.models import Channel, Delivery, DeliveryState, Item, Notice, Preference, When
 from notifications.routing import Choice, default_choice, plan
@@ -27,10 +28,15 @@ class News:
 
 
 @transaction.atomic
-def notify(news: News, people: Mapping[int, str], *, now: datetime, team: tuple[Channel, ...] = ()) -> Notice | None:
-    """Tell people, by their keys with why each of them is told, and the channels of the team; return the notice, None
-    where it was told before. Raise KeyError for a kind that is not in `kinds.py`."""
+def notify(
+    news: News, people: Mapping[int, str], *, now: datetime, team: tuple[Channel, ...] | None = None
+) -> Notice | None:
+    """Tell people, by their keys with why each of them is told, and the channels of the team (None: those that are set
+    up, of kinds that go there); return the notice, None where it was told before. Raise KeyError for a kind that is not
+    in `kinds.py`."""
     kind = KINDS[news.kind]
+    if team is None:
+        team = of_team() if kind.to_team else ()
     notice = Notice(
         key=news.key, kind=kind.name, subject=news.subject, facts=news.facts, critical=news.critical, at=now
     )
