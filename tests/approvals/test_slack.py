@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from approvals.jobs import close_messages
 from approvals.models import Decision, PatchView, Priority, Review, Status, User, Verdict
 from approvals.services import chat, reviews
+from approvals.telling import entries
 from audit.models import Entry
 from audit.queries import data_of
 from notifications.channels import slack
@@ -98,6 +100,21 @@ def test_a_message_leads_to_a_dialog_and_the_decision_and_is_locked(
     close_messages(0)
     assert deliveries.deliver_due(timezone.now()) == 0, "a message is locked once"
     assert data_of(Entry.objects.get(type="review.recorded"))["channel"] == "chat"
+
+
+def test_a_patch_whose_time_runs_out_reaches_the_channel_of_the_team(fake: FakeSlack, make_patch: Any) -> None:
+    now = timezone.now()
+    decision = make_patch(severity="high", title="Bind the <name>", now=now - timedelta(minutes=8, seconds=30))
+    assert entries.warn_due(now) == 1
+    deliveries.deliver_due(now)
+    [body] = [body for method, body in fake.said if body["channel"] == "C1"]
+    checked(body)
+    shown = words(body)
+    assert "must be decided soon" in shown
+    assert "Title: Bind the &lt;name&gt;" in shown
+    assert "Approvals: 0 of 1" in shown
+    assert "1 minute left, until " in shown
+    assert body["blocks"][-1]["elements"][1]["value"] == str(decision.decision_id)
 
 
 def test_a_message_is_locked_wherever_the_decision_was_made(
