@@ -10,7 +10,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 
 from approvals.accounts.services import guessing
-from approvals.services import idempotency, kpi_snapshots, timers
+from approvals.services import chat, idempotency, kpi_snapshots, timers
 from approvals.telling import entries
 from notifications.jobs import deliver
 
@@ -67,6 +67,13 @@ def sum_up(timestamp: int) -> None:
     """Write the one entry of each lock-out that is over."""
     while guessing.sum_up(timezone.now(), BATCH):
         pass
+
+
+@app.periodic(cron="* * * * * */10", periodic_id="close_messages")
+@app.task(queueing_lock="close_messages", pass_context=False)
+def close_messages(timestamp: int) -> None:
+    """Take the buttons from messages in chats whose decision has ended."""
+    chat.close_messages(timezone.now())
 
 
 @app.periodic(cron="*/1 * * * *", periodic_id="recover")

@@ -32,6 +32,7 @@ from approvals.views import (
     proposals,
     queue,
     revocation,
+    slack,
     text,
     updates,
     workbench,
@@ -146,4 +147,8 @@ urlpatterns = [
     path("accounts/absence/<int:delegation_id>/end", absence.end, name="absence-end"),
     path("accounts/notifications", preferences.preferences, name="preferences"),
     path("accounts/keys", sign_in.keys, name="keys"),
+    path("accounts/slack", account_page.slack_code, name="slack-code"),
+    path("accounts/slack/unlink", account_page.unlink_slack, name="slack-unlink"),
+    # /chat: what chats send, signed by them
+    path("chat/slack", slack.receive, name="chat-slack"),
 ]

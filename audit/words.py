@@ -5,6 +5,13 @@ from typing import Any
 Data = dict[str, Any]
 
 VERDICTS = {"approve": "approved this digest", "reject": "rejected this digest", "request_changes": "asked for changes"}
+THROUGH = {
+    "page": "on its page",
+    "card": "from the queue",
+    "bulk": "in bulk",
+    "api": "through the API",
+    "chat": "from a chat",
+}
 
 
 def label(type: str) -> str:
@@ -31,9 +38,7 @@ def review(data: Data) -> str:
 
 
 def _through(data: Data) -> str:
-    return {"page": "on its page", "card": "from the queue", "bulk": "in bulk", "api": "through the API"}.get(
-        _text(data.get("channel")), ""
-    )
+    return THROUGH.get(_text(data.get("channel")), "")
 
 
 def comment(data: Data) -> str:
@@ -134,6 +139,10 @@ def user(data: Data) -> str:
     old, new = data["old"], data.get("new") or {}
     changed = {*(name for name in new if new[name] != old.get(name)), *data.get("fields", [])}
     return f"changed: {', '.join(sorted(_plain(name) for name in changed))}" if changed else ""
+
+
+def chat(data: Data) -> str:
+    return f"user {data['slack_user']}" if data.get("slack_user") else ""
 
 
 def account(data: Data) -> str:

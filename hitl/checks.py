@@ -22,6 +22,7 @@ OWN_ROLE = (
 SWITCHED_ON = "As the owner: alter table TABLE enable trigger TRIGGER, and look at what was written meanwhile."
 REACHED = "Run it where DATABASE_URL reaches the database, after `manage.py migrate`."
 LIMITS = ["RATE_LIMIT_REQUESTS_PER_MINUTE", "RATE_LIMIT_PAGES_PER_MINUTE", "RATE_LIMIT_ANONYMOUS_PER_MINUTE"]
+CHATS = ["SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL"]
 CONTAINER_MARKS = [Path("/.dockerenv"), Path("/run/.containerenv"), Path("/var/run/secrets/kubernetes.io")]
 
 
@@ -154,6 +155,20 @@ DANGERS = [
         "Name origins by https.",
         lambda: _plain_origins(),
     ),
+    Danger(
+        "hitl.W025",
+        "Slack is set up by halves",
+        "Set what is missing, or take away what needs it: docs/chat.md.",
+        lambda: _halves_of_slack(),
+    ),
+    Danger(
+        "hitl.W026",
+        "The address of a chat is not https: what goes there can be read on the way, and whoever reads it can send too",
+        "Take the address as the chat shows it.",
+        lambda: [
+            name for name in CHATS if getattr(settings, name) and not getattr(settings, name).startswith("https:")
+        ],
+    ),
 ]
 
 
@@ -205,6 +220,19 @@ def _plain_origins() -> list[str]:
         return []
     origins = {"CORS_ORIGINS": settings.CORS_ORIGINS, "CSRF_TRUSTED_ORIGINS": settings.CSRF_TRUSTED_ORIGINS}
     return [name for name, named in origins.items() if any(urlsplit(one).scheme == "http" for one in named)]
+
+
+def _halves_of_slack() -> list[str]:
+    token, secret = bool(settings.SLACK_BOT_TOKEN), bool(settings.SLACK_SIGNING_SECRET)
+    channel, webhook = bool(settings.SLACK_CHANNEL), bool(settings.SLACK_WEBHOOK_URL)
+    found = {
+        "SLACK_CHANNEL without SLACK_BOT_TOKEN": channel and not token,
+        "SLACK_SIGNING_SECRET without SLACK_BOT_TOKEN": secret and not token,
+        "SLACK_BOT_TOKEN without SLACK_SIGNING_SECRET, so that nobody can link their Slack user": token and not secret,
+        "SLACK_BOT_TOKEN without SLACK_CHANNEL, so that no bot tells the team": token and not (channel or webhook),
+        "SLACK_WEBHOOK_URL beside SLACK_CHANNEL, which is used instead": webhook and token and channel,
+    }
+    return [what for what, there in found.items() if there]
 
 
 def _is_here(host: str) -> bool:

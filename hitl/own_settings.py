@@ -4,7 +4,7 @@ values from here, docs/settings.md (`manage.py write_settings_reference`) the re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hitl.environment import Section, base_url, directory, group_pairs, issuer, probability
+from hitl.environment import Section, base_url, directory, group_pairs, hosts_and_networks, issuer, probability
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -164,6 +164,19 @@ RATE_LIMIT_ANONYMOUS_PER_MINUTE = reach.number(
     (0, 10_000_000),
     "pages of one address before sign-in, per process; behind a proxy set `TRUSTED_PROXIES`; `0` switches it off",
 )
+OUTBOUND_ALLOW = reach.converted(
+    "OUTBOUND_ALLOW",
+    "",
+    hosts_and_networks,
+    "host names, addresses or networks, separated by commas",
+    "what webhooks and chat may call although it is inside your network, not https or at another port than 443, 8443 "
+    "or 80",
+)
+REQUESTS_CA_BUNDLE = reach.text(
+    "REQUESTS_CA_BUNDLE",
+    "a file with the authorities whose certificates count, of the provider and of whom webhooks and chat call",
+    shown="Mozilla's, of the package `certifi`",
+)
 DEBUG = reach.switch("DEBUG", False, "refused together with a public `ALLOWED_HOSTS`")
 
 # --- Who decides --------------------------------------------------------------------------------------------------
@@ -260,6 +273,24 @@ NOTIFICATION_TEMPLATES_DIR = mail.converted(
     "templates of your own for mails; see [templates of your own](notifications-mail.md#templates-of-your-own)",
 )
 
+# --- Chat ---------------------------------------------------------------------------------------------------------
+chat = Section("Chat")
+SLACK_WEBHOOK_URL = chat.secret(
+    "SLACK_WEBHOOK_URL", "an incoming webhook of Slack, by which the team is told; see [chat](chat.md)"
+)
+SLACK_BOT_TOKEN = chat.secret(
+    "SLACK_BOT_TOKEN", "the token (`xoxb-…`) of a bot of Slack, which tells people and, in `SLACK_CHANNEL`, the team"
+)
+SLACK_CHANNEL = chat.text("SLACK_CHANNEL", "the id of the channel in which the bot tells the team, such as C0123456789")
+SLACK_SIGNING_SECRET = chat.secret(
+    "SLACK_SIGNING_SECRET",
+    "by which Slack signs what people do there; with it messages of the bot have buttons, and people link their Slack "
+    "user on their account page",
+)
+TEAMS_WEBHOOK_URL = chat.secret(
+    "TEAMS_WEBHOOK_URL", "the address of a workflow of Microsoft Teams, by which the team is told"
+)
+
 # --- Who is told --------------------------------------------------------------------------------------------------
 telling = Section("Who is told")
 NOTIFY_FIRST = telling.number(
@@ -319,4 +350,4 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, telling, logs, traces]
+SECTIONS = [database, place, reach, deciding, signing_in, mail, chat, telling, logs, traces]

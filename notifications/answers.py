@@ -19,12 +19,13 @@ class Outcome(Enum):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One attempt: the receiver's status code where it has one, a sentence without secrets, and the seconds it asks us
-    to wait."""
+    to wait, and where it keeps a message that can be changed."""
 
     outcome: Outcome
     status: int | None = None
     error: str = ""
     retry_after: float | None = None
+    receipt: str = ""
 
 
 DELIVERED = Answer(Outcome.DELIVERED)

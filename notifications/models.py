@@ -117,7 +117,8 @@ class DeliveryState(models.TextChoices):
 class Delivery(models.Model):
     """One message on its way out by one channel: to a person, to the team (no person) or to an endpoint. Its id is the
     message's own, the same at every attempt. `payload` are the bytes for an endpoint; for people the channel makes the
-    message of the notice when it sends."""
+    message of the notice when it sends. `receipt` is where the receiver keeps a message that can be changed, and
+    `closing` the sentence that it is to end with: then it is sent again as a change of that message."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     channel = models.CharField(max_length=7, choices=Channel)
@@ -126,6 +127,8 @@ class Delivery(models.Model):
     endpoint = models.ForeignKey(Endpoint, models.PROTECT, null=True, related_name="deliveries")
     position = models.BigIntegerField(null=True)
     payload = models.TextField(blank=True)
+    receipt = models.CharField(max_length=60, blank=True, db_default="")
+    closing = models.CharField(max_length=300, blank=True, db_default="")
     state = models.CharField(max_length=9, choices=DeliveryState, default=DeliveryState.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
@@ -169,6 +172,7 @@ class Delivery(models.Model):
                 condition=Q(state=DeliveryState.PENDING, endpoint__isnull=False),
             ),
             models.Index(F("id").desc(), name="delivery_dead", condition=Q(state=DeliveryState.DEAD)),
+            models.Index(fields=["notice"], name="delivery_open_message", condition=~Q(receipt="") & Q(closing="")),
         ]
 
     def __str__(self) -> str:
@@ -191,7 +195,9 @@ class Preference(models.Model):
 
 
 class Hours(models.Model):
-    """When a person may be told, in their own time zone. Quiet hours may cross midnight; equal ends are none."""
+    """When a person may be told, in their own time zone. Quiet hours may cross midnight; equal ends are none. Their
+    Slack user, with the workspace or organisation it is of, is theirs alone; `slack_code` is the SHA-256 of the code by
+    which they prove that."""
 
     person = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="hours")
     quiet_from = models.TimeField(null=True)
@@ -200,9 +206,18 @@ class Hours(models.Model):
     digest_hour = models.PositiveSmallIntegerField(default=8)
     away_until = models.DateTimeField(null=True, help_text="Until then everything goes into the digest.")
     slack_id = models.CharField(max_length=30, blank=True)
+    slack_home = models.CharField(max_length=30, blank=True, db_default="")
+    slack_code = models.CharField(max_length=64, blank=True, db_default="")
+    slack_code_until = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "hours"
+        constraints = [
+            # One Slack user acts for one person.
+            models.UniqueConstraint(
+                fields=["slack_home", "slack_id"], name="slack_user_once", condition=~Q(slack_id="")
+            )
+        ]
 
     def __str__(self) -> str:
         return f"hours of {self.person_id}"

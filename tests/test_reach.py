@@ -110,7 +110,8 @@ OF_PAGES = {
     "POST patches/<uuid:decision_id>/revoke",
     SIGNED_IN: "GET inbox, GET inbox/bell, POST inbox/next, POST inbox/read, GET accounts/notifications, "
     "POST accounts/notifications, GET accounts/, GET accounts/password, POST accounts/password, "
-    "POST accounts/confirm-change, POST accounts/tokens, GET accounts/confirm, POST accounts/confirm, "
+    "POST accounts/confirm-change, POST accounts/tokens, POST accounts/slack, POST accounts/slack/unlink, "
+    "GET accounts/confirm, POST accounts/confirm, "
     "GET accounts/2fa/, GET accounts/2fa/webauthn/, "
     + ", ".join(f"{method} accounts/2fa/{rest}" for method in ("GET", "POST") for rest in FACTORS),
     "reviewer": "POST accounts/sessions/<int:pk>/end, POST accounts/tokens/<int:pk>/revoke, "
@@ -341,6 +342,8 @@ def house(
     make_patch, make_gate, approve, token_for, producer, alice, lena, carol, audrey, settings, monkeypatch
 ) -> House:
     settings.SMTP_HOST = "127.0.0.1"  # without a mail server nothing is there to send
+    # Slack alone is let in at chat/slack, by its signature: `tests/approvals/test_slack.py`.
+    settings.SLACK_BOT_TOKEN, settings.SLACK_SIGNING_SECRET = "xoxb-1", "x"
     settings.EVENT_STREAMS = 0  # who is let in is told to come again: 429
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 86_400  # a walk may take longer than a proof is fresh
     monkeypatch.setattr(sessions, "FRESH", timedelta(days=1))

@@ -60,6 +60,7 @@ class Channel(models.TextChoices):
     CARD = "card", "Card"
     BULK = "bulk", "Bulk"
     API = "api", "API"
+    CHAT = "chat", "Chat"
     ADMIN = "admin", "Admin"
     TIMER = "timer", "Timer"
     INTAKE = "intake", "Intake"
@@ -164,7 +165,7 @@ class Decision(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status=Status.APPROVED)
-                | Q(decided_by_kind=DeciderKind.HUMAN, channel__in=["page", "card", "bulk", "api"]),
+                | Q(decided_by_kind=DeciderKind.HUMAN, channel__in=["page", "card", "bulk", "api", "chat"]),
                 name="decision_approved_by_person",
             ),
             models.CheckConstraint(

@@ -18,6 +18,7 @@ class Displayed(models.TextChoices):
     PAGE = "page", "Patch page"
     CARD = "card", "Queue card"
     API = "api", "API"
+    CHAT = "chat", "Dialog in a chat"
 
 
 class Side(models.TextChoices):

@@ -243,6 +243,12 @@ def personal_token_on_critical(facts: DecisionFacts, reviewer: Reviewer, intent:
     return None
 
 
+def critical_in_chat(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
+    if intent.displayed == "chat" and facts.priority == Priority.CRITICAL:
+        return "Critical patches are decided on their page, not in a chat."
+    return None
+
+
 def critical_in_bulk(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
     if intent.bulk and intent.verdict == Verdict.APPROVE and facts.priority == Priority.CRITICAL:
         return "Critical patches are approved one at a time, never in bulk."
@@ -250,13 +256,15 @@ def critical_in_bulk(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, n
 
 
 def unopened(facts: DecisionFacts, reviewer: Reviewer, intent: Intent, now: datetime) -> str | None:
-    """People approve what they saw: a card or a bulk tick is not a look at the diff. In bulk it is enough to have read
-    the same lines in the same files of another patch, unless something is marked here that was not marked there."""
+    """People approve what they saw: a card, a dialog in a chat or a bulk tick is not a look at the diff. In bulk it is
+    enough to have read the same lines in the same files of another patch, unless something is marked here that was not
+    marked there."""
     if intent.verdict != Verdict.APPROVE or facts.priority == Priority.LOW or intent.opened:
         return None
     if intent.bulk and facts.priority != Priority.CRITICAL and read_elsewhere(facts.change, intent.read):
         return None
-    if intent.displayed in {"card", "page"} or intent.bulk:  # a form made by hand may name a page nobody opened
+    # A form made by hand may name a page nobody opened.
+    if intent.displayed in {"card", "page", "chat"} or intent.bulk:
         return "Open the patch first: you have not seen this digest on its page."
     return None
 
@@ -369,6 +377,7 @@ WHO: Sequence[Rule] = (
     not_eligible_in_own_right,
     step_up_elsewhere,
     personal_token_on_critical,
+    critical_in_chat,
     critical_in_bulk,
     unopened,
     alone_off_the_page,

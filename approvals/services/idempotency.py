@@ -41,6 +41,14 @@ def claim(caller: str, path: str, key: str, body: bytes, now: datetime) -> KeptA
     return answer
 
 
+def is_first(caller: str, path: str, key: str, now: datetime) -> bool:
+    """Return whether this caller's message came for the first time, and remember it, for a day."""
+    _, created = KeptAnswer.objects.get_or_create(
+        caller=caller, path=path, key=key, defaults={"body_sha256": "", "status": 200, "at": now}
+    )
+    return created
+
+
 def settle(claimed: KeptAnswer, answer: Answer | None, now: datetime) -> None:
     """Store the answer; without one delete the claim: then a retry runs again."""
     row = KeptAnswer.objects.filter(pk=claimed.pk)

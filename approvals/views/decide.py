@@ -59,7 +59,7 @@ def decide(request: Request, decision_id: UUID) -> HttpResponse:
     except Refusal as error:
         refusal = error
     else:
-        messages.success(request, _sentence(done, Verdict(form.cleaned_data["verdict"])))
+        messages.success(request, sentence_of(done, Verdict(form.cleaned_data["verdict"])))
         return _onward(request, done, card)
     if isinstance(refusal, StepUpRequired) and not card:
         if not confirm.proofs(request, decision)["password"]:
@@ -142,7 +142,8 @@ def _onward(request: Request, decision: Decision, card: bool) -> HttpResponse:
     return go_to(request, list_navigation.patch_address(request, after) if after else list_navigation.address(request))
 
 
-def _sentence(decision: Decision, verdict: Verdict) -> str:
+def sentence_of(decision: Decision, verdict: Verdict) -> str:
+    """Return what a verdict did, as the person who gave it reads it."""
     patch = decision.patch
     name = patch.cve_id or (patch.title if patch.is_gate else patch.patch_id)
     if verdict == Verdict.APPROVE and decision.status == Status.PENDING:

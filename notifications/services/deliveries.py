@@ -96,7 +96,7 @@ Answered = list[tuple[Delivery, Answer | None]]
 
 
 def _prepare(delivery: Delivery) -> Send | Answer:
-    if delivery.notice and delivery.notice.settled_at:
+    if delivery.notice and delivery.notice.settled_at and not delivery.closing:
         return Answer(Outcome.NEEDLESS, error="Nobody needs to act any more.")
     try:
         return CHANNELS[Channel(delivery.channel)](delivery)
@@ -143,6 +143,7 @@ def _record(delivery: Delivery, answer: Answer | None, now: datetime) -> None:
     if answer is not None:
         delivery.attempts += 1
         delivery.last_status, delivery.last_error = answer.status, answer.error[:300]
+        delivery.receipt = answer.receipt or delivery.receipt
         _move(delivery, answer, now)
     # Guarded: a claim that ran out while we were sending may have been ended by somebody else.
     Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.PENDING).update(
@@ -150,6 +151,7 @@ def _record(delivery: Delivery, answer: Answer | None, now: datetime) -> None:
         attempts=delivery.attempts,
         last_status=delivery.last_status,
         last_error=delivery.last_error,
+        receipt=delivery.receipt,
         state=delivery.state,
         due_at=delivery.due_at,
         ended_at=delivery.ended_at,
@@ -186,4 +188,19 @@ def replay(deliveries: Iterable[UUID], *, now: datetime) -> int:
     rows = Delivery.objects.filter(pk__in=list(deliveries)).exclude(state=DeliveryState.PENDING)
     return rows.update(
         state=DeliveryState.PENDING, ended_at=None, due_at=now, give_up_at=now + WITHIN, attempts=0, claimed_until=None
+    )
+
+
+def close(subject: str, sentence: str, *, now: datetime) -> int:
+    """End the messages about a subject that can be changed with a sentence, once, by sending each again; return how
+    many that are. One that is just being sent is left to the next call."""
+    rows = Delivery.objects.filter(notice__subject=subject, closing="").exclude(receipt="")
+    return rows.exclude(state=DeliveryState.PENDING).update(
+        closing=sentence[:300],
+        state=DeliveryState.PENDING,
+        ended_at=None,
+        due_at=now,
+        give_up_at=now + WITHIN,
+        attempts=0,
+        claimed_until=None,
     )

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from notifications.backoff import WITHIN
-from notifications.channels import is_open
+from notifications.channels import is_open, of_team
 from notifications.kinds import ASKING, KINDS
 from notifications.models import Channel, Delivery, DeliveryState, HourlyCount, Item, Notice
 from notifications.queries.preferences import choices_of, times_of
@@ -38,12 +38,13 @@ def notify(
     people: Mapping[int, str],
     *,
     now: datetime,
-    team: tuple[Channel, ...] = (),
+    team: tuple[Channel, ...] | None = None,
     away: Mapping[int, datetime] | None = None,
 ) -> Notice | None:
-    """Tell people, by their keys with why each of them is told, and the channels of the team; return the notice, None
-    where it was told before. `away` are those among them who are away, with until when, beside what they chose
-    themselves. Raise KeyError for a kind that is not in `kinds.py`. Eight statements, for however many people."""
+    """Tell people, by their keys with why each of them is told, and the channels of the team (None: those that are set
+    up, of kinds that go there); return the notice, None where it was told before. `away` are those among them who are
+    away, with until when, beside what they chose themselves. Raise KeyError for a kind that is not in `kinds.py`. Eight
+    statements, for however many people."""
     notice = _written(news, now)
     if notice is None:
         return None
@@ -58,6 +59,8 @@ def notify(
         )
         for person, made in plans.items()
     )
+    if team is None:
+        team = of_team() if KINDS[news.kind].to_team else ()
     wanted: list[tuple[Channel, int | None, datetime]] = [(channel, None, now) for channel in team]
     _queue(notice, wanted + _by_person(plans), now)
     return notice

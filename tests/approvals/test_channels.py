@@ -1,5 +1,5 @@
-"""Every rule on every channel: page, card, API, bulk, workflow gate's address, and the timers. A channel that misses
-one fails here, and so does a rule without a row."""
+"""Every rule on every channel: page, card, API, bulk, workflow gate's address, chat, and the timers. A channel that
+misses one fails here, and so does a rule without a row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,15 +10,22 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from approvals.models import Bypass, Decision, Delegation, Policy, Priority, Review, Status, Text, User
+from approvals.models import Bypass, Decision, Delegation, Policy, Priority, Review, Status, Text, User, Verdict
 from approvals.policy import rules
 from approvals.queries.queue import who_can
 from approvals.services import reviews, timers
+from approvals.views.slack_dialogs import CALLBACK, Opened
+from notifications.models import Hours
 from tests.cast import Api, one_person_enough, republish
+from tests.notifications.fake_slack import SECRET, Phone, words
 
 pytestmark = pytest.mark.django_db
 
-CHANNELS = ("page", "card", "api", "bulk", "gate")
+IN_NAMES = ("page", "card", "api", "bulk", "gate")
+"""Channels by which somebody may review for an absent person."""
+CHANNELS = (*IN_NAMES, "chat")
+TITLES = {"Done": 200, "Not allowed": 403, "Conflict": 409}
+"""What a dialog of a chat is called that says what came of a verdict."""
 Ask = Callable[..., Any]
 
 
@@ -108,16 +115,18 @@ ROWS: dict[str, Row] = {
     "not_a_decider": Row(403, "Only members of", arrange=terms(decider_groups=["security-leads"])),
     "own_patch": Row(403, "another person must approve", by="bob"),
     "patch_of_the_absent": Row(403, "You stand in for Bob", arrange=stands_in_for("bob")),
-    "not_standing_in": Row(403, "You do not stand in for this person", in_name_of="lena"),
+    "not_standing_in": Row(403, "You do not stand in for this person", IN_NAMES, in_name_of="lena"),
     "not_eligible_in_own_right": Row(
         403,
         "Lena is one of them and you are not",
+        IN_NAMES,
         arrange=stands_in_for("lena", required_groups=["security-leads"]),
         in_name_of="lena",
     ),
-    "step_up_elsewhere": Row(403, "on its page", ("card", "api", "bulk", "gate"), terms(step_up=True)),
+    "step_up_elsewhere": Row(403, "on its page", ("card", "api", "bulk", "gate", "chat"), terms(step_up=True)),
+    "critical_in_chat": Row(403, "not in a chat", ("chat",), columns(priority=Priority.CRITICAL)),
     "critical_in_bulk": Row(403, "never in bulk", ("bulk",), columns(priority=Priority.CRITICAL)),
-    "unopened": Row(403, "Open the patch first", ("page", "card", "bulk"), opened=False),
+    "unopened": Row(403, "Open the patch first", ("page", "card", "bulk", "chat"), opened=False),
     "alone_off_the_page": Row(403, "page only", ("card",), runs_for_alice(over=False), form={"bypass": BYPASS}),
     "no_running_bypass": Row(403, "bypass ended at", ("page",), runs_for_alice(over=True), form={"bypass": BYPASS}),
     "bypass_of_a_party": Row(
@@ -146,8 +155,8 @@ def test_every_rule_has_a_row_or_a_test_that_is_named():
 
 
 ABOUT_THE_ACT = {
-    "not_standing_in", "not_eligible_in_own_right", "step_up_elsewhere", "critical_in_bulk", "unopened",
-    "alone_off_the_page",
+    "not_standing_in", "not_eligible_in_own_right", "step_up_elsewhere", "critical_in_chat", "critical_in_bulk",
+    "unopened", "alone_off_the_page",
 }  # fmt: skip
 """Rules of `WHO` on how somebody acts; they may approve otherwise, so lists name them."""
 LISTED_ALL_THE_SAME = {"not_its_owners_yet", "patch_of_the_absent"}
@@ -174,7 +183,7 @@ def people(alice, bob, carol, lena, approve):
 
 
 @pytest.fixture
-def ask(sign_in) -> Ask:
+def ask(sign_in, settings) -> Ask:
     """Return a function that tries to approve on a channel and returns the status and what the person reads."""
 
     def try_to(
@@ -187,6 +196,12 @@ def ask(sign_in) -> Ask:
             form |= {"in_name_of": absent.pk} if absent else {}
             answer = sign_in(user).post(f"/patches/{decision.decision_id}/decide", form)
             return answer.status_code, answer.content.decode()
+        if channel == "chat":
+            settings.SLACK_SIGNING_SECRET = SECRET
+            Hours.objects.get_or_create(person=user, slack_id="U0ALICE", slack_home="T0HOME")
+            shown = Opened(decision.decision_id, Verdict.APPROVE, sha256, timezone.now())
+            view = Phone().submit({"callback_id": CALLBACK, "private_metadata": shown.kept()}).json()["view"]
+            return TITLES[view["title"]["text"]], words(view)
         if channel == "gate":
             answer = Api(user=user).post(f"/api/approvals/{decision.decision_id}/approve", {"digest": sha256} | whose)
         elif channel == "api":
@@ -217,7 +232,7 @@ def test_each_rule_refuses_on_each_channel(name, channel, people, make_patch, ma
     assert (Decision.objects.get().status, Review.objects.count()) == before
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("channel", IN_NAMES)
 def test_a_review_in_somebodys_name_on_each_channel(channel, people, make_patch, make_gate, ask):
     decision = make_gate() if channel == "gate" else make_patch()
     reviews.open_page(decision.patch, people["alice"], timezone.now())

@@ -31,6 +31,7 @@ from approvals.queries import revocable
 from approvals.services import (
     absence,
     bypasses,
+    chat,
     deployments,
     killswitch,
     lifecycle,
@@ -230,6 +231,9 @@ def _account(alice, carol, root, sign_in):
     )
     with one_person_enough(), transaction.atomic():  # held by an administrator, and the owner's word is enough
         owners.hold(carol, ["e-mail address"], needs_lead=False, actor=actor_for(root), now=timezone.now())
+    code = chat.new_code(alice, now=NOW)
+    chat.link_slack(code, f"U0{SURNAME}", "T0", origin=actor_for(alice), now=NOW)
+    chat.unlink_slack(alice, actor=actor_for(alice), now=NOW)
     owners.confirm(carol, authenticated_at=timezone.now(), actor=actor_for(carol), now=timezone.now())
     identity.change_password(alice, "quite another staple", session_key=None, actor=actor_for(alice), now=NOW)
 

@@ -20,6 +20,14 @@ def test_each_person_has_an_item_and_a_mail_and_the_team_one_message(alice: Any,
     assert sorted(told, key=str) == sorted([("mail", alice.pk), ("mail", bob.pk), ("slack", None)], key=str)
 
 
+def test_the_team_is_told_where_it_is_set_up_of_what_concerns_it(settings: Any) -> None:
+    settings.SLACK_WEBHOOK_URL, settings.TEAMS_WEBHOOK_URL = "https://hooks.slack.example/1", ""
+    notify(NEWS, {}, now=timezone.now())
+    assert not Delivery.objects.exists()
+    notify(News("urgent", "urgent:1", "1", NEWS.facts), {}, now=timezone.now())
+    assert Delivery.objects.get(person=None).channel == Channel.SLACK
+
+
 def test_the_same_news_is_told_once(alice: Any) -> None:
     assert notify(NEWS, {alice.pk: "you review"}, now=timezone.now())
     assert notify(NEWS, {alice.pk: "you review"}, now=timezone.now(), team=(Channel.SLACK,)) is None

@@ -69,6 +69,11 @@ def test_a_good_deployment_is_warned_of_nothing(good):
         ("RATE_LIMIT_ANONYMOUS_PER_MINUTE", 0, "hitl.W016"),
         ("CORS_ORIGINS", ["https://a.example.org", "http://b.example.org"], "hitl.W018"),
         ("CSRF_TRUSTED_ORIGINS", ["http://b.example.org"], "hitl.W018"),
+        ("SLACK_CHANNEL", "C1", "hitl.W025"),
+        ("SLACK_SIGNING_SECRET", "x", "hitl.W025"),
+        ("SLACK_BOT_TOKEN", "xoxb-1", "hitl.W025"),
+        ("SLACK_WEBHOOK_URL", "http://hooks.slack.example/1", "hitl.W026"),
+        ("TEAMS_WEBHOOK_URL", "http://flow.example.org/1", "hitl.W026"),
     ],
 )
 def test_each_weak_setting_is_warned_of(good, name, value, id):
@@ -88,6 +93,18 @@ def test_each_warning_names_where_it_is_and_how_to_mend_it(good):
     assert warning.msg == "A limit of requests is off, so one caller can take everything: RATE_LIMIT_PAGES_PER_MINUTE."
     assert all(danger.fix and danger.says for danger in checks.DANGERS)
     assert len({danger.id for danger in checks.DANGERS}) == len(checks.DANGERS)
+
+
+def test_a_whole_slack_is_warned_of_nothing(good):
+    good.SLACK_BOT_TOKEN, good.SLACK_CHANNEL, good.SLACK_SIGNING_SECRET = "xoxb-1", "C1", "x"
+    assert warned() == set()
+    good.SLACK_WEBHOOK_URL = "https://hooks.slack.example/1"
+    [warning] = checks.deployment()
+    assert warning.msg == "Slack is set up by halves: SLACK_WEBHOOK_URL beside SLACK_CHANNEL, which is used instead."
+    good.SLACK_CHANNEL = ""
+    assert warned() == set()
+    good.SLACK_BOT_TOKEN = good.SLACK_SIGNING_SECRET = ""
+    assert warned() == set()
 
 
 @pytest.mark.parametrize("sslmode", ["disable", "prefer", "require", "verify-ca", None])

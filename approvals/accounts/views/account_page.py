@@ -1,6 +1,6 @@
-"""A person's own account: sessions, second factors, personal tokens."""
+"""A person's own account: sessions, second factors, personal tokens, their Slack user."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import messages
@@ -20,9 +20,11 @@ from approvals.errors import Invalid, NotAllowed, Refusal
 from approvals.forms import TokenForm
 from approvals.models import ApiToken, TokenKind
 from approvals.queries.people import comes_from_provider, second_factors, tokens_of
+from approvals.services import chat
 from approvals.views.access import user_of
-from notifications.channels import is_open
+from notifications.channels import is_open, slack
 from notifications.models import Channel
+from notifications.queries.chats import slack_user_of
 
 from .confirm import by_factor
 from .sign_in import signed_out
@@ -45,10 +47,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def issue_token(request: HttpRequest) -> HttpResponse:
     """Make a personal token and show its secret, this once; an open session alone is not enough for one."""
     user, form, now = user_of(request), TokenForm(request.POST), timezone.now()
-    if settings.SECOND_FACTOR_REQUIRED and not is_factor_fresh(request, now):
-        return redirect(by_factor(reverse("account")))
-    if not is_fresh(request, now):
-        return _prove_first()
+    if proof := _proof_wanted(request, now):
+        return proof
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
@@ -105,6 +105,34 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("account")
 
 
+@never_cache
+@require_POST
+@login_required
+def slack_code(request: HttpRequest) -> HttpResponse:
+    """Show a code, this once, by which this person links their Slack user; an open session alone is not enough."""
+    if not slack.has_buttons():
+        raise Http404
+    now = timezone.now()
+    if proof := _proof_wanted(request, now):
+        return proof
+    try:
+        code = chat.new_code(user_of(request), now=now)
+    except NotAllowed as error:
+        messages.error(request, error.detail)
+        return redirect("account")
+    return _page(request, TokenForm(), code=code)
+
+
+@require_POST
+@login_required
+def unlink_slack(request: HttpRequest) -> HttpResponse:
+    """Take this person's Slack user from their account: what it does decides nothing any more."""
+    user = user_of(request)
+    if chat.unlink_slack(user, actor=person_actor(request, user), now=timezone.now()):
+        messages.success(request, "Your Slack user is unlinked.")
+    return redirect("account")
+
+
 @require_POST
 @login_required
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
@@ -132,13 +160,27 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     return signed_out(request)
 
 
+def _proof_wanted(request: HttpRequest, now: datetime) -> HttpResponse | None:
+    """Lead to where this person proves who they are before they get something that acts as them later on; None where
+    they just did."""
+    if settings.SECOND_FACTOR_REQUIRED and not is_factor_fresh(request, now):
+        return redirect(by_factor(reverse("account")))
+    return None if is_fresh(request, now) else _prove_first()
+
+
 def _prove_first() -> HttpResponse:
     """Lead to the page that asks who one is, and back to the account page."""
     return redirect(f"{reverse('confirm')}?{urlencode({'next': reverse('account')})}")
 
 
 def _page(
-    request: HttpRequest, form: TokenForm, *, status: int = 200, issued: ApiToken | None = None, secret: str = ""
+    request: HttpRequest,
+    form: TokenForm,
+    *,
+    status: int = 200,
+    issued: ApiToken | None = None,
+    secret: str = "",
+    code: str = "",
 ) -> HttpResponse:
     user, now = user_of(request), timezone.now()
     had = second_factors(user)
@@ -152,5 +194,8 @@ def _page(
         "mails": is_open(Channel.MAIL),
         "issued": issued,
         "secret": secret,
+        "slack": slack.has_buttons(),
+        "slack_user": slack_user_of(user.pk) if slack.has_buttons() else "",
+        "slack_code": code,
     }
     return render(request, "registration/account.html", context, status=status)

@@ -64,8 +64,9 @@ def held(decision: Decision, approve: Callable[..., Decision], people: Any) -> N
     User.objects.filter(pk=people["alice"].pk).update(held_since=timezone.now(), held_for=["one-time link"])
 
 
-NOT_ASKED_HERE = {"not_standing_in", "not_eligible_in_own_right", "step_up"}
-"""Rules about in whose name somebody acts and when they gave their password: `test_channels.py`, `test_step_up.py`."""
+NOT_ASKED_HERE = {"not_standing_in", "not_eligible_in_own_right", "step_up", "critical_in_chat"}
+"""Rules about in whose name somebody acts, when they gave their password and what is shown in a chat:
+`test_channels.py`, `test_step_up.py`."""
 ON_THE_PAGE = {"alone_off_the_page", "alone_in_anothers_name", "no_running_bypass", "bypass_of_a_party"}
 """Rules about a field that no endpoint here takes: `test_channels.py:test_no_endpoint_knows_a_bypass`."""
 
@@ -127,10 +128,11 @@ def test_each_rule_refuses_at_the_gates_address(name, make_gate, approve, people
     assert (Decision.objects.get().status, Review.objects.count()) == before
 
 
-@pytest.mark.parametrize("channel", [Channel.PAGE, Channel.CARD, Channel.BULK, Channel.API])
+@pytest.mark.parametrize("channel", [Channel.PAGE, Channel.CARD, Channel.BULK, Channel.API, Channel.CHAT])
 def test_who_is_named_counts_on_every_channel(channel, make_gate, alice, bob):
     decision = make_gate(allowed_approvers=["bob@example.org"])
-    displayed = {Channel.API: Displayed.API, Channel.PAGE: Displayed.PAGE}.get(channel, Displayed.CARD)
+    alike = {Channel.API: Displayed.API, Channel.PAGE: Displayed.PAGE, Channel.CHAT: Displayed.CHAT}
+    displayed = alike.get(channel, Displayed.CARD)
 
     def approve(user):
         reviews.open_page(decision.patch, user, timezone.now())
