@@ -4,7 +4,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from approvals.accounts.services import guessing
-from approvals.services import idempotency, kpi_snapshots, timers
+from approvals.services import deployments, idempotency, kpi_snapshots, timers
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is run again
 BATCH = 200
@@ -31,6 +31,14 @@ def escalate(timestamp: int) -> None:
 def remind(timestamp: int) -> None:
     """Write the due reminders of every decision whose time runs out."""
     while timers.remind_due(timezone.now(), BATCH):
+        pass
+
+
+@app.periodic(cron="*/5 * * * *", periodic_id="alarm_never_fetched")
+@app.task(queueing_lock="alarm_never_fetched", pass_context=False)
+def alarm_never_fetched(timestamp: int) -> None:
+    """Raise the alarm for every approval that no deployer has taken notice of in time."""
+    while deployments.alarm_never_fetched(timezone.now(), BATCH):
         pass
 
 

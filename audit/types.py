@@ -58,8 +58,8 @@ ENTRY_TYPES = (
         Step("acted on position {position} of the feed: {status}", tone="")),
     EntryType("decision.deployment_reported", "A deployer said what became of a patch", "package", "info",
         words.outcome, Step("reported: {result}", tone="")),
-    EntryType("decision.deployment_alarmed", "A deployer deployed what is not, or no longer, approved", "error",
-        "danger", words.outcome, Step("reported: {result}. {alarm}")),
+    EntryType("decision.deployment_alarmed", "A deployer deployed what is not, or no longer, approved, or none fetched "
+        "what is", "error", "danger", words.outcome, Step("{reported}{alarm}")),
     EntryType("delegation.started", "A person asked another to review in their name for a time", "user", "info",
         words.delegated),
     EntryType("delegation.ended", "A person ended that before its time", "user", "", words.delegated),

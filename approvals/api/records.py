@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator
 
-from approvals.models import DeploymentAlarm, DeploymentResult, Patch, PatchKind, Severity, Status, Wargaming
+from approvals.models import DeploymentResult, Patch, PatchKind, Severity, Status, Wargaming
 
 from .answers import ParseWarning, PolicyName, TraceRow
 from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path
@@ -112,7 +112,7 @@ class OutcomeRow(Answer):
     deployer: str
     result: DeploymentResult
     deployed_sha256: str
-    alarm: Annotated[DeploymentAlarm | None, BeforeValidator(lambda alarm: alarm or None)]
+    alarm: Annotated[Literal["differs", "not_approved", "revoked"] | None, BeforeValidator(lambda alarm: alarm or None)]
     deployed_at: Moment
     reported_at: Moment
     note: str | None = path("note.body", default=None)
