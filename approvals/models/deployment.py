@@ -1,5 +1,5 @@
-"""After an approval: how far each deployer has read, which fetched the diff, what each says became of it, and what of it
-raised an alarm. All but the cursors only ever grow."""
+"""After an approval: how far each deployer has read, which fetched the diff, what each says became of it, and what of
+it raised an alarm. All but the cursors only ever grow."""
 
 from django.db import models
 from django.db.models import Q
@@ -18,8 +18,8 @@ class DeploymentResult(models.TextChoices):
 
 
 class DeploymentAlarm(models.TextChoices):
-    """What is wrong: a report's bytes are of no revision, or of one that was not, or no longer, approved; or no deployer
-    has taken notice of an approval."""
+    """What is wrong: a report's bytes are of no revision, or of one that was not, or no longer, approved; or no
+    deployer has taken notice of an approval."""
 
     DIFFERS = "differs", "Digest differs"
     NOT_APPROVED = "not_approved", "Deployed without approval"

@@ -1,4 +1,5 @@
-"""The deployers whose tokens were not revoked (one may have run out: then nobody comes): how far each is in the feed, how far behind, and when it was last seen."""
+"""The deployers with a token that was not revoked (it may have run out, which is why nobody comes): how far each is in
+the feed, how far behind, and when it was last seen."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,8 +37,8 @@ where token.kind = 'deployer' and token.revoked_at is null
 
 @dataclass(frozen=True, slots=True)
 class Deployer:
-    """One deployer. `read` is the position it last read after, None where it does not follow the feed: then it is behind
-    nothing. `waiting_since` is when the first item that it has not read came."""
+    """One deployer. `read` is the position it last read after, None where it does not follow the feed: then it is
+    behind nothing. `waiting_since` is when the first item that it has not read came."""
 
     name: str
     read: int | None

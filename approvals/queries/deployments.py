@@ -37,8 +37,8 @@ SHOWN = 50  # reports on the page of a patch
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the reader narrows the lists to; '' and None mean 'any'. `age` is the least since the approval, the report or
-    the alarm; `alarm` narrows alarms alone."""
+    """What the reader narrows the lists to; '' and None mean 'any'. `age` is the least since the approval, the report
+    or the alarm; `alarm` narrows alarms alone."""
 
     deployer: str = ""
     alarm: str = ""
@@ -158,7 +158,7 @@ def alarms_by_kind() -> dict[str, int]:
 
 
 def approved_by(decisions: Sequence[Decision]) -> dict[int, list[str]]:
-    """Return for the key of each decision who gave the approvals that stand, in their order, and for whom; one query."""
+    """Return for the key of each decision who gave the approvals that stand, in order, and for whom; one query."""
     found: dict[int, list[str]] = {}
     given = Review.objects.filter(decision__in=decisions, verdict=Verdict.APPROVE, withdrawn_at=None)
     for review in given.select_related("reviewer", "delegated_from").order_by("pk"):
@@ -169,8 +169,8 @@ def approved_by(decisions: Sequence[Decision]) -> dict[int, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What came of one approval, after the latest reports: whether something went wrong, whether it is deployed and that
-    was the last word, and how many seconds after the patch's arrival it was first deployed (None: it never was)."""
+    """What came of one approval, after the latest reports: whether something went wrong, whether it is deployed and
+    that was the last word, and how many seconds after the patch's arrival it was first deployed (None: it never was)."""
 
     decision: int
     went_wrong: bool
