@@ -170,7 +170,7 @@ def approved_by(decisions: Sequence[Decision]) -> dict[int, list[str]]:
 @dataclass(frozen=True, slots=True)
 class Came:
     """What came of one approval, after the latest reports: whether something went wrong, whether it is deployed and
-    that was the last word, and how many seconds after the patch's arrival it was first deployed (None: it never was)."""
+    that was the last word, and how many seconds after the patch's arrival it was first deployed (None: never)."""
 
     decision: int
     went_wrong: bool
