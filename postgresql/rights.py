@@ -88,7 +88,7 @@ RIGHTS = {
     "socialaccount_socialtoken": ALL,
     "usersessions_usersession": ALL,
 }
-VIEWS = ("approvals_absent", "approvals_counted", "approvals_membership")
+VIEWS = ("approvals_absent", "approvals_counted", "approvals_membership", "approvals_objection")
 """Read with the reader's own rights (`security_invoker`)."""
 CONNECTING = ("USER", "PASSWORD", "HOST", "PORT", "OPTIONS", "LIMITS")
 TABLES = """
