@@ -149,6 +149,8 @@ def _step(entry: Any) -> Step:
     data = defaultdict(str, data_of(entry))  # what was erased, or not yet written by an older release, is missing
     data["verdict"] = VERDICTS.get(data["verdict"], "")
     data["category"] = CATEGORIES.get(data["category"], data["category"])
+    by_revision = f"sent revision {data['by_revision']}, which took its place"
+    data["superseded"] = by_revision if data["by_revision"] else f"ended it: {data['cause']}"
     data["reported"] = f"reported: {data['result']}. " if data["result"] else ""
     data["alarm"] = ALARMS.get(data["alarm"], data["alarm"])
     data["asked"] = f" and asked {', '.join(data['asked'])}" if data["asked"] else ""
