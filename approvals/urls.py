@@ -31,6 +31,7 @@ from approvals.views import (
     revocation,
     text,
     updates,
+    vulnerability,
     workbench,
 )
 
@@ -52,6 +53,7 @@ urlpatterns = [
     path("revoke", revocation.revoke, name="revoke"),
     path("deployments", deployments.deployments, name="deployments"),
     path("analytics", analytics, name="analytics"),
+    path("vulnerabilities/<path:name>", vulnerability.vulnerability, name="vulnerability"),
     # /policies
     path("policies", policies.index, name="policies"),
     path("policies/new", policies.edit, name="policy-new"),

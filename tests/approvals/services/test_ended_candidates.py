@@ -6,8 +6,8 @@ from approvals.errors import Conflict
 from approvals.models import Decision, Policy, Status, Verdict
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
+from tests.approvals.test_deployments_page import words_of
 from tests.cast import republish, tighten
-from tests.html import one_line
 
 pytestmark = pytest.mark.django_db
 SAME = {"cve_id": "CVE-2024-1", "package_name": "flask", "severity": "medium"}
@@ -87,7 +87,7 @@ def test_nothing_ends_before_the_approvals_are_enough_nor_by_a_rejection(
     other, chosen = make_patch(**SAME), make_patch(**SAME)
     approve(chosen, alice)
     assert status(other) == Status.PENDING
-    page = one_line(sign_in(bob).get(f"/patches/{chosen.decision_id}"))
+    page = words_of(sign_in(bob).get(f"/patches/{chosen.decision_id}"))
     assert "When it is approved, 1 other candidate for the same vulnerability ends with it." in page
     approve(chosen, bob)
     assert status(other) == Status.SUPERSEDED
@@ -99,5 +99,5 @@ def test_nothing_ends_before_the_approvals_are_enough_nor_by_a_rejection(
 def test_the_page_of_one_that_ended_says_why(one_is_enough, make_patch, approve, alice, carol, sign_in):
     other, chosen = make_patch(**SAME), make_patch(**SAME)
     approve(chosen, alice)
-    page = one_line(sign_in(carol).get(f"/patches/{other.decision_id}"))
+    page = words_of(sign_in(carol).get(f"/patches/{other.decision_id}"))
     assert f"ended it: Another candidate was approved: {chosen.patch.patch_id}" in page
