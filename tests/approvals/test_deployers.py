@@ -52,7 +52,7 @@ def metrics():
     return scrape
 
 
-def panel(client) -> str:
+def panel(client):
     page = words_of(client.get("/deployments"))
     return page[page.index("Deployers Deployer") : page.index("Not deployed")]
 

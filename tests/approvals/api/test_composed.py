@@ -60,7 +60,7 @@ REFUSED = (Status.REJECTED, Status.CHANGES_REQUESTED)
 
 def objections(decision: Decision) -> list[dict[str, Any]]:
     """Return what each person who refuses says, and after it what they wrote at lines."""
-    found = []
+    found: list[dict[str, Any]] = []
     for review in decision.reviews.exclude(verdict=Verdict.APPROVE).filter(withdrawn_at=None).order_by("pk"):
         words = review.text.body if review.text else None
         found.append({"category": review.category, "text": words, "file": None, "line": None, "side": None})
