@@ -72,7 +72,7 @@ def test_one_that_has_come_to_the_end_is_behind_nothing_at_once(deployer_api, de
     for after in range(4):
         deployer_api.get(f"/hitl/decisions?after={after}&limit=1")
     assert DeployerCursor.objects.get().read == 3
-    assert "argo Nothing 3" in panel(sign_in(carol))
+    assert "argo Nothing read up to 3" in panel(sign_in(carol))
     assert metrics()["hitl_deployer_lag_positions", "argo"] == 0
 
 
