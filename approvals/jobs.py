@@ -10,7 +10,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 
 from approvals.accounts.services import guessing
-from approvals.services import chat, idempotency, kpi_snapshots, timers
+from approvals.services import chat, deployments, idempotency, kpi_snapshots, timers
 from approvals.telling import entries
 from notifications.jobs import deliver
 
@@ -59,6 +59,14 @@ def ask_for(task: Task[Any, Any, Any]) -> None:
     """Have a job run as soon as possible; once, if it waits already."""
     with suppress(AlreadyEnqueued), transaction.atomic():
         task.defer()
+
+
+@app.periodic(cron="*/5 * * * *", periodic_id="alarm_never_fetched")
+@app.task(queueing_lock="alarm_never_fetched", pass_context=False)
+def alarm_never_fetched(timestamp: int) -> None:
+    """Raise the alarm for every approval that no deployer has taken notice of in time."""
+    while deployments.alarm_never_fetched(timezone.now(), BATCH):
+        pass
 
 
 @app.periodic(cron="* * * * * */20", periodic_id="sum_up")

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from approvals.models import AutoApproval, Heartbeat, Priority, Status
 from approvals.queries import deployments
+from approvals.queries.deployers import deployers
 from approvals.queries.policies import current_versions
 from approvals.services.killswitch import stopped_by
 from audit.sequencing import backlog, oldest_waiting
@@ -146,13 +147,25 @@ def _automation(counted: Counted, statuses: dict[str, int]) -> Iterator[Metric]:
 
 def _deployments(now: datetime) -> Iterator[Metric]:
     mismatches = CounterMetricFamily(
-        "hitl_deploy_mismatches", "Deployments that were not, or no longer, approved", labels=["kind"]
+        "hitl_deploy_mismatches", "Alarms about deployments, by what is wrong", labels=["kind"]
     )
     for kind, count in deployments.alarms_by_kind().items():
         mismatches.add_metric([kind], count)
     yield mismatches
     forgotten = deployments.count(deployments.never_fetched(now))
     yield _gauge("hitl_never_fetched_patches", "Approved patches that no deployer has fetched in a day", forgotten)
+    behind = GaugeMetricFamily("hitl_deployer_lag_positions", "Feed items a deployer has not read", labels=["deployer"])
+    waiting = GaugeMetricFamily(
+        "hitl_deployer_lag_seconds", "How long the first of them has waited", labels=["deployer"]
+    )
+    seen = GaugeMetricFamily("hitl_deployer_last_seen_seconds", "Since a deployer's last request", labels=["deployer"])
+    for one in deployers():
+        if one.read is not None:
+            behind.add_metric([one.name], one.behind or 0)
+            waiting.add_metric([one.name], one.seconds_behind(now))
+        ago = max(0.0, (now - one.seen_at).total_seconds()) if one.seen_at else math.inf
+        seen.add_metric([one.name], ago)
+    yield from (behind, waiting, seen)
 
 
 def _processes(now: datetime) -> Iterator[Metric]:

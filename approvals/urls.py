@@ -35,6 +35,7 @@ from approvals.views import (
     slack,
     text,
     updates,
+    vulnerability,
     workbench,
 )
 
@@ -56,6 +57,7 @@ urlpatterns = [
     path("revoke", revocation.revoke, name="revoke"),
     path("deployments", deployments.deployments, name="deployments"),
     path("analytics", analytics, name="analytics"),
+    path("vulnerabilities/<path:name>", vulnerability.vulnerability, name="vulnerability"),
     # /inbox
     path("inbox", inbox.inbox, name="inbox"),
     path("inbox/bell", inbox.bell, name="inbox-bell"),

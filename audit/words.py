@@ -76,7 +76,8 @@ def imported(data: Data) -> str:
 
 
 def outcome(data: Data) -> str:
-    digest = f"digest {_text(data.get('deployed_sha256'))[:12]}"
+    sha256 = _text(data.get("deployed_sha256"))
+    digest = f"digest {sha256[:12]}" if sha256 else ""
     return ", ".join(part for part in (_plain(data.get("result")), _plain(data.get("alarm")), digest) if part)
 
 

@@ -33,6 +33,7 @@ RIGHTS = {
     "approvals_patchcontent": APPEND,
     "approvals_patchview": APPEND,
     "approvals_policyversion": APPEND,
+    "approvals_raisedalarm": APPEND,
     "approvals_revocation": APPEND,
     "approvals_text": APPEND,
     # What changes in one way only.
@@ -44,6 +45,7 @@ RIGHTS = {
     "approvals_review": f"{APPEND}, update (withdrawn_at)",
     # What triggers look after, and what no guard depends on.
     "approvals_decision": KEEP,
+    "approvals_deployercursor": KEEP,
     "approvals_heartbeat": KEEP,
     "approvals_keyfigures": KEEP,
     "approvals_knownexploited": KEEP,
@@ -94,7 +96,7 @@ RIGHTS = {
     "socialaccount_socialtoken": ALL,
     "usersessions_usersession": ALL,
 }
-VIEWS = ("approvals_absent", "approvals_counted", "approvals_membership")
+VIEWS = ("approvals_absent", "approvals_counted", "approvals_membership", "approvals_objection")
 """Read with the reader's own rights (`security_invoker`)."""
 CONNECTING = ("USER", "PASSWORD", "HOST", "PORT", "OPTIONS", "LIMITS")
 TABLES = """

@@ -77,8 +77,8 @@ OF_API = {
 """Who is let in where, of CALLERS; the methods as `nobody` finds them."""
 OF_PAGES = {
     VIEWERS: "GET , GET cards, GET counts, GET facets/<slug:name>, GET bulk, POST bulk, POST views, GET history, "
-    "GET deployments, GET history/imported, POST views/<int:view_id>/delete, GET history.csv, GET analytics, "
-    "GET accounts/absence, POST accounts/absence, "
+    "GET deployments, GET vulnerabilities/<path:name>, GET history/imported, "
+    "POST views/<int:view_id>/delete, GET history.csv, GET analytics, GET accounts/absence, POST accounts/absence, "
     + ", ".join(
         f"{method} patches/<uuid:decision_id>{rest}"
         for method, rest in [
@@ -231,6 +231,7 @@ class House:
             "<int:item_id>": item.pk,
             "<uuid:entry_id>": first[Entry].uuid,
             "<slug:name>": "package",
+            "<path:name>": self.waiting.patch.cve_id,
             "<id>": alice.pk,
             "<path:content_type_id>": 1,
             "tokens/<int:pk>": f"tokens/{token.pk}",

@@ -11,6 +11,11 @@ from approvals.models import PatchKind, Severity, Status, Wargaming
 
 from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path
 
+OBJECTIONS = (
+    "where it was rejected or changes were requested, what each person who did says, and then what they wrote at "
+    "lines; for its producer, auditors and people who read diffs"
+)
+
 
 class FieldError(Answer):
     loc: list[str | int]
@@ -108,6 +113,16 @@ class PendingRow(Answer):
     escalation_level: int = path("decision.escalation_level")
 
 
+class Objection(Answer):
+    """What one person who refused says of the patch, or at one line of it."""
+
+    category: Blank = Field(description="of a rejection; null at a line, and of a request for changes")
+    text: str | None = Field(description="null when it was erased")
+    file: str | None = Field(description="null: the whole patch")
+    line: int | None
+    side: Literal["old", "new"] | None = Field(description="which file has the line; null where there is no line")
+
+
 class FeedItem(Answer):
     position: int = path("entry.position", "consecutive from 1, the same for every reader")
     decision_id: UUID = path("decision.decision_id")
@@ -123,6 +138,7 @@ class FeedItem(Answer):
     decided_by_kind: str | None
     priority: PriorityName = path("decision.priority")
     bypass: Holds = path("decision.bypass_id", "approved by one person alone, under an emergency bypass")
+    objections: list[Objection] | None = Field(description=OBJECTIONS)
 
 
 class Ended(Answer):

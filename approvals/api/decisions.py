@@ -15,6 +15,7 @@ from approvals.queries import composed
 from approvals.queries import decisions as find
 from approvals.queries.composed import Composed, ComposedRecord
 from approvals.services import reviews, revocations
+from approvals.services.deployers import keep_read
 
 from . import answers
 from .actions import on_named
@@ -43,10 +44,13 @@ class FeedQuery(ListQuery):
 def decision_feed(request: ApiRequest, query: Query[FeedQuery]) -> HttpResponse:
     """One item per change to a non-pending status, at consecutive positions; `wait` blocks until there is one."""
 
-    def look() -> list[Composed] | None:
-        return composed.feed_items(query.after, query.limit) or None
-
     caller = request.auth
+
+    def look() -> list[Composed] | None:
+        found = composed.feed_items(query.after, query.limit)
+        keep_read(caller.token, query.after, caught_up=not found, now=timezone.now())
+        return found or None
+
     found = wait_until(look, query.wait, caller.actor.id) or []
     return composed_list(answers.FeedItem, found, caller.reader_of)
 

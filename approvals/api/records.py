@@ -4,11 +4,11 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from approvals.models import DeploymentAlarm, DeploymentResult, Patch, PatchKind, Severity, Status, Wargaming
+from approvals.models import DeploymentResult, Patch, PatchKind, Severity, Status, Wargaming
 
-from .answers import ParseWarning, PolicyName, TraceRow
+from .answers import OBJECTIONS, Objection, ParseWarning, PolicyName, TraceRow
 from .shapes import Answer, Blank, Deadline, Holds, Moment, PriorityName, PriorityWord, path
 
 
@@ -112,7 +112,7 @@ class OutcomeRow(Answer):
     deployer: str
     result: DeploymentResult
     deployed_sha256: str
-    alarm: Annotated[DeploymentAlarm | None, BeforeValidator(lambda alarm: alarm or None)]
+    alarm: Annotated[Literal["differs", "not_approved", "revoked"] | None, BeforeValidator(lambda alarm: alarm or None)]
     deployed_at: Moment
     reported_at: Moment
     note: str | None = path("note.body", default=None)
@@ -188,6 +188,7 @@ class Record(Answer):
     synthetic: bool = path("patch.synthetic")
     people: People | None = path("patch")
     reviews: list[ReviewRow] | None
+    objections: list[Objection] | None = Field(description=OBJECTIONS)
     comments: list[CommentRow] | None
     revocation: RevocationRow | None = path("decision.revocation", default=None)
     acknowledgements: list[AcknowledgementRow] | None

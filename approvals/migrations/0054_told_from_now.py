@@ -11,7 +11,7 @@ on conflict do nothing
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("approvals", "0049_outcomes"),
+        ("approvals", "0053_candidates"),
         ("audit", "0007_search"),
         ("notifications", "0001_initial"),
     ]

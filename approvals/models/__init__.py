@@ -16,7 +16,15 @@ from .decision import (
     Revocation,
     Status,
 )
-from .deployment import DeploymentAlarm, DeploymentResult, DiffFetch, OutcomeReport
+from .deployment import (
+    REPORTED_ALARMS,
+    DeployerCursor,
+    DeploymentAlarm,
+    DeploymentResult,
+    DiffFetch,
+    OutcomeReport,
+    RaisedAlarm,
+)
 from .gate import Gate
 from .idempotency import KeptAnswer
 from .imported import IMPORTED_OUTCOMES, MAX_NAME, ImportedDecision, Source
@@ -39,6 +47,7 @@ __all__ = [
     "MAX_REASON",
     "MOST_COMMENTS",
     "NO_DEADLINE",
+    "REPORTED_ALARMS",
     "SCOPES",
     "Acknowledgement",
     "ApiToken",
@@ -52,6 +61,7 @@ __all__ = [
     "DeciderKind",
     "Decision",
     "Delegation",
+    "DeployerCursor",
     "DeploymentAlarm",
     "DeploymentResult",
     "DiffFetch",
@@ -77,6 +87,7 @@ __all__ = [
     "Priority",
     "Producer",
     "Proposal",
+    "RaisedAlarm",
     "Review",
     "Revocation",
     "RiskLevel",

@@ -254,7 +254,6 @@ class FeedEntry(models.Model):
             # A decision reaches each end at most once; a sequencer that ran twice would be refused here.
             models.UniqueConstraint(fields=["decision", "status"], name="feed_status_once"),
         ]
-        indexes = [models.Index(fields=["status"], name="feed_by_status")]  # hitl_decisions_total
 
     def __str__(self) -> str:
         return f"{self.position}: {self.status}"

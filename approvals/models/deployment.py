@@ -1,4 +1,5 @@
-"""After an approval: which deployer fetched the diff, and what each says became of it. Both only ever grow."""
+"""After an approval: how far each deployer has read, which fetched the diff, what each says became of it, and what of
+it raised an alarm. All but the cursors only ever grow."""
 
 from django.db import models
 from django.db.models import Q
@@ -17,11 +18,17 @@ class DeploymentResult(models.TextChoices):
 
 
 class DeploymentAlarm(models.TextChoices):
-    """What is wrong with a report: the bytes are of no revision, or of one that was not, or no longer, approved."""
+    """What is wrong: a report's bytes are of no revision, or of one that was not, or no longer, approved; or no
+    deployer has taken notice of an approval."""
 
     DIFFERS = "differs", "Digest differs"
     NOT_APPROVED = "not_approved", "Deployed without approval"
     REVOKED = "revoked", "Deployed after revocation"
+    NEVER_FETCHED = "never_fetched", "Approved, never fetched"
+
+
+REPORTED_ALARMS = (DeploymentAlarm.DIFFERS, DeploymentAlarm.NOT_APPROVED, DeploymentAlarm.REVOKED)
+"""Those that a report raises."""
 
 
 class OutcomeReport(models.Model):
@@ -32,7 +39,7 @@ class OutcomeReport(models.Model):
     token = models.ForeignKey(ApiToken, models.PROTECT, related_name="+")
     deployed_sha256 = models.CharField(max_length=64)
     result = models.CharField(max_length=11, choices=DeploymentResult)
-    alarm = models.CharField(max_length=12, choices=DeploymentAlarm, blank=True)
+    alarm = models.CharField(max_length=12, choices=[(kind.value, kind.label) for kind in REPORTED_ALARMS], blank=True)
     note = models.ForeignKey(Text, models.PROTECT, null=True, related_name="+")
     deployed_at = models.DateTimeField()
     reported_at = models.DateTimeField()
@@ -43,9 +50,6 @@ class OutcomeReport(models.Model):
             models.UniqueConstraint(
                 fields=["decision", "deployer", "deployed_sha256", "result", "deployed_at"], name="outcome_once"
             ),
-        ]
-        indexes = [
-            models.Index(fields=["alarm", "-id"], name="outcome_alarms", condition=~Q(alarm="")),
         ]
 
     def __str__(self) -> str:
@@ -65,3 +69,40 @@ class DiffFetch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deployer} fetched {self.decision_id}"
+
+
+class RaisedAlarm(models.Model):
+    """An alarm about a deployment, with the report that raised it; without one, no deployer took notice in time."""
+
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="alarms")
+    kind = models.CharField(max_length=13, choices=DeploymentAlarm)
+    report = models.OneToOneField(OutcomeReport, models.PROTECT, null=True, related_name="raised")
+    raised_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Two workers at once raise one.
+            models.UniqueConstraint(fields=["decision"], name="alarmed_once", condition=Q(report=None)),
+            models.CheckConstraint(
+                condition=Q(kind=DeploymentAlarm.NEVER_FETCHED, report=None)
+                | (~Q(kind=DeploymentAlarm.NEVER_FETCHED) & Q(report__isnull=False)),
+                name="alarm_has_its_report",
+            ),
+        ]
+        indexes = [models.Index(fields=["kind", "-id"], name="alarms_by_kind")]  # the list of one kind, and the metric
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.decision_id}"
+
+
+class DeployerCursor(models.Model):
+    """How far a deployer is in the feed: where it last read from (null: it never did), and the highest position that it
+    acknowledged."""
+
+    deployer = models.CharField(max_length=100, primary_key=True)
+    read = models.BigIntegerField(null=True)
+    read_at = models.DateTimeField(null=True)
+    acknowledged = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.deployer}: {self.read}"

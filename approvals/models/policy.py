@@ -114,6 +114,12 @@ class PolicyVersion(models.Model):
         default=False,
         help_text="Whoever submitted or triggered it must be a known account; a security lead approves the rest.",
     )
+    supersede_candidates = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Approving one candidate ends the others that wait for the same vulnerability of the same package or "
+        "repository, where their policy says so too.",
+    )
     sla_warn_seconds = models.PositiveIntegerField(null=True, blank=True)
     sla_due_seconds = models.PositiveIntegerField(null=True, blank=True)
     escalate_after_seconds = models.PositiveIntegerField(null=True, blank=True)

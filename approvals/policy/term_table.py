@@ -163,6 +163,11 @@ def _no_second_factor(old: Values, new: Values) -> str:
     return "Approving no longer asks for a second factor." if dropped else ""
 
 
+def _ends_candidates(old: Values, new: Values) -> str:
+    begins = new.get("supersede_candidates") and not old.get("supersede_candidates")
+    return "An approval ends other candidates, whether anybody has looked at them or not." if begins else ""
+
+
 def _enforced(terms: Values) -> bool:
     return bool(terms["auto_approval"] == AutoApproval.ENFORCE)
 
@@ -250,6 +255,9 @@ _TABLE = (
          "Fresh sign-in to approve", _either("asks_again", "asked for", "not asked for"), _no_step_up),
     Term("second_factor", _PEOPLE, "Ask for a code or security key to approve",
          "Second factor to approve", _either("second_factor", "asked for", "not asked for"), _no_second_factor),
+    Term("supersede_candidates", _PEOPLE, "An approval ends the other candidates",
+         "Other candidates", _either("supersede_candidates", "end when one is approved", "wait on"),
+         _ends_candidates),
     Term("sla_warn_seconds", _CLOCKS, "SLA warning",
          "SLA warning", _span("sla_warn_seconds"), never),
     Term("sla_due_seconds", _CLOCKS, "SLA breach",

@@ -71,7 +71,7 @@ wargaming_result.phases wargaming_result.run_url same_lines
 WORDS = ("reason", "comment", "reviews.text", "revocation.reason", "outcomes.note", "diff", "request")
 """Free text of people, and the bytes that a digest covers."""
 
-JUDGED_WORDS = ("comments.text", "wargaming_result.log", "manual_review_reason")
+JUDGED_WORDS = ("comments.text", "objections", "wargaming_result.log", "manual_review_reason")
 
 VISIBLE: dict[str, frozenset[Reader]] = {
     **dict.fromkeys(PUBLIC, EVERYBODY),

@@ -62,7 +62,14 @@ cross join lateral (
         case entry.status when 'revoked' then revoked_by else decided_by end as decided_by,
         case entry.status when 'revoked' then 'human' else decided_by_kind end as decided_by_kind,
         ('{low,medium,high,critical}'::text[])[priority] as priority,
-        bypass_id is not null as bypass
+        bypass_id is not null as bypass,
+        case when entry.status in ('rejected', 'changes_requested') then (
+            select coalesce(json_agg(json_build_object(
+                'category', nullif(objection.category, ''), 'text', body, 'file', file, 'line', line, 'side', side
+            ) order by review_id, comment_id), '[]')
+            from approvals_objection objection left join approvals_text text on text.id = text_id
+            where objection.decision_id = decision.id
+        ) else '[]' end as objections
 ) answer
 where entry.position > %(after)s
 order by entry.position
@@ -197,6 +204,13 @@ cross join lateral (
             'simulation_author', nullif(simulation_author, '')
         ) as people,
         coalesce(reviews.found, '[]') as reviews,
+        case when decision.status in ('rejected', 'changes_requested') then (
+            select coalesce(json_agg(json_build_object(
+                'category', nullif(objection.category, ''), 'text', body, 'file', file, 'line', line, 'side', side
+            ) order by review_id, comment_id), '[]')
+            from approvals_objection objection left join approvals_text text on text.id = text_id
+            where objection.decision_id = decision.id
+        ) else '[]' end as objections,
         (
             select coalesce(json_agg(json_build_object(
                 'author', author_label,

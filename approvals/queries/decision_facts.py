@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import prefetch_related_objects
 
 from approvals.diff.agreement import AMBIGUOUS
-from approvals.models import Decision, Patch, PolicyVersion, Review, Status, User
+from approvals.models import Channel, Decision, Patch, PolicyVersion, Review, Status, User
 from approvals.policy.bypass import Grant
 from approvals.policy.outcomes import outcome_sentence
 from approvals.policy.rules import ROLES, Change, DecisionFacts
@@ -49,7 +49,9 @@ def last_change(decision: Decision) -> LastChange:
 def outcome(decision: Decision) -> str:
     """Return who decided what and when as one sentence; '' while pending."""
     change = last_change(decision)
-    return outcome_sentence(decision.status, change.by, change.at, change.channel)
+    sentence = outcome_sentence(decision.status, change.by, change.at, change.channel)
+    by_candidate = decision.status == Status.SUPERSEDED and decision.channel != Channel.INTAKE
+    return f"{sentence} {decision.cause}." if by_candidate else sentence
 
 
 def current(decision: Decision) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""After an approval: record that a deployer fetched a diff, and what it says became of a patch."""
+"""After an approval: record that a deployer fetched a diff, what it says became of a patch, and the alarms."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,19 +15,24 @@ from approvals.models import (
     DeploymentResult,
     DiffFetch,
     OutcomeReport,
+    RaisedAlarm,
     Status,
     Text,
     TokenKind,
 )
 from approvals.policy.deployments import CLOCKS_APART, SENTENCES, Approved, alarm
+from approvals.queries.deployers import expected_since
+from approvals.queries.deployments import never_fetched
 from approvals.queries.revocable import APPROVED
-from audit.log import Actor, record
+from audit.log import Actor, NewEntry, record, record_all
+from audit.models import ActorKind
 
-from .decision_lock import lock_decision
-from .ending import commitment, subject
+from .decision_lock import decisions_to_change, lock_decision, lock_free_decisions
+from .ending import commitment, policy_ref, subject
 from .reasons import check_reason
 
 ONCE_APPROVED = (*APPROVED, Status.REVOKED)
+WATCH = Actor(id="timer:deployments", kind=ActorKind.TIMER, label="deployment timer")
 MOST_REPORTS = 1_000  # on one revision of a patch; beyond it a deployer is heard only with what it has never said of it
 
 
@@ -83,7 +88,9 @@ def report_outcome(
         else:
             _check_room(values, found)
             text = Text.objects.create(body=note) if note else None
-            OutcomeReport.objects.create(**values, token=token, alarm=found or "", note=text, reported_at=now)
+            said = OutcomeReport.objects.create(**values, token=token, alarm=found or "", note=text, reported_at=now)
+            if found:
+                RaisedAlarm.objects.create(decision=decision, kind=found, report=said, raised_at=now)
             record(
                 "decision.deployment_alarmed" if found else "decision.deployment_reported",
                 actor=actor,
@@ -108,6 +115,32 @@ def record_fetch(decision: Decision, *, token: ApiToken | None, now: datetime) -
         DiffFetch.objects.bulk_create(
             [DiffFetch(decision=decision, deployer=token.name, fetched_at=now)], ignore_conflicts=True
         )
+
+
+def alarm_never_fetched(now: datetime, limit: int = 200) -> int:
+    """Raise one alarm for each approval that no deployer has taken notice of in time, and return how many were raised.
+    None are where no deployer has a token, nor for what was approved before there was one."""
+    since = expected_since()
+    if since is None:
+        return 0
+    with transaction.atomic():
+        forgotten = never_fetched(now).filter(decided_at__gte=since, alarms__isnull=True)
+        rows = lock_free_decisions(decisions_to_change().filter(pk__in=forgotten.order_by().values("pk")), limit)
+        kind = DeploymentAlarm.NEVER_FETCHED
+        RaisedAlarm.objects.bulk_create(RaisedAlarm(decision=row, kind=kind, raised_at=now) for row in rows)
+        entries = [
+            NewEntry(
+                "decision.deployment_alarmed",
+                WATCH,
+                subject(row),
+                {"alarm": str(kind), "approved_at": row.decided_at},
+                row.patch.sha256,
+                policy_ref(row),
+            )
+            for row in rows
+        ]
+        record_all(entries, at=now)
+    return len(rows)
 
 
 def _check_room(values: dict[str, Any], found: DeploymentAlarm | None) -> None:

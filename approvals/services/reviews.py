@@ -1,5 +1,6 @@
 """People's verdicts and comments: the only writer of reviews, whatever the channel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -42,6 +43,7 @@ from audit.log import Actor, NewEntry, record, record_all
 from postgresql.insertion import insert
 
 from . import bypasses
+from .candidates import LockFirst, end_others, lock_pending
 from .decision_lock import FOR_VERDICT_SQL, lock_decision
 from .ending import commitment, end, policy_ref, subject
 from .reasons import check_reason
@@ -78,14 +80,21 @@ def review(
 ) -> Decision:
     """Record one person's verdict and, when the policy's quorum is reached, end the decision. With `in_name_of` (a key,
     user name or e-mail address) it counts for that absent person, who delegated it; the review names both. A bypass
-    replaces missing approvals; if none is missing, it is not used.
+    replaces missing approvals; if none is missing, it is not used. Where the policy says so, an approval ends the other
+    candidates for the same vulnerability with it.
 
     Raise NotFound, NotAllowed (a rule on the person), Conflict (decided, changed or reviewed meanwhile) or
     Invalid (no reason, too long). A refusal writes an audit entry of its own and nothing else.
     """
     check_text(verdict, text, category)
-    with audit_decision_refusal(decision_id, verdict, actor=actor, now=now, channel=seen.channel), transaction.atomic():
-        return _review(decision_id, verdict, user, actor, seen, now, text.strip(), category, in_name_of)
+    given = (decision_id, verdict, user, actor, seen, now, text.strip(), category, in_name_of)
+    with audit_decision_refusal(decision_id, verdict, actor=actor, now=now, channel=seen.channel):
+        try:
+            with transaction.atomic():
+                return _review(*given)
+        except LockFirst as first:
+            with transaction.atomic():
+                return _review(*given, lock_pending(first.keys))
 
 
 def check_text(verdict: Verdict, text: str, category: Category | str) -> None:
@@ -222,6 +231,7 @@ def _review(
     text: str,
     category: Category | str,
     in_name_of: int | str | None,
+    locked: Sequence[Decision] | None = None,
 ) -> Decision:
     decision = lock_decision(decision_id, FOR_VERDICT_SQL)
     if seen.patch_id is not None:
@@ -267,6 +277,8 @@ def _review(
     agreeing = approvers(same_verdict, context.memberships, decision.policy_version.decider_groups)
     if verdict == Verdict.APPROVE:
         ended = _count_approval(decision, agreeing, user, actor, seen, now, bypass)
+        if ended:
+            ended += end_others(decision, locked, now=now, channel=seen.channel)
     else:
         ended = _count_refusal(decision, agreeing, new_review, user, actor, now)
     review_entry = _review_entry(decision, new_review, actor)

@@ -18,6 +18,7 @@ from approvals.queries.revocable import APPROVED, MOST, Approvals, changed_since
 from audit.log import Actor, NewEntry, Subject, record, record_all
 
 from .decision_lock import decisions_to_change, lock_decision, lock_decisions
+from .deployers import keep_acknowledged
 from .ending import commitment, policy_ref, subject
 from .reasons import check_reason
 
@@ -123,6 +124,7 @@ def acknowledge(decision_id: UUID, position: int, *, token: ApiToken | None, act
             feed_entry=entry, deployer=token.name, defaults={"token": token, "acknowledged_at": now}
         )
         if created:
+            keep_acknowledged(token.name, position)
             record(
                 "decision.acknowledged",
                 actor=actor,

@@ -12,6 +12,7 @@ AS $function$
         or new.deny_threshold > old.deny_threshold
         or old.second_factor and not new.second_factor
         or old.step_up and not new.step_up and not new.second_factor
+        or new.supersede_candidates and not old.supersede_candidates
         -- more by the machine
         or new.expire_action = 'approve' and (
             old.expire_action <> 'approve'

@@ -29,6 +29,8 @@ CREATE TRIGGER approvals_patchcontent_no_change BEFORE DELETE OR UPDATE ON appro
 CREATE TRIGGER approvals_patchcontent_no_truncate BEFORE TRUNCATE ON approvals_patchcontent FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_policyversion_no_change BEFORE DELETE OR UPDATE ON approvals_policyversion FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_policyversion_no_truncate BEFORE TRUNCATE ON approvals_policyversion FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_raisedalarm_no_change BEFORE DELETE OR UPDATE ON approvals_raisedalarm FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
+CREATE TRIGGER approvals_raisedalarm_no_truncate BEFORE TRUNCATE ON approvals_raisedalarm FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_review_no_truncate BEFORE TRUNCATE ON approvals_review FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_revocation_no_change BEFORE DELETE OR UPDATE ON approvals_revocation FOR EACH ROW EXECUTE FUNCTION approvals_refuse_change();
 CREATE TRIGGER approvals_revocation_no_truncate BEFORE TRUNCATE ON approvals_revocation FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse_change();

@@ -62,6 +62,8 @@ def preview(request: Request, asked: QueryDict, form: BulkForm, *, status: int) 
         "categories": Category.choices,
         "rows": rows,
         "possible": possible,
+        "ends_candidates": verdict == Verdict.APPROVE
+        and any(row["decision"].policy_version.supersede_candidates for row in rows if row["why_not"] is None),
         "skipped": len(rows) - possible,
         "in_name_of": next((absent for absent in who.absent if absent.id == in_name_of), None),
     }

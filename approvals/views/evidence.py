@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from approvals.errors import moment
-from approvals.models import Category, Decision, Patch, Verdict
+from approvals.models import Category, Decision, DeploymentAlarm, Patch, Verdict
 from approvals.policy.visible_fields import Reader, sees
 from approvals.queries.evidence import TrackRecord, track_record
 from audit.queries import EntryFilters, body_of, data_of, entries
@@ -100,6 +100,7 @@ VERDICTS = {
     Verdict.REQUEST_CHANGES: "asked for changes to this digest",
 }
 CATEGORIES: dict[str, str] = dict(Category.choices)
+ALARMS: dict[str, str] = dict(DeploymentAlarm.choices)
 EXTENDED = "decision.extended"
 
 
@@ -148,6 +149,10 @@ def _step(entry: Any) -> Step:
     data = defaultdict(str, data_of(entry))  # what was erased, or not yet written by an older release, is missing
     data["verdict"] = VERDICTS.get(data["verdict"], "")
     data["category"] = CATEGORIES.get(data["category"], data["category"])
+    by_revision = f"sent revision {data['by_revision']}, which took its place"
+    data["superseded"] = by_revision if data["by_revision"] else f"ended it: {data['cause']}"
+    data["reported"] = f"reported: {data['result']}. " if data["result"] else ""
+    data["alarm"] = ALARMS.get(data["alarm"], data["alarm"])
     data["asked"] = f" and asked {', '.join(data['asked'])}" if data["asked"] else ""
     data["until"] = moment(datetime.fromisoformat(data["to"])) if data["to"] and entry.type == EXTENDED else ""
     leaf, context = getattr(entry, "leaf", None), getattr(entry, "context", None)

@@ -12,6 +12,7 @@ from approvals.permissions import COMMENT_DECISION, LEAD_DECISION, REVIEW_DECISI
 from approvals.policy.quorum import missing
 from approvals.policy.rules import FRESH, Absent, DecisionFacts, Intent, Reviewer, StepUp, refusal
 from approvals.queries.bypasses import held_for
+from approvals.queries.candidates import ended_with
 from approvals.queries.decision_facts import decision_facts
 from approvals.queries.people import approvers
 from approvals.queries.queue import who_can
@@ -52,6 +53,7 @@ class Panel:
     asks: bool  # for a password or code beside the approval
     fresh_until: datetime | None  # until when no password or code is asked for again
     bypass: Bypass | None
+    supersedes: int  # other candidates that end when it is approved
     may_approve: bool
     may_reject: bool
     may_comment: bool
@@ -117,6 +119,7 @@ def panel(
         asks=is_open and asks,
         fresh_until=_fresh_until(seen, authenticated_at, factor_at) if proved else None,
         bypass=_bypass(decision, live, person, now) if on_page and (mine or no_approval is None) else None,
+        supersedes=len(ended_with(decision)) if is_open and no_approval is None else 0,
         may_approve=is_open and no_approval is None,
         may_reject=is_open and no_rejection is None,
         may_comment=COMMENT_DECISION in person.permissions,

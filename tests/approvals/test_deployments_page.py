@@ -200,3 +200,100 @@ def test_a_patch_page_has_the_newest_reports_and_keeps_the_steps_of_people(sign_
     steps = [step.what for step in timeline(decision, Reader.LEAD)]
     assert steps.count("reported: failed") == REPEATED_SHOWN
     assert "approved this digest" in steps
+
+
+# --- Filters, and the lists behind the numbers ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(approve, make_patch, alice, bob, deployer):
+    """Approvals that differ in what the filters tell apart, with a report and an alarm of each sort."""
+    now = timezone.now()
+
+    def make(title, hours=1, severity="low", **sent):
+        at = now - timedelta(hours=hours)
+        decision = make_patch(title=title, severity=severity, now=at - timedelta(hours=1), **sent)
+        return approve(decision, alice, now=at)
+
+    waiting = [
+        make("Of flask", package_name="flask"),
+        make("Of django", hours=50, package_name="django"),
+        make("Of a repository", package_name="", repository="https://example.org/wigeon"),
+        make("Of medium", severity="medium", package_name="other"),
+    ]
+    record_fetch(waiting[0], token=deployer, now=now)
+    report(make("Failed", package_name="jinja"), deployer, "failed")
+    report(make("Deployed", package_name="click"), deployer)
+    report(make_patch(title="Never approved"), deployer)
+    report(make("Tampered", package_name="rich"), deployer, sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("query", "listed"),
+    [
+        ({"package": "flask"}, {"Of flask"}),
+        ({"repository": "https://example.org/wigeon"}, {"Of a repository"}),
+        ({"policy": "medium"}, {"Of medium"}),
+        ({"age": "1d"}, {"Of django"}),
+        ({"deployer": "argo"}, {"Of flask", "Failed", "Tampered"}),
+        ({"deployer": "nobody"}, set()),
+        ({"show": "alarms"}, {"Never approved", "Tampered"}),
+        ({"show": "alarms", "alarm": "differs"}, {"Tampered"}),
+        ({"show": "alarms", "package": "rich"}, {"Tampered"}),
+        ({"show": "alarms", "age": "1h"}, set()),
+        ({"show": "reported", "package": "jinja"}, {"Failed"}),
+        ({"show": "outcomes"}, {"Failed", "Deployed"}),
+        ({"show": "stands"}, {"Deployed"}),
+        ({"show": "went-wrong"}, {"Failed"}),
+        ({"show": "repaired"}, {"Deployed"}),
+        ({"age": "forged", "package": "flask"}, {"Of flask"}),
+    ],
+)
+def test_each_filter_narrows_each_list_and_its_number(sign_in, carol, many, query, listed):
+    page = sign_in(carol).get("/deployments", query)
+    rows = [decision for decision, *_ in page.context.get("waiting") or page.context.get("reports") or []]
+    assert {row.patch.title for row in rows} == listed
+    assert page.context["total"] == str(len(rows))
+
+
+def test_each_number_leads_to_the_list_that_it_counts(sign_in, carol, many):
+    client = sign_in(carol)
+    page = client.get("/deployments")
+    numbers = {tab["url"]: tab["count"] for tab in page.context["tabs"]}
+    assert len(numbers) == 4
+    assert {url: client.get(url).context["total"] for url in numbers} == numbers
+    tiles = {tile["label"]: tile["url"] for tile in page.context["kpis"]}
+    assert client.get(tiles["Patches reported lately"]).context["total"] == "2"
+    for url in tiles.values():
+        assert f'href="{url}"' in page.content.decode()
+        assert 'aria-current="true"' in client.get(url).content.decode()
+
+
+def test_tabs_keep_the_filters_but_the_kind_of_alarm(sign_in, carol, many):
+    page = sign_in(carol).get("/deployments", {"show": "alarms", "alarm": "differs", "package": "rich"})
+    urls = {tab["label"]: tab["url"] for tab in page.context["tabs"]}
+    assert urls["Reported"] == "/deployments?package=rich&show=reported"
+    assert "alarm=differs" in urls["Alarms"]
+
+
+def test_everybody_who_approved_is_named(sign_in, carol, make_patch, approve, alice, lena):
+    decision = approve(make_patch(severity="critical", title="By two"), alice)
+    approve(decision, lena)
+    assert "Alice, Lena" in shown(sign_in(carol))
+
+
+def test_filtered_lists_are_paged_and_cost_no_more_queries(sign_in, carol, approved, monkeypatch, deployer):
+    monkeypatch.setattr("approvals.views.deployments.PAGE", 2)
+    client, counts = sign_in(carol), []
+    for number in range(4):
+        report(approved(f"Fix {number}"), deployer)
+        report(approved(f"Bad {number}"), deployer, sha256="0" * 64)
+        for show in ("alarms", "outcomes", ""):
+            query = {"show": show, "policy": "low", "deployer": "argo"}
+            client.get("/deployments", query)
+            with CaptureQueriesContext(connection) as captured:
+                page = client.get("/deployments", query)
+            counts.append(len(captured))
+    assert counts[3:6] == counts[6:9] == counts[9:12]
+    assert page.context["next_url"].startswith("/deployments?show=&policy=low&deployer=argo&cursor=")
+    assert len(client.get(page.context["next_url"]).context["waiting"]) == 2

@@ -6,10 +6,11 @@ import threading
 import pytest
 from django.utils import timezone
 
-from approvals.models import Verdict
+from approvals.models import Side, Verdict
 from approvals.services.dispatch import dispatch
 from approvals.services.lifecycle import revoke
-from hitl_gate import FeedGap, Gate, NotDecided, Refused, WrongBytes
+from approvals.services.reviews import comment
+from hitl_gate import FeedGap, Gate, NotDecided, Objection, Refused, WrongBytes
 from tests.cast import DIFF, actor_for, document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,6 +49,24 @@ def test_waiting_ends_when_somebody_decides(gate_of, token_for, make_patch, alic
     assert not answer.pending
     assert (answer.status, answer.category, answer.decided_by) == ("rejected", "incomplete", "alice")
     assert answer.reason == "It misses the second call site."
+
+
+def test_a_producer_reads_what_was_objected_line_by_line(gate_of, token_for, make_patch, alice, approve):
+    decision, now = make_patch(severity="low"), timezone.now()
+    at = {"file": "app.py", "line": 1, "side": Side.OLD, "now": now, "actor": actor_for(alice)}
+    comment(decision.decision_id, "This call too.", user=alice, **at)
+    approve(decision, alice, Verdict.REQUEST_CHANGES, text="Escape both calls.")
+    dispatch()
+    gate = gate_of(token_for("producer"))
+    [item] = gate.feed(0)
+    expected = (
+        Objection(None, "Escape both calls.", None, None, None),
+        Objection(None, "This call too.", "app.py", 1, "old"),
+    )
+    assert item.objections == gate.decision(item.decision_id).objections == expected
+    for other in (token_for("producer", "another"), token_for("deployer", "argo")):
+        [item] = gate_of(other).feed(0)
+        assert item.objections == ()
 
 
 def test_a_workflow_asks_and_is_answered(gate_of, token_for, alice, api_of):

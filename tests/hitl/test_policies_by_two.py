@@ -27,6 +27,7 @@ LOOSER: dict[str, tuple[Any, Any]] = {
     "deny_threshold": (1, 2),
     "second_factor": (True, False),
     "step_up": (True, False),
+    "supersede_candidates": (False, True),
     "escalate_after_seconds": (60, 3600),
     "escalation": ([{"after_seconds": 60, "groups": ["auditor"]}], []),
     "expire_action": ("expire", "approve"),

@@ -1,6 +1,6 @@
 """The client of HITL: submit patches, ask for approvals, wait for decisions, follow the feed. Standard library only."""
 
-from .answers import Approval, Decision, FeedItem, Submission, Trace
+from .answers import Approval, Decision, FeedItem, Objection, Submission, Trace
 from .errors import DeploymentAlarm, FeedGap, GateError, NotDecided, NotReachable, Refused, WrongBytes
 from .gate import Gate
 
@@ -14,6 +14,7 @@ __all__ = [
     "GateError",
     "NotDecided",
     "NotReachable",
+    "Objection",
     "Refused",
     "Submission",
     "Trace",

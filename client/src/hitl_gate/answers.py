@@ -19,6 +19,20 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """What one person who refused says: of the whole patch, or at a line of one of its files.
+
+    `category` comes with a rejection; `side` is `old` or `new`, the file that has the line. `text` is None when erased.
+    """
+
+    category: str | None
+    text: str | None
+    file: str | None
+    line: int | None
+    side: str | None
+
+
+@dataclass(frozen=True)
 class Submission:
     """What became of a patch that was sent. `created` is false for a replay of content that was there already."""
 
@@ -100,6 +114,11 @@ class Decision(Outcome):
         )
 
     @property
+    def objections(self) -> tuple[Objection, ...]:
+        """Why it was rejected or is to be changed, where this token may read it."""
+        return _objections(self.raw)
+
+    @property
     def comments(self) -> tuple[dict[str, Any], ...]:
         """What people wrote on it: `text`, `author`, and `file`, `line`, `side` where they meant a line."""
         return tuple(self.raw.get("comments") or ())
@@ -142,6 +161,11 @@ class FeedItem:
     bypass: bool
     raw: dict[str, Any]
 
+    @property
+    def objections(self) -> tuple[Objection, ...]:
+        """Why it was rejected or is to be changed, where this token may read it."""
+        return _objections(self.raw)
+
     @classmethod
     def read(cls, answer: dict[str, Any]) -> FeedItem:
         names = [name for name in cls.__dataclass_fields__ if name != "raw"]
@@ -157,6 +181,12 @@ def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
     """Return what both kinds of answers say under the same names."""
     names = ("status", "decided_by", "decided_at", "category", "reason", "comment")
     return {name: answer[name] for name in names} | {"raw": answer}
+
+
+def _objections(answer: dict[str, Any]) -> tuple[Objection, ...]:
+    """Return them; none from a service that is older than they are."""
+    names = ("category", "text", "file", "line", "side")
+    return tuple(Objection(*(row[name] for name in names)) for row in answer.get("objections") or [])
 
 
 def _trace(answer: dict[str, Any]) -> tuple[Trace, ...]:

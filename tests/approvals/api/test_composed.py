@@ -16,7 +16,18 @@ from pydantic_core import to_json
 from approvals.api.answers import FeedItem, PendingRow
 from approvals.api.records import Record
 from approvals.api.shapes import Answer, read, shown
-from approvals.models import DeciderKind, Decision, FeedEntry, OutcomeReport, Priority, Review, Status, Text, Verdict
+from approvals.models import (
+    DeciderKind,
+    Decision,
+    FeedEntry,
+    OutcomeReport,
+    Priority,
+    Review,
+    Side,
+    Status,
+    Text,
+    Verdict,
+)
 from approvals.policy.visible_fields import Reader
 from approvals.queries import composed, decisions, queue, revocable
 from approvals.services import absence, lifecycle, reviews
@@ -40,7 +51,23 @@ def feed_item(entry: FeedEntry, reader: Reader) -> FeedItem:
     if entry.status == Status.REVOKED:
         by, kind = decision.revocation.revoked_by, DeciderKind.HUMAN
     source = {"entry": entry, "decision": decision, "patch": decision.patch}
-    return read(FeedItem, reader, **source, decided_by=by, decided_by_kind=kind)
+    objected = objections(decision) if entry.status in REFUSED else []
+    return read(FeedItem, reader, **source, decided_by=by, decided_by_kind=kind, objections=objected)
+
+
+REFUSED = (Status.REJECTED, Status.CHANGES_REQUESTED)
+
+
+def objections(decision: Decision) -> list[dict[str, Any]]:
+    """Return what each person who refuses says, and after it what they wrote at lines."""
+    found: list[dict[str, Any]] = []
+    for review in decision.reviews.exclude(verdict=Verdict.APPROVE).filter(withdrawn_at=None).order_by("pk"):
+        words = review.text.body if review.text else None
+        found.append({"category": review.category, "text": words, "file": None, "line": None, "side": None})
+        for one in decision.comments.filter(author=review.reviewer).exclude(file="").order_by("pk"):
+            at = {"file": one.file, "line": one.line, "side": one.side_of_line}
+            found.append({"category": "", "text": one.text.body, **at})
+    return found
 
 
 def record(decision: Decision, reader: Reader) -> Record:
@@ -53,6 +80,7 @@ def record(decision: Decision, reader: Reader) -> Record:
         comment=approval_words(given),
         updated_at=updated_at(decision, given),
         reviews=given,
+        objections=objections(decision) if decision.status in REFUSED else [],
         comments=decisions.comments(decision),
         acknowledgements=revocable.acknowledged(decision),
         outcomes=list(OutcomeReport.objects.filter(decision=decision).select_related("note").order_by("pk")),
@@ -129,8 +157,12 @@ def one_of_each(producer_api, token_for, make_patch, make_gate, approved_alone, 
     away = now + timedelta(days=1)
     absence.delegate(lena, bob, now, away, "Away.", actor=actor_for(lena), now=now)
     approve(make_patch(), bob, in_name_of=lena.pk, text="In her name.")
-    approve(make_patch(patch_id="P-1"), alice, Verdict.REJECT)
-    approve(make_patch(patch_id="P-2"), alice, Verdict.REQUEST_CHANGES)
+    for patch_id, verdict in (("P-1", Verdict.REJECT), ("P-2", Verdict.REQUEST_CHANGES)):
+        refused = make_patch(patch_id=patch_id)
+        for who, line, side in ((alice, 1, Side.OLD), (alice, None, Side.NEW), (bob, 1, Side.NEW)):
+            at: dict[str, Any] = {"file": "app.py", "line": line, "side": side}
+            reviews.comment(refused.decision_id, "Look.", user=who, actor=actor_for(who), now=now, **at)
+        approve(refused, alice, verdict)
     revoked = approve(make_patch(severity="low"), alice, text="Fine.")
     lifecycle.revoke(revoked.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     while dispatch():
