@@ -93,8 +93,11 @@ def _superseded(entry: Placed, data: dict[str, Any], now: datetime) -> None:
         .order_by("-patch__revision")
         .first()
     )
+    if newest is None or newest.pk == before.pk:  # another candidate for the vulnerability was approved in its place
+        _decided(entry, data, now)
+        return
     fallen = audience.reviewers_of(before, Verdict.APPROVE)
-    if newest is None or newest.pk == before.pk or newest.status != Status.PENDING or not fallen:
+    if newest.status != Status.PENDING or not fallen:
         return
     decision = _decision(str(newest.decision_id))
     people = dict.fromkeys(fallen, "you had approved the revision before")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from approvals.models import User, Verdict
+from approvals.models import Policy, User, Verdict
 from approvals.services import absence, bypasses, lifecycle, timers
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from approvals.telling import entries
 from notifications.models import Delivery, Item, Notice
-from tests.cast import actor_for, person
+from tests.cast import actor_for, person, republish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail_server")]
 Told = Callable[..., dict[str, set[str]]]
@@ -251,3 +251,14 @@ def test_telling_costs_a_fixed_number_of_statements(
     dispatch()
     with django_assert_max_num_queries(75):
         entries.tell(timezone.now())
+
+
+def test_a_candidate_in_whose_place_another_was_approved_is_told_to_its_people(
+    make_patch: Any, alice: User, carol: User, approve: Any, told: Told
+) -> None:
+    republish(Policy.objects.get(name="medium"), supersede_candidates=True)
+    chosen, _ = make_patch(cve_id="CVE-2024-1"), make_patch(cve_id="CVE-2024-1", submitted_by="carol@example.org")
+    told()
+    approve(chosen, alice)
+    assert told() == {"decided": {"carol"}}
+    assert "was superseded" in Notice.objects.get(kind="decided").facts["headline"]
