@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-from notifications.answers import Answer
-from notifications.channels import slack, teams
+from notifications.answers import Send
 from notifications.models import Channel, Delivery
 
-Send = Callable[[], Answer]
-"""Sends one message; runs in a thread of its own, so it asks the database nothing."""
+from . import slack, teams
+
 Prepare = Callable[[Delivery], Send]
 
 CHANNELS: dict[Channel, Prepare] = {Channel.SLACK: slack.prepare, Channel.TEAMS: teams.prepare}

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from notifications.answers import Answer, Outcome
+from notifications.answers import Answer, Outcome, Send
 from notifications.backoff import WITHIN, next_try
-from notifications.channels import CHANNELS, Send
+from notifications.channels import CHANNELS
 from notifications.models import Channel, Delivery, DeliveryState, Endpoint, EndpointState
 from postgresql.statements import query
 
