@@ -10,8 +10,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 trace_id: ContextVar[str] = ContextVar("trace_id", default="")  # of the trace that a caller named, or our own began
 CONTEXT = {"request_id": request_id, "trace_id": trace_id}
 
-# Bearer tokens, tokens as `issue_token` makes them, those of Slack and of its and Teams' webhooks, passwords inside URLs
-# (a DATABASE_URL in an error message).
+# Bearer tokens, tokens as `issue_token` makes them, those of Slack and of the webhooks of Slack and Teams, passwords
+# inside URLs (a DATABASE_URL in an error message).
 SECRET = re.compile(
     r"(?i)(\bbearer\s+|\bhitl_[a-z0-9]{8}_|\bxox[a-z]-|\bhooks\.slack(?:-gov)?\.com/[a-z]+/|[?&]sig=)[^\s@\"',;]+"
     r"|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)"
