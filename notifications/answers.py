@@ -1,5 +1,6 @@
 """What comes of an attempt to deliver. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -25,3 +26,6 @@ class Answer:
 
 
 DELIVERED = Answer(Outcome.DELIVERED)
+
+Send = Callable[[], Answer]
+"""Sends one message; runs in a thread of its own, so it asks the database nothing."""

@@ -6,7 +6,7 @@ import uuid6
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 
 def new_id() -> UUID:
@@ -85,7 +85,8 @@ class EndpointState(models.TextChoices):
 class Endpoint(models.Model):
     """An address of somebody's program that is told of decisions. `secrets` are encrypted, the newest first: while a
     secret is replaced each call bears a signature by both. `audience` is whom it acts for, in the caller's words.
-    `position` is the last one of the feed that has a delivery to here."""
+    `position` is the last one of the feed that has a delivery to here, `delivered_at` when something arrived last. That
+    its failures disabled it is `noted` once the log says so."""
 
     name = models.CharField(max_length=100, unique=True)
     url = models.CharField(max_length=2000)
@@ -96,6 +97,8 @@ class Endpoint(models.Model):
     state = models.CharField(max_length=8, choices=EndpointState, default=EndpointState.ACTIVE)
     failing_since = models.DateTimeField(null=True)
     disabled_why = models.CharField(max_length=200, blank=True)
+    noted = models.BooleanField(default=False, db_default=False)
+    delivered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
@@ -115,7 +118,8 @@ class DeliveryState(models.TextChoices):
 class Delivery(models.Model):
     """One message on its way out by one channel: to a person, to the team (no person) or to an endpoint. Its id is the
     message's own, the same at every attempt. `payload` are the bytes for an endpoint; for people the channel makes the
-    message of the notice when it sends."""
+    message of the notice when it sends. `position` is that of the feed, and below 0 for what somebody sends to try an
+    endpoint."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     channel = models.CharField(max_length=7, choices=Channel)
@@ -166,7 +170,7 @@ class Delivery(models.Model):
                 name="delivery_next",
                 condition=Q(state=DeliveryState.PENDING, endpoint__isnull=False),
             ),
-            models.Index(F("id").desc(), name="delivery_dead", condition=Q(state=DeliveryState.DEAD)),
+            models.Index(fields=["state", "ended_at", "id"], name="delivery_by_end"),
         ]
 
     def __str__(self) -> str:

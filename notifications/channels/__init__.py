@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from notifications.answers import Answer
+from notifications.answers import Send
 from notifications.models import Channel, Delivery
 
-Send = Callable[[], Answer]
-"""Sends one message; runs in a thread of its own, so it asks the database nothing."""
+from . import webhook
+
 Prepare = Callable[[Delivery], Send]
 
-CHANNELS: dict[Channel, Prepare] = {}
+CHANNELS: dict[Channel, Prepare] = {Channel.WEBHOOK: webhook.prepare}
