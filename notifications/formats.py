@@ -50,8 +50,7 @@ def _reference(item: Item, about: About) -> dict[str, Any]:
 
 def _reference_address(url: str, body: str) -> str:
     said = json.loads(body)
-    # A name of dots would be a step in the path; a receiver that decodes them first sees no other patch's name.
-    name = quote(said["patch_id"], safe="").replace(".", "%2E")
+    name = quote(said["patch_id"], safe="")
     return f"{url.rstrip('/')}/api/patches/{name}/{'approved' if 'approved_by' in said else 'rejected'}"
 
 
