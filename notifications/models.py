@@ -1,5 +1,6 @@
 """What is told, to whom, and how far it came. The only foreign key that leaves the app is to the person."""
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import uuid6
@@ -104,6 +105,17 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> str:
+        """The host alone: the rest of an address may hold a secret."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def audience_words(self) -> str:
+        """Whom it acts for, such as `Deployer argo`."""
+        kind, _, name = self.audience.partition(":")
+        return f"{kind.capitalize()} {name}"
 
 
 class DeliveryState(models.TextChoices):

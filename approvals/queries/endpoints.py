@@ -6,13 +6,14 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
-from approvals.models import ApiToken, FeedEntry, Producer, TokenKind
+from approvals.models import ApiToken, FeedEntry, TokenKind
 from approvals.policy.visible_fields import Reader
 from notifications.models import Delivery, DeliveryState, Endpoint, EndpointState
 from postgresql.statements import query
 
 NEEDED = "decisions:read"
-ENDED = ("dead", "delivered", "dropped")
+LAST_FIRST = ["-ended_at", "-id"]
+WAITING_FIRST = ["due_at", "id"]
 COUNTED = 10_000
 """Deliveries of a kind that are counted; beyond, it is that many."""
 
@@ -50,17 +51,14 @@ def audience_of(words: str, now: datetime) -> Audience | None:
     return Audience(Reader.DEPLOYER if any("diffs:read" in scopes for _, scopes in found) else Reader.NARROWED)
 
 
-def audiences(now: datetime) -> list[tuple[str, str]]:
-    """Return whom an endpoint can be for, with the words for people."""
+def audiences(now: datetime) -> list[str]:
+    """Return whom an endpoint can be for: deployers, then producers, by name."""
     in_force = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
-    tokens = ApiToken.objects.filter(in_force, kind=TokenKind.DEPLOYER, scopes__contains=[NEEDED])
-    names = tokens.values_list("name", flat=True).distinct().order_by("name")
-    producers = Producer.objects.filter(
-        pk__in=ApiToken.objects.filter(in_force, kind=TokenKind.PRODUCER).values("producer")
-    )
-    return [(f"{TokenKind.DEPLOYER}:{name}", f"Deployer {name}") for name in names] + [
-        (f"{TokenKind.PRODUCER}:{name}", f"Producer {name}")
-        for name in producers.order_by("name").values_list("name", flat=True)
+    tokens = ApiToken.objects.filter(in_force, scopes__contains=[NEEDED])
+    deployers = tokens.filter(kind=TokenKind.DEPLOYER).values_list("name", flat=True)
+    producers = tokens.filter(kind=TokenKind.PRODUCER).values_list("producer__name", flat=True)
+    return [f"{TokenKind.DEPLOYER}:{name}" for name in sorted(set(deployers))] + [
+        f"{TokenKind.PRODUCER}:{name}" for name in sorted(set(producers))
     ]
 
 
@@ -79,7 +77,8 @@ def seen(now: datetime) -> list[Seen]:
     newest, endpoints = newest_position(), list(live().order_by("name"))
     waiting = Delivery.objects.filter(endpoint__in=endpoints, state=DeliveryState.PENDING, position__gt=0)
     first = dict(waiting.values_list("endpoint").annotate(Min("position")))
-    dead = dict(given_up().filter(endpoint__in=endpoints).values_list("endpoint").annotate(Count("pk")))
+    given_up = Delivery.objects.filter(endpoint__in=endpoints, state=DeliveryState.DEAD)
+    dead = dict(given_up.values_list("endpoint").annotate(Count("pk")))
     there = {words: audience_of(words, now) is not None for words in {endpoint.audience for endpoint in endpoints}}
     return [
         Seen(
@@ -90,11 +89,6 @@ def seen(now: datetime) -> list[Seen]:
         )
         for endpoint in endpoints
     ]
-
-
-def given_up() -> QuerySet[Delivery]:
-    """Return the deliveries that wait for somebody to send them again; lazily."""
-    return Delivery.objects.filter(state=DeliveryState.DEAD)
 
 
 def deliveries(state: str, channel: str = "", endpoint: int | None = None) -> QuerySet[Delivery]:

@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Min
 
 from approvals.errors import Conflict, Invalid, NotFound
-from approvals.queries.endpoints import audience_of, given_up, live, newest_position
+from approvals.queries.endpoints import audience_of, live, newest_position
 from audit.log import Actor, Subject, record
 from notifications import secrets
 from notifications.channels.webhook import new_secret
 from notifications.formats import FORMATS, TRIED
-from notifications.models import Delivery, Endpoint, EndpointState
+from notifications.models import Delivery, DeliveryState, Endpoint, EndpointState
 from notifications.outbound import Unanswered, read
 from notifications.secrets import WEBHOOKS
 from notifications.services import deliveries
@@ -167,8 +166,8 @@ def send_test(key: int, *, actor: Actor, now: datetime) -> Delivery:
 @transaction.atomic
 def replay(keys: Sequence[UUID], *, actor: Actor, now: datetime) -> int:
     """Send deliveries again that were given up; return how many that are. One entry says how many."""
-    wanted = given_up().filter(pk__in=keys).exclude(endpoint__removed_at__isnull=False)
-    found = list(wanted.select_for_update(of=("self",)).values_list("pk", flat=True))
+    dead = Delivery.objects.select_for_update(of=("self",)).filter(pk__in=keys, state=DeliveryState.DEAD)
+    found = list(dead.exclude(endpoint__removed_at__isnull=False).values_list("pk", flat=True))
     if found:
         deliveries.replay(found, now=now)
         data = {"deliveries": len(found), "first": str(min(found))}
@@ -197,16 +196,16 @@ def _record_change(endpoint: Endpoint, changed: str, actor: Actor, now: datetime
 
 
 def _facts(endpoint: Endpoint) -> dict[str, str]:
-    """Return what entries say of an endpoint: of its URL the host alone, for the rest may hold a secret."""
+    """Return what entries say of an endpoint."""
     return {
-        "host": urlsplit(endpoint.url).hostname or "",
+        "host": endpoint.host,
         "format": endpoint.format,
         "audience": endpoint.audience.partition(":")[0],
     }
 
 
 def _locked(key: int) -> Endpoint:
-    endpoint = live().select_for_update().filter(pk=key).first()
+    endpoint = Endpoint.objects.select_for_update().filter(pk=key, removed_at=None).first()
     if endpoint is None:
         raise NotFound("There is no such endpoint.")
     return endpoint

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 
 from approvals.policy.visible_fields import shown
 from approvals.queries.composed import feed_items
@@ -51,7 +50,7 @@ def _is_full(endpoint: Endpoint) -> bool:
 def delivery_of(endpoint: Endpoint, item: Item, audience: Audience, now: datetime) -> Delivery:
     """Return the delivery of an item, unsaved, as the endpoint's reader sees it."""
     key, seen = new_id(), shown(item, audience.reader)
-    page = f"{settings.BASE_URL}{reverse('patch-detail', args=[item['decision_id']])}"
+    page = f"{settings.BASE_URL}/patches/{item['decision_id']}"
     body = FORMATS[endpoint.format].compose(seen, About(key, endpoint.audience.partition(":")[2], page))
     return Delivery(
         id=key,
@@ -73,7 +72,8 @@ def note_disabled(now: datetime) -> int:
 
 @transaction.atomic
 def _note(key: int, now: datetime) -> int:
-    endpoint = live().select_for_update().filter(pk=key, state=EndpointState.DISABLED, noted=False).first()
+    unnoted = Endpoint.objects.select_for_update().filter(removed_at=None, state=EndpointState.DISABLED, noted=False)
+    endpoint = unnoted.filter(pk=key).first()
     if endpoint is None:
         return 0
     endpoint.noted = True
