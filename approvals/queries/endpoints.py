@@ -137,6 +137,7 @@ def oldest_due(now: datetime) -> float:
 
 
 def endpoint_states() -> dict[str, int]:
-    """Return how many endpoints are in each state."""
-    states = dict(live().values_list("state").annotate(Count("pk")).order_by())
-    return {str(state): 0 for state in EndpointState} | states
+    """Return how many endpoints are in each state; `off` are those that somebody disabled, not their failures."""
+    by_hand = Q(state=EndpointState.DISABLED, failing_since=None)
+    states = dict(live().exclude(by_hand).values_list("state").annotate(Count("pk")).order_by())
+    return {str(state): 0 for state in EndpointState} | states | {"off": live().filter(by_hand).count()}

@@ -100,12 +100,9 @@ def disable(key: int, *, actor: Actor, now: datetime) -> Endpoint:
     """Send nothing more to an endpoint until somebody enables it; nothing is lost meanwhile. Raise NotFound."""
     endpoint = _locked(key)
     if endpoint.state != EndpointState.DISABLED:
-        endpoint.state, endpoint.noted, endpoint.disabled_why = (
-            EndpointState.DISABLED,
-            True,
-            "Somebody switched it off.",
-        )
-        endpoint.save(update_fields=["state", "noted", "disabled_why"])
+        endpoint.state, endpoint.noted = EndpointState.DISABLED, True
+        endpoint.disabled_why, endpoint.failing_since = "Somebody switched it off.", None
+        endpoint.save(update_fields=["state", "noted", "disabled_why", "failing_since"])
         data = {"why": endpoint.disabled_why}
         record("endpoint.disabled", actor=actor, at=now, subject=subject_of(endpoint), data=data)
     return endpoint

@@ -13,6 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from approvals.accounts.services import tokens
 from approvals.errors import Conflict, Invalid, NotFound
+from approvals.metrics import DatabaseCollector
 from approvals.models import Decision, User, Verdict
 from approvals.services import endpoints, webhooks
 from approvals.services.dispatch import dispatch
@@ -324,6 +325,32 @@ def test_what_is_removed_is_called_no_more_and_leaves_its_name(
     added(receiver.url)
     with pytest.raises(NotFound):
         endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
+
+
+def test_the_metrics_say_what_waits_and_who_fails(receiver: Receiver, decide: Any, deployer_api: Api) -> None:
+    def counted(name: str) -> dict[str, float]:
+        [metric] = [metric for metric in DatabaseCollector().collect() if metric.name == name]
+        return {":".join(sample.labels.values()): sample.value for sample in metric.samples if sample.value}
+
+    endpoint, _ = added(receiver.url)
+    decide(3)
+    webhooks.tell_endpoints(timezone.now())
+    Delivery.objects.update(due_at=timezone.now() - timedelta(minutes=10))
+    assert counted("hitl_deliveries") == {"webhook:pending": 3}
+    assert counted("hitl_delivery_oldest_due_seconds")[""] == pytest.approx(600, abs=60)
+    assert counted("hitl_endpoints") == {"active": 1}
+    Delivery.objects.filter(position=2).update(state="dead", ended_at=timezone.now())
+    answers = [answering(204), answering(410)]
+    receiver.answer = lambda handler: answers.pop(0)(handler)
+    tell()
+    assert counted("hitl_deliveries") == {"webhook:pending": 1, "webhook:dead": 1, "webhook:delivered": 1}
+    assert counted("hitl_delivery_oldest_due_seconds") == {}, "what a disabled endpoint has is not due"
+    assert counted("hitl_endpoints") == {"disabled": 1}
+    Delivery.objects.filter(state="delivered").update(ended_at=timezone.now() - timedelta(hours=2))
+    assert counted("hitl_deliveries") == {"webhook:pending": 1, "webhook:dead": 1}
+    endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
+    endpoints.disable(endpoint.pk, actor=SYSTEM, now=timezone.now())
+    assert counted("hitl_endpoints") == {"off": 1}
 
 
 @pytest.mark.parametrize(
