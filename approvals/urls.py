@@ -18,7 +18,9 @@ from approvals.views import (
     comment,
     content,
     decide,
+    deliveries,
     deployments,
+    endpoints,
     export,
     facets,
     history,
@@ -53,6 +55,13 @@ urlpatterns = [
     path("revoke", revocation.revoke, name="revoke"),
     path("deployments", deployments.deployments, name="deployments"),
     path("analytics", analytics, name="analytics"),
+    # /deliveries
+    path("deliveries", deliveries.deliveries, name="deliveries"),
+    path("deliveries/replay", deliveries.replay, name="deliveries-replay"),
+    path("deliveries/endpoints/new", endpoints.new, name="endpoint-new"),
+    path("deliveries/endpoints/<int:endpoint_id>", endpoints.edit, name="endpoint"),
+    path("deliveries/endpoints/<int:endpoint_id>/secret", endpoints.replace_secret, name="endpoint-secret"),
+    path("deliveries/endpoints/<int:endpoint_id>/<slug:action>", endpoints.act, name="endpoint-act"),
     # /policies
     path("policies", policies.index, name="policies"),
     path("policies/new", policies.edit, name="policy-new"),

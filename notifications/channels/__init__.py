@@ -5,11 +5,15 @@ from collections.abc import Callable
 from notifications.answers import Send
 from notifications.models import Channel, Delivery
 
-from . import slack, teams
+from . import slack, teams, webhook
 
 Prepare = Callable[[Delivery], Send]
 
-CHANNELS: dict[Channel, Prepare] = {Channel.SLACK: slack.prepare, Channel.TEAMS: teams.prepare}
+CHANNELS: dict[Channel, Prepare] = {
+    Channel.SLACK: slack.prepare,
+    Channel.TEAMS: teams.prepare,
+    Channel.WEBHOOK: webhook.prepare,
+}
 
 
 def of_team() -> tuple[Channel, ...]:
