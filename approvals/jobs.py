@@ -10,7 +10,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 
 from approvals.accounts.services import guessing
-from approvals.services import chat, deployments, idempotency, kpi_snapshots, timers
+from approvals.services import chat, deployments, idempotency, kpi_snapshots, timers, webhooks
 from approvals.telling import entries
 from notifications.jobs import deliver
 
@@ -51,6 +51,18 @@ def tell(timestamp: int = 0) -> None:
         told += looked_at
     while warned := entries.warn_due(timezone.now(), BATCH):
         told += warned
+    if told:
+        ask_for(deliver)
+
+
+@app.periodic(cron="* * * * * */10", periodic_id="tell_endpoints")
+@app.task(queueing_lock="tell_endpoints", pass_context=False)
+def tell_endpoints(timestamp: int = 0) -> None:
+    """Make deliveries of what the feed has for endpoints, then send them; the sequencer asks for it."""
+    webhooks.note_disabled(timezone.now())
+    told = 0
+    while looked_at := webhooks.tell_endpoints(timezone.now(), BATCH):
+        told += looked_at
     if told:
         ask_for(deliver)
 

@@ -10,11 +10,12 @@ from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from approvals.models import AutoApproval, Heartbeat, Priority, Status
-from approvals.queries import deployments
+from approvals.queries import deployments, endpoints
 from approvals.queries.deployers import deployers
 from approvals.queries.policies import current_versions
 from approvals.services.killswitch import stopped_by
 from audit.sequencing import backlog, oldest_waiting
+from notifications.models import Channel, DeliveryState
 from postgresql.statements import query
 
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 14_400, 86_400)
@@ -78,6 +79,7 @@ class DatabaseCollector:
         yield from _pending(counted, now)
         yield from _automation(counted, statuses)
         yield from _deployments(now)
+        yield from _deliveries(now)
 
 
 def _decisions_total(statuses: dict[str, int], revoked_of_policies: int) -> Metric:
@@ -166,6 +168,28 @@ def _deployments(now: datetime) -> Iterator[Metric]:
         ago = max(0.0, (now - one.seen_at).total_seconds()) if one.seen_at else math.inf
         seen.add_metric([one.name], ago)
     yield from (behind, waiting, seen)
+
+
+def _deliveries(now: datetime) -> Iterator[Metric]:
+    counts = endpoints.counts(now)
+    metric = GaugeMetricFamily(
+        "hitl_deliveries",
+        "Deliveries that wait, were given up, or arrived in the last hour",
+        labels=["channel", "state"],
+    )
+    for channel in Channel:
+        for state in (DeliveryState.PENDING, DeliveryState.DEAD, DeliveryState.DELIVERED):
+            metric.add_metric([channel, state], counts.get((channel, state), 0))
+    yield metric
+    yield _gauge(
+        "hitl_delivery_oldest_due_seconds",
+        "How long a delivery that is due has not been tried",
+        endpoints.oldest_due(now),
+    )
+    metric = GaugeMetricFamily("hitl_endpoints", "Endpoints that are told by webhook", labels=["state"])
+    for name, number in endpoints.endpoint_states().items():
+        metric.add_metric([name], number)
+    yield metric
 
 
 def _processes(now: datetime) -> Iterator[Metric]:

@@ -13,6 +13,7 @@ CHANGE_USER = "approvals.change_user"
 CHANGE_APITOKEN = "approvals.change_apitoken"
 CHANGE_GROUP = "auth.change_group"
 ADD_GROUP = "auth.add_group"
+CHANGE_ENDPOINT = "notifications.change_endpoint"
 VIEW_ENTRY = "audit.view_entry"
 
 SHIPPED_GROUPS = frozenset({"viewer", "reviewer", "security-leads", "policy-admin", "auditor"})

@@ -9,7 +9,7 @@ import psycopg
 from django.db import connection
 from django.utils import timezone
 
-from approvals.jobs import ask_for, tell
+from approvals.jobs import ask_for, tell, tell_endpoints
 from approvals.live import connection_parameters
 from approvals.services.dispatch import dispatch, heartbeat
 from audit.log import OUTBOX
@@ -42,7 +42,9 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
         started = time.monotonic()
         placed = dispatch()
         if placed:
-            ask_for(tell)  # after the commit; the periodic run finds what a killed sequencer did not ask for
+            # After the commit; the periodic runs find what a killed sequencer did not ask for.
+            ask_for(tell)
+            ask_for(tell_endpoints)
         if placed is not None and placed >= 1000:
             continue  # a full batch: more entries are pending
         if any(True for _ in listener.notifies(timeout=INTERVAL, stop_after=1)):

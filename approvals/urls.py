@@ -18,7 +18,9 @@ from approvals.views import (
     comment,
     content,
     decide,
+    deliveries,
     deployments,
+    endpoints,
     export,
     facets,
     history,
@@ -65,6 +67,13 @@ urlpatterns = [
     path("inbox/read", inbox.read_all, name="inbox-read-all"),
     path("inbox/<int:item_id>/open", inbox.open_item, name="inbox-open"),
     path("inbox/<int:item_id>/read", inbox.read, name="inbox-read"),
+    # /deliveries
+    path("deliveries", deliveries.deliveries, name="deliveries"),
+    path("deliveries/replay", deliveries.replay, name="deliveries-replay"),
+    path("deliveries/endpoints/new", endpoints.new, name="endpoint-new"),
+    path("deliveries/endpoints/<int:endpoint_id>", endpoints.edit, name="endpoint"),
+    path("deliveries/endpoints/<int:endpoint_id>/secret", endpoints.replace_secret, name="endpoint-secret"),
+    path("deliveries/endpoints/<int:endpoint_id>/<slug:action>", endpoints.act, name="endpoint-act"),
     # /policies
     path("policies", policies.index, name="policies"),
     path("policies/new", policies.edit, name="policy-new"),

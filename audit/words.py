@@ -134,6 +134,16 @@ def token(data: Data) -> str:
     return f"{_plain(data.get('kind'))} token{' of ' + data['producer'] if data.get('producer') else ''}".strip()
 
 
+def endpoint(data: Data) -> str:
+    changed = f": {', '.join(data['changed'])}" if data.get("changed") else ""
+    return f"{_text(data.get('host'))}, for a {_text(data.get('audience'))}{changed}"
+
+
+def replayed(data: Data) -> str:
+    number = data.get("deliveries", 0)
+    return f"{number:,} deliver{'y' if number == 1 else 'ies'}"
+
+
 def user(data: Data) -> str:
     if not data.get("old"):
         return "added"

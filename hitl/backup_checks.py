@@ -50,6 +50,7 @@ FAULTS = {
     "Every entry names the hash of the one before it, and none is missing": CHAIN_SQL,
     "Every entry has one place in the log or waits for it, and no place is empty": PLACELESS_SQL,
 }
+WEBHOOK_SECRETS_SQL = "select unnest(secrets) from public.notifications_endpoint"
 SECRETS_SQL = """
 select data ->> coalesce(case when data ? 'secret' then 'secret' end, 'seed') from public.mfa_authenticator
 where data ?| array['secret', 'seed']
@@ -102,6 +103,12 @@ def checked(connection: Connection, manifest: Mapping[str, Any]) -> Iterator[tup
 def secrets(connection: Connection) -> list[str]:
     """Return the encrypted secrets of second factors."""
     return [secret for (secret,) in connection.execute(SECRETS_SQL)]
+
+
+def webhook_secrets(connection: Connection) -> list[str]:
+    """Return the encrypted secrets of webhooks; a backup of an older release has none."""
+    there = connection.execute("select to_regclass('public.notifications_endpoint') is not null").fetchone()
+    return [secret for (secret,) in connection.execute(WEBHOOK_SECRETS_SQL)] if there and there[0] else []
 
 
 def _one(connection: Connection, query: Any) -> Any:

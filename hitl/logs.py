@@ -10,8 +10,12 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 trace_id: ContextVar[str] = ContextVar("trace_id", default="")  # of the trace that a caller named, or our own began
 CONTEXT = {"request_id": request_id, "trace_id": trace_id}
 
-# Bearer tokens, tokens as `issue_token` makes them, passwords inside URLs (a DATABASE_URL in an error message).
-SECRET = re.compile(r"(?i)(\bbearer\s+|\bhitl_[a-z0-9]{8}_)[^\s@\"',;]+|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)")
+# Bearer tokens, tokens as `issue_token` makes them, those of Slack and of the webhooks of Slack and Teams, passwords
+# inside URLs (a DATABASE_URL in an error message).
+SECRET = re.compile(
+    r"(?i)(\bbearer\s+|\bhitl_[a-z0-9]{8}_|\bxox[a-z]-|\bhooks\.slack(?:-gov)?\.com/[a-z]+/|[?&]sig=)[^\s@\"',;]+"
+    r"|(://[^:/@\s\"']*:)[^\s@/\"']+(?=@)"
+)
 # A line break in a message would let a sender forge the next log line; an escape would drive the terminal.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -29,5 +29,6 @@ class Answer:
 
 
 DELIVERED = Answer(Outcome.DELIVERED)
+
 Send = Callable[[], Answer]
 """Sends one message; runs in a thread of its own, so it asks the database nothing."""

@@ -1,9 +1,9 @@
-"""Periodic jobs, run by procrastinate: they deliver and gather; each is safe to run twice, at the same time or late."""
+"""Periodic jobs, run by procrastinate: they deliver, gather and tidy; each is safe to run twice, at the same time or late."""
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from notifications.services import deliveries, digests, notices
+from notifications.services import deliveries, digests, notices, tidying
 
 
 @app.periodic(cron="* * * * * */10", periodic_id="deliver")
@@ -26,3 +26,11 @@ def gather(timestamp: int = 0) -> None:
 def forget_counts(timestamp: int = 0) -> None:
     """Delete the counts of past hours."""
     notices.forget_counts(timezone.now())
+
+
+@app.periodic(cron="41 * * * *", periodic_id="tidy_deliveries")
+@app.task(queueing_lock="tidy_deliveries", pass_context=False)
+def tidy_deliveries(timestamp: int) -> None:
+    """Delete what is over and read, after a month; what was given up after three."""
+    while tidying.tidy(timezone.now()):
+        pass

@@ -1,12 +1,13 @@
 """What is told, to whom, and how far it came. The only foreign key that leaves the app is to the person."""
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import uuid6
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 
 def new_id() -> UUID:
@@ -87,7 +88,8 @@ class EndpointState(models.TextChoices):
 class Endpoint(models.Model):
     """An address of somebody's program that is told of decisions. `secrets` are encrypted, the newest first: while a
     secret is replaced each call bears a signature by both. `audience` is whom it acts for, in the caller's words.
-    `position` is the last one of the feed that has a delivery to here."""
+    `position` is the last one of the feed that has a delivery to here, `delivered_at` when something arrived last. That
+    its failures disabled it is `noted` once the log says so."""
 
     name = models.CharField(max_length=100, unique=True)
     url = models.CharField(max_length=2000)
@@ -98,11 +100,24 @@ class Endpoint(models.Model):
     state = models.CharField(max_length=8, choices=EndpointState, default=EndpointState.ACTIVE)
     failing_since = models.DateTimeField(null=True)
     disabled_why = models.CharField(max_length=200, blank=True)
+    noted = models.BooleanField(default=False, db_default=False)
+    delivered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> str:
+        """The host alone: the rest of an address may hold a secret."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def audience_words(self) -> str:
+        """Whom it acts for, such as `Deployer argo`."""
+        kind, _, name = self.audience.partition(":")
+        return f"{kind.capitalize()} {name}"
 
 
 class DeliveryState(models.TextChoices):
@@ -117,8 +132,9 @@ class DeliveryState(models.TextChoices):
 class Delivery(models.Model):
     """One message on its way out by one channel: to a person, to the team (no person) or to an endpoint. Its id is the
     message's own, the same at every attempt. `payload` are the bytes for an endpoint; for people the channel makes the
-    message of the notice when it sends. `receipt` is where the receiver keeps a message that can be changed, and
-    `closing` the sentence that it is to end with: then it is sent again as a change of that message."""
+    message of the notice when it sends. `position` is that of the feed, and below 0 for what somebody sends to try an
+    endpoint. `receipt` is where the receiver keeps a message that can be changed, and `closing` the sentence that it is
+    to end with: then it is sent again as a change of that message."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     channel = models.CharField(max_length=7, choices=Channel)
@@ -171,7 +187,7 @@ class Delivery(models.Model):
                 name="delivery_next",
                 condition=Q(state=DeliveryState.PENDING, endpoint__isnull=False),
             ),
-            models.Index(F("id").desc(), name="delivery_dead", condition=Q(state=DeliveryState.DEAD)),
+            models.Index(fields=["state", "ended_at", "id"], name="delivery_by_end"),
             models.Index(fields=["notice"], name="delivery_open_message", condition=~Q(receipt="") & Q(closing="")),
         ]
 

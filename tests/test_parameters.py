@@ -38,6 +38,7 @@ PAGES: dict[str, set[str]] = {
     "/history": HISTORY,
     "/history.csv": HISTORY,
     "/deployments": {"show", "cursor"},
+    "/deliveries": {"state", "channel", "endpoint", "cursor"},
     "/history/imported": {"q", "source", "outcome", "cursor"},
     "/inbox": {"show", "cursor"},
     "/accounts/notifications": {"next"},

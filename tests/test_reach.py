@@ -29,7 +29,7 @@ from approvals.models import (
     Text,
     User,
 )
-from approvals.services import absence, bypasses, second_person, workbench
+from approvals.services import absence, bypasses, endpoints, second_person, workbench
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
@@ -98,8 +98,11 @@ OF_PAGES = {
     "POST policies/proposals/<int:proposal_id>/<slug:answer>, GET policies/<int:policy_id>, GET bypasses, "
     "POST bypasses, POST bypasses/<int:bypass_id>/<slug:answer>",
     "admin": "GET notices/templates, GET notices/templates/<slug:kind>, GET notices/templates/<slug:kind>/html, "
-    "POST notices/templates/<slug:kind>/send",
-    "lead admin": "GET revoke, POST revoke",
+    "POST notices/templates/<slug:kind>/send, "
+    "GET deliveries/endpoints/new, POST deliveries/endpoints/new, GET deliveries/endpoints/<int:endpoint_id>, "
+    "POST deliveries/endpoints/<int:endpoint_id>, POST deliveries/endpoints/<int:endpoint_id>/secret, "
+    "POST deliveries/endpoints/<int:endpoint_id>/<slug:action>",
+    "lead admin": "GET revoke, POST revoke, GET deliveries, POST deliveries/replay",
     "lead policies admin": "GET policies/new, POST policies/new, GET policies/<int:policy_id>/edit, "
     "POST policies/<int:policy_id>/edit",
     "reviewer lead auditor": "GET history/imported/<int:imported_id>, "
@@ -129,7 +132,8 @@ DONE = {
     "reviewer": OF_PAGES["reviewer"].partition(", POST inbox")[0],
     "staff admin": "POST admin/logout/",
     "admin": "POST admin/approvals/producer/add/, POST admin/auth/group/add/, "
-    "POST admin/approvals/user/<id>/password/, POST admin/auth/group/<path:object_id>/change/",
+    "POST admin/approvals/user/<id>/password/, POST admin/auth/group/<path:object_id>/change/, "
+    "POST deliveries/endpoints/<int:endpoint_id>/secret, POST deliveries/endpoints/<int:endpoint_id>/<slug:action>",
 }
 """Who leaves an entry of something done, where the fields that all forms are sent are enough for it."""
 NOT_DONE = {"POST hitl/patches/<patch_id>/withdraw"}  # there is no review to take back
@@ -200,6 +204,8 @@ class House:
             names=["x"],
             record=Text.objects.create(body='{"row": {}, "history": []}'),
         )
+        wanted = endpoints.Wanted("x", "https://example.org/", "standard", "deployer:a deployer")
+        endpoint, _ = endpoints.add(wanted, None, **mine)
         signed_in = UserSession.objects.create(user=alice, session_key="x" * 32, ip="127.0.0.1", user_agent="x")
         notify(News("stand_in", "x", "x", {"link": "/"}), {alice.pk: "x"}, now=now)
         item = Item.objects.get(person=alice, notice__key="x")
@@ -229,6 +235,8 @@ class House:
             "<int:view_id>": view.pk,
             "<int:imported_id>": imported.pk,
             "<int:item_id>": item.pk,
+            "<int:endpoint_id>": endpoint.pk,
+            "<slug:action>": "disable",
             "<uuid:entry_id>": first[Entry].uuid,
             "<slug:name>": "package",
             "<path:name>": self.waiting.patch.cve_id,

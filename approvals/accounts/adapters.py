@@ -14,9 +14,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthError, AuthProcess
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -24,6 +22,8 @@ from django.utils import timezone
 
 from approvals.actors import nobody, person_actor, provider
 from approvals.errors import NotAllowed
+from notifications import secrets as secrets_at_rest
+from notifications.secrets import SECOND_FACTORS
 
 from .openid import fetching, id_token
 from .openid.faults import ProviderFault
@@ -161,29 +161,16 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
         return svg[svg.index("<svg") :]
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return secrets_at_rest.encrypt(text, SECOND_FACTORS)
 
     def renewed(self, encrypted_text: str) -> str:
         """Return the same secret under the present SECRET_KEY. Raise InvalidToken where no key reads it."""
-        return _cipher().rotate(encrypted_text.encode()).decode()
+        return secrets_at_rest.renewed(encrypted_text, SECOND_FACTORS)
 
     def decrypt(self, encrypted_text: str) -> str:
         try:
-            return _cipher().decrypt(encrypted_text.encode()).decode()
+            return secrets_at_rest.decrypt(encrypted_text, SECOND_FACTORS)
         except InvalidToken:
             # SECRET_KEY was changed, or the row written by hand. A random secret matches no code; an empty one would.
             log.error("A second factor's secret cannot be read with this SECRET_KEY")
             return base64.b32encode(os.urandom(20)).decode()
-
-
-def _cipher() -> MultiFernet:
-    """Return the cipher whose key comes from SECRET_KEY (HKDF, RFC 5869): a copy of the database gives no factor.
-
-    It also reads what was written under one of SECRET_KEY_FALLBACKS.
-    """
-    return MultiFernet([_cipher_of(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
-
-
-def _cipher_of(secret_key: str) -> Fernet:
-    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"hitl second factors").derive(secret_key.encode())
-    return Fernet(base64.urlsafe_b64encode(key))

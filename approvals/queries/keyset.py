@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
 M = TypeVar("M", bound=Model)
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ def cursor_at(backwards: bool, row: Model, order: list[str]) -> str:
 
 def _value(row: Model, name: str) -> Any:
     value = _field(row, name)
+    if isinstance(value, UUID):
+        return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -114,6 +119,8 @@ def _decode(cursor: str, length: int) -> tuple[bool, list[Any]]:
 def _parse(value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    if UUID_TEXT.fullmatch(value):
+        return UUID(value)
     try:
         at = datetime.fromisoformat(value)
     except ValueError as error:

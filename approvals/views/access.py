@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from approvals.errors import Refusal, TooMany
 from approvals.models import User
-from approvals.permissions import CHANGE_USER, VIEW_DECISION, VIEW_POLICY
+from approvals.permissions import CHANGE_ENDPOINT, CHANGE_USER, LEAD_DECISION, VIEW_DECISION, VIEW_POLICY
 from approvals.policy.visible_fields import Reader, reader_among, sees, why_hidden
 from approvals.queries.people import reviewer_shown
 
@@ -56,6 +56,18 @@ def policy_readers(view: View) -> View:
 def administrators(view: View) -> View:
     """Let those in who look after people's accounts and may see decisions; others get the sign-in page or 403."""
     return login_required(permission_required([CHANGE_USER, VIEW_DECISION], raise_exception=True)(view))
+
+
+def delivery_readers(view: View) -> View:
+    """Let signed-in people in who lead or who change endpoints; others get the sign-in page or 403."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not any(map(request.user.has_perm, (LEAD_DECISION, CHANGE_ENDPOINT))):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return viewers(guarded)  # type: ignore[return-value]
 
 
 def came_from(request: HttpRequest) -> str:

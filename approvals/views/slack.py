@@ -133,7 +133,7 @@ def _dialog(pressed: Pressed, now: datetime) -> dict[str, Any]:
         return dialogs.told(title, NO_SIGHT)
     intent = Intent(pressed.verdict, decision.patch.sha256, Displayed.CHAT, context.opened)
     if sentence := refusal(decision_facts(decision, context.live), context.reviewer, intent, now):
-        return dialogs.refused_dialog(decision, pressed.verdict, sentence)
+        return dialogs.refused_dialog(decision, pressed.verdict, sentence, now)
     return dialogs.verdict_dialog(decision, pressed.verdict, now)
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
-from approvals.models import MAX_REASON, Category, Decision, Priority, Verdict
-from notifications.channels.messages import VALUE, plain
+from approvals.models import MAX_REASON, NO_DEADLINE, Category, Decision, Priority, Status, Verdict
+from notifications.channels.messages import VALUE, plain, time_left
 from notifications.channels.slack import FIELDS, text
 
 CALLBACK = "verdict"
@@ -47,15 +47,15 @@ class Opened:
 def verdict_dialog(decision: Decision, verdict: Verdict, now: datetime) -> dict[str, Any]:
     """Return the dialog in which a person gives this verdict on the present digest."""
     opened = Opened(decision.decision_id, verdict, decision.patch.sha256, now)
-    blocks = [*facts(decision), *([_category()] if verdict == Verdict.REJECT else []), _words(verdict)]
+    blocks = [*facts(decision, now), *([_category()] if verdict == Verdict.REJECT else []), _words(verdict)]
     title = TITLES[verdict]
     shown = _view(title, [*blocks, page_button(decision.decision_id)])
     return shown | {"submit": text(title, 24), "callback_id": CALLBACK, "private_metadata": opened.kept()}
 
 
-def refused_dialog(decision: Decision, verdict: Verdict, sentence: str) -> dict[str, Any]:
+def refused_dialog(decision: Decision, verdict: Verdict, sentence: str, now: datetime) -> dict[str, Any]:
     """Return the dialog that says why this person cannot give this verdict here; there is nothing to send."""
-    return _view(TITLES[verdict], [_section(sentence), *facts(decision), page_button(decision.decision_id)])
+    return _view(TITLES[verdict], [_section(sentence), *facts(decision, now), page_button(decision.decision_id)])
 
 
 def told(title: str, sentence: str, decision_id: UUID | None = None) -> dict[str, Any]:
@@ -63,11 +63,13 @@ def told(title: str, sentence: str, decision_id: UUID | None = None) -> dict[str
     return _view(title, [_section(sentence), *([page_button(decision_id)] if decision_id else [])])
 
 
-def facts(decision: Decision) -> list[dict[str, Any]]:
+def facts(decision: Decision, now: datetime) -> list[dict[str, Any]]:
     """Return what is being decided; nothing of the diff, and no free text but the title."""
     patch = decision.patch
     versions = f" {patch.current_version} to {patch.target_version}" if patch.target_version else ""
     scored = "not scored" if patch.ml_confidence is None else f"{patch.ml_confidence:.0%} that it works"
+    ends = {"due_at": decision.sla_due_at, "expires_at": decision.expire_at}
+    ahead = {name: at.isoformat() for name, at in ends.items() if at != NO_DEADLINE}
     known = {
         "Title": patch.heading,
         "Patch": f"{patch.patch_id}, revision {patch.revision}",
@@ -78,6 +80,7 @@ def facts(decision: Decision) -> list[dict[str, Any]]:
         "Prediction": "" if patch.is_gate else scored,
         "Wargaming": "" if patch.is_gate else patch.get_wargaming_display(),
         "Approvals": f"{decision.approvals} of {decision.required_approvals}",
+        "Time": time_left(ahead, now) if decision.status == Status.PENDING else "",
     }
     fields = [text(f"{label}: {plain(value, VALUE)}") for label, value in known.items() if value][:FIELDS]
     return [{"type": "section", "fields": fields}, _section(f"Digest being decided: {patch.sha256}")]

@@ -6,7 +6,7 @@ from notifications.answers import Answer
 from notifications.answers import Send as Send
 from notifications.models import Channel, Delivery
 
-from . import mail, slack, teams
+from . import mail, slack, teams, webhook
 
 Prepare = Callable[[Delivery], Send | Answer]
 """Makes a message and returns what sends it; or, where there is nothing to send, what is to be recorded."""
@@ -15,6 +15,7 @@ CHANNELS: dict[Channel, Prepare] = {
     Channel.MAIL: mail.prepare,
     Channel.SLACK: slack.prepare,
     Channel.TEAMS: teams.prepare,
+    Channel.WEBHOOK: webhook.prepare,
 }
 
 

@@ -72,15 +72,18 @@ def plain(value: Any, most: int) -> str:
 
 
 def time_left(facts: dict[str, Any], now: datetime) -> str:
-    """Return how long there is to decide, from whichever of SLA and expiry comes first; '' where neither is known."""
-    times = [datetime.fromisoformat(facts[name]) for name in ("due_at", "expires_at") if facts.get(name)]
-    ahead = sorted(at for at in times if at > now)
-    if not ahead:
-        return "The time to decide is over." if times else ""
-    seconds = (ahead[0] - now).total_seconds()
+    """Return how long there is to decide, to whichever end is still ahead and comes first, that of the SLA or of all
+    time; '' where neither is known."""
+    due, end = (datetime.fromisoformat(at) if (at := facts.get(name)) else None for name in ("due_at", "expires_at"))
+    if end is not None and end <= now:
+        return "The time to decide is over."
+    ahead = min((at for at in (due, end) if at is not None and at > now), default=None)
+    if ahead is None:
+        return "The time of the SLA is over." if due else ""
+    seconds = (ahead - now).total_seconds()
     unit, length = next(((unit, length) for unit, length in UNITS if seconds >= length), UNITS[-1])
     number = int(seconds // length)
-    return f"{number} {unit}{'' if number == 1 else 's'} left, until {ahead[0]:%d %b %Y %H:%M} UTC"
+    return f"{number} {unit}{'' if number == 1 else 's'} left, until {ahead:%d %b %Y %H:%M} UTC"
 
 
 UNITS = [("day", 86_400), ("hour", 3600), ("minute", 60)]

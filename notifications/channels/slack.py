@@ -6,7 +6,6 @@ attempt is a second message.
 
 import json
 import re
-from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from notifications.answers import Answer, Outcome
+from notifications.answers import Answer, Outcome, Send
 from notifications.models import Delivery
 from notifications.outbound import Unanswered, answer_of, call
 
@@ -44,7 +43,7 @@ def has_buttons() -> bool:
     return bool(settings.SLACK_BOT_TOKEN and settings.SLACK_SIGNING_SECRET)
 
 
-def prepare(delivery: Delivery) -> Callable[[], Answer]:
+def prepare(delivery: Delivery) -> Send:
     """Return what sends a delivery: to the team, to a person, or as the end of a message sent before."""
     message = message_of(delivery, timezone.now())
     if delivery.closing and delivery.receipt:

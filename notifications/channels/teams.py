@@ -1,14 +1,13 @@
 """Microsoft Teams: an adaptive card to the team, by the webhook of a workflow. One attempt a call, by the guard."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from notifications.answers import Answer, Outcome
+from notifications.answers import Answer, Outcome, Send
 from notifications.models import Delivery
 from notifications.outbound import Unanswered, answer_of, call
 
@@ -24,7 +23,7 @@ def tells_team() -> bool:
     return bool(settings.TEAMS_WEBHOOK_URL)
 
 
-def prepare(delivery: Delivery) -> Callable[[], Answer]:
+def prepare(delivery: Delivery) -> Send:
     """Return what sends a delivery to the team."""
     if delivery.person_id is not None or not tells_team():
         return partial(Answer, Outcome.REFUSED, error=TO_NOBODY if delivery.person_id is not None else NOT_SET_UP)

@@ -135,7 +135,7 @@ def record(answered: Answered, now: datetime) -> None:
     tried = [answer for _, answer in answered if answer]
     endpoint = answered[0][0].endpoint
     if endpoint and tried:
-        _record_health(endpoint, tried[-1], now)
+        _record_health(endpoint, tried, now)
 
 
 def _record(delivery: Delivery, answer: Answer | None, now: datetime) -> None:
@@ -170,16 +170,18 @@ def _move(delivery: Delivery, answer: Answer, now: datetime) -> None:
             delivery.due_at = due
 
 
-def _record_health(endpoint: Endpoint, answer: Answer, now: datetime) -> None:
+def _record_health(endpoint: Endpoint, answers: list[Answer], now: datetime) -> None:
+    answer = answers[-1]
     state, since, why = EndpointState.ACTIVE, None, ""
+    arrived = {"delivered_at": now} if answers[0].outcome is Outcome.DELIVERED else {}
     if answer.outcome is not Outcome.DELIVERED:
-        state, since = EndpointState.FAILING, endpoint.failing_since or now
+        state, since = EndpointState.FAILING, (None if arrived else endpoint.failing_since) or now
         if answer.outcome is Outcome.GONE:
             state, why = EndpointState.DISABLED, "It answered that it is gone."
         elif now - since >= DISABLE_AFTER:
             state, why = EndpointState.DISABLED, f"Nothing arrived for {DISABLE_AFTER.days} days."
     Endpoint.objects.filter(pk=endpoint.pk).exclude(state=EndpointState.DISABLED).update(
-        state=state, failing_since=since, disabled_why=why
+        state=state, failing_since=since, disabled_why=why, **arrived
     )
 
 
@@ -203,4 +205,18 @@ def close(subject: str, sentence: str, *, now: datetime) -> int:
         give_up_at=now + WITHIN,
         attempts=0,
         claimed_until=None,
+    )
+
+
+def begin_again(endpoint: Endpoint, *, now: datetime) -> None:
+    """Give what waits for an endpoint its whole day from now on."""
+    Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING).update(
+        due_at=now, give_up_at=now + WITHIN, attempts=0
+    )
+
+
+def drop(endpoint: Endpoint, why: str, *, now: datetime) -> None:
+    """Send nothing more of what waits for an endpoint."""
+    Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING).update(
+        state=DeliveryState.DROPPED, ended_at=now, last_error=why
     )

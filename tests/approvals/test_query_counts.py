@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from approvals.models import Decision, ImportedDecision, Text, User, Verdict
 from approvals.services.dispatch import dispatch
+from notifications.models import Delivery, Endpoint
 from tests.cast import Api
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +19,7 @@ Get = Callable[[str], Any]
 MANY = 100
 
 PAGES = ["/", "/?sort=age", "/?q=flask", "/?mine=on", "/history", "/history/imported", "/audit/entries"]
+PAGES += ["/deliveries", "/deliveries?state=pending"]
 BY_PERSON = ["/hitl/patches/pending?limit=100", "/hitl/patches/pending?limit=100&sort=sla&mine=true"]
 BY_MACHINE = {
     "/hitl/decisions?limit=1000": "deployer",
@@ -40,10 +42,22 @@ def grow(
             row = {"source": "reference_api", "source_id": str(decided.pk), "outcome": "approved", "heading": "x"}
             text = Text.objects.create(body="{}")
             ImportedDecision.objects.create(**row, names=["x"], record=text, imported_at=timezone.now())
+            _deliver()
         while dispatch():
             pass
 
     return add
+
+
+def _deliver() -> None:
+    """Add an endpoint with two deliveries, one of which was given up."""
+    now, number = timezone.now(), Endpoint.objects.count()
+    endpoint = Endpoint.objects.create(
+        name=f"{number}", url="https://example.org/", audience="deployer:x", created_at=now
+    )
+    dated = {"channel": "webhook", "endpoint": endpoint, "due_at": now, "give_up_at": now, "created_at": now}
+    Delivery.objects.create(position=1, state="dead", ended_at=now, **dated)
+    Delivery.objects.create(position=2, **dated)
 
 
 def test_every_list(

@@ -75,6 +75,7 @@ def test_a_message_leads_to_a_dialog_and_the_decision_and_is_locked(
     shown = words(fake.dialog)
     assert f"Digest being decided: {opened.patch.sha256}" in shown
     assert opened.patch.patch_id in shown
+    assert " left, until " in shown
     assert bytes(opened.patch.content.diff).decode() not in shown
     assert is_open(opened), "to open a dialog decides nothing"
 

@@ -33,6 +33,7 @@ from approvals.services import (
     bypasses,
     chat,
     deployments,
+    endpoints,
     killswitch,
     lifecycle,
     policies,
@@ -40,6 +41,7 @@ from approvals.services import (
     revocations,
     second_person,
     timers,
+    webhooks,
 )
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
@@ -50,6 +52,7 @@ from audit.log import canonical, text_digest
 from audit.models import Context, Entry
 from audit.queries import body_of, data_of, row
 from audit.types import TYPES
+from notifications.models import Delivery
 from tests.cast import DIFF, EVIDENCE, PASSWORD, SYSTEM, actor_for, one_person_enough, republish, trust
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +148,7 @@ def _after(alice, lena, make_patch, approve, token_for):
         pass
     position = FeedEntry.objects.filter(decision=approved).latest("position").position
     token = ApiToken.objects.get(name="argo")
+    _webhooks(approved, lena)
     revocations.acknowledge(approved.decision_id, position, token=token, actor=SYSTEM, now=timezone.now())
     for sha256 in (approved.patch.sha256, "0" * 64):
         report = deployments.Report(sha256, DeploymentResult.DEPLOYED, timezone.now(), WORDS)
@@ -153,6 +157,21 @@ def _after(alice, lena, make_patch, approve, token_for):
     found = revocable.listed(wanted)
     shown = revocations.ShownApprovals(found.digest, len(found.keys), timezone.now())
     revocations.revoke_all(wanted, WORDS, shown=shown, criteria={"reviewer": f"user:{alice.pk}"}, **acting(lena))
+
+
+def _webhooks(approved, lena):
+    """An endpoint that is named after somebody, at an address with their name."""
+    said = {"actor": actor_for(lena), "now": timezone.now()}
+    wanted = endpoints.Wanted(f"{SURNAME}'s", f"https://example.org/{SURNAME}", "standard", "deployer:argo")
+    made, _ = endpoints.add(wanted, 0, **said)
+    endpoints.send_test(made.pk, **said)
+    endpoints.replace_secret(made.pk, **said)
+    webhooks.tell_endpoints(timezone.now())
+    Delivery.objects.update(state="dead", ended_at=timezone.now())
+    endpoints.replay(list(Delivery.objects.values_list("pk", flat=True)), **said)
+    endpoints.disable(made.pk, **said)
+    endpoints.enable(made.pk, **said)
+    endpoints.remove(made.pk, **said)
 
 
 def _machines(producer, make_patch, make_gate, alice, lena, luis, root):

@@ -26,6 +26,8 @@ from approvals.models import Decision, Heartbeat
 from approvals.services.dispatch import dispatch
 from audit.models import Entry, Leaf
 from hitl import backups, restoring
+from notifications.models import Endpoint
+from notifications.secrets import WEBHOOKS, encrypt
 from tests.hitl.outside_server import DEBIAN_15, PASSWORD, make_database, outside_server, url
 from tests.hitl.test_serve import ROOT, environment, free_port, wait_until
 
@@ -53,6 +55,9 @@ def decided(make_patch, approve, alice) -> Decision:
     dispatch()
     secret = {"secret": get_adapter().encrypt("JBSWY3DPEHPK3PXP")}
     Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data=secret)
+    Endpoint.objects.create(
+        name="a", url="https://example.org/", created_at=timezone.now(), secrets=[encrypt("whsec_a", WEBHOOKS)]
+    )
     Session.objects.create(session_key="of alice", session_data="", expire_date=timezone.now() + timedelta(days=1))
     return Decision.objects.get(status="approved")
 
@@ -247,7 +252,9 @@ def test_a_server_without_the_role_of_web_and_worker_is_refused(dump: Path, sett
 
 def test_another_secret_key_is_noticed(dump: Path, settings: Any) -> None:
     settings.SECRET_KEY = "another one"
-    assert "FAILED: SECRET_KEY does not read 1 of 1 secrets of second factors" in drill(dump)
+    said = drill(dump)
+    assert "FAILED: SECRET_KEY does not read 1 of 1 secrets of second factors" in said
+    assert "FAILED: SECRET_KEY does not read 1 of 1 secrets of webhooks" in said
 
 
 @pytest.mark.parametrize(

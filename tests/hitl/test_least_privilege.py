@@ -14,12 +14,13 @@ from django.test import Client
 from django.utils import timezone
 
 from approvals.errors import Conflict
-from approvals.jobs import count_ahead, escalate, expire, forget, remind
+from approvals.jobs import count_ahead, escalate, expire, forget, remind, tell_endpoints
 from approvals.models import Decision, KillSwitch, Policy, Proposal, Text, User
 from approvals.services import killswitch, lifecycle, second_person, workbench
 from approvals.services.dispatch import dispatch, heartbeat
 from audit.models import Context, Entry, Leaf, Pending
 from hitl.checks import database_role
+from notifications.jobs import tidy_deliveries
 from postgresql import rights
 from tests.cast import PASSWORD, Api, actor_for, document, tighten
 from tests.plain_sql import as_the_role, connect_as, refused
@@ -108,7 +109,7 @@ def test_people_sign_in_and_out_and_change_their_password(alice: User) -> None:
 
 def test_time_runs_out_reminds_and_escalates(make_patch: Any) -> None:
     make_patch(now=timezone.now() - timedelta(days=400))
-    for job in (remind, escalate, expire, forget, count_ahead):
+    for job in (remind, escalate, expire, forget, count_ahead, tell_endpoints, tidy_deliveries):
         job(timestamp=0)
     heartbeat("worker", timezone.now())
     assert Decision.objects.get().status == "expired"

@@ -62,8 +62,11 @@ def test_one_record_is_one_line(formatter: logging.Formatter) -> None:
         ("Authorization: Bearer abc.DEF-123", "abc.DEF-123"),
         ("token hitl_us28a7ir_deT8wNluA2H-x_9 refused", "deT8wNluA2H"),
         ("cannot reach postgresql://hitl:pa55word@db:5432/hitl", "pa55word"),
+        ("token xoxb-17-abcDEF refused", "abcDEF"),
+        ("cannot reach https://hooks.slack.com/services/T1/B1/abcDEF", "abcDEF"),
+        ("cannot reach https://prod.logic.azure.com/workflows/1/run?api-version=1&sig=abcDEF", "abcDEF"),
     ],
-    ids=["bearer", "token", "url"],
+    ids=["bearer", "token", "url", "slack", "slack webhook", "teams"],
 )
 def test_secrets_do_not_reach_the_line(formatter: logging.Formatter, message: str, secret: str) -> None:
     line = formatter.format(record("%s", message))

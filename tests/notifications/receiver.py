@@ -26,7 +26,7 @@ class Came:
 
 @dataclass
 class Receiver:
-    """`answer` is called with the handler for each request; `port` is where it listens."""
+    """`answer` is called with the handler for each request, whose `came` it is; `port` is where it listens."""
 
     answer: Callable[[Any], None]
     port: int = 0
@@ -60,7 +60,8 @@ def receiving(
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.append(Came(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.came = Came(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            receiver.came.append(self.came)
             try:
                 receiver.answer(self)
             except OSError:

@@ -244,6 +244,7 @@ def test_the_time_left_is_that_of_the_first_end() -> None:
     assert time_left(facts, now).startswith("1 minute left, until ")
     assert time_left(facts, now + timedelta(minutes=3)).startswith("6 days left, until ")
     assert time_left(facts, now + timedelta(days=8)) == "The time to decide is over."
+    assert time_left({"due_at": facts["due_at"]}, now + timedelta(minutes=3)) == "The time of the SLA is over."
     assert time_left({"due_at": None}, now) == ""
 
 

@@ -12,11 +12,15 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.checks.registry import registry
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from hitl import checks
+from notifications import secrets
+from notifications.models import Endpoint
+from notifications.secrets import WEBHOOKS
 from tests.cast import PASSWORD
 from tests.hitl.test_settings import start
 
@@ -188,14 +192,22 @@ def test_all_factors_are_written_anew_before_an_old_key_goes(alice, settings, ca
     seed = {"seed": get_adapter().encrypt("ab" * 40), "used_mask": 3}
     Authenticator.objects.create(user=alice, type="totp", data={"secret": get_adapter().encrypt("JBSWY3DPEHPK3PXP")})
     Authenticator.objects.create(user=alice, type="recovery_codes", data=seed)
+    hook = Endpoint.objects.create(
+        name="a", url="https://example.org/", created_at=timezone.now(), secrets=[secrets.encrypt("whsec_a", WEBHOOKS)]
+    )
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "a new one"
     call_command("renew_secrets")
-    assert "2 second factors" in capsys.readouterr().out
+    assert "2 second factors and 1 secrets of webhooks" in capsys.readouterr().out
     settings.SECRET_KEY_FALLBACKS = []
     now = {one.type: one.data for one in Authenticator.objects.filter(user=alice)}
     assert get_adapter().decrypt(now["totp"]["secret"]) == "JBSWY3DPEHPK3PXP"
     assert get_adapter().decrypt(now["recovery_codes"]["seed"]) == "ab" * 40
     assert now["recovery_codes"]["used_mask"] == 3
+    hook.refresh_from_db()
+    assert secrets.decrypt(hook.secrets[0], WEBHOOKS) == "whsec_a"
+    settings.SECRET_KEY = "another one"
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        call_command("renew_secrets")
 
 
 def test_old_keys_come_from_the_environment(tmp_path):

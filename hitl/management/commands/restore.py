@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from allauth.mfa.adapter import get_adapter
-from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -23,8 +21,9 @@ from approvals.actors import command
 from approvals.live import connection_parameters
 from approvals.services.restoring import note_restore
 from hitl import restoring
-from hitl.backup_checks import checked, secrets
+from hitl.backup_checks import checked, secrets, webhook_secrets
 from hitl.backups import Backup
+from notifications.secrets import SECOND_FACTORS, WEBHOOKS, is_readable
 from postgresql.rights import as_owner
 
 
@@ -84,7 +83,7 @@ class Command(BaseCommand):
         failed = 0
         with psycopg.connect(**parameters, autocommit=True) as connection:
             connection.execute("analyze")  # a dump has no statistics
-            for holds, sentence in [*checked(connection, manifest), _readable(secrets(connection))]:
+            for holds, sentence in [*checked(connection, manifest), *_readable(connection)]:
                 failed += not holds
                 self.stdout.write(f"{'ok' if holds else 'FAILED'}: {sentence}")
         self.stdout.write(f"Restored in {restored - started:.0f} s, checked in {time.monotonic() - restored:.0f} s.")
@@ -126,20 +125,17 @@ def _refuse_what_is_in_use(parameters: dict[str, Any], options: dict[str, Any]) 
         )
 
 
-def _readable(encrypted: list[str]) -> tuple[bool, str]:
-    """Return whether this process's SECRET_KEY reads the second factors, and the sentence that says so."""
-    unread = 0
-    for secret in encrypted:
-        try:
-            get_adapter().renewed(secret)
-        except InvalidToken:
-            unread += 1
-    if unread:
-        return (
-            False,
-            f"SECRET_KEY does not read {unread} of {len(encrypted)} secrets of second factors: put back its own.",
-        )
-    return True, f"SECRET_KEY reads all {len(encrypted)} secrets of second factors."
+def _readable(connection: "psycopg.Connection[Any]") -> Iterator[tuple[bool, str]]:
+    """Yield whether this process's SECRET_KEY reads the secrets of each kind, and the sentence that says so."""
+    for kind, purpose, encrypted in (
+        ("second factors", SECOND_FACTORS, secrets(connection)),
+        ("webhooks", WEBHOOKS, webhook_secrets(connection)),
+    ):
+        unread = sum(not is_readable(secret, purpose) for secret in encrypted)
+        if unread:
+            yield False, f"SECRET_KEY does not read {unread} of {len(encrypted)} secrets of {kind}: put back its own."
+        else:
+            yield True, f"SECRET_KEY reads all {len(encrypted)} secrets of {kind}."
 
 
 @contextmanager
