@@ -1,4 +1,4 @@
-"""Periodic jobs, run by procrastinate: they deliver, gather and tidy; each is safe to run twice, at the same time or late."""
+"""Periodic jobs, run by procrastinate: they deliver, gather and tidy; each is safe to run twice or late."""
 
 from django.utils import timezone
 from procrastinate.contrib.django import app

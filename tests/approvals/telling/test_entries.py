@@ -261,4 +261,4 @@ def test_a_candidate_in_whose_place_another_was_approved_is_told_to_its_people(
     told()
     approve(chosen, alice)
     assert told() == {"decided": {"carol"}}
-    assert "was superseded" in Notice.objects.get(kind="decided").facts["headline"]
+    assert "was superseded" in Item.objects.get(person=carol).notice.facts["headline"]
