@@ -71,7 +71,8 @@ def settle(subject: str, *, now: datetime) -> int:
     if keys:
         Notice.objects.filter(pk__in=keys).update(settled_at=now)
         Item.objects.filter(notice__in=keys, digest_at__isnull=False).update(digest_at=None)
-        Delivery.objects.filter(notice__in=keys, state=DeliveryState.PENDING, claimed_until=None).update(
+        # A message that is to be changed has arrived before, and how it ends is to be told.
+        Delivery.objects.filter(notice__in=keys, state=DeliveryState.PENDING, claimed_until=None, closing="").update(
             state=DeliveryState.DROPPED, ended_at=now, last_error="Nobody needs to act any more."
         )
     return len(keys)
