@@ -90,7 +90,8 @@ def settle(subject: str, *, now: datetime) -> int:
         Notice.objects.filter(pk__in=keys).update(settled_at=now)
         open_items = Item.objects.filter(Q(digest_at__isnull=False) | Q(read_at=None), notice__in=keys)
         open_items.update(digest_at=None, read_at=Coalesce("read_at", now))
-        Delivery.objects.filter(notice__in=keys, state=DeliveryState.PENDING, claimed_until=None).update(
+        # A message that is to be changed has arrived before, and how it ends is to be told.
+        Delivery.objects.filter(notice__in=keys, state=DeliveryState.PENDING, claimed_until=None, closing="").update(
             state=DeliveryState.DROPPED, ended_at=now, last_error="Nobody needs to act any more."
         )
     return len(keys)

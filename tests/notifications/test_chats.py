@@ -14,7 +14,7 @@ from notifications.channels import of_team, slack, teams
 from notifications.channels.messages import message_of, plain, time_left
 from notifications.models import Channel, Delivery, Hours, Preference, When
 from notifications.services import deliveries
-from notifications.services.notices import News, notify
+from notifications.services.notices import News, notify, settle
 from tests.notifications.fake_slack import FakeSlack, checked, running, words
 from tests.notifications.receiver import answering, receiving
 
@@ -218,6 +218,14 @@ def test_a_message_ends_once_with_a_sentence_and_without_buttons(fake: FakeSlack
     assert [element["action_id"] for element in body["blocks"][-1]["elements"]] == ["open"]
     assert Delivery.objects.get().state == "delivered"
     assert deliveries.deliver_due(timezone.now()) == 0
+
+
+def test_the_end_of_a_message_is_told_whichever_of_both_comes_first(fake: FakeSlack) -> None:
+    told(None, Channel.SLACK)
+    deliveries.close(SUBJECT, "Approved by alice.", now=timezone.now())
+    assert settle(SUBJECT, now=timezone.now()) == 1
+    deliveries.deliver_due(timezone.now())
+    assert "Approved by alice." in words(fake.last("chat.update"))
 
 
 def test_an_end_that_slack_does_not_take_is_tried_again_and_a_deleted_message_needs_none(fake: FakeSlack) -> None:
