@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 ENDPOINTS = 8
 ITEMS = 1_250  # each, ten thousand in all
 FAILING = 0.3
-LIFE = (1.0, 4.0)  # seconds a worker lives, once it has begun
-PATIENCE = 900.0  # seconds without end would be a delivery that is lost
+LIFE = (5.0, 20.0)  # seconds a worker lives, once it has begun
+PATIENCE = 1_500.0  # seconds without end would be a delivery that is lost
 
 # What the worker's jobs do, with pauses of a moment instead of hours, and claims that end in seconds.
 WORKER = """
@@ -45,7 +45,7 @@ from approvals.services import webhooks
 from notifications import backoff
 from notifications.services import deliveries
 connection.settings_dict.update(NAME=NAME, USER=USER)
-backoff.FIRST, backoff.LONGEST, deliveries.CLAIM = 0.05, 0.5, timedelta(seconds=4)
+backoff.FIRST, backoff.LONGEST, deliveries.CLAIM = 0.05, 0.5, timedelta(seconds=6)
 print("begun", flush=True)
 while True:
     webhooks.tell_endpoints(timezone.now())
