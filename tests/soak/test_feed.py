@@ -4,6 +4,8 @@ readers who crash: each ends with every position once, in order."""
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from tests.cast import actor_for
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
-WRITERS, READERS, DECISIONS = 16, 3, 300
+WRITERS, READERS, DECISIONS = 16, 3, 1_000
 ROLLED_BACK, CRASHES = 0.1, 0.05
 TAKEN_IN = 400  # patches that wait at the same time; each is decided once
 
@@ -33,8 +35,9 @@ class Reader:
     def __init__(self) -> None:
         self.kept: list[int] = []
 
-    def read(self) -> None:
+    def read(self, stop: threading.Event) -> None:
         """Handle what is new, one at a time, unless it crashes before it kept the next."""
+        stop.wait(random.random() / 5)
         for item in feed_items(self.kept[-1] if self.kept else 0, random.randint(1, 100)):
             if random.random() < CRASHES:
                 return
@@ -58,25 +61,23 @@ def keep(act: Callable[[], Any], stop: threading.Event, failures: list[BaseExcep
 
 
 def test_each_reader_has_every_position_once(make_patch: Callable[..., Decision], lena: User) -> None:
-    waiting: list[Decision] = []
-    lock, stop = threading.Lock(), threading.Event()
+    waiting: SimpleQueue[Decision] = SimpleQueue()
+    stop = threading.Event()
     failures: list[BaseException] = []
     ended: dict[str, Any] = {"channel": Channel.PAGE, "user": lena, "actor": actor_for(lena)}
 
     def write() -> None:
-        with lock:
-            if not waiting:
-                stop.wait(0.01)
-                return
-            decision = waiting.pop()
+        try:
+            decision = waiting.get(timeout=0.2)
+        except Empty:
+            return
         try:
             with transaction.atomic():
                 lifecycle.cancel(decision.decision_id, "Not needed.", now=timezone.now(), **ended)
                 if random.random() < ROLLED_BACK:
                     raise Torn
         except Torn:
-            with lock:
-                waiting.append(decision)
+            waiting.put(decision)
 
     def sequence() -> None:
         try:
@@ -87,19 +88,17 @@ def test_each_reader_has_every_position_once(make_patch: Callable[..., Decision]
         except Torn:
             return
         if not placed:
-            stop.wait(0.01)
+            stop.wait(0.05)
 
     readers = [Reader() for _ in range(READERS)]
-    acts = [write] * WRITERS + [sequence] * 2 + [reader.read for reader in readers]
+    acts = [write] * WRITERS + [sequence] * 2 + [partial(reader.read, stop) for reader in readers]
     threads = [keep(act, stop, failures) for act in acts]
     try:
         made = 0
         while made < DECISIONS:
             assert not failures, failures
-            if len(waiting) < TAKEN_IN:
-                decision = make_patch()
-                with lock:
-                    waiting.append(decision)
+            if waiting.qsize() < TAKEN_IN:
+                waiting.put(make_patch())
                 made += 1
             else:
                 stop.wait(0.01)
