@@ -17,7 +17,7 @@ from notifications.services.notices import ASKING
 Audience = dict[int, str]
 """People by their keys, with why each of them is told, in the second person."""
 
-MOST = 200  # people of a group that are looked at for the next ones in turn
+SPARE = 20  # people that are read beyond those needed: some are away, some in two groups
 OF_A_GROUP = 5  # told of what concerns a whole group
 NAMED_BY_GATE = 20  # names that one gate may have told
 PSEUDONYM = re.compile(r"user:\d{1,10}\Z")
@@ -29,9 +29,12 @@ TOLD_LONGEST_AGO = F("told").asc(nulls_first=True), "pk"
 def next_in_turn(decision: Decision, count: int, now: datetime, *, asked: Iterable[int] = ()) -> Audience:
     """Return up to `count` people who can decide and were not asked, those first who were told of anything longest ago.
     In place of somebody who is away it is who stands in for them; for critical only who can decide themself."""
+    already = set(asked)
+    people = deciders_of(decision, now).annotate(told=LAST_TOLD)
+    in_turn = people.order_by("rank", *TOLD_LONGEST_AGO)  # type: ignore[misc]  # `rank` is annotated there
     pool: dict[int, tuple[int, int]] = {}
-    for user in deciders_of(decision, now).annotate(told=LAST_TOLD)[:MOST]:
-        pool.setdefault(user.pk, (user.rank, user.told or 0))  # type: ignore[attr-defined]  # the best rank comes first
+    for pk, rank, told in in_turn.values_list("pk", "rank", "told")[: count + len(already) + SPARE]:
+        pool.setdefault(pk, (rank, told or 0))  # the best rank comes first
     reasons = dict.fromkeys(pool, "you are one of those who can decide it")
     reasons |= {
         pk: f"it needs somebody of {' or '.join(decision.required_groups)}"
@@ -43,7 +46,7 @@ def next_in_turn(decision: Decision, count: int, now: datetime, *, asked: Iterab
         if delegation.delegate_id in pool or decision.priority != Priority.CRITICAL:
             pool.setdefault(delegation.delegate_id, order)
             reasons[delegation.delegate_id] = f"you stand in for {delegation.person}"
-    for person in asked:
+    for person in already:
         pool.pop(person, None)
     chosen = sorted(pool, key=lambda pk: (*pool[pk], pk))[:count]
     return {pk: reasons[pk] for pk in chosen}

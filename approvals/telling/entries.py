@@ -276,7 +276,8 @@ def _pending(decision_id: str) -> Decision | None:
 
 
 def _named(decision: Decision) -> str:
-    return f"{Priority(decision.priority).label}: {decision.patch.label}"
+    patch = decision.patch
+    return f"{Priority(decision.priority).label}: {patch.heading if patch.is_gate else patch.label}"
 
 
 def _facts(decision: Decision) -> dict[str, Any]:

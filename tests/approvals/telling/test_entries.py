@@ -225,6 +225,7 @@ def test_an_entry_that_cannot_be_told_silences_no_other(
 def test_a_gate_tells_whom_its_workflow_names(make_gate: Any, alice: User, carol: User, told: Told) -> None:
     make_gate(notify_users=["carol"])
     assert told() == {"decision_required": {"alice", "carol"}}
+    assert Notice.objects.get().facts["headline"] == "Medium: Deploy to production waits for a decision"
 
 
 def test_telling_costs_a_fixed_number_of_statements(
