@@ -34,10 +34,14 @@ AGAIN = {408, 425, 429}  # statuses by which a receiver asks for another try
 # Nothing else can be meant by this: whatever reads the URL in another way than we do is not asked.
 URL = re.compile(r"(https?)://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?([/?][!\"$-~]*)?", re.ASCII)
 
-# Beside loopback, private and link-local ones: the IANA registries of special-purpose addresses, multicast, future use.
+# Beside loopback, private and link-local ones: the IANA registries of special-purpose addresses, multicast, future use,
+# and 168.63.129.16, by which machines at Azure reach their host.
 INSIDE_4 = [
     *map(ip_network, ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12")),
-    *map(ip_network, ("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15")),
+    *map(
+        ip_network,
+        ("168.63.129.16/32", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+    ),
     *map(ip_network, ("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")),
 ]
 # Only global unicast is outside. That leaves out loopback, mapped and compatible IPv4, NAT64, unique local, link-local,

@@ -109,7 +109,7 @@ def test_behind_is_what_has_not_arrived(
 ) -> None:
     def behind() -> list[str]:
         page = sign_in(lena).get(reverse("deliveries")).content.decode()
-        return re.findall(r'<td class="n end">(\d+)</td>', page)
+        return re.findall(r'<td class="n end">(\d+) <span class="only-phone">behind', page)
 
     for _ in range(3):
         approve(make_patch(), alice)

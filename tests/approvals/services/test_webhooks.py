@@ -8,6 +8,8 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -325,6 +327,22 @@ def test_what_is_removed_is_called_no_more_and_leaves_its_name(
     added(receiver.url)
     with pytest.raises(NotFound):
         endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
+
+
+def test_a_decision_asks_the_database_no_more_where_programs_are_told(
+    make_patch: Any, approve: Any, alice: User, deployer_api: Api
+) -> None:
+    def statements() -> int:
+        decision = make_patch()
+        with CaptureQueriesContext(connection) as asked:
+            approve(decision, alice)
+        return len(asked)
+
+    statements()
+    alone = statements()
+    for number in range(3):
+        added("https://example.org/", name=f"{number}")
+    assert statements() == alone
 
 
 def test_the_metrics_say_what_waits_and_who_fails(receiver: Receiver, decide: Any, deployer_api: Api) -> None:
