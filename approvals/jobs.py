@@ -11,7 +11,7 @@ from procrastinate.tasks import Task
 
 from approvals.accounts.services import guessing
 from approvals.services import chat, deployments, idempotency, kpi_snapshots, timers, webhooks
-from approvals.telling import entries
+from approvals.telling import entries, weekly
 from notifications.jobs import deliver
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is run again
@@ -65,6 +65,13 @@ def tell_endpoints(timestamp: int = 0) -> None:
         told += looked_at
     if told:
         ask_for(deliver)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id="tell_weekly")
+@app.task(queueing_lock="tell_weekly", pass_context=False)
+def tell_weekly(timestamp: int) -> None:
+    """Send the weekly digest to those for whom it is due."""
+    weekly.tell_weekly(timezone.now())
 
 
 def ask_for(task: Task[Any, Any, Any]) -> None:

@@ -14,7 +14,7 @@ from approvals.models import User
 
 # As long as a busy machine may take, and less than the 15 s after which a page that hears nothing asks by itself.
 expect.set_options(timeout=14_000)
-REFRESHES = re.compile(r"/(events|panel|presence|cards|counts)(\?|$)")
+REFRESHES = re.compile(r"/(events|panel|presence|cards|counts|bell)(\?|$)")
 
 
 def hears_nothing(page: Page) -> None:

@@ -13,6 +13,7 @@ from approvals.queries.people import accounts_named, ids_by_name
 from approvals.queries.queue import deciders_of
 from notifications.kinds import ASKING
 from notifications.models import Item
+from notifications.queries.preferences import who_is_away
 
 Audience = dict[int, str]
 """People by their keys, with why each of them is told, in the second person."""
@@ -28,7 +29,8 @@ TOLD_LONGEST_AGO = F("told").asc(nulls_first=True), "pk"
 
 def next_in_turn(decision: Decision, count: int, now: datetime, *, asked: Iterable[int] = ()) -> Audience:
     """Return up to `count` people who can decide and were not asked, those first who were told of anything longest ago.
-    In place of somebody who is away it is who stands in for them; for critical only who can decide themself."""
+    In place of somebody who is away it is who stands in for them; for critical only who can decide themself. Who is
+    away without anybody in their place comes last."""
     already = set(asked)
     people = deciders_of(decision, now).annotate(told=LAST_TOLD)
     in_turn = people.order_by("rank", *TOLD_LONGEST_AGO)  # type: ignore[misc]  # `rank` is annotated there
@@ -48,7 +50,8 @@ def next_in_turn(decision: Decision, count: int, now: datetime, *, asked: Iterab
             reasons[delegation.delegate_id] = f"you stand in for {delegation.person}"
     for person in already:
         pool.pop(person, None)
-    chosen = sorted(pool, key=lambda pk: (*pool[pk], pk))[:count]
+    away = who_is_away(pool, now)  # by their own word, with nobody in their place
+    chosen = sorted(pool, key=lambda pk: (pk in away, *pool[pk], pk))[:count]
     return {pk: reasons[pk] for pk in chosen}
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth import get_user_model
 
-from notifications.models import Channel, Preference, When
+from notifications.models import Channel, Hours, Preference, When
 from notifications.routing import Choice, Times
 
 
@@ -23,6 +23,11 @@ def choices_by(person: int) -> dict[str, Choice]:
 
 def _choice(row: Preference) -> Choice:
     return Choice(When(row.when), tuple(map(Channel, row.channels)))
+
+
+def who_is_away(people: Collection[int], now: datetime) -> set[int]:
+    """Return those of these people who say that they are away now; one query."""
+    return set(Hours.objects.filter(person__in=list(people), away_until__gt=now).values_list("person", flat=True))
 
 
 TIMES = ("quiet_from", "quiet_until", "critical_breaks_through", "digest_hour", "away_until")

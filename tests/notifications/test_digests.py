@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from approvals.models import User
 from notifications.models import Channel, Delivery, Hours, Item, Notice, Preference, When
@@ -166,6 +166,29 @@ def test_two_workers_send_one_digest(anna: User) -> None:
     [only] = digests()
     assert len(only) == 30
     assert Delivery.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_just_being_settled_holds_no_digest_up_and_is_not_in_it(anna: User) -> None:
+    told(anna, "1", at("2026-06-10T09:00"))
+    told(anna, "2", at("2026-06-10T09:00"))
+    settled, gathered = threading.Event(), threading.Event()
+
+    def decide() -> None:
+        with transaction.atomic():
+            settle("1", now=at("2026-06-11T07:59"))
+            settled.set()
+            assert gathered.wait(30)
+        connection.close()
+
+    deciding = threading.Thread(target=decide)
+    deciding.start()
+    assert settled.wait(30)
+    gather_due(at("2026-06-11T08:00"))
+    gathered.set()
+    deciding.join()
+    gather_due(at("2026-06-12T08:00"))
+    assert digests() == [["Patch 2 waits"]]
 
 
 @pytest.fixture

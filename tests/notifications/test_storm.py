@@ -1,5 +1,6 @@
 """Too much at once: each person gets their limit of messages an hour, and one summary that names the rest."""
 
+import threading
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -129,6 +130,27 @@ def test_hours_long_past_are_not_counted_for_ever(alice: User) -> None:
     assert not HourlyCount.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_several_that_tell_at_the_same_time_count_one_another(alice: User, bob: User) -> None:
+    together = threading.Barrier(4)
+
+    def tell(teller: int) -> None:
+        together.wait()
+        for one in range(4):
+            news = News("urgent", f"{teller}-{one}", "x", {"headline": "x", "link": "/"})
+            notify(news, {bob.pk: "x", alice.pk: "x"}, now=NOW)
+        connection.close()
+
+    tellers = [threading.Thread(target=tell, args=[number]) for number in range(4)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    for person in (alice, bob):
+        assert Delivery.objects.filter(person=person).count() == 3
+        assert Item.objects.filter(person=person, beyond_limit=True).count() == 13
+
+
 def group_of(number: int) -> list[User]:
     people = User.objects.bulk_create(
         User(username=f"reviewer-{one}", email=f"reviewer-{one}@example.org") for one in range(number)
@@ -137,7 +159,7 @@ def group_of(number: int) -> list[User]:
     return people
 
 
-@pytest.mark.parametrize("patches", [24, pytest.param(1_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("patches", [14, pytest.param(1_000, marks=pytest.mark.soak)])
 def test_two_hundred_people_hear_of_many_patches_in_a_minute(patches: int, settings: Any) -> None:
     """Each has the limit of messages and a summary that counts the rest."""
     settings.NOTIFICATIONS_PER_HOUR = 10

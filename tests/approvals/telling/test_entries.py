@@ -13,7 +13,7 @@ from approvals.services import absence, bypasses, lifecycle, timers
 from approvals.services.bypasses import Target
 from approvals.services.dispatch import dispatch
 from approvals.telling import entries
-from notifications.models import Delivery, Item, Notice
+from notifications.models import Delivery, Hours, Item, Notice
 from tests.cast import actor_for, person, republish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail_server")]
@@ -169,6 +169,16 @@ def test_a_revocation_is_told_to_who_had_approved(
     told()
     lifecycle.revoke(decision.decision_id, "It broke.", user=lena, actor=actor_for(lena), now=timezone.now())
     assert told() == {"revoked": {"alice"}}
+
+
+def test_who_says_that_they_are_away_is_asked_last(make_patch: Any, reviewers: list[User], told: Told) -> None:
+    """The first in turn is on holiday: the next ones are asked in their place, as long as there are some."""
+    Hours.objects.create(person=reviewers[0], away_until=timezone.now() + timedelta(days=3))
+    make_patch()
+    assert reviewers[0].username not in told()["decision_required"]
+    Hours.objects.bulk_create(Hours(person=each, away_until=timezone.now() + timedelta(3)) for each in reviewers[1:])
+    make_patch()
+    assert told()["decision_required"]
 
 
 def test_for_whom_somebody_stands_in_it_waits_for_the_digest_after_their_return(
