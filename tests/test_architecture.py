@@ -30,7 +30,7 @@ LAYERS = [
     {"policy", "diff"},
     {"queries"},
     {"services", "accounts.services"},
-    {"fields", "forms", "actors", "api.schemas", "templatetags", "kpi_tiles"},
+    {"fields", "forms", "actors", "adapters", "api.schemas", "templatetags", "kpi_tiles"},
     {"accounts.backends", "accounts.sessions", "accounts.openid"},
     {"live", "jobs", "metrics", "sequencer", "accounts.adapters"},
     {"api", "admin"},
