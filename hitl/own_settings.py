@@ -236,6 +236,15 @@ OIDC_ORIGINS = signing_in.origins(
     shown="the issuer's",
 )
 
+# --- Other systems ------------------------------------------------------------------------------------------------
+others = Section("Other systems")
+VEX_AUTHOR = others.text(
+    "VEX_AUTHOR",
+    "who says in VEX documents what is fixed: the name of your organisation",
+    default=HOST,
+    shown="the host of `BASE_URL`",
+)
+
 # --- Mail ---------------------------------------------------------------------------------------------------------
 mail = Section("Mail")
 SMTP_HOST = mail.text(
@@ -294,4 +303,4 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, logs, traces]
+SECTIONS = [database, place, reach, deciding, signing_in, others, mail, logs, traces]

@@ -1,18 +1,33 @@
 """`/hitl/adapters`: documents of other standards in and out. What is in them is made in `approvals.adapters`."""
 
 from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from ninja import Router
+from django.conf import settings
+from django.http import HttpResponse
+from ninja import Field, Query, Router
+from pydantic import AwareDatetime
+from pydantic_core import to_json
 
 from approvals.adapters.sarif_documents import ProposedFix, proposed
 from approvals.adapters.sarif_fixes import Unconvertible
 from approvals.adapters.sarif_log import SarifLog
-from approvals.errors import Invalid, Refusal, TooMany
+from approvals.adapters.vex import document, why_unsaid
+from approvals.adapters.vex_documents import DOCUMENTS
+from approvals.errors import Invalid, NotFound, Refusal, TooMany
+from approvals.models import Decision, Producer
+from approvals.queries import exports
+from approvals.queries.decisions import by_either_id
+from approvals.queries.history import ORDER
+from approvals.queries.keyset import BadCursor, page
 from approvals.services.intake import Submission
 
 from . import answers
 from .bulk import MAX_LINES, Work, answer_of, results, submitted
-from .caller import ApiRequest, NeedsProducer, bulk_lines
+from .caller import ApiRequest, Needs, NeedsProducer, bulk_lines
+from .lists import ListQuery, lead_on, wrong
+from .openapi import with_headers
+from .shapes import json_answer
 
 router = Router(tags=["adapters"])
 
@@ -74,3 +89,57 @@ def _read(fixes: list[ProposedFix]) -> Iterator[Submission | Refusal]:
                 continue
             ids.add(submission.patch_id)
             yield submission
+
+
+class ExportQuery(ListQuery):
+    decision_id: Annotated[str, Field(description="ours or an alias")] = ""
+    cve: Annotated[str, Field(description="any name of the vulnerability: of CVE, GHSA, OSV or a vendor")] = ""
+    package: str = ""
+    repository: str = ""
+    since: Annotated[AwareDatetime | None, Field(description="decided at or after")] = None
+    until: Annotated[AwareDatetime | None, Field(description="decided before")] = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="decisions in one document")] = 100
+    cursor: str = ""
+
+    def filters(self) -> exports.ExportFilters:
+        return exports.ExportFilters(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+def _part(rows: Any, query: ExportQuery) -> tuple[list[Decision], str | None]:
+    try:
+        shown = page(rows, ORDER, query.cursor or None, query.limit)
+    except BadCursor as error:
+        raise wrong("cursor", str(error)) from error
+    return shown.rows, shown.next
+
+
+@router.get(
+    "/vex/{form}",
+    auth=Needs("decisions:read"),
+    response=dict[str, Any],
+    openapi_extra=with_headers("Link"),
+    summary="Fixed vulnerabilities as VEX",
+)
+def vex(request: ApiRequest, form: Literal["openvex", "csaf", "cyclonedx"], query: Query[ExportQuery]) -> HttpResponse:
+    """What approved patches that deployers reported as deployed have fixed, the newest decisions first: OpenVEX 0.2.0,
+    CSAF 2.0 (`csaf_vex`) or CycloneDX 1.6. Nothing but 'fixed' is ever said; 404 with the reason where there is nothing
+    to say. A producer's document is about its own patches."""
+    producer = request.auth.producer
+    found, cursor = _part(exports.deployed_fixes(query.filters(), producer), query)
+    if not found:
+        raise NotFound(_nothing_to_say(query, producer))
+    said = document(found, author=settings.VEX_AUTHOR, base_url=settings.BASE_URL)
+    answer = json_answer(to_json(DOCUMENTS[form](said)).decode())
+    if cursor:
+        lead_on(request, answer, cursor)
+    return answer
+
+
+def _nothing_to_say(query: ExportQuery, producer: Producer | None) -> str:
+    if not query.decision_id:
+        return "No approved and deployed fix matches: a VEX document has at least one statement."
+    rows = exports.with_deployment(Decision.objects.filter(by_either_id(query.decision_id)))
+    decision = (rows.filter(patch__producer=producer) if producer else rows).first()
+    if decision is None:
+        return "There is no such decision."
+    return f"No VEX document says anything of this decision. {why_unsaid(decision)}".strip()
