@@ -105,7 +105,8 @@ def cyclonedx(document: Document) -> dict[str, Any]:
 def _component(product: Product) -> dict[str, Any]:
     named = {"type": "library", "bom-ref": product.iri, "name": product.name, "version": product.version}
     if product.purl:
-        decision = {"type": "other", "url": product.iri, "comment": "the decision on its patch"}
+        return named | {"purl": product.purl}
+    decision = {"type": "other", "url": product.iri, "comment": "the decision on its patch"}
     return named | {"externalReferences": [decision]}
 
 
