@@ -2,6 +2,7 @@
 reader keeps what it was told of a setting, for the reference."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -142,6 +143,21 @@ def issuer(text: str) -> str:
     if text and (not parts.hostname or parts.query or parts.fragment or not secure):
         raise ValueError
     return text
+
+
+def hosts_and_networks(text: str) -> list[str | IPv4Network | IPv6Network]:
+    """Return host names in lower case, and addresses and networks; raise ValueError for what is neither."""
+    return [_host_or_network(item) for item in _split(text)]
+
+
+def _host_or_network(item: str) -> str | IPv4Network | IPv6Network:
+    try:
+        return ip_network(item)
+    except ValueError:
+        # A name has a letter, so that no network that is written wrongly passes for one.
+        if not re.fullmatch(r"[A-Za-z0-9._-]*[A-Za-z][A-Za-z0-9._-]*", item, re.ASCII):
+            raise
+        return item.lower()
 
 
 def group_pairs(text: str) -> dict[str, str]:

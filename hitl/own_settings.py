@@ -4,7 +4,7 @@ values from here, docs/settings.md (`manage.py write_settings_reference`) the re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hitl.environment import Section, base_url, group_pairs, issuer, probability
+from hitl.environment import Section, base_url, group_pairs, hosts_and_networks, issuer, probability
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -163,6 +163,19 @@ RATE_LIMIT_ANONYMOUS_PER_MINUTE = reach.number(
     600,
     (0, 10_000_000),
     "pages of one address before sign-in, per process; behind a proxy set `TRUSTED_PROXIES`; `0` switches it off",
+)
+OUTBOUND_ALLOW = reach.converted(
+    "OUTBOUND_ALLOW",
+    "",
+    hosts_and_networks,
+    "host names, addresses or networks, separated by commas",
+    "what webhooks and chat may call although it is inside your network, not https or at another port than 443, 8443 "
+    "or 80",
+)
+REQUESTS_CA_BUNDLE = reach.text(
+    "REQUESTS_CA_BUNDLE",
+    "a file with the authorities whose certificates count, of the provider and of whom webhooks and chat call",
+    shown="Mozilla's, of the package `certifi`",
 )
 DEBUG = reach.switch("DEBUG", False, "refused together with a public `ALLOWED_HOSTS`")
 

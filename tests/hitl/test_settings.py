@@ -58,6 +58,8 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("SECRET_KEY_FILE", "/nowhere"),
         ("SESSION_IDLE_MINUTES", "0"),
         ("SESSION_ABSOLUTE_HOURS", "forever"),
+        ("OUTBOUND_ALLOW", "10.0.0.1/8"),
+        ("OUTBOUND_ALLOW", "https://receiver.example.org"),
         ("OIDC_ISSUER", "id.example.org"),
         ("OIDC_ISSUER", "http://id.example.org"),
         ("OIDC_ISSUER", "https://id.example.org/#staff"),
