@@ -4,6 +4,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from approvals.accounts.services import guessing
+from approvals.adapters import github
 from approvals.services import idempotency, kpi_snapshots, timers
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is run again
@@ -40,6 +41,13 @@ def sum_up(timestamp: int) -> None:
     """Write the one entry of each lock-out that is over."""
     while guessing.sum_up(timezone.now(), BATCH):
         pass
+
+
+@app.periodic(cron="* * * * * */5", periodic_id="answer_deployments")
+@app.task(queueing_lock="answer_deployments", pass_context=False)
+def answer_deployments(timestamp: int) -> None:
+    """Tell GitHub what was decided about deployments that wait for it; what fails is tried again for a day."""
+    github.answer_due(timezone.now())
 
 
 @app.periodic(cron="*/1 * * * *", periodic_id="recover")

@@ -257,6 +257,20 @@ VEX_AUTHOR = others.text(
     default=HOST,
     shown="the host of `BASE_URL`",
 )
+GITHUB_WEBHOOK_SECRET = others.secret(
+    "GITHUB_WEBHOOK_SECRET",
+    "with which GitHub signs what its App sends, at least 20 characters; with `GITHUB_APP_ID` and `GITHUB_APP_KEY` or "
+    "not at all: see [deployments of GitHub](adapters.md#deployment-protection-rules-of-github)",
+)
+GITHUB_APP_ID = others.text("GITHUB_APP_ID", "the App id or client id of the GitHub App that answers")
+GITHUB_APP_KEY = others.secret("GITHUB_APP_KEY", "that App's private key, as the PEM text that GitHub gave")
+GITHUB_API_URL = others.converted(
+    "GITHUB_API_URL",
+    "https://api.github.com",
+    base_url,
+    "an address such as https://github.example.org/api/v3",
+    "the only address that is told of decisions on deployments",
+)
 
 # --- Mail ---------------------------------------------------------------------------------------------------------
 mail = Section("Mail")

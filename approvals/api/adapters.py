@@ -1,35 +1,51 @@
 """`/hitl/adapters`: documents of other standards in and out. What is in them is made in `approvals.adapters`."""
 
+import hashlib
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from django.http import HttpResponse
-from ninja import Field, Query, Router
-from pydantic import AwareDatetime
+from django.utils import timezone
+from ninja import Body, Field, Query, Router, Status
+from pydantic import AwareDatetime, ValidationError
 from pydantic_core import to_json
 
+from approvals.adapters import github
 from approvals.adapters.sarif_documents import ProposedFix, proposed
 from approvals.adapters.sarif_fixes import Unconvertible
 from approvals.adapters.sarif_log import SarifLog
+from approvals.adapters.sarif_results import Told, sarif_of
 from approvals.adapters.vex import document, why_unsaid
 from approvals.adapters.vex_documents import DOCUMENTS
+from approvals.diff.canonical import canonical
+from approvals.diff.parse import parse
 from approvals.errors import Invalid, NotFound, Refusal, TooMany
-from approvals.models import Decision, Producer
+from approvals.models import Decision, PatchContent, Producer
+from approvals.policy.visible_fields import Reader, sees
 from approvals.queries import exports
 from approvals.queries.decisions import by_either_id
 from approvals.queries.history import ORDER
 from approvals.queries.keyset import BadCursor, page
+from approvals.queries.revocable import APPROVED
+from approvals.services.deployment_requests import Incoming, receive
 from approvals.services.intake import Submission
 
-from . import answers
+from . import answers, gate_documents
 from .bulk import MAX_LINES, Work, answer_of, results, submitted
-from .caller import ApiRequest, Needs, NeedsProducer, bulk_lines
+from .caller import ApiRequest, Caller, Needs, NeedsProducer, SignedByGitHub, bulk_lines
+from .gate_documents import GateRequest
 from .lists import ListQuery, lead_on, wrong
 from .openapi import with_headers
+from .problems import field_errors
+from .schemas import refuse_unstorable
 from .shapes import json_answer
 
 router = Router(tags=["adapters"])
+
+MAX_DIFFS = 8 * 1024 * 1024  # bytes of the diffs in one log
+DELIVERY = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 @router.post(
@@ -143,3 +159,97 @@ def _nothing_to_say(query: ExportQuery, producer: Producer | None) -> str:
     if decision is None:
         return "There is no such decision."
     return f"No VEX document says anything of this decision. {why_unsaid(decision)}".strip()
+
+
+@router.get(
+    "/sarif",
+    auth=Needs("decisions:read"),
+    response=dict[str, Any],
+    openapi_extra=with_headers("Link"),
+    summary="What was decided, as a SARIF 2.1.0 log",
+)
+def sarif(request: ApiRequest, query: Query[ExportQuery]) -> HttpResponse:
+    """A result for each patch that was approved, rejected, sent back or revoked, the newest decisions first; an
+    approved one has its change as `fixes`. `suppressions` is empty, which says that nothing is suppressed: what is
+    decided is the fix, not the finding. A producer's log is about its own patches."""
+    caller = request.auth
+    found, cursor = _part(exports.judged(query.filters(), caller.producer), query)
+    answer = json_answer(
+        to_json(sarif_of(_told(found, caller), version=settings.VERSION, base_url=settings.BASE_URL)).decode()
+    )
+    if cursor:
+        lead_on(request, answer, cursor)
+    return answer
+
+
+def _told(decisions: list[Decision], caller: Caller) -> Iterator[Told]:
+    """Yield the decisions with what the caller may see of each; their diffs, up to a limit, are read in one query."""
+    left, wanted = MAX_DIFFS, list[int]()
+    for decision in decisions:
+        approved = decision.status in APPROVED and sees(caller.reader_of(decision.patch.producer_id), "diff")
+        if approved and decision.patch.canonical_sha256 and decision.patch.size <= left:
+            left -= decision.patch.size
+            wanted.append(decision.patch_id)
+    diffs = dict(PatchContent.objects.filter(patch__in=wanted).values_list("patch_id", "diff"))
+    for decision in decisions:
+        reader = caller.reader_of(decision.patch.producer_id)
+        reason = decision.reason.body if decision.reason and sees(reader, "reason") else ""
+        data = diffs.get(decision.patch_id)
+        why = "" if data is not None else _why_no_diff(decision, reader)
+        yield Told(decision, canonical(parse(bytes(data))).data if data is not None else None, why, reason or "")
+
+
+def _why_no_diff(decision: Decision, reader: Reader) -> str:
+    if not sees(reader, "diff"):
+        return "Diffs go to their producer, to diffs:read and to reviewers."
+    if not decision.patch.canonical_sha256:
+        return f"It has no canonical form. {decision.patch.no_canonical}".strip()
+    return "The diffs before it filled this log: ask for fewer decisions."
+
+
+@router.post(
+    "/github",
+    auth=SignedByGitHub(),
+    response={200: answers.DeploymentAsked, 202: answers.DeploymentAsked},
+    summary="A deployment protection rule of GitHub asks",
+)
+def github_asks(request: ApiRequest, payload: Body[dict[str, Any]]) -> Status[answers.DeploymentAsked]:
+    """The webhook `deployment_protection_rule` of a GitHub App. A workflow gate asks people whether this commit may go
+    to this environment, once for all runs that would bring it there; GitHub is told what they decided. Any other event
+    is 202 and does nothing; a delivery that came before is 409."""
+    if request.headers.get("X-GitHub-Event") != github.EVENT:
+        return Status(202, answers.DeploymentAsked(state="ignored"))
+    delivery = request.headers.get("X-GitHub-Delivery", "")
+    if not DELIVERY.fullmatch(delivery):
+        raise Invalid("X-GitHub-Delivery is missing, or is no id.", field="X-GitHub-Delivery", part="header")
+    rule = _rule_of(payload)
+    submission = gate_documents.submission_of(GateRequest.model_validate(rule.gate()))
+    incoming = Incoming(
+        delivery=delivery,
+        body_sha256=hashlib.sha256(request.body).hexdigest(),
+        repository=rule.repository.full_name,
+        environment=rule.environment,
+        installation=rule.installation.id,
+        callback_url=rule.deployment_callback_url,
+    )
+    asked = receive(incoming, submission, producer=github.PRODUCER, actor=request.auth.actor, now=timezone.now())
+    decision = asked.decision
+    return Status(200, answers.DeploymentAsked(state="asked", decision_id=decision.decision_id, status=decision.status))
+
+
+def _rule_of(payload: dict[str, Any]) -> github.ProtectionRule:
+    try:
+        refuse_unstorable(payload)
+        rule = github.ProtectionRule.model_validate(payload)
+    except ValidationError as error:
+        placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
+        raise Invalid("The request is not valid.", errors=field_errors(placed, strip=0)) from None
+    except ValueError as error:
+        raise Invalid(f"The request is not valid: {error}.") from None
+    if not rule.calls_back_to_github():
+        raise Invalid(
+            f"deployment_callback_url is not of this repository at {settings.GITHUB_API_URL}.",
+            field="deployment_callback_url",
+            part="body",
+        )
+    return rule

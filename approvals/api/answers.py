@@ -231,6 +231,12 @@ class SarifIntake(BaseModel):
     results_without_fixes: int
 
 
+class DeploymentAsked(Answer):
+    state: Literal["asked", "ignored"] = Field(description="`ignored`: an event that asks nothing, as `ping`")
+    decision_id: UUID | None = Field(default=None, description="the gate in which people decide")
+    status: Status | None = None
+
+
 class AuditEntry(Answer):
     """The reference API's fields, and the entry's place in the log."""
 

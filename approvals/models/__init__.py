@@ -16,7 +16,7 @@ from .decision import (
     Revocation,
     Status,
 )
-from .deployment import DeploymentAlarm, DeploymentResult, DiffFetch, OutcomeReport
+from .deployment import DeploymentAlarm, DeploymentRequest, DeploymentResult, DiffFetch, OutcomeReport
 from .gate import Gate
 from .idempotency import KeptAnswer
 from .imported import IMPORTED_OUTCOMES, MAX_NAME, ImportedDecision, Source
@@ -53,6 +53,7 @@ __all__ = [
     "Decision",
     "Delegation",
     "DeploymentAlarm",
+    "DeploymentRequest",
     "DeploymentResult",
     "DiffFetch",
     "Displayed",
