@@ -144,7 +144,7 @@ def _onward(request: Request, decision: Decision, card: bool) -> HttpResponse:
 
 def _sentence(decision: Decision, verdict: Verdict) -> str:
     patch = decision.patch
-    name = patch.cve_id or (patch.title if patch.is_gate else patch.patch_id)
+    name = patch.vulnerability or (patch.title if patch.is_gate else patch.patch_id)
     if verdict == Verdict.APPROVE and decision.status == Status.PENDING:
         return f"Your approval of {name} counts: {decision.approvals} of {decision.required_approvals}."
     if decision.bypass_id:

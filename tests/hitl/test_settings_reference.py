@@ -13,7 +13,11 @@ from hitl.own_settings import SECTIONS
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = [
     ROOT / "manage.py",
-    *(file for app in ("hitl", "approvals", "audit", "notifications", "postgresql") for file in (ROOT / app).rglob("*.py")),
+    *(
+        file
+        for app in ("hitl", "approvals", "audit", "notifications", "postgresql")
+        for file in (ROOT / app).rglob("*.py")
+    ),
 ]
 NAMES = [setting.name for section in SECTIONS for setting in section.settings]
 NOT_OURS = {"PYTHONPATH", "DJANGO_SETTINGS_MODULE"}
