@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 import jwt
 from django.conf import settings
-from pydantic import BaseModel, Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
+from approvals.api.schemas import refuse_unstorable
 from approvals.models import DeploymentRequest, Status
 from approvals.queries.revocable import APPROVED
 from approvals.services import deployment_requests as requests
@@ -52,6 +53,12 @@ class ProtectionRule(BaseModel):
     deployment_callback_url: Annotated[str, StringConstraints(max_length=2000)]
     repository: Repository
     installation: Installation
+
+    @model_validator(mode="before")
+    @classmethod
+    def storable(cls, body: Any) -> Any:
+        refuse_unstorable(body)
+        return body
 
     @field_validator("environment")
     @classmethod

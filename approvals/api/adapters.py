@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Body, Field, Query, Router, Status
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 from pydantic_core import to_json
 
 from approvals.adapters import github
@@ -33,13 +33,11 @@ from approvals.services.deployment_requests import Incoming, receive
 from approvals.services.intake import Submission
 
 from . import answers, gate_documents
-from .bulk import MAX_LINES, Work, answer_of, results, submitted
+from .bulk import MAX_LINES, Work, answer_of, read_as, results, submitted
 from .caller import ApiRequest, Caller, Needs, NeedsProducer, SignedByGitHub, bulk_lines
 from .gate_documents import GateRequest
 from .lists import ListQuery, lead_on, wrong
 from .openapi import with_headers
-from .problems import field_errors
-from .schemas import refuse_unstorable
 from .shapes import json_answer
 
 router = Router(tags=["adapters"])
@@ -55,12 +53,13 @@ DELIVERY = re.compile(r"[A-Za-z0-9-]{1,100}")
     exclude_unset=True,
     summary="Push the fixes of a SARIF 2.1.0 log",
 )
-def push_sarif(request: ApiRequest, log: SarifLog) -> answers.SarifIntake:
+def push_sarif(request: ApiRequest, document: Body[dict[str, Any]]) -> answers.SarifIntake:
     """Each entry of `fixes` of a result becomes a patch: a diff of the artifacts' text, which the log must carry in
     `artifacts[].contents`. `properties.hitl` of a run, a result or a fix says what SARIF has no place for. One result
     for each fix, with the reason where it cannot be a patch; a bad one harms no other."""
     caller = request.auth
     assert caller.producer is not None
+    log = read_as(SarifLog, document)
     fixes = list(proposed(log))
     found = [result for run in log.runs for result in run.results or []]
     if not fixes:
@@ -238,14 +237,7 @@ def github_asks(request: ApiRequest, payload: Body[dict[str, Any]]) -> Status[an
 
 
 def _rule_of(payload: dict[str, Any]) -> github.ProtectionRule:
-    try:
-        refuse_unstorable(payload)
-        rule = github.ProtectionRule.model_validate(payload)
-    except ValidationError as error:
-        placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
-        raise Invalid("The request is not valid.", errors=field_errors(placed, strip=0)) from None
-    except ValueError as error:
-        raise Invalid(f"The request is not valid: {error}.") from None
+    rule = read_as(github.ProtectionRule, payload)
     if not rule.calls_back_to_github():
         raise Invalid(
             f"deployment_callback_url is not of this repository at {settings.GITHUB_API_URL}.",

@@ -5,13 +5,13 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import Producer
@@ -35,6 +35,7 @@ LINES_IN_ONE_TRANSACTION = 100
 SPOOL = 1024 * 1024  # bytes kept in memory; more goes to a temporary file
 
 Answer = dict[str, Any]
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class TooLarge(Refusal):
@@ -167,8 +168,13 @@ def _read(raw: bytes, work: Work) -> Submission | Refusal:
 
 def submitted(document: Any) -> Submission:
     """Return what one document of many submits. Raise Invalid as the same document alone would be answered."""
+    return submission_of(read_as(IntakeDocument, document))
+
+
+def read_as(shape: type[Shape], document: Any) -> Shape:
+    """Return a body as what it should be. Raise Invalid, which names each field that is wrong."""
     try:
-        return submission_of(IntakeDocument.model_validate(document))
+        return shape.model_validate(document)
     except ValidationError as error:
         placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
         raise Invalid("The request is not valid.", errors=field_errors(placed, strip=0)) from None

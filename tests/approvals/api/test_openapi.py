@@ -57,15 +57,18 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
 def test_every_operation_says_what_it_does_and_who_may_call():
     assert exported()["openapi"].startswith("3.1")
     schemes = exported()["components"]["securitySchemes"]
-    assert set(schemes) == {"bearer", "session", "csrf", "admin_token"}
+    assert set(schemes) == {"bearer", "session", "csrf", "admin_token", "github_signature"}
+    assert operation_of("post", "/hitl/adapters/github")["security"] == [{"github_signature": []}]
     assert (schemes["admin_token"]["in"], schemes["admin_token"]["name"]) == ("header", "X-Admin-Token")
     assert (schemes["csrf"]["in"], schemes["csrf"]["name"]) == ("header", "X-CSRFToken")
     assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "sessionid")
-    intake = ("/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision", "/api/approvals")
-    producers = {("post", path) for path in intake}
+    intake = ("/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision", "/hitl/adapters/sarif")
+    producers = {("post", path) for path in (*intake, "/api/approvals")}
     for method, path, operation in operations():
         assert operation["summary"], (method, path)
         ways = operation["security"]
+        if path == "/hitl/adapters/github":
+            continue
         assert {"bearer": []} in ways
         assert ({"admin_token": []} in ways) == (path == "/hitl/admin/create-decision")
         assert any("session" in way for way in ways) == ((method, path) not in producers)
