@@ -23,6 +23,7 @@ SCHEMES = ("CVE-", "GHSA-")
 CWE_TAG = re.compile(r"external/cwe/cwe-0*(\d{1,5})")
 """How CodeQL tags a rule, and code scanning of GitHub reads it."""
 MOST_LOCATIONS = 100
+LONGEST = 20_000  # characters of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,7 @@ class ProposedFix:
     fix: int
     sources: Sources
     found: Result
-
-    @property
-    def rule(self) -> Rule | None:
-        """The descriptor of the result's rule, where the log has it."""
-        return _rule(self.sources.run, self.found)
+    rule: Rule | None
 
     @property
     def rule_id(self) -> str:
@@ -63,7 +60,8 @@ def proposed(log: SarifLog) -> Iterator[ProposedFix]:
     for r, run in enumerate(log.runs):
         sources = Sources(run)
         for n, result in enumerate(run.results or []):
-            yield from (ProposedFix(r, n, f, sources, result) for f in range(len(result.fixes)))
+            rule = _rule(run, result) if result.fixes else None
+            yield from (ProposedFix(r, n, f, sources, result, rule) for f in range(len(result.fixes)))
 
 
 def _bag(properties: dict[str, Any]) -> dict[str, Any]:
@@ -82,9 +80,9 @@ def _metadata(run: Run, result: Result, rule: Rule | None, fix: Fix) -> dict[str
     found: dict[str, Any] = {
         "apv_id": rule_id[:255],
         "title": (_text(fix.description, rule) or (_text(rule.short_description, rule) if rule else "") or text)[:500],
-        "description": text[:20_000],
+        "description": text,
         "severity": _severity(rule),
-        "cve_ids": [name for name in names_in(rule_id) if name.startswith(SCHEMES)],
+        "cve_ids": [name for name in names_in(rule_id[:255]) if name.startswith(SCHEMES)],
         "cwe_ids": _weaknesses(result, rule),
         "references": [rule.help_uri] if rule and rule.help_uri else [],
         "vulnerable_locations": list(_locations(run, result))[:MOST_LOCATIONS],
@@ -126,9 +124,10 @@ def _text(message: Message | None, rule: Rule | None) -> str:
     text = message.text
     if text is None and message.id and rule:
         text = (rule.message_strings.get(message.id) or Message()).text
-    for number, argument in enumerate(message.arguments):
-        text = (text or "").replace(f"{{{number}}}", argument)
-    return text or ""
+    text = (text or "")[:LONGEST]
+    for number, argument in enumerate(message.arguments[:10]):
+        text = text.replace(f"{{{number}}}", argument[:1000])[:LONGEST]
+    return text
 
 
 def _severity(rule: Rule | None) -> str:

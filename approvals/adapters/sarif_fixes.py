@@ -5,7 +5,7 @@ import base64
 import binascii
 import hashlib
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -47,6 +47,7 @@ class Source:
 
     def __init__(self, artifact: Artifact, run: Run, name: str) -> None:
         self.name, self.column_kind = name, run.column_kind
+        self.pairs: dict[int, list[int]] = {}
         self.encoding = (artifact.encoding or run.default_encoding or "").lower()
         contents = artifact.contents
         if contents is None or (contents.text is None and contents.binary is None):
@@ -126,7 +127,7 @@ class Source:
         end_line = line if region.end_line is None else region.end_line
         start = self._place(line, column)
         if region.end_column is None:
-            end = self._place(end_line, 1) + len(self._bare(end_line))
+            end = self.starts[self._line(end_line)] + self._length(end_line)
         else:
             end = self._place(end_line, region.end_column)
         if end < start:
@@ -137,18 +138,26 @@ class Source:
         if region.char_offset < 0:
             kind = "a region of bytes" if region.byte_offset >= 0 else "no region"
             raise Unconvertible(f"{self.name}: it deletes {kind}; send startLine or charOffset")
-        start = self._index(self.text, region.char_offset, "offset")
-        return start, self._index(self.text, region.char_offset + max(0, region.char_length), "offset")
+        until = region.char_offset + max(0, region.char_length)
+        return self._offset(region.char_offset), self._offset(until)
+
+    def _offset(self, units: int) -> int:
+        return self._index(0, self.text, len(self.text), units, f"offset {units}")
 
     def _place(self, line: int, column: int) -> int:
         """Return the index of the character at a line and column, both from 1."""
-        return self.starts[self._line(line)] + self._index(
-            self._bare(line), column - 1, f"column {column} of line {line}"
-        )
+        number = self._line(line)
+        text = self.lines[number] if number < len(self.lines) else ""
+        what = f"column {column} of line {line}"
+        return self.starts[number] + self._index(line, text, self._length(line), column - 1, what)
 
-    def _bare(self, line: int) -> str:
-        index = self._line(line)
-        return self.lines[index].removesuffix("\n").removesuffix("\r") if index < len(self.lines) else ""
+    def _length(self, line: int) -> int:
+        """Return how many characters a line has without its end."""
+        number = self._line(line)
+        if number == len(self.lines):
+            return 0
+        text = self.lines[number]
+        return len(text) - (2 if text.endswith("\r\n") else text.endswith("\n"))
 
     def _line(self, line: int) -> int:
         count = len(self.lines)
@@ -156,27 +165,28 @@ class Source:
             raise Unconvertible(f"{self.name}: there is no line {line}; it has {count:,}")
         return line - 1
 
-    def _index(self, text: str, units: int, what: str) -> int:
-        """Return the index of the character that so many units of the run's `columnKind` come before."""
-        wide = not text.isascii() and any(ord(char) > 0xFFFF for char in text)
-        if wide and self.column_kind is None:
+    def _index(self, line: int, text: str, length: int, units: int, what: str) -> int:
+        """Return the index of the character that so many units of the run's `columnKind` come before, in a line or, as
+        line 0, in all of the text."""
+        wide = self._pairs(line, text)
+        before = bisect_left(wide, units)
+        if before and self.column_kind is None:
             raise Unconvertible(f"{self.name}: {what} depends on `columnKind`, and the run does not say it")
         index = units
-        if wide and self.column_kind == "utf16CodeUnits":
-            index = _of_utf16(text, units)
-        if not 0 <= index <= len(text):
+        if before and self.column_kind == "utf16CodeUnits":
+            index = units - before if wide[before - 1] + 1 < units else -1  # within a pair there is no place
+        if not 0 <= index <= length:
             raise Unconvertible(f"{self.name}: there is no {what}")
         return index
 
-
-def _of_utf16(text: str, units: int) -> int:
-    """Return how many characters so many UTF-16 code units are; -1 where they end within one."""
-    counted = 0
-    for index, char in enumerate(text):
-        if counted >= units:
-            return index if counted == units else -1
-        counted += 2 if ord(char) > 0xFFFF else 1
-    return len(text) if counted == units else -1
+    def _pairs(self, line: int, text: str) -> list[int]:
+        """Return where the pairs of UTF-16 in a line begin, in its units; each line is looked through once."""
+        if text.isascii():
+            return []
+        if line not in self.pairs:
+            wide = (index for index, char in enumerate(text) if ord(char) > 0xFFFF)
+            self.pairs[line] = [index + earlier for earlier, index in enumerate(wide)]
+        return self.pairs[line]
 
 
 def split(text: str) -> list[str]:

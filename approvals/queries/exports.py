@@ -64,5 +64,7 @@ def with_deployment(rows: QuerySet[Decision]) -> QuerySet[Any]:
 
 def deployed_fixes(filters: ExportFilters, producer: Producer | None) -> QuerySet[Any]:
     """Return those that are approved, name a vulnerability, and are deployed by the last word of deployers."""
-    rows = judged(filters, producer).filter(status__in=APPROVED, last_result=DeploymentResult.DEPLOYED)
+    deployed = OutcomeReport.objects.filter(result=DeploymentResult.DEPLOYED, alarm="")  # few, beside all approvals
+    rows = judged(filters, producer).filter(status__in=APPROVED, pk__in=deployed.values("decision"))
+    rows = rows.filter(last_result=DeploymentResult.DEPLOYED)
     return rows.exclude(patch__vulnerability_ids=[])

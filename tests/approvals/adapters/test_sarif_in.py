@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,30 @@ WITH_ENCODING = {"encoding": "UTF-8"}
 def test_columns_are_counted_as_the_run_says(kind, column, tmp_path):
     log = log_of(EMOJI, one(region(1, column, 1, column), " "), run=kind, artifact=WITH_ENCODING)
     assert applied(EMOJI, diff_in(log), tmp_path) == "a = '\U0001f512'  + name\n"
+
+
+def test_columns_before_a_wide_character_are_alike_in_every_kind(tmp_path):
+    log = log_of(EMOJI, one(region(1, 1, 1, 2), "b"), artifact=WITH_ENCODING)
+    assert applied(EMOJI, diff_in(log), tmp_path) == "b = '\U0001f512' + name\n"
+
+
+def test_many_replacements_in_one_long_line_cost_no_more_than_the_line(tmp_path):
+    """Each place is found without going through the line again."""
+    line = "a\U0001f512" * 100_000 + "\n"
+    changes = [change for n in range(3_000) for change in one(region(1, 1 + 30 * n, 1, 2 + 30 * n), "b")]
+    begun = time.thread_time()
+    diff = diff_in(log_of(line + "x\n", changes, run=UTF16, artifact=WITH_ENCODING))
+    assert diff.count(b"b") > 3_000
+    assert time.thread_time() - begun < 5  # by going through it each time it would be minutes
+
+
+def test_arguments_of_a_message_do_not_make_it_large():
+    message = {"id": "m", "arguments": ["y" * 100_000]}
+    rule = {"id": "r", "messageStrings": {"m": {"text": "{0}" * 100_000}}}
+    log = log_of(result={"message": message, "ruleId": "r", "ruleIndex": 0}, fix={"description": {"text": "x"}})
+    log["runs"][0]["tool"]["driver"]["rules"] = [rule]
+    [fix] = proposed(SarifLog.model_validate(log))
+    assert len(fix.document()["patch_metadata"]["description"]) == 20_000
 
 
 def test_the_bytes_are_those_of_the_files_encoding():
