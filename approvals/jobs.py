@@ -1,11 +1,19 @@
 """Periodic jobs, run by procrastinate: each calls one service, and is safe to run twice or late."""
 
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.tasks import Task
 
 from approvals.accounts.services import guessing
 from approvals.adapters import github
 from approvals.services import idempotency, kpi_snapshots, timers
+from approvals.telling import entries
+from notifications.jobs import deliver
 
 STALLED = 30  # seconds without a heartbeat after which a killed worker's job is run again
 BATCH = 200
@@ -33,6 +41,25 @@ def remind(timestamp: int) -> None:
     """Write the due reminders of every decision whose time runs out."""
     while timers.remind_due(timezone.now(), BATCH):
         pass
+
+
+@app.periodic(cron="* * * * * */15", periodic_id="tell")
+@app.task(queueing_lock="tell", pass_context=False)
+def tell(timestamp: int = 0) -> None:
+    """Tell people what the log says, and of decisions whose SLA ends soon; then send. The sequencer asks for it."""
+    told = 0
+    while looked_at := entries.tell(timezone.now(), BATCH):
+        told += looked_at
+    while warned := entries.warn_due(timezone.now(), BATCH):
+        told += warned
+    if told:
+        ask_for(deliver)
+
+
+def ask_for(task: Task[Any, Any, Any]) -> None:
+    """Have a job run as soon as possible; once, if it waits already."""
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        task.defer()
 
 
 @app.periodic(cron="* * * * * */20", periodic_id="sum_up")

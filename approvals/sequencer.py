@@ -9,6 +9,7 @@ import psycopg
 from django.db import connection
 from django.utils import timezone
 
+from approvals.jobs import ask_for, tell
 from approvals.live import connection_parameters
 from approvals.services.dispatch import dispatch, heartbeat
 from audit.log import OUTBOX
@@ -40,6 +41,8 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
             last_heartbeat = time.monotonic()
         started = time.monotonic()
         placed = dispatch()
+        if placed:
+            ask_for(tell)  # after the commit; the periodic run finds what a killed sequencer did not ask for
         if placed is not None and placed >= 1000:
             continue  # a full batch: more entries are pending
         if any(True for _ in listener.notifies(timeout=INTERVAL, stop_after=1)):

@@ -288,6 +288,16 @@ SMTP_FROM = mail.text(
     "SMTP_FROM", "the sender's address", default=f"hitl@{HOST}", shown="`hitl@` the host of `BASE_URL`"
 )
 
+# --- Who is told --------------------------------------------------------------------------------------------------
+telling = Section("Who is told")
+NOTIFY_FIRST = telling.number(
+    "NOTIFY_FIRST",
+    3,
+    (1, 100),
+    "how many people are told first that a patch waits, one more than it needs approvals at least; each reminder tells "
+    "as many more",
+)
+
 # --- Logs and metrics ----------------------------------------------------------------------------------------------
 logs = Section("Logs and metrics")
 LOG_LEVEL = logs.one_of(
@@ -330,4 +340,4 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
 
-SECTIONS = [database, place, reach, deciding, signing_in, others, mail, logs, traces]
+SECTIONS = [database, place, reach, deciding, signing_in, others, mail, telling, logs, traces]

@@ -32,6 +32,7 @@ LAYERS = [
     {"services", "accounts.services"},
     {"fields", "forms", "actors", "adapters", "api.schemas", "templatetags", "kpi_tiles"},
     {"accounts.backends", "accounts.sessions", "accounts.openid"},
+    {"telling"},
     {"live", "jobs", "metrics", "sequencer", "accounts.adapters"},
     {"api", "admin"},
     {"views", "accounts.views"},

@@ -125,9 +125,8 @@ def notes(decision: Decision) -> list[str]:
     later = ends and (decision.expire_at - decision.created_at).total_seconds() * 1000 < asked["timeout_ms"]
     said = [
         (
-            any(asked[name] for name in ("notify_users", "notify_roles", "notify_channels")),
-            "Nobody was notified: no channel is configured for gates. notify_users, notify_roles and notify_channels "
-            "are kept and shown; the gate waits in the queue of everybody who may decide it.",
+            asked["notify_channels"],
+            "notify_channels is kept and shown; which channels of the team are told is the install's own setting.",
         ),
         (asked["escalate_to_users"], "escalate_to_users is kept and shown; the policy says whom an escalation asks."),
         (

@@ -303,10 +303,10 @@ def around(decision: Decision, filters: Filters, order: str, person: Reviewer, n
     return Around(before, after, place, total)
 
 
-def who_can(decision: Decision, now: datetime) -> Sequence[User]:
-    """Return up to five active people whose approval helps: their groups let them review, they are not named on the
-    patch and stand in for nobody who is, a gate that names approvers names them and, if only an approval from a group
-    is missing, they are in it; members of required groups come first."""
+def deciders_of(decision: Decision, now: datetime) -> QuerySet[User]:
+    """Return the active people whose approval helps, members of required groups first (`rank` 0): their groups let them
+    review, they are not named on the patch and stand in for nobody who is, a gate that names approvers names them and,
+    if only an approval from a group is missing, they are in it. Somebody may be in it twice."""
     live = list(decision.reviews.filter(withdrawn_at=None))
     people = User.objects.filter(
         is_active=True, held_since=None, groups__permissions__codename="review_decision"
@@ -327,4 +327,9 @@ def who_can(decision: Decision, now: datetime) -> Sequence[User]:
             pk__in=running.filter(person__in=people_of_patch).values("delegate")
         )
     rank = CaseWhen(When(groups__name__in=decision.required_groups, then=Value(0)), default=Value(1))
-    return [*dict.fromkeys(people.annotate(rank=rank).order_by("rank", "username")[:20])][:5]
+    return people.annotate(rank=rank).order_by("rank", "username")
+
+
+def who_can(decision: Decision, now: datetime) -> Sequence[User]:
+    """Return the first five of `deciders_of`."""
+    return [*dict.fromkeys(deciders_of(decision, now)[:20])][:5]

@@ -206,7 +206,7 @@ def test_web_and_worker_send_to_the_collector_that_the_standard_variables_name(
     assert {(span.trace_id.hex(), span.parent_span_id.hex()) for span in requests} == {(TRACE, PARENT.split("-")[2])}
     jobs = collector.of("hitl-worker", below=False)
     assert jobs
-    assert all(span.name.startswith("approvals.jobs.") for span in jobs)
+    assert all(span.name.startswith(("approvals.jobs.", "notifications.jobs.")) for span in jobs)
     assert {span.parent_span_id for span in collector.of("hitl-worker", below=True)} <= {span.span_id for span in jobs}
     lines = (tmp_path / "output").read_text()
     assert f"trace_id={TRACE}" in lines

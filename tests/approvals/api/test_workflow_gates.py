@@ -287,7 +287,7 @@ def test_what_has_no_effect_is_said(producer_api, alice):
     said = " ".join(gate["notes"])
     assert len(gate["notes"]) == 5
     for words in (
-        "no channel is configured",
+        "which channels of the team",
         "escalate_to_users",
         "lets no gate be approved by its own conditions",
         "Nothing stands at config.env",
