@@ -138,8 +138,9 @@ class Source:
         if region.char_offset < 0:
             kind = "a region of bytes" if region.byte_offset >= 0 else "no region"
             raise Unconvertible(f"{self.name}: it deletes {kind}; send startLine or charOffset")
-        until = region.char_offset + max(0, region.char_length)
-        return self._offset(region.char_offset), self._offset(until)
+        if region.char_length is None or region.char_length < 0:
+            raise Unconvertible(f"{self.name}: a region has a charOffset and no charLength")
+        return self._offset(region.char_offset), self._offset(region.char_offset + region.char_length)
 
     def _offset(self, units: int) -> int:
         return self._index(0, self.text, len(self.text), units, f"offset {units}")

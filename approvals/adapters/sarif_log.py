@@ -47,7 +47,7 @@ class Region(Part):
     end_line: Place | None = None
     end_column: Place | None = None
     char_offset: Place = -1
-    char_length: Place = 0
+    char_length: Place | None = None
     byte_offset: Place = -1
 
 

@@ -272,6 +272,7 @@ REFUSED = {
     "an overlap": (log_of(LINES, one(region(1, 1, 1, 3), "x") + one(region(1, 2, 1, 4), "y")), "overlap in line 1"),
     "nothing changed": (log_of(LINES, one(region(1), "one")), "its replacements change nothing"),
     "a region of bytes": (log_of(LINES, one({"byteOffset": 0, "byteLength": 1}, "x")), "a region of bytes"),
+    "an offset alone": (log_of(LINES, one({"charOffset": 1}, "x")), "a charOffset and no charLength"),
     "inserted bytes": (
         log_of(LINES, [{"deletedRegion": region(1), "insertedContent": {"binary": "eA=="}}]),
         "it inserts bytes",
