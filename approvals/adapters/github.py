@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import jwt
 from django.conf import settings
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from approvals.api.schemas import refuse_unstorable
 from approvals.models import DeploymentRequest, Status
@@ -28,6 +28,8 @@ CLOCKS_APART = timedelta(minutes=1)
 NOT_WAITING = {404, 410, 422}
 """Answers of GitHub that no later try would change: the run is over, or somebody reviewed the deployment there."""
 AT_ONCE = 20
+SENT_AGAIN = timedelta(days=3)
+"""How long GitHub keeps a delivery, to be sent again by hand."""
 
 
 class Repository(BaseModel):
@@ -38,6 +40,7 @@ class Repository(BaseModel):
 class Deployment(BaseModel):
     id: int
     sha: Annotated[str, StringConstraints(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+    created_at: AwareDatetime
 
 
 class Installation(BaseModel):
@@ -83,6 +86,10 @@ class ProtectionRule(BaseModel):
                 "url": f"{self.repository.html_url}/commit/{sha}",
             },
         }
+
+    def is_old(self, now: datetime) -> bool:
+        """Return whether GitHub itself would not send this any more; what it signs has no other time."""
+        return self.deployment.created_at < now - SENT_AGAIN
 
     def calls_back_to_github(self) -> bool:
         """Return whether the callback is this repository's, at the one API that is called."""

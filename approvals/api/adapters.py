@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
@@ -221,7 +222,8 @@ def github_asks(request: ApiRequest, payload: Body[dict[str, Any]]) -> Status[an
     delivery = request.headers.get("X-GitHub-Delivery", "")
     if not DELIVERY.fullmatch(delivery):
         raise Invalid("X-GitHub-Delivery is missing, or is no id.", field="X-GitHub-Delivery", part="header")
-    rule = _rule_of(payload)
+    now = timezone.now()
+    rule = _rule_of(payload, now)
     submission = gate_documents.submission_of(GateRequest.model_validate(rule.gate()))
     incoming = Incoming(
         delivery=delivery,
@@ -231,13 +233,16 @@ def github_asks(request: ApiRequest, payload: Body[dict[str, Any]]) -> Status[an
         installation=rule.installation.id,
         callback_url=rule.deployment_callback_url,
     )
-    asked = receive(incoming, submission, producer=github.PRODUCER, actor=request.auth.actor, now=timezone.now())
+    asked = receive(incoming, submission, producer=github.PRODUCER, actor=request.auth.actor, now=now)
     decision = asked.decision
     return Status(200, answers.DeploymentAsked(state="asked", decision_id=decision.decision_id, status=decision.status))
 
 
-def _rule_of(payload: dict[str, Any]) -> github.ProtectionRule:
+def _rule_of(payload: dict[str, Any], now: datetime) -> github.ProtectionRule:
     rule = read_as(github.ProtectionRule, payload)
+    if rule.is_old(now):
+        old = f"This deployment was made more than {github.SENT_AGAIN.days} days ago."
+        raise Invalid(old, errors=[{"loc": ["body", "deployment", "created_at"], "msg": "is too long ago"}])
     if not rule.calls_back_to_github():
         raise Invalid(
             f"deployment_callback_url is not of this repository at {settings.GITHUB_API_URL}.",

@@ -14,6 +14,7 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.utils import timezone
 
 SECRET = "it is only a secret of the tests"
 SHA = "a" * 40
@@ -32,13 +33,14 @@ def pem() -> str:
 
 def payload(api: str = "https://api.github.com", run: int = 17, **changes: Any) -> dict[str, Any]:
     """Return a webhook's body with the properties that GitHub sends, more than are read."""
+    created = timezone.now().isoformat()
     repository = {"id": 1, "full_name": "acme/shop", "html_url": "https://github.com/acme/shop", "private": True}
     return {
         "action": "requested",
         "environment": "production",
         "event": "push",
         "deployment_callback_url": f"{api}/repos/acme/shop/actions/runs/{run}/deployment_protection_rule",
-        "deployment": {"id": run, "sha": SHA, "ref": "main", "environment": "production", "payload": {}},
+        "deployment": {"id": run, "sha": SHA, "ref": "main", "environment": "production", "created_at": created},
         "pull_requests": [],
         "repository": repository,
         "installation": {"id": 4711},

@@ -99,9 +99,20 @@ def test_other_events_do_nothing(app, client):
     assert Entry.objects.count() == DeploymentRequest.objects.count() == 0
 
 
+def made(hours_ago: int) -> dict[str, Any]:
+    """Return a deployment of that age."""
+    return {"id": 1, "sha": SHA, "created_at": (timezone.now() - timedelta(hours=hours_ago)).isoformat()}
+
+
+def test_a_delivery_that_github_sends_again_by_hand_counts(app, client):
+    assert sent(client, payload(deployment=made(71))).status_code == 200
+
+
 BAD = {
     "another action": ({"action": "created"}, ["body", "action"]),
-    "no commit": ({"deployment": {"id": 1, "sha": "main"}}, ["body", "deployment", "sha"]),
+    "no commit": ({"deployment": made(0) | {"sha": "main"}}, ["body", "deployment", "sha"]),
+    "an old one": ({"deployment": made(73)}, ["body", "deployment", "created_at"]),
+    "one of no time": ({"deployment": {"id": 1, "sha": SHA}}, ["body", "deployment", "created_at"]),
     "no deployment": ({"deployment": None}, ["body", "deployment"]),
     "no environment": ({"environment": ""}, ["body", "environment"]),
     "a line break": ({"environment": "a\nb"}, ["body", "environment"]),
