@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import BaseModel
 
 from approvals.api import answers
 from approvals.models import Verdict
@@ -273,3 +274,15 @@ def test_refusals_are_what_is_described(producer_api, make_patch, approve, api_o
         problem = answers.Problem.model_validate_json(answer.content)
         assert set(answer.json()) <= set(answers.Problem.model_fields)
         assert (problem.current is not None) == (answer.status_code == 409)
+
+
+def test_no_two_documents_share_a_name():
+    """Ninja describes a class under its name alone, and a second one of that name takes the first one's place."""
+    known: dict[str, set[str]] = {}
+    ahead: list[type[BaseModel]] = [BaseModel]
+    while ahead:
+        shape = ahead.pop()
+        ahead += shape.__subclasses__()
+        if shape.__module__.startswith("approvals.api."):
+            known.setdefault(shape.__name__, set()).add(shape.__module__)
+    assert {name: modules for name, modules in known.items() if len(modules) > 1} == {}
