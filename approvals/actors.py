@@ -30,6 +30,11 @@ def provider(request: HttpRequest) -> Actor:
     return Actor("provider:sso", ActorKind.SERVICE, "Single sign-on", "oidc", **_origin(request))
 
 
+def github(request: HttpRequest) -> Actor:
+    """Return the actor for what GitHub's webhook says, which its signature proves."""
+    return Actor("webhook:github", ActorKind.SERVICE, "GitHub", "signature", **_origin(request))
+
+
 def command(name: str) -> Actor:
     """Return the actor for a management command: whoever has a shell on the machine."""
     return Actor(f"command:{name}", ActorKind.SERVICE, f"manage.py {name}", "shell")

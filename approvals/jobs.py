@@ -10,6 +10,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 
 from approvals.accounts.services import guessing
+from approvals.adapters import github
 from approvals.services import chat, deployments, idempotency, kpi_snapshots, timers, webhooks
 from approvals.telling import entries, weekly
 from notifications.jobs import deliver
@@ -101,6 +102,13 @@ def sum_up(timestamp: int) -> None:
 def close_messages(timestamp: int) -> None:
     """Take the buttons from messages in chats whose decision has ended."""
     chat.close_messages(timezone.now())
+
+
+@app.periodic(cron="* * * * * */5", periodic_id="answer_deployments")
+@app.task(queueing_lock="answer_deployments", pass_context=False)
+def answer_deployments(timestamp: int) -> None:
+    """Tell GitHub what was decided about deployments that wait for it; what fails is tried again for a day."""
+    github.answer_due(timezone.now())
 
 
 @app.periodic(cron="*/1 * * * *", periodic_id="recover")

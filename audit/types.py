@@ -60,6 +60,12 @@ ENTRY_TYPES = (
         words.outcome, Step("reported: {result}", tone="")),
     EntryType("decision.deployment_alarmed", "A deployer deployed what is not, or no longer, approved, or none fetched "
         "what is", "error", "danger", words.outcome, Step("{reported}{alarm}")),
+    EntryType("decision.deployment_asked", "GitHub asked whether a commit may be deployed", "package", "info",
+        words.deployment, Step("asked for a deployment to {environment}", tone="")),
+    EntryType("decision.deployment_answered", "GitHub was told whether it may deploy", "package", "info",
+        words.deployment, Step("told GitHub about {environment}: {answer}", tone="")),
+    EntryType("decision.deployment_unanswered", "GitHub could not be told whether it may deploy", "error", "danger",
+        words.deployment, Step("could not tell GitHub about {environment}: {fault}")),
     EntryType("delegation.started", "A person asked another to review in their name for a time", "user", "info",
         words.delegated),
     EntryType("delegation.ended", "A person ended that before its time", "user", "", words.delegated),

@@ -81,6 +81,12 @@ def outcome(data: Data) -> str:
     return ", ".join(part for part in (_plain(data.get("result")), _plain(data.get("alarm")), digest) if part)
 
 
+def deployment(data: Data) -> str:
+    """Return from where to where, and what the answer was or why there was none."""
+    parts = [f"{_text(data.get('repository'))} to {_text(data.get('environment'))}"]
+    return ": ".join([*parts, *filter(None, [_text(data.get("answer")) or _text(data.get("fault"))])])
+
+
 def ordered(data: Data) -> str:
     return f"{data.get('approvals', 0):,} approvals: {_narrowed(data)}"
 

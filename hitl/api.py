@@ -12,7 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.types import DictStrAny
 
-from approvals.api import actions, analytics, decisions, deployments, events, patches, workflow_gates
+from approvals.api import actions, adapters, analytics, decisions, deployments, events, patches, workflow_gates
 from approvals.api.openapi import DescribedAPI
 from approvals.api.problems import database_away, field_errors, invalid, problem, refused
 from approvals.api.shapes import Renderer
@@ -48,6 +48,7 @@ api.add_router("/hitl/patches", actions.router)
 api.add_router("/hitl/patches", deployments.router)
 api.add_router("/hitl/admin", patches.admin_router)
 api.add_router("/hitl/decisions", decisions.router)
+api.add_router("/hitl/adapters", adapters.router)
 api.add_router("/hitl/analytics", analytics.router)
 api.add_router("/hitl/events", events.router)
 api.add_router("/api/approvals", workflow_gates.router)

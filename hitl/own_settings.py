@@ -249,6 +249,29 @@ OIDC_ORIGINS = signing_in.origins(
     shown="the issuer's",
 )
 
+# --- Other systems ------------------------------------------------------------------------------------------------
+others = Section("Other systems")
+VEX_AUTHOR = others.text(
+    "VEX_AUTHOR",
+    "who says in VEX documents what is fixed: the name of your organisation",
+    default=HOST,
+    shown="the host of `BASE_URL`",
+)
+GITHUB_WEBHOOK_SECRET = others.secret(
+    "GITHUB_WEBHOOK_SECRET",
+    "with which GitHub signs what its App sends, at least 20 characters; with `GITHUB_APP_ID` and `GITHUB_APP_KEY` or "
+    "not at all: see [deployments of GitHub](adapters.md#deployment-protection-rules-of-github)",
+)
+GITHUB_APP_ID = others.text("GITHUB_APP_ID", "the App id or client id of the GitHub App that answers")
+GITHUB_APP_KEY = others.secret("GITHUB_APP_KEY", "that App's private key, as the PEM text that GitHub gave")
+GITHUB_API_URL = others.converted(
+    "GITHUB_API_URL",
+    "https://api.github.com",
+    base_url,
+    "an address such as https://github.example.org/api/v3",
+    "the only address that is told of decisions on deployments",
+)
+
 # --- Mail ---------------------------------------------------------------------------------------------------------
 mail = Section("Mail")
 SMTP_HOST = mail.text(
@@ -350,4 +373,4 @@ OTEL_EXPORTER_OTLP_PROTOCOL = traces.text(
 OTEL_TRACES_EXPORTER = traces.one_of("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none"), "`none` sends none")
 OTEL_SDK_DISABLED = traces.switch("OTEL_SDK_DISABLED", False, "`true` sends none")
 
-SECTIONS = [database, place, reach, deciding, signing_in, mail, chat, telling, logs, traces]
+SECTIONS = [database, place, reach, deciding, signing_in, others, mail, chat, telling, logs, traces]

@@ -85,6 +85,14 @@ if len({bool(own.OIDC_ISSUER), bool(own.OIDC_CLIENT_ID), bool(own.OIDC_CLIENT_SE
     raise ImproperlyConfigured("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.")
 if own.HTTPS and own.OIDC_ISSUER.startswith("http://"):
     raise ImproperlyConfigured("OIDC_ISSUER must be https where BASE_URL is; plain http is for trying it out.")
+if len({bool(own.GITHUB_WEBHOOK_SECRET), bool(own.GITHUB_APP_ID), bool(own.GITHUB_APP_KEY)}) > 1:
+    raise ImproperlyConfigured(
+        "GITHUB_WEBHOOK_SECRET, GITHUB_APP_ID and GITHUB_APP_KEY are set together or not at all."
+    )
+if 0 < len(own.GITHUB_WEBHOOK_SECRET) < 20:
+    raise ImproperlyConfigured("GITHUB_WEBHOOK_SECRET must have at least 20 characters.")
+if own.GITHUB_APP_KEY and "PRIVATE KEY" not in own.GITHUB_APP_KEY:
+    raise ImproperlyConfigured("GITHUB_APP_KEY must be a private key in PEM.")
 CSRF_FAILURE_VIEW = "approvals.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

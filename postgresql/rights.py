@@ -40,6 +40,7 @@ RIGHTS = {
     "approvals_apitoken": f"{APPEND}, update (revoked_at, last_used_at)",
     "approvals_bypass": f"{APPEND}, update (state, decided_by_id, decided_at, ends_at, ended_by_id, ended_at)",
     "approvals_delegation": f"{APPEND}, update (ended_at)",
+    "approvals_deploymentrequest": f"{APPEND}, update (state, tries, try_at, give_up_at, answer, answered_at, fault)",
     "approvals_killswitch": "select, update (stopped, changed_by, changed_at, reason_id)",
     "approvals_proposal": f"{APPEND}, update (state, decided_by_id, decided_at)",
     "approvals_review": f"{APPEND}, update (withdrawn_at)",

@@ -30,7 +30,7 @@ LAYERS = [
     {"policy", "diff"},
     {"queries"},
     {"services", "accounts.services"},
-    {"fields", "forms", "deployments_form", "actors", "api.schemas", "templatetags", "kpi_tiles"},
+    {"fields", "forms", "deployments_form", "actors", "adapters", "api.schemas", "templatetags", "kpi_tiles"},
     {"accounts.backends", "accounts.sessions", "accounts.openid"},
     {"telling"},
     {"live", "jobs", "metrics", "sequencer", "accounts.adapters"},

@@ -133,6 +133,7 @@ def places(make_patch, make_gate) -> dict[str, str]:
     [file] = parse(DIFF.encode()).files
     found = {name: str(decision.decision_id) for name, decision in ids.items()}
     found |= {"file": file.key, "patch_id": "P", "decision_id": found["patch"], "gate_id": found["gate"]}
+    found["form"] = "openvex"
     return found | {"policy": str(Policy.objects.order_by("id").values_list("pk", flat=True)[0])}
 
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 from approvals.accounts import sessions
 from approvals.models import (
     ApiToken,
+    DeploymentResult,
     FeedEntry,
     ImportedDecision,
     Policy,
@@ -31,10 +32,12 @@ from approvals.models import (
 )
 from approvals.services import absence, bypasses, endpoints, second_person, workbench
 from approvals.services.bypasses import Target
+from approvals.services.deployments import Report, report_outcome
 from approvals.services.dispatch import dispatch
 from audit.models import Entry
 from notifications.models import Item
 from notifications.services.notices import News, notify
+from tests.approvals.adapters.sarif import log_of
 from tests.cast import actor_for, document, gate_request, person, proved
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -57,10 +60,12 @@ LEADS = "lead personal-lead"
 FACTORS = ["totp/activate/", "recovery-codes/generate/", "webauthn/add/", "authenticate/"]
 OF_API = {
     CALLERS: "GET hitl/openapi.json, GET hitl/docs",
-    "own producer": "POST hitl/patches, POST hitl/patches/bulk, POST hitl/admin/create-decision, POST api/approvals",
+    "own producer": "POST hitl/patches, POST hitl/patches/bulk, POST hitl/admin/create-decision, POST api/approvals, "
+    "POST hitl/adapters/sarif",
     READERS: "GET hitl/patches/pending, GET hitl/decisions, GET hitl/decisions/<decision_id>, GET hitl/events, "
-    "GET api/approvals, GET api/approvals/pending, GET api/approvals/history, GET api/approvals/stats",
-    OWN_READERS: "GET hitl/patches/<patch_id>, GET api/approvals/<gate_id>",
+    "GET api/approvals, GET api/approvals/pending, GET api/approvals/history, GET api/approvals/stats, "
+    "GET hitl/adapters/sarif",
+    OWN_READERS: "GET hitl/patches/<patch_id>, GET api/approvals/<gate_id>, GET hitl/adapters/vex/<form>",
     OWN_READERS.replace("viewer ", "", 1).replace("personal-viewer ", ""): "GET hitl/patches/<patch_id>/diff",
     DECIDERS: "POST hitl/patches/<patch_id>/approve, POST hitl/patches/<patch_id>/reject, "
     "POST hitl/patches/<patch_id>/request-changes, POST hitl/patches/<patch_id>/withdraw, "
@@ -187,6 +192,9 @@ class House:
             self.tokens[name] = issue("personal", name, user=people[who])
         self.waiting, self.gate, other = cast["make_patch"](), cast["make_gate"](), cast["make_patch"]()
         self.done = cast["approve"](cast["make_patch"](), luis)
+        report = Report(self.done.patch.sha256, DeploymentResult.DEPLOYED, now)
+        argo = ApiToken.objects.get(kind="deployer")
+        report_outcome(self.done, report, token=argo, actor=actor_for(luis), now=now)
         dispatch()
         self.position = FeedEntry.objects.get().pk
         mine: dict[str, Any] = {"actor": actor_for(alice), "now": now}
@@ -228,6 +236,7 @@ class House:
             "<slug:key>": "f0",
             "<slug:kind>": "decided",
             "<slug:part>": "whole",
+            "<form>": "openvex",
             "<int:revision>": 1,
             "<str:action>": "approve",
             "<str:secret>": "hitl_1_x",
@@ -288,6 +297,7 @@ class House:
                 "result": "failed",
                 "at": timezone.now().isoformat(),
             },
+            "hitl/adapters/sarif": log_of(),
             "api/approvals": gate_request(execution_id="N"),
             "api/approvals/<gate_id>/approve": {"digest": self.gate.patch.sha256},
         }

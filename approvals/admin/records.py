@@ -13,6 +13,7 @@ from approvals.models import (
     Comment,
     Decision,
     Delegation,
+    DeploymentRequest,
     DiffFetch,
     Heartbeat,
     KnownExploited,
@@ -208,6 +209,30 @@ class DiffFetchAdmin(Record):
 
     def found(self, rows: QuerySet[DiffFetch], text: str) -> QuerySet[DiffFetch]:
         named = rows.filter(deployer=text)
+        return named if named.exists() else rows.filter(decision__in=decisions_found(text))
+
+
+@admin.register(DeploymentRequest)
+class DeploymentRequestAdmin(Record):
+    """What GitHub asked to deploy, whether it was told the decision, and why not."""
+
+    sight = {
+        "repository": "workflow_id",
+        "environment": "job_id",
+        **dict.fromkeys(("delivery", "callback_url", "received_at", "state", "tries", "try_at"), "workflow_id"),
+        **dict.fromkeys(("answer", "answered_at", "fault"), "workflow_id"),
+    }
+    list_display = ("decision", "repository", "environment", "state", "answer", "tries", "fault", "received_at")
+    list_filter = ("state", "answer", "received_at")
+    list_select_related = ("decision",)
+    unlisted = ("decision__trace",)
+    search_fields = ("repository", "decision")
+    search_help_text = f"A repository as owner/name. {WORDS}"
+    fields = readonly_fields = ("decision", *sight)
+    ordering = ("-id",)
+
+    def found(self, rows: QuerySet[DeploymentRequest], text: str) -> QuerySet[DeploymentRequest]:
+        named = rows.filter(repository=text)
         return named if named.exists() else rows.filter(decision__in=decisions_found(text))
 
 

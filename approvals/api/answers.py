@@ -227,6 +227,32 @@ class BulkLine(BaseModel):
     error: BulkError | None = None
 
 
+class SarifFix(BaseModel):
+    """One fix of a log; `run`, `result` and `fix` are its indexes there. `status` is the HTTP code that the same patch
+    alone would have had; `error` comes above 299 and says why the fix is no patch."""
+
+    run: int
+    result: int
+    fix: int
+    rule_id: str | None
+    status: int
+    decision_id: UUID | None = None
+    revision: int | None = None
+    parse_warnings: list[ParseWarning] | None = Field(default=None, description="absent where there are none")
+    error: BulkError | None = None
+
+
+class SarifIntake(BaseModel):
+    fixes: list[SarifFix]
+    results_without_fixes: int
+
+
+class DeploymentAsked(Answer):
+    state: Literal["asked", "ignored"] = Field(description="`ignored`: an event that asks nothing, as `ping`")
+    decision_id: UUID | None = Field(default=None, description="the gate in which people decide")
+    status: Status | None = None
+
+
 class AuditEntry(Answer):
     """The reference API's fields, and the entry's place in the log."""
 

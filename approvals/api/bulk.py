@@ -4,14 +4,14 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from approvals.errors import Invalid, Refusal, TooMany
 from approvals.models import Producer
@@ -35,6 +35,7 @@ LINES_IN_ONE_TRANSACTION = 100
 SPOOL = 1024 * 1024  # bytes kept in memory; more goes to a temporary file
 
 Answer = dict[str, Any]
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class TooLarge(Refusal):
@@ -128,19 +129,26 @@ def _lines(spool: IO[bytes]) -> Iterator[bytes]:
 
 
 def _answers(spool: IO[bytes], caller: Caller, producer: Producer) -> Iterator[Answer]:
-    """Yield the answers in order, taking sets of lines in one transaction; a patch_id that repeats opens a new set."""
     work = Work()
-    waiting: list[tuple[int, Submission | Refusal]] = []
+    lines = (_read(raw, work) for raw in _lines(spool))
+    for number, result in enumerate(results(lines, caller, producer), start=1):
+        yield {"line": number, **answer_of(result)}
+
+
+def results(
+    read: Iterable[Submission | Refusal], caller: Caller, producer: Producer
+) -> Iterator[SubmissionResult | Refusal]:
+    """Yield what becomes of each, in order, taking sets in one transaction; a patch_id that repeats opens a new set."""
+    waiting: list[Submission | Refusal] = []
     ids: set[str] = set()
-    for number, raw in enumerate(_lines(spool), start=1):
-        read = _read(raw, work)
+    for one in read:
         full = len(waiting) >= LINES_IN_ONE_TRANSACTION
-        if full or (isinstance(read, Submission) and read.patch_id in ids):
+        if full or (isinstance(one, Submission) and one.patch_id in ids):
             yield from _settle(waiting, caller, producer)
             waiting, ids = [], set()
-        waiting.append((number, read))
-        if isinstance(read, Submission):
-            ids.add(read.patch_id)
+        waiting.append(one)
+        if isinstance(one, Submission):
+            ids.add(one.patch_id)
     yield from _settle(waiting, caller, producer)
 
 
@@ -151,21 +159,33 @@ def _read(raw: bytes, work: Work) -> Submission | Refusal:
     if len(raw.removesuffix(b"\n")) > MAX_LINE:
         return TooLarge(f"A line may have {MAX_LINE // 1024 // 1024} MiB.")
     try:
-        return submission_of(IntakeDocument.model_validate(work.read(raw)))
-    except ValidationError as error:
-        placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
-        return Invalid("The request is not valid.", errors=field_errors(placed, strip=0))
+        return submitted(work.read(raw))
     except Refusal as error:
         return error
     except ValueError:
         return Unreadable("The line is not JSON in UTF-8.")
 
 
-def _settle(waiting: list[tuple[int, Submission | Refusal]], caller: Caller, producer: Producer) -> Iterator[Answer]:
-    results = iter(_take([read for _, read in waiting if isinstance(read, Submission)], caller, producer))
-    for number, read in waiting:
-        result = next(results) if isinstance(read, Submission) else read
-        yield _answer(number, result)
+def submitted(document: Any) -> Submission:
+    """Return what one document of many submits. Raise Invalid as the same document alone would be answered."""
+    return submission_of(read_as(IntakeDocument, document))
+
+
+def read_as(shape: type[Shape], document: Any) -> Shape:
+    """Return a body as what it should be. Raise Invalid, which names each field that is wrong."""
+    try:
+        return shape.model_validate(document)
+    except ValidationError as error:
+        placed = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
+        raise Invalid("The request is not valid.", errors=field_errors(placed, strip=0)) from None
+
+
+def _settle(
+    waiting: list[Submission | Refusal], caller: Caller, producer: Producer
+) -> Iterator[SubmissionResult | Refusal]:
+    taken = iter(_take([one for one in waiting if isinstance(one, Submission)], caller, producer))
+    for one in waiting:
+        yield next(taken) if isinstance(one, Submission) else one
 
 
 def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> Sequence[SubmissionResult | Refusal]:
@@ -184,11 +204,11 @@ def _take(submissions: list[Submission], caller: Caller, producer: Producer) -> 
         return [_take([submission], caller, producer)[0] for submission in submissions]
 
 
-def _answer(line: int, result: SubmissionResult | Refusal) -> Answer:
+def answer_of(result: SubmissionResult | Refusal) -> Answer:
+    """Return what one of many is answered: `status` is the HTTP code that it alone would have had."""
     if isinstance(result, SubmissionResult):
         decision = result.decision
         answer: Answer = {
-            "line": line,
             "status": 201 if result.created else 200,
             "decision_id": decision.decision_id,
             "revision": decision.patch.revision,
@@ -201,4 +221,4 @@ def _answer(line: int, result: SubmissionResult | Refusal) -> Answer:
         error["errors"] = listed(result.errors)
     if isinstance(result, TooMany):
         error["retry_after"] = result.retry_after
-    return {"line": line, "status": result.status, "error": error}
+    return {"status": result.status, "error": error}

@@ -16,7 +16,8 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from approvals.accounts.services.tokens import digest_of, touch_token
-from approvals.actors import person_actor, token_actor
+from approvals.actors import github, person_actor, token_actor
+from approvals.adapters.github import is_signed
 from approvals.errors import Invalid, NotAllowed, TooMany
 from approvals.models import EXTRA_SCOPES, SCOPES, ApiToken, Producer, TokenKind, User
 from approvals.permissions import (
@@ -220,6 +221,23 @@ class NeedsPerson(Needs):
         if caller.token and caller.token.scopes:
             return "This personal token is narrowed to its scopes, and no scope decides."
         return None if self.permission in caller.person.permissions else GROUP_SENTENCES[self.permission]
+
+
+class SignedByGitHub(AuthBase):
+    """The auth of GitHub's webhook: who has the secret that the body is signed with."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        if not settings.GITHUB_WEBHOOK_SECRET:
+            raise AuthenticationError(401, "GitHub is not expected here: GITHUB_WEBHOOK_SECRET is not set.")
+        if not is_signed(request.body, request.headers.get("X-Hub-Signature-256", "")):
+            raise AuthenticationError(401, "X-Hub-Signature-256 is missing, or is not that of this body.")
+        caller = Caller(actor=github(request), scopes=frozenset())
+        cast(ApiRequest, request).caller_id = caller.actor.id
+        count(request, caller)
+        return caller
 
 
 def identify(request: HttpRequest) -> Caller:

@@ -13,7 +13,7 @@ from ninja.openapi.schema import OpenAPISchema
 from pydantic.json_schema import models_json_schema
 
 from .answers import BulkLine, Problem
-from .caller import LEGACY_PATH, NeedsProducer
+from .caller import LEGACY_PATH, NeedsProducer, SignedByGitHub
 
 JSON = "application/json"
 
@@ -59,6 +59,12 @@ SECURITY = {
         "in": "header",
         "name": "X-Admin-Token",
         "description": "A producer token as callers of the reference API send it.",
+    },
+    "github_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Hub-Signature-256",
+        "description": "HMAC-SHA-256 of the body under `GITHUB_WEBHOOK_SECRET`, as GitHub sends it.",
     },
     "session": {
         "type": "apiKey",
@@ -153,6 +159,8 @@ def _complete(asked: Operation) -> None:
 
 def _security(asked: Operation) -> list[dict[str, list[str]]]:
     """Return the ways to say who calls; ninja names the class of the route's auth."""
+    if {SignedByGitHub.__name__: []} in asked.said["security"]:
+        return [{"github_signature": []}]
     ways: list[dict[str, list[str]]] = [{"bearer": []}]
     if {NeedsProducer.__name__: []} not in asked.said["security"]:
         ways.append({"session": [], "csrf": []} if asked.writes else {"session": []})

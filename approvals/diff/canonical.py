@@ -92,7 +92,7 @@ def _file(file: File) -> Iterator[bytes]:
     first, second = old or new or b"", new or old or b""
     if file.change not in ("renamed", "copied"):
         first, old = second, second if old is not None else None
-    yield b"diff --git %b %b\n" % (_name(b"a/", first), _name(b"b/", second))
+    yield b"diff --git %b %b\n" % (quoted_name(b"a/", first), quoted_name(b"b/", second))
     if file.change == "added":
         old = None
         yield b"new file mode %b\n" % (file.new_mode or "100644").encode()
@@ -107,13 +107,13 @@ def _file(file: File) -> Iterator[bytes]:
         verb = b"rename" if file.change == "renamed" else b"copy"
         if not file.hunks:
             yield b"similarity index 100%\n"
-        yield b"%b from %b\n%b to %b\n" % (verb, _name(b"", first), verb, _name(b"", second))
+        yield b"%b from %b\n%b to %b\n" % (verb, quoted_name(b"", first), verb, quoted_name(b"", second))
     if file.old_mode and file.old_mode == file.new_mode and (file.symlink or not file.hunks or is_unended_line(file)):
         # Without its mode it would be changed whether it is a file or a link.
         yield from (without_ending(line) + b"\n" for line in file.header_lines if line.startswith(b"index "))
     if file.hunks:
-        yield b"--- %b\n" % (b"/dev/null" if old is None else _name(b"a/", old))
-        yield b"+++ %b\n" % (b"/dev/null" if new is None else _name(b"b/", new))
+        yield b"--- %b\n" % (b"/dev/null" if old is None else quoted_name(b"a/", old))
+        yield b"+++ %b\n" % (b"/dev/null" if new is None else quoted_name(b"b/", new))
     delta = 0
     for hunk in file.hunks:
         lines = hunk.raw_lines if hunk.is_plain else tuple(_lines(hunk))
@@ -145,7 +145,7 @@ def _line(code: int, text: bytes) -> bytes:
     return bytes((code,)) + (text if text.endswith(b"\n") else text + b"\n")
 
 
-def _name(prefix: bytes, name: bytes) -> bytes:
+def quoted_name(prefix: bytes, name: bytes) -> bytes:
     """Return a name with its prefix, quoted as git does (git-config, `core.quotePath`) where readers may stop short."""
     whole = prefix + name
     if not _NEEDS_QUOTES.search(whole):

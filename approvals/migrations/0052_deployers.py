@@ -30,7 +30,7 @@ drop trigger approvals_raisedalarm_no_change on approvals_raisedalarm;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("approvals", "0049_outcomes")]
+    dependencies = [("approvals", "0050_deployment_requests")]
     operations = [
         migrations.CreateModel(
             name="DeployerCursor",

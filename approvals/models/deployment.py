@@ -1,5 +1,5 @@
 """After an approval: how far each deployer has read, which fetched the diff, what each says became of it, and what of
-it raised an alarm. All but the cursors only ever grow."""
+it raised an alarm (all but the cursors only ever grow); and who waits for a decision before it deploys."""
 
 from django.db import models
 from django.db.models import Q
@@ -106,3 +106,45 @@ class DeployerCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deployer}: {self.read}"
+
+
+class DeploymentRequest(models.Model):
+    """One delivery of GitHub that asks whether a commit may be deployed, and how its answer stands. No delivery counts
+    twice, under another id neither: GitHub signs the body alone."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        ANSWERED = "answered", "Answered"
+        GIVEN_UP = "given_up", "Given up"
+
+    delivery = models.CharField(max_length=100, unique=True)
+    body_sha256 = models.CharField(max_length=64, unique=True)
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="deployment_requests")
+    repository = models.CharField(max_length=255)
+    environment = models.CharField(max_length=255)
+    installation = models.BigIntegerField()
+    callback_url = models.CharField(max_length=2000)
+    received_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    tries = models.PositiveSmallIntegerField(default=0)
+    try_at = models.DateTimeField()
+    give_up_at = models.DateTimeField(null=True, help_text="A day after the first try.")
+    answer = models.CharField(max_length=8, blank=True, help_text="What GitHub was told: approved or rejected.")
+    answered_at = models.DateTimeField(null=True)
+    fault = models.CharField(max_length=300, blank=True, help_text="Why the last try failed.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="answered", answer__in=["approved", "rejected"], answered_at__isnull=False)
+                | Q(state__in=["waiting", "given_up"], answer="", answered_at__isnull=True),
+                name="deployment_request_answer",
+            ),
+        ]
+        indexes = [
+            # Those that wait for their next try.
+            models.Index(fields=["try_at"], name="deployment_request_due", condition=Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.repository} to {self.environment}"

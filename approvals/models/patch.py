@@ -189,6 +189,12 @@ class Patch(models.Model):
         return self.cve_ids[0] if self.cve_ids else None
 
     @property
+    def vulnerability(self) -> str | None:
+        """Return the name by which pages and the log call the vulnerability, as sent: the first identifier, or where
+        only other names were sent, the first of those."""
+        return next(iter(self.cve_ids or self.aliases), None)
+
+    @property
     def heading(self) -> str:
         """Return the title, or package and versions if there is none."""
         if self.title:
@@ -214,7 +220,7 @@ class Patch(models.Model):
     @property
     def label(self) -> str:
         """Return the few words by which the audit log names it."""
-        parts = [self.cve_id, self.package_name or self.repository, self.current_version]
+        parts = [self.vulnerability, self.package_name or self.repository, self.current_version]
         return " ".join(filter(None, parts)) or self.patch_id
 
     @property

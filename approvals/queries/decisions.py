@@ -191,7 +191,7 @@ def ids_of(decision_id: str, patch_id: str, limit: int = 1000) -> list[str] | No
     """
     if not (decision_id or patch_id):
         return None
-    rows = Decision.objects.filter(_by_either_id(decision_id)) if decision_id else Decision.objects.all()
+    rows = Decision.objects.filter(by_either_id(decision_id)) if decision_id else Decision.objects.all()
     if patch_id:
         rows = rows.filter(patch__patch_id=patch_id)
     ids = list(rows.order_by("-id").values_list("decision_id", "patch__producer__name")[:limit])
@@ -276,7 +276,8 @@ def count_for_same_cves(decision: Decision, limit: int) -> int:
     return others.exclude(status=Status.SUPERSEDED)[:limit].count()
 
 
-def _by_either_id(decision_id: str) -> Q:
+def by_either_id(decision_id: str) -> Q:
+    """Match decisions by our id or by any producer's alias."""
     own_id = as_uuid(decision_id)
     return Q(decision_id=own_id) | Q(alias=decision_id) if own_id else Q(alias=decision_id)
 

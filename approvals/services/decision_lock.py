@@ -25,6 +25,7 @@ PATCH_FOR_VERDICT = RowReader(
     "revision",
     "sha256",
     "cve_ids",
+    "aliases",
     "vulnerability_ids",
     "package_name",
     "ecosystem",

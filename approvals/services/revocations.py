@@ -159,5 +159,5 @@ def _changed(wanted: Approvals, shown: ShownApprovals, count: int) -> str:
     parts = [f"You looked at {shown.count:,} approvals, now {count:,} match."]
     for rows, change in ((added, "Approved since"), (revoked, "Revoked since")):
         if rows:
-            parts.append(f"{change}: {', '.join(row.patch.cve_id or row.patch.patch_id for row in rows)}.")
+            parts.append(f"{change}: {', '.join(row.patch.vulnerability or row.patch.patch_id for row in rows)}.")
     return " ".join([*parts, "Nothing was revoked; look at the list as it is now."])

@@ -145,7 +145,7 @@ def _onward(request: Request, decision: Decision, card: bool) -> HttpResponse:
 def sentence_of(decision: Decision, verdict: Verdict) -> str:
     """Return what a verdict did, as the person who gave it reads it."""
     patch = decision.patch
-    name = patch.cve_id or (patch.title if patch.is_gate else patch.patch_id)
+    name = patch.vulnerability or (patch.title if patch.is_gate else patch.patch_id)
     if verdict == Verdict.APPROVE and decision.status == Status.PENDING:
         return f"Your approval of {name} counts: {decision.approvals} of {decision.required_approvals}."
     if decision.bypass_id:

@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.accounts.services import account_changes, guessing, identity, owners, rights, tokens
+from approvals.api.gate_documents import GateRequest
+from approvals.api.gate_documents import submission_of as gate_submission
 from approvals.errors import Conflict, NotAllowed
 from approvals.models import (
     ApiToken,
@@ -32,6 +34,7 @@ from approvals.services import (
     absence,
     bypasses,
     chat,
+    deployment_requests,
     deployments,
     endpoints,
     killswitch,
@@ -44,6 +47,7 @@ from approvals.services import (
     webhooks,
 )
 from approvals.services.bypasses import Target
+from approvals.services.deployment_requests import Incoming
 from approvals.services.dispatch import dispatch
 from approvals.services.imported import ForeignDecision, import_decisions
 from approvals.services.kev import import_catalogue
@@ -53,7 +57,7 @@ from audit.models import Context, Entry
 from audit.queries import body_of, data_of, row
 from audit.types import TYPES
 from notifications.models import Delivery
-from tests.cast import DIFF, EVIDENCE, PASSWORD, SYSTEM, actor_for, one_person_enough, republish, trust
+from tests.cast import DIFF, EVIDENCE, PASSWORD, SYSTEM, actor_for, gate_request, one_person_enough, republish, trust
 
 pytestmark = pytest.mark.django_db
 SURNAME = "Ashgrove"  # everybody's, in their user names and addresses too, and in each sentence they write
@@ -153,6 +157,7 @@ def _after(alice, lena, make_patch, approve, token_for):
     for sha256 in (approved.patch.sha256, "0" * 64):
         report = deployments.Report(sha256, DeploymentResult.DEPLOYED, timezone.now(), WORDS)
         deployments.report_outcome(approved, report, token=token, actor=SYSTEM, now=timezone.now())
+    _deployments_of_github()
     wanted = revocable.Approvals(reviewer=alice.pk)
     found = revocable.listed(wanted)
     shown = revocations.ShownApprovals(found.digest, len(found.keys), timezone.now())
@@ -172,6 +177,22 @@ def _webhooks(approved, lena):
     endpoints.disable(made.pk, **said)
     endpoints.enable(made.pk, **said)
     endpoints.remove(made.pk, **said)
+
+
+def _deployments_of_github():
+    gate = GateRequest.model_validate(gate_request(execution_id="github"))
+    asked = [
+        deployment_requests.receive(
+            Incoming(str(n), str(n), "acme/shop", "production", 1, "https://api.github.com/"),
+            gate_submission(gate),
+            producer="github",
+            actor=SYSTEM,
+            now=timezone.now(),
+        )
+        for n in range(2)
+    ]
+    deployment_requests.answered(asked[0], "approved", now=timezone.now())
+    deployment_requests.failed(asked[1], "GitHub answered 404.", now=timezone.now(), for_good=True)
 
 
 def _machines(producer, make_patch, make_gate, alice, lena, luis, root):

@@ -27,6 +27,7 @@ TAGS = {
     "events": "Events",
     "analytics": "Analytics",
     "workflow gates": "Workflow gates",
+    "adapters": "Adapters",
 }
 TOKENS = {"patchgen": "PATCHGEN", "argo": "ARGO", "auditor": "AUDITOR", "alice": "ALICE", "lena": "LENA"}
 LONG = 25  # lines
@@ -76,9 +77,13 @@ def _resolved(contract: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exchange(one: Exchange) -> Iterator[str]:
-    proof = {"nobody": "", "old caller": ' -H "X-Admin-Token: $PATCHGEN"'}.get(
-        one.caller, f' -H "Authorization: Bearer ${TOKENS.get(one.caller)}"'
-    )
+    proofs = {
+        "nobody": "",
+        "old caller": ' -H "X-Admin-Token: $PATCHGEN"',
+        "github": ' -H "X-GitHub-Event: deployment_protection_rule" -H "X-GitHub-Delivery: $ID" \\\n'
+        '  -H "X-Hub-Signature-256: sha256=$HMAC"',
+    }
+    proof = proofs.get(one.caller, f' -H "Authorization: Bearer ${TOKENS.get(one.caller)}"')
     sent = ""
     if one.body:
         body = one.body.rstrip("\n").replace("'", "'\\''")

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.test import Client
+from django.conf import settings
+from django.test import Client, override_settings
+from django.utils import timezone
 
 from approvals.models import Decision, User
 from approvals.services.dispatch import dispatch
+from tests.approvals.adapters.fake_github import SECRET, payload, signed
+from tests.approvals.adapters.sarif import log_of
 from tests.cast import DIFF, person
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -21,6 +25,7 @@ JSON = {"application/json", "application/problem+json"}
 PSEUDONYM = re.compile(r"\buser:\d+")
 CURSOR = re.compile(r'("cursor": )"\d+"')
 SPOKEN = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d UTC")
+OF_CONTENT = re.compile(r"(?<=#)[0-9a-f]{64}|(?<=hitl-vex-)[0-9a-f]{32}|(?<=urn:uuid:)[0-9a-f-]{36}")
 MOMENT = "2026-11-30T12:00:00Z"
 
 
@@ -79,6 +84,7 @@ class Walk:
             lambda found: self.ids.setdefault(found[0], f"0193a000-0000-7000-8000-{len(self.ids) + 1:012}"), text
         )
         text = TIME.sub(lambda found: found[0] if found[0].startswith("9999") else MOMENT, text)
+        text = OF_CONTENT.sub("…", text).replace(f'"version": "{settings.VERSION}"', '"version": "1.0"')
         text = PSEUDONYM.sub("user:1", CURSOR.sub(r'\1"36"', text))
         text = SPOKEN.sub("30 Nov 2026 12:00:00 UTC", text)
         return HASH.sub(r'\1"e3b0…"', VARYING.sub(r"\g<1>1", text))
@@ -114,6 +120,7 @@ def walk(token_for: Callable[..., str], approve: Callable[..., Decision]) -> lis
     _people(made, approve, people["alice"])
     _deployers(made)
     _gates(made)
+    _adapters(made)
     _auditors(made)
     made.ask("alice", "GET", "/hitl/events")  # a stream lets its connection go
     return made.exchanges
@@ -206,6 +213,25 @@ def _gates(made: Walk) -> None:
     )  # fmt: skip
     made.ask("alice", "GET", "/api/approvals/history", query="?page_size=1")
     made.ask("alice", "GET", "/api/approvals/stats")
+
+
+def _adapters(made: Walk) -> None:
+    """The patch that was approved in bulk is deployed."""
+    decision = Decision.objects.select_related("patch").get(patch__patch_id="PATCH-0007")
+    at = (timezone.now() + timedelta(seconds=1)).isoformat()
+    report = {"deployed_sha256": decision.patch.sha256, "result": "deployed", "at": at}
+    made.clients["argo"].post("/hitl/patches/PATCH-0007/outcome", report, "application/json")
+    for form in ("openvex", "csaf", "cyclonedx"):
+        made.ask("argo", "GET", "/hitl/adapters/vex/{form}", form=form)
+    made.ask("argo", "GET", "/hitl/adapters/vex/{form}", form="openvex", query="?cve=CVE-1999-0001")
+    made.ask("patchgen", "POST", "/hitl/adapters/sarif", log_of())
+    made.ask("argo", "GET", "/hitl/adapters/sarif", query="?cve=CVE-2024-1007")
+    asked = payload()
+    with override_settings(GITHUB_WEBHOOK_SECRET=SECRET):
+        body = json.dumps(asked, indent=2).encode()
+        headers = {"X-GitHub-Event": "deployment_protection_rule", "X-GitHub-Delivery": "1"}
+        made.clients["github"] = Client(headers=headers | {"X-Hub-Signature-256": signed(body)})
+        made.ask("github", "POST", "/hitl/adapters/github", asked)
 
 
 def _auditors(made: Walk) -> None:

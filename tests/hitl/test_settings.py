@@ -67,6 +67,8 @@ def start(tmp_path: Path, *command: str, **settings: str) -> subprocess.Complete
         ("OIDC_GROUPS", "sec-leads"),
         ("OIDC_GROUPS", "=reviewer"),
         ("OIDC_ORIGINS", "https://id.example.org/path"),
+        ("GITHUB_WEBHOOK_SECRET", "geheim"),
+        ("GITHUB_API_URL", "api.github.com"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_a_sentence(tmp_path: Path, name: str, value: str) -> None:
@@ -97,6 +99,18 @@ def test_a_value_may_come_from_a_file_but_not_from_both(tmp_path: Path) -> None:
 def test_half_a_provider_is_none(tmp_path: Path, name: str, value: str) -> None:
     done = start(tmp_path, **{name: value})
     sentence = "OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are set together or not at all.\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+
+
+@pytest.mark.parametrize(
+    ("secret", "sentence"),
+    [
+        ("geheim", "GITHUB_WEBHOOK_SECRET must have at least 20 characters.\n"),
+        ("geheim" * 5, "GITHUB_APP_KEY must be a private key in PEM.\n"),
+    ],
+)
+def test_an_app_of_github_has_a_long_secret_and_a_key(tmp_path: Path, secret: str, sentence: str) -> None:
+    done = start(tmp_path, GITHUB_WEBHOOK_SECRET=secret, GITHUB_APP_ID="1", GITHUB_APP_KEY="geheim")
     assert (done.returncode, done.stderr) == (1, sentence)
 
 

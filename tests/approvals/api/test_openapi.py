@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import BaseModel
 
 from approvals.api import answers
 from approvals.models import Verdict
@@ -57,15 +58,18 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
 def test_every_operation_says_what_it_does_and_who_may_call():
     assert exported()["openapi"].startswith("3.1")
     schemes = exported()["components"]["securitySchemes"]
-    assert set(schemes) == {"bearer", "session", "csrf", "admin_token"}
+    assert set(schemes) == {"bearer", "session", "csrf", "admin_token", "github_signature"}
+    assert operation_of("post", "/hitl/adapters/github")["security"] == [{"github_signature": []}]
     assert (schemes["admin_token"]["in"], schemes["admin_token"]["name"]) == ("header", "X-Admin-Token")
     assert (schemes["csrf"]["in"], schemes["csrf"]["name"]) == ("header", "X-CSRFToken")
     assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "sessionid")
-    intake = ("/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision", "/api/approvals")
-    producers = {("post", path) for path in intake}
+    intake = ("/hitl/patches", "/hitl/patches/bulk", "/hitl/admin/create-decision", "/hitl/adapters/sarif")
+    producers = {("post", path) for path in (*intake, "/api/approvals")}
     for method, path, operation in operations():
         assert operation["summary"], (method, path)
         ways = operation["security"]
+        if path == "/hitl/adapters/github":
+            continue
         assert {"bearer": []} in ways
         assert ({"admin_token": []} in ways) == (path == "/hitl/admin/create-decision")
         assert any("session" in way for way in ways) == ((method, path) not in producers)
@@ -270,3 +274,15 @@ def test_refusals_are_what_is_described(producer_api, make_patch, approve, api_o
         problem = answers.Problem.model_validate_json(answer.content)
         assert set(answer.json()) <= set(answers.Problem.model_fields)
         assert (problem.current is not None) == (answer.status_code == 409)
+
+
+def test_no_two_documents_share_a_name():
+    """Ninja describes a class under its name alone, and a second one of that name takes the first one's place."""
+    known: dict[str, set[str]] = {}
+    ahead: list[type[BaseModel]] = [BaseModel]
+    while ahead:
+        shape = ahead.pop()
+        ahead += shape.__subclasses__()
+        if shape.__module__.startswith("approvals.api."):
+            known.setdefault(shape.__name__, set()).add(shape.__module__)
+    assert {name: modules for name, modules in known.items() if len(modules) > 1} == {}
