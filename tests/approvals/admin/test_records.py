@@ -20,6 +20,7 @@ from approvals.models import (
     Comment,
     Decision,
     Delegation,
+    DeploymentRequest,
     DeploymentResult,
     DiffFetch,
     FeedEntry,
@@ -81,6 +82,17 @@ def full_house(make_patch, approve, alice, lena, token_for):
         token_for("deployer", f"deployer{number}")
         acknowledge(decision, f"deployer{number}")
         DiffFetch.objects.create(decision=decision, deployer=f"deployer{number}", fetched_at=now)
+        DeploymentRequest.objects.create(
+            decision=decision,
+            delivery=f"delivery {number}",
+            body_sha256=f"{number:064}",
+            repository="acme/shop",
+            environment="production",
+            installation=1,
+            callback_url="https://api.github.com/",
+            received_at=now,
+            try_at=now,
+        )
         said = Report(decision.patch.sha256, DeploymentResult.FAILED, now, "Out of disk.")
         token = ApiToken.objects.get(name=f"deployer{number}")
         report_outcome(decision, said, token=token, actor=SYSTEM, now=now)
