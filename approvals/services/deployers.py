@@ -19,7 +19,7 @@ insert into approvals_deployercursor as cursor (deployer, acknowledged) values (
 on conflict (deployer) do update set acknowledged = greatest(cursor.acknowledged, excluded.acknowledged)
 returning deployer
 """
-_kept: dict[str, tuple[int, datetime]] = {}
+kept: dict[str, tuple[int, datetime]] = {}
 
 
 def keep_read(token: ApiToken | None, after: int, *, caught_up: bool, now: datetime) -> None:
@@ -27,12 +27,12 @@ def keep_read(token: ApiToken | None, after: int, *, caught_up: bool, now: datet
     in each process."""
     if token is None or token.kind != TokenKind.DEPLOYER:
         return
-    position, at = _kept.get(token.name, (None, now - SPACING))
+    position, at = kept.get(token.name, (None, now - SPACING))
     if now - at < SPACING and not (caught_up and position != after):
         return
-    if len(_kept) >= MOST_KEPT:
-        _kept.clear()
-    _kept[token.name] = (after, now)
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    kept[token.name] = (after, now)
     query_prepared(READ_SQL, [token.name, after, now])
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def no_memory(monkeypatch):
     """As in a process that has kept nothing yet."""
-    monkeypatch.setattr(deployers, "_kept", {})
+    monkeypatch.setattr(deployers, "kept", {})
 
 
 @pytest.fixture
