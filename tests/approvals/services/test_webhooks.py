@@ -8,8 +8,6 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -329,22 +327,6 @@ def test_what_is_removed_is_called_no_more_and_leaves_its_name(
         endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
 
 
-def test_a_decision_asks_the_database_no_more_where_programs_are_told(
-    make_patch: Any, approve: Any, alice: User, deployer_api: Api
-) -> None:
-    def statements() -> int:
-        decision = make_patch()
-        with CaptureQueriesContext(connection) as asked:
-            approve(decision, alice)
-        return len(asked)
-
-    statements()
-    alone = statements()
-    for number in range(3):
-        added("https://example.org/", name=f"{number}")
-    assert statements() == alone
-
-
 def test_the_metrics_say_what_waits_and_who_fails(receiver: Receiver, decide: Any, deployer_api: Api) -> None:
     def counted(name: str) -> dict[str, float]:
         [metric] = [metric for metric in DatabaseCollector().collect() if metric.name == name]
@@ -369,34 +351,3 @@ def test_the_metrics_say_what_waits_and_who_fails(receiver: Receiver, decide: An
     endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
     endpoints.disable(endpoint.pk, actor=SYSTEM, now=timezone.now())
     assert counted("hitl_endpoints") == {"off": 1}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "field"),
-    [
-        (Wanted("A", "http://10.0.0.1/", "standard", "deployer:argo"), "url"),
-        (Wanted("A", "https://user@example.org/", "standard", "deployer:argo"), "url"),
-        (Wanted("A", "https://example.org/", "odd", "deployer:argo"), "format"),
-        (Wanted("A", "https://example.org/", "standard", "deployer:nobody"), "audience"),
-        (Wanted("A", "https://example.org/", "standard", "auditor:argo"), "audience"),
-        (Wanted("Argo", "https://example.org/", "standard", "deployer:argo"), "name"),
-    ],
-)
-def test_a_wrong_endpoint_is_not_kept(deployer_api: Api, wanted: Wanted, field: str) -> None:
-    added("https://example.org/")
-    with pytest.raises(Invalid) as refused:
-        endpoints.add(wanted, None, actor=SYSTEM, now=timezone.now())
-    assert refused.value.errors == [{"loc": [field], "msg": refused.value.detail}]
-    assert Endpoint.objects.count() == 1
-
-
-def test_entries_hold_no_address_with_its_secrets(deployer_api: Api) -> None:
-    endpoint, _ = added("https://example.org/hook?token=geheim")
-    other = Wanted("Argo", "https://example.org/other?token=geheim", "s1", "deployer:argo")
-    endpoints.change(endpoint.pk, other, actor=SYSTEM, now=timezone.now())
-    endpoints.change(endpoint.pk, other, actor=SYSTEM, now=timezone.now())
-    entries = Entry.objects.filter(type__startswith="endpoint.").order_by("pk")
-    assert [entry.type for entry in entries] == ["endpoint.added", "endpoint.changed"]
-    bodies = "".join(bytes(entry.body).decode() for entry in entries)
-    assert "geheim" not in bodies
-    assert '"changed":["format","url"]' in bodies
