@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from approvals import jobs
 from approvals.accounts.services import tokens
 from approvals.errors import Conflict, Invalid, NotFound
 from approvals.metrics import DatabaseCollector
@@ -87,6 +89,17 @@ def test_a_webhook_brings_what_the_feed_says_in_its_order(receiver: Receiver, de
     assert len({one.headers["webhook-id"] for one in receiver.came}) == 4
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(receiver.came[0].body + b" ", receiver.came[0].headers)
+
+
+def test_the_job_tells_and_asks_for_the_one_that_sends_once(decide: Any, deployer_api: Api) -> None:
+    added("https://example.org/")
+    jobs.tell_endpoints(0)
+    assert not ProcrastinateJob.objects.filter(task_name="notifications.jobs.deliver").exists()
+    for _ in range(2):
+        decide(1)
+        jobs.tell_endpoints(0)
+    assert ProcrastinateJob.objects.filter(task_name="notifications.jobs.deliver").count() == 1
+    assert Delivery.objects.count() == 2
 
 
 def test_nothing_is_told_twice_and_an_endpoint_begins_where_it_is_told_to(
