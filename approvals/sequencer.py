@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from approvals.jobs import ask_for, tell, tell_endpoints
 from approvals.live import connection_parameters
+from approvals.queries.endpoints import live
 from approvals.services.dispatch import dispatch, heartbeat
 from audit.log import OUTBOX
 
@@ -44,7 +45,8 @@ def _loop(stop: threading.Event, listener: "psycopg.Connection[tuple[object, ...
         if placed:
             # After the commit; the periodic runs find what a killed sequencer did not ask for.
             ask_for(tell)
-            ask_for(tell_endpoints)
+            if live().exists():
+                ask_for(tell_endpoints)
         if placed is not None and placed >= 1000:
             continue  # a full batch: more entries are pending
         if any(True for _ in listener.notifies(timeout=INTERVAL, stop_after=1)):

@@ -221,7 +221,7 @@ def _exchange(
         connected.do_handshake()
     connection = (HTTPSConnection if target.secure else HTTPConnection)(target.host, target.port)
     connection.sock = connected
-    connection.request("POST", target.path, body, {"User-Agent": "HITL", **headers})
+    connection.request("POST", target.path, body, {"User-Agent": "HITL", "Connection": "close", **headers})
     with connection.getresponse() as response:
         if time.monotonic() >= until:
             raise TimeoutError  # to http.client a connection that was cut off looks like the end of the headers

@@ -70,6 +70,18 @@ def delivery_readers(view: View) -> View:
     return viewers(guarded)  # type: ignore[return-value]
 
 
+def endpoint_changers(view: View) -> View:
+    """Let signed-in people in who change endpoints, unless their own account is held."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.has_perm(CHANGE_ENDPOINT) or user_of(request).held_since is not None:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return viewers(guarded)  # type: ignore[return-value]
+
+
 def came_from(request: HttpRequest) -> str:
     """Return the page of ours that sent this, as path and query; the queue when it does not say."""
     sent_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))

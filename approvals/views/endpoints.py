@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +18,6 @@ from approvals.accounts.sessions import is_factor_fresh, is_fresh
 from approvals.actors import person_actor
 from approvals.errors import Invalid, NotFound, Refusal
 from approvals.fields import FieldGroups
-from approvals.permissions import CHANGE_ENDPOINT
 from approvals.queries import endpoints as queries
 from approvals.services import endpoints
 from approvals.services.endpoints import Wanted
@@ -27,7 +25,7 @@ from notifications.formats import FORMATS
 from notifications.models import Endpoint
 from notifications.outbound import MAX_URL
 
-from .access import user_of, viewers
+from .access import endpoint_changers, user_of
 
 Done = tuple[Callable[..., Any], str]
 ACTIONS: dict[str, Done] = {
@@ -90,8 +88,7 @@ class EndpointForm(FieldGroups, forms.Form):
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@viewers
-@permission_required(CHANGE_ENDPOINT, raise_exception=True)
+@endpoint_changers
 def new(request: HttpRequest) -> HttpResponse:
     """Add an endpoint; who only has an open session proves first who they are."""
     if (away := _unproved(request, request.path)) is not None:
@@ -111,8 +108,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@viewers
-@permission_required(CHANGE_ENDPOINT, raise_exception=True)
+@endpoint_changers
 def edit(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Show and change an endpoint."""
     endpoint = queries.live().filter(pk=endpoint_id).first()
@@ -136,8 +132,7 @@ def edit(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 
 @never_cache
 @require_POST
-@viewers
-@permission_required(CHANGE_ENDPOINT, raise_exception=True)
+@endpoint_changers
 def replace_secret(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Make a new secret beside the present one and show it."""
     if (away := _unproved(request, reverse("endpoint", args=[endpoint_id]))) is not None:
@@ -150,8 +145,7 @@ def replace_secret(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 
 
 @require_POST
-@viewers
-@permission_required(CHANGE_ENDPOINT, raise_exception=True)
+@endpoint_changers
 def act(request: HttpRequest, endpoint_id: int, action: str) -> HttpResponse:
     """Do what a button says."""
     if action not in ACTIONS:

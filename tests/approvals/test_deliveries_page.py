@@ -92,6 +92,13 @@ def test_an_open_session_alone_adds_none_and_sees_no_address(root: User, sign_in
     assert Endpoint.objects.get().name == "Argo"
 
 
+def test_whose_account_is_held_changes_none(root: User, admin: Client, endpoint: Endpoint) -> None:
+    User.objects.filter(pk=root.pk).update(held_since=timezone.now())
+    assert admin.get(reverse("endpoint-new")).status_code == 403
+    assert admin.post(reverse("endpoint-act", args=[endpoint.pk, "disable"])).status_code == 403
+    assert Endpoint.objects.get().state == "active"
+
+
 def test_a_lead_sees_how_endpoints_are_and_no_address(lena: User, sign_in: Any, endpoint: Endpoint) -> None:
     Endpoint.objects.update(state="disabled", disabled_why="Nothing arrived for 3 days.")
     given_up(endpoint, 2)

@@ -20,7 +20,7 @@ from tests.cast import actor_for
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
-WRITERS, READERS, DECISIONS = 16, 3, 1_000
+WRITERS, READERS, DECISIONS = 16, 3, 20_000
 ROLLED_BACK, CRASHES = 0.1, 0.05
 TAKEN_IN = 400  # patches that wait at the same time; each is decided once
 

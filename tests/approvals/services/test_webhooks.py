@@ -8,11 +8,11 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from approvals import jobs
 from approvals.accounts.services import tokens
 from approvals.errors import Conflict, Invalid, NotFound
 from approvals.metrics import DatabaseCollector
@@ -89,6 +89,17 @@ def test_a_webhook_brings_what_the_feed_says_in_its_order(receiver: Receiver, de
     assert len({one.headers["webhook-id"] for one in receiver.came}) == 4
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(receiver.came[0].body + b" ", receiver.came[0].headers)
+
+
+def test_the_job_tells_and_asks_for_the_one_that_sends_once(decide: Any, deployer_api: Api) -> None:
+    added("https://example.org/")
+    jobs.tell_endpoints(0)
+    assert not ProcrastinateJob.objects.filter(task_name="notifications.jobs.deliver").exists()
+    for _ in range(2):
+        decide(1)
+        jobs.tell_endpoints(0)
+    assert ProcrastinateJob.objects.filter(task_name="notifications.jobs.deliver").count() == 1
+    assert Delivery.objects.count() == 2
 
 
 def test_nothing_is_told_twice_and_an_endpoint_begins_where_it_is_told_to(
@@ -329,22 +340,6 @@ def test_what_is_removed_is_called_no_more_and_leaves_its_name(
         endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
 
 
-def test_a_decision_asks_the_database_no_more_where_programs_are_told(
-    make_patch: Any, approve: Any, alice: User, deployer_api: Api
-) -> None:
-    def statements() -> int:
-        decision = make_patch()
-        with CaptureQueriesContext(connection) as asked:
-            approve(decision, alice)
-        return len(asked)
-
-    statements()
-    alone = statements()
-    for number in range(3):
-        added("https://example.org/", name=f"{number}")
-    assert statements() == alone
-
-
 def test_the_metrics_say_what_waits_and_who_fails(receiver: Receiver, decide: Any, deployer_api: Api) -> None:
     def counted(name: str) -> dict[str, float]:
         [metric] = [metric for metric in DatabaseCollector().collect() if metric.name == name]
@@ -369,34 +364,3 @@ def test_the_metrics_say_what_waits_and_who_fails(receiver: Receiver, decide: An
     endpoints.enable(endpoint.pk, actor=SYSTEM, now=timezone.now())
     endpoints.disable(endpoint.pk, actor=SYSTEM, now=timezone.now())
     assert counted("hitl_endpoints") == {"off": 1}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "field"),
-    [
-        (Wanted("A", "http://10.0.0.1/", "standard", "deployer:argo"), "url"),
-        (Wanted("A", "https://user@example.org/", "standard", "deployer:argo"), "url"),
-        (Wanted("A", "https://example.org/", "odd", "deployer:argo"), "format"),
-        (Wanted("A", "https://example.org/", "standard", "deployer:nobody"), "audience"),
-        (Wanted("A", "https://example.org/", "standard", "auditor:argo"), "audience"),
-        (Wanted("Argo", "https://example.org/", "standard", "deployer:argo"), "name"),
-    ],
-)
-def test_a_wrong_endpoint_is_not_kept(deployer_api: Api, wanted: Wanted, field: str) -> None:
-    added("https://example.org/")
-    with pytest.raises(Invalid) as refused:
-        endpoints.add(wanted, None, actor=SYSTEM, now=timezone.now())
-    assert refused.value.errors == [{"loc": [field], "msg": refused.value.detail}]
-    assert Endpoint.objects.count() == 1
-
-
-def test_entries_hold_no_address_with_its_secrets(deployer_api: Api) -> None:
-    endpoint, _ = added("https://example.org/hook?token=geheim")
-    other = Wanted("Argo", "https://example.org/other?token=geheim", "s1", "deployer:argo")
-    endpoints.change(endpoint.pk, other, actor=SYSTEM, now=timezone.now())
-    endpoints.change(endpoint.pk, other, actor=SYSTEM, now=timezone.now())
-    entries = Entry.objects.filter(type__startswith="endpoint.").order_by("pk")
-    assert [entry.type for entry in entries] == ["endpoint.added", "endpoint.changed"]
-    bodies = "".join(bytes(entry.body).decode() for entry in entries)
-    assert "geheim" not in bodies
-    assert '"changed":["format","url"]' in bodies
