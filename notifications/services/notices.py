@@ -42,7 +42,7 @@ def notify(
 ) -> Notice | None:
     """Tell people, by their keys with why each of them is told, and the channels of the team; return the notice, None
     where it was told before. `away` are those among them who are away, with until when, beside what they chose
-    themselves. Raise KeyError for a kind that is not in `kinds.py`. Eight statements, for however many people."""
+    themselves. Raise KeyError for a kind that is not in `kinds.py`. Seven statements, for however many people."""
     notice = _written(news, now)
     if notice is None:
         return None
