@@ -240,7 +240,7 @@ class Hours(models.Model):
 
 
 class HourlyCount(models.Model):
-    """How many notices of a kind were to be sent to a person at once within an hour, those beyond the limit too."""
+    """How many notices of a kind are sent to a person one by one within an hour."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=20)

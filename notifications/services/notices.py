@@ -43,7 +43,7 @@ def notify(
 ) -> Notice | None:
     """Tell people, by their keys with why each of them is told, and the channels of the team (None: those that are set
     up, of kinds that go there); return the notice, None where it was told before. `away` are those among them who are
-    away, with until when, beside what they chose themselves. Raise KeyError for a kind that is not in `kinds.py`. Eight
+    away, with until when, beside what they chose themselves. Raise KeyError for a kind that is not in `kinds.py`. Seven
     statements, for however many people."""
     notice = _written(news, now)
     if notice is None:
@@ -122,29 +122,29 @@ def _plans(notice: Notice, people: Collection[int], now: datetime, away: Mapping
     plans = {
         person: plan(choices.get(person, default), times[person], now, critical=notice.critical) for person in times
     }
-    counted = _counted(notice.kind, {person: made.due_at for person, made in plans.items() if made.channels})
-    for person, number in counted:
-        if number > settings.NOTIFICATIONS_PER_HOUR:
-            plans[person] = beyond_limit(plans[person])
-    return plans
+    due = {person: made.due_at for person, made in plans.items() if made.channels}
+    within = _within_limit(notice.kind, due)
+    return plans | {person: beyond_limit(plans[person]) for person in due if person not in within}
 
 
 # In the order of the people, so that two that tell the same people wait for each other and do not lock each other out.
+# Who has had their limit is counted no further: in a storm no row is written again and again.
 COUNT_SQL = """
 insert into notifications_hourlycount as counted (person_id, kind, hour, notices)
 select person, %(kind)s, hour, 1
 from unnest(%(people)s::bigint[], %(hours)s::timestamptz[]) as due (person, hour) order by person
-on conflict (person_id, kind, hour) do update set notices = counted.notices + 1
-returning person_id, notices
+on conflict (person_id, kind, hour) do update set notices = counted.notices + 1 where counted.notices < %(limit)s
+returning person_id
 """
 
 
-def _counted(kind: str, due: Mapping[int, datetime]) -> list[tuple[int, int]]:
-    """Count a notice for these people in the hour it is due in, and return the number of each of them then."""
+def _within_limit(kind: str, due: Mapping[int, datetime]) -> set[int]:
+    """Count a notice for these people in the hour it is due in, and return for whom it is within the limit."""
     if not due:
-        return []
-    values = {"kind": kind, "people": list(due), "hours": [hour_of(at) for at in due.values()]}
-    return query(COUNT_SQL, values)
+        return set()
+    hours = [hour_of(at) for at in due.values()]
+    values = {"kind": kind, "people": list(due), "hours": hours, "limit": settings.NOTIFICATIONS_PER_HOUR}
+    return {person for (person,) in query(COUNT_SQL, values)}
 
 
 def _by_person(plans: Mapping[int, Plan]) -> list[tuple[Channel, int | None, datetime]]:
