@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ("approvals", "audit", "hitl", "postgresql")  # whatever a migration runs
+CODE = ("approvals", "audit", "hitl", "notifications", "postgresql")  # whatever a migration runs
 MIGRATED = "hitl_migrated_"
 PUT_BACK = ("approvals_policy", "approvals_policy_loosened_guard")
 """A table whose rows no plain SQL may insert as they are, and the guard that says so."""

@@ -203,7 +203,7 @@ def test_every_parameter_that_a_page_reads_is_tried():
     read = re.compile(r"request\.GET(?:\.get(?:list)?\(|\[)\s*\"(\w+)\"")
     found = {
         name
-        for app in ("approvals", "audit")
+        for app in ("approvals", "audit", "notifications")
         for path in (ROOT / app).rglob("*.py")
         for name in read.findall(path.read_text("utf-8"))
     }

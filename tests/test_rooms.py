@@ -34,7 +34,11 @@ def http_and_clocks(path: Path) -> list[str]:
 
 
 def test_migrations_keep_copies_of_what_they_need():
-    every = [path for app in ("approvals", "audit") for path in sorted((ROOT / app / "migrations").glob("*.py"))]
+    every = [
+        path
+        for app in ("approvals", "audit", "notifications")
+        for path in sorted((ROOT / app / "migrations").glob("*.py"))
+    ]
     living = ("services", "queries", "policy", "diff", "accounts", "views", "api")
     assert every
     assert [

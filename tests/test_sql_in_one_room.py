@@ -23,7 +23,7 @@ FROM_PARAMETER = {("approvals/services/same_lines.py", "missing"), ("approvals/s
 MODULES = [
     path
     for path in PRODUCT
-    if name_of(path).startswith(("approvals/", "audit/"))
+    if name_of(path).startswith(("approvals/", "audit/", "notifications/"))
     and not name_of(path).startswith("approvals/policy/")  # CEL programs are executed there
     and "migrations" not in path.parts
 ]

@@ -160,6 +160,7 @@ def test_pages_of_the_list_meet_and_miss_nothing(lena: User, sign_in: Any, endpo
     assert found == sorted((str(row.pk) for row in rows), reverse=True)
 
 
+@pytest.mark.usefixtures("mail_server")
 def test_each_state_and_channel_has_its_list(lena: User, alice: User, sign_in: Any, endpoint: Endpoint) -> None:
     facts = {"headline": "PATCH-1 waits", "link": "/"}
     notify(News("stand_in", "1", "1", facts), {alice.pk: "asked"}, now=timezone.now())

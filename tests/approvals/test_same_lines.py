@@ -119,7 +119,7 @@ def test_few_others_are_counted_without_a_word_of_more(
     one = make_patch(cve_id="CVE-2024-0001")
     make_patch(cve_id="CVE-2024-0001")
     words = words_of(sign_in(alice), page(one))
-    assert "1 in all: other candidates and earlier decisions Status" in words
+    assert "1 in all: other candidates and earlier decisions Side by side Status" in words
     assert "Shown are the newest" not in words
 
 

@@ -25,7 +25,8 @@ from approvals.services.dispatch import dispatch
 from approvals.services.endpoints import Wanted
 from notifications.services import deliveries
 from tests.cast import SYSTEM, Api
-from tests.hitl.test_serve import ROOT, free_port, wait_until
+from tests.hitl.test_serve import ROOT, wait_until
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()

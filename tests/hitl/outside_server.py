@@ -11,7 +11,8 @@ from urllib.parse import quote
 import psycopg
 
 from hitl import embedded_postgres
-from tests.hitl.test_serve import free_port, wait_until
+from tests.hitl.test_serve import wait_until
+from tests.ports import free_port
 
 PASSWORD = 'it\'s a "pass@word" /:? \\ with everything'
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin/postgres")

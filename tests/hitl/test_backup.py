@@ -29,7 +29,8 @@ from hitl import backups, restoring
 from notifications.models import Endpoint
 from notifications.secrets import WEBHOOKS, encrypt
 from tests.hitl.outside_server import DEBIAN_15, PASSWORD, make_database, outside_server, url
-from tests.hitl.test_serve import ROOT, environment, free_port, wait_until
+from tests.hitl.test_serve import ROOT, environment, wait_until
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 TABLES = "select tablename from pg_tables where schemaname = 'public' and tablename <> all(%s)"

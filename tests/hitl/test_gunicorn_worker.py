@@ -20,7 +20,8 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from hitl.gunicorn_worker import PatientWorker, is_probe, missing
-from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, free_port, wait_until
+from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 

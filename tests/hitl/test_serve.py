@@ -14,12 +14,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from hitl.management.commands.worker import keep_running
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120.0  # a busy machine; nothing here is a measurement
@@ -85,25 +85,6 @@ def environment(data_dir: Path, port: int) -> dict[str, str]:
     ours = ("HITL_", "DATABASE_", "DJANGO_", "SECRET_KEY", "PORT", "BASE_URL", "PROMETHEUS_", "PYTEST_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**inherited, "HITL_DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1"}
-
-
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PORTS = cycle(range(10_000 + 1_000 * WORKER, 11_000 + 1_000 * WORKER))
-"""Each worker of a run has its own, below those that the kernel gives to whoever connects: of the kernel, two servers
-that were to start at once got the same one."""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at, another one at each call."""
-    for port in PORTS:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-    raise AssertionError("the ports never end")
 
 
 def copy_prepared(tmp_path_factory: pytest.TempPathFactory, to: Path) -> None:

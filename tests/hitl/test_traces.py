@@ -25,8 +25,9 @@ from hitl.logs import trace_id
 from hitl.telemetry import trace_statement
 from tests.cast import document
 from tests.hitl.test_request_lines import PARENT, TRACE
-from tests.hitl.test_serve import ROOT, copy_prepared, environment, free_port, serving, wait_until
+from tests.hitl.test_serve import ROOT, copy_prepared, environment, serving, wait_until
 from tests.hitl.test_settings import start
+from tests.ports import free_port
 
 CLIENT = Span.SpanKind.SPAN_KIND_CLIENT
 HTTP = {"http.request.method", "http.route", "http.response.status_code", "hitl.request_id"}

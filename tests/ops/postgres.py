@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hitl import embedded_postgres
-from tests.hitl.test_serve import ROOT, free_port
+from tests.hitl.test_serve import ROOT
+from tests.ports import free_port
 
 OWNER, APP = "0wner-of-the-tests", "app-'of\\the-tests"
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, environment, free_port, wait_until
+from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, environment, wait_until
 from tests.hitl.test_static_files import IMAGE
+from tests.ports import free_port
 
 NGINX = ROOT / "deploy/nginx"
 # As the official image's own nginx.conf, which includes what its start makes of the templates.

@@ -13,10 +13,11 @@ import psycopg
 import pytest
 
 from hitl import embedded_postgres
-from tests.hitl.test_serve import ROOT, free_port, wait_until
+from tests.hitl.test_serve import ROOT, wait_until
 from tests.ops import image, postgres
 from tests.ops.image import Image
 from tests.ops.proxied import answers, ask
+from tests.ports import free_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 LABELS = {"title", "description", "licenses", "version", "revision", "created", "source", "base.name"}

@@ -18,9 +18,10 @@ import pytest
 from approvals.api import bulk
 from hitl import bodies
 from tests.cast import document
-from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, copy_prepared, environment, free_port
+from tests.hitl.test_serve import PATIENCE_SECONDS, ROOT, copy_prepared, environment
 from tests.ops import proxied
 from tests.ops.proxied import Nginx, ask
+from tests.ports import free_port
 
 pytestmark = pytest.mark.ops("nginx", "envsubst", "openssl")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hitl.test_serve import ROOT, free_port
+from tests.hitl.test_serve import ROOT
+from tests.ports import free_port
 
 # One line a call. What it is asked for exists once it was started; FAIL_AT is a part of the call that fails.
 DOCKER = r"""#!/usr/bin/env bash

@@ -113,7 +113,7 @@ def test_all_rules_are_evaluated_without_an_error(watched: Watched) -> None:
         return found
 
     assert wait_until(lambda: all(rule["health"] == "ok" for group in groups() for rule in group["rules"])), groups()
-    assert len(groups()) == 5
+    assert len(groups()) == 6
 
 
 def test_every_query_of_the_dashboards_finds_data(watched: Watched) -> None:

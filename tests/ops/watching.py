@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.hitl.test_serve import ROOT, free_port, wait_until
+from tests.hitl.test_serve import ROOT, wait_until
+from tests.ports import free_port
 
 PROMETHEUS, GRAFANA = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana"
 SECOND = {r"^(\s*(?:- )?(?:interval|for|group_wait|(?:scrape|evaluation)_interval|scrape_timeout): ).*$": r"\g<1>1s"}

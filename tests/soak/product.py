@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 
 from hitl import embedded_postgres
-from tests.hitl.test_serve import ROOT, Served, environment, free_port, wait_until
+from tests.hitl.test_serve import ROOT, Served, environment, wait_until
+from tests.ports import free_port
 from tests.races.ledger import faults
 
 WEB_PROCESSES = 2

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hitl.test_serve import ROOT, free_port, wait_until
+from tests.hitl.test_serve import ROOT, wait_until
+from tests.ports import free_port
 
 from .callers import Callers
 from .product import Product, running, settings_of, shell

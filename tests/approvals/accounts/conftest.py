@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
-from tests.hitl.test_serve import free_port
+from tests.ports import free_port
 
 GROUPS = {"sec-reviewers": "reviewer", "sec-leads": "security-leads"}
 START_SECONDS = 120.0

@@ -350,7 +350,9 @@ def test_the_feed_has_an_item_per_change_and_is_the_same_for_every_reader(
     assert items[:2] == before
     assert [(item["position"], item["status"]) for item in items] == [(1, "approved"), (2, "rejected"), (3, "revoked")]
     assert [item["decided_by"] for item in items] == ["alice", "alice", "lena"]
-    assert producer_api.get("/hitl/decisions").json() == items
+    to_its_producer = producer_api.get("/hitl/decisions").json()
+    assert [[each["text"] for each in item["objections"]] for item in to_its_producer] == [[], ["No."], []]
+    assert [{**item, "objections": None} for item in to_its_producer] == items, "words are for whose patch it is"
     assert [item["position"] for item in deployer_api.get("/hitl/decisions", after=1, limit=1).json()] == [2]
     assert deployer_api.get("/hitl/decisions", after=3).json() == []
     assert items[0]["patch_sha256"] == one.patch.sha256
