@@ -13,10 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from approvals.fields import FieldGroups
+from approvals.models import User
 from approvals.queries.delegations import away_until
 from audit.days import DayField, midnight
 from notifications.kinds import ALL_KINDS, COLLECTED
 from notifications.models import Channel, When
+from notifications.queries.chats import slack_user_of
 from notifications.queries.preferences import choices_by, times_of
 from notifications.routing import Choice, Times, default_choice
 from notifications.services import preferences as services
@@ -114,9 +116,9 @@ def may_be(kind: str, way: str) -> bool:
     return way != "digest" or kind not in COLLECTED
 
 
-def slack_is_there() -> bool:
-    """Return whether a bot of Slack can tell single people here."""
-    return bool(getattr(settings, "SLACK_BOT_TOKEN", ""))
+def slack_reaches(user: User) -> bool:
+    """Return whether a bot of Slack can tell this person: there is one, and they linked their Slack user."""
+    return bool(settings.SLACK_BOT_TOKEN) and bool(slack_user_of(user.pk))
 
 
 @never_cache
@@ -126,7 +128,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     """Show what a person chose; a POST keeps what they choose now."""
     user, now = user_of(request), timezone.now()
     posted = request.POST if request.method == "POST" else None
-    form = PreferencesForm(posted, choices_by(user.pk), times_of([user.pk])[user.pk], slack_is_there())
+    form = PreferencesForm(posted, choices_by(user.pk), times_of([user.pk])[user.pk], slack_reaches(user))
     if posted is not None and form.is_valid():
         services.choose(user.pk, form.choices(), form.times(), now=now)
         messages.success(request, "Saved. It counts for what you are told from now on.")

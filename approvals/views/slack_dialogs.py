@@ -11,8 +11,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from approvals.models import MAX_REASON, NO_DEADLINE, Category, Decision, Priority, Status, Verdict
-from notifications.channels.messages import VALUE, plain, time_left
 from notifications.channels.slack import FIELDS, text
+from notifications.messages import one_line, until
 
 CALLBACK = "verdict"
 MAX_WORDS = 3000  # that Slack takes in one field
@@ -68,8 +68,7 @@ def facts(decision: Decision, now: datetime) -> list[dict[str, Any]]:
     patch = decision.patch
     versions = f" {patch.current_version} to {patch.target_version}" if patch.target_version else ""
     scored = "not scored" if patch.ml_confidence is None else f"{patch.ml_confidence:.0%} that it works"
-    ends = {"due_at": decision.sla_due_at, "expires_at": decision.expire_at}
-    ahead = {name: at.isoformat() for name, at in ends.items() if at != NO_DEADLINE}
+    ahead = [at for at in (decision.sla_due_at, decision.expire_at) if now < at < NO_DEADLINE]
     known = {
         "Title": patch.heading,
         "Patch": f"{patch.patch_id}, revision {patch.revision}",
@@ -80,9 +79,9 @@ def facts(decision: Decision, now: datetime) -> list[dict[str, Any]]:
         "Prediction": "" if patch.is_gate else scored,
         "Wargaming": "" if patch.is_gate else patch.get_wargaming_display(),
         "Approvals": f"{decision.approvals} of {decision.required_approvals}",
-        "Time": time_left(ahead, now) if decision.status == Status.PENDING else "",
+        "Decide": until(min(ahead), now) if ahead and decision.status == Status.PENDING else "",
     }
-    fields = [text(f"{label}: {plain(value, VALUE)}") for label, value in known.items() if value][:FIELDS]
+    fields = [text(f"{label}: {one_line(value)}") for label, value in known.items() if value][:FIELDS]
     return [{"type": "section", "fields": fields}, _section(f"Digest being decided: {patch.sha256}")]
 
 

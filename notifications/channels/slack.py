@@ -54,8 +54,9 @@ def prepare(delivery: Delivery) -> Send:
         return partial(_by_bot, {"channel": channel, **content(message, buttons=has_buttons())})
     if settings.SLACK_WEBHOOK_URL and delivery.person is None:
         return partial(_by_webhook, content(message))
-    unlinked = settings.SLACK_BOT_TOKEN and delivery.person is not None
-    return partial(Answer, Outcome.REFUSED, error=NOT_LINKED if unlinked else NOT_SET_UP)
+    if settings.SLACK_BOT_TOKEN and delivery.person is not None:
+        return partial(Answer, Outcome.NEEDLESS, error=NOT_LINKED)
+    return partial(Answer, Outcome.REFUSED, error=NOT_SET_UP)
 
 
 def ask(method: str, body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:

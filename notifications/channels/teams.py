@@ -25,8 +25,10 @@ def tells_team() -> bool:
 
 def prepare(delivery: Delivery) -> Send:
     """Return what sends a delivery to the team."""
-    if delivery.person_id is not None or not tells_team():
-        return partial(Answer, Outcome.REFUSED, error=TO_NOBODY if delivery.person_id is not None else NOT_SET_UP)
+    if delivery.person_id is not None:
+        return partial(Answer, Outcome.NEEDLESS, error=TO_NOBODY)
+    if not tells_team():
+        return partial(Answer, Outcome.REFUSED, error=NOT_SET_UP)
     return partial(_send, card(message_of(delivery, timezone.now())))
 
 

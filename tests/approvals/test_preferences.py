@@ -116,12 +116,16 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
     assert not Hours.objects.exists()
 
 
-def test_slack_stands_there_only_where_it_is_set_up(alice: User, sign_in: SignIn, settings: Any) -> None:
+def test_slack_stands_there_only_for_who_linked_it_where_it_is_set_up(
+    alice: User, sign_in: SignIn, settings: Any
+) -> None:
     client = sign_in(alice)
-    settings.SLACK_BOT_TOKEN = ""
-    assert "Mail and Slack" not in client.get(ADDRESS).content.decode()
-    assert client.post(ADDRESS, chosen(way_urgent="slack")).status_code == 422
-    settings.SLACK_BOT_TOKEN = "xoxb-1"
+    for token, slack_id in (("", "U0ALICE"), ("xoxb-1", "")):
+        settings.SLACK_BOT_TOKEN = token
+        Hours.objects.update_or_create(person=alice, defaults={"slack_id": slack_id})
+        assert "Mail and Slack" not in client.get(ADDRESS).content.decode()
+        assert client.post(ADDRESS, chosen(way_urgent="slack")).status_code == 422
+    Hours.objects.update(slack_id="U0ALICE")
     assert client.post(ADDRESS, chosen(way_urgent="both", way_reminder="slack")).status_code == 302
     shown = ticked(client)
     assert (shown["urgent"], shown["reminder"]) == ("both", "slack")

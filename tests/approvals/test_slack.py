@@ -75,7 +75,7 @@ def test_a_message_leads_to_a_dialog_and_the_decision_and_is_locked(
     shown = words(fake.dialog)
     assert f"Digest being decided: {opened.patch.sha256}" in shown
     assert opened.patch.patch_id in shown
-    assert " left, until " in shown
+    assert "Decide: in " in shown
     assert bytes(opened.patch.content.diff).decode() not in shown
     assert is_open(opened), "to open a dialog decides nothing"
 
@@ -114,7 +114,7 @@ def test_a_patch_whose_time_runs_out_reaches_the_channel_of_the_team(fake: FakeS
     assert "must be decided soon" in shown
     assert "Title: Bind the &lt;name&gt;" in shown
     assert "Approvals: 0 of 1" in shown
-    assert "1 minute left, until " in shown
+    assert "Decide in 1 min." in shown
     assert body["blocks"][-1]["elements"][1]["value"] == str(decision.decision_id)
 
 

@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 
 from notifications.channels import of_team, slack, teams
-from notifications.channels.messages import message_of, plain, time_left
+from notifications.channels.messages import message_of
 from notifications.models import Channel, Delivery, Hours, Preference, When
 from notifications.services import deliveries
-from notifications.services.notices import News, notify, settle
+from notifications.services.notices import News, notify, send_gathered, settle
 from tests.notifications.fake_slack import FakeSlack, checked, running, words
 from tests.notifications.receiver import answering, receiving
 
@@ -47,7 +47,7 @@ def test_the_team_is_told_by_the_bot_with_buttons(fake: FakeSlack, settings: Any
     assert (method, body["channel"]) == ("chat.postMessage", "C1")
     assert fake.receiver.came[0].headers["authorization"] == "Bearer xoxb-secret"
     shown = words(body)
-    assert all(part in shown for part in ("High: flask", "SQL injection", "0 of 2", "10 minutes left, until "))
+    assert all(part in shown for part in ("High: flask", "SQL injection", "0 of 2", "Decide in 10 min."))
     elements = body["blocks"][-1]["elements"]
     assert [element["action_id"] for element in elements] == ["open", "approve", "reject", "request_changes"]
     assert elements[0]["url"] == f"{settings.BASE_URL}/patches/{SUBJECT}"
@@ -68,7 +68,7 @@ def test_who_has_linked_no_slack_user_is_not_sent_anything(fake: FakeSlack, alic
     Preference.objects.create(person=alice, kind="urgent", when=When.AT_ONCE, channels=[Channel.SLACK])
     told({alice.pk: "you were asked"})
     assert (fake.said, Delivery.objects.get().last_error) == ([], slack.NOT_LINKED)
-    assert Delivery.objects.get().state == "dead"
+    assert Delivery.objects.get().state == "dropped"
 
 
 def test_an_incoming_webhook_has_no_buttons_and_nothing_to_change_later(fake: FakeSlack, settings: Any) -> None:
@@ -194,7 +194,7 @@ def test_teams_is_told_by_a_card_and_202_is_success(fake: FakeSlack, settings: A
 def test_a_workflow_tells_no_person(fake: FakeSlack, alice: Any) -> None:
     Preference.objects.create(person=alice, kind="urgent", when=When.AT_ONCE, channels=[Channel.TEAMS])
     told({alice.pk: "you were asked"})
-    assert (Delivery.objects.get().state, Delivery.objects.get().last_error) == ("dead", teams.TO_NOBODY)
+    assert (Delivery.objects.get().state, Delivery.objects.get().last_error) == ("dropped", teams.TO_NOBODY)
 
 
 def test_the_team_has_the_channels_that_are_set_up(settings: Any) -> None:
@@ -240,20 +240,18 @@ def test_an_end_that_slack_does_not_take_is_tried_again_and_a_deleted_message_ne
     assert [method for method, _ in fake.said] == ["chat.postMessage", "chat.update", "chat.update"]
 
 
-def test_words_are_one_line_in_which_nothing_hides() -> None:
-    assert plain("a\nb\t c\u200b\u202e\x00", 100) == "a b c\ufffd\ufffd\ufffd"
-    assert plain("x" * 30, 10) == "x" * 9 + "…"
-
-
-def test_the_time_left_is_that_of_the_first_end() -> None:
-    now = timezone.now()
-    at = {"due_at": now + timedelta(minutes=1, seconds=30), "expires_at": now + timedelta(days=7)}
-    facts = {name: time.isoformat() for name, time in at.items()}
-    assert time_left(facts, now).startswith("1 minute left, until ")
-    assert time_left(facts, now + timedelta(minutes=3)).startswith("6 days left, until ")
-    assert time_left(facts, now + timedelta(days=8)) == "The time to decide is over."
-    assert time_left({"due_at": facts["due_at"]}, now + timedelta(minutes=3)) == "The time of the SLA is over."
-    assert time_left({"due_at": None}, now) == ""
+def test_a_digest_in_chat_names_what_it_gathers(fake: FakeSlack, alice: Any) -> None:
+    Preference.objects.create(person=alice, kind="daily_digest", when=When.AT_ONCE, channels=[Channel.SLACK])
+    Hours.objects.create(person=alice, slack_id="U0ALICE", slack_home="T0HOME")
+    items = [{"kind": "decided", "headline": f"PATCH-{n} was approved", "link": "/", "why": ""} for n in range(12)]
+    news = News("daily_digest", "daily_digest:1", "1", {"headline": "12 notices", "link": "/inbox", "items": items})
+    send_gathered(news, [alice.pk], now=timezone.now())
+    deliveries.deliver_due(timezone.now())
+    checked(fake.last("chat.postMessage"))
+    shown = words(fake.last("chat.postMessage"))
+    assert "PATCH-0 was approved" in shown
+    assert "PATCH-11" not in shown
+    assert "More in your inbox: 4" in shown
 
 
 def test_a_message_of_a_decision_names_it(fake: FakeSlack) -> None:
