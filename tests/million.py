@@ -22,7 +22,8 @@ TABLES = (
 )
 
 # What differs from the row that is copied, by column; `n` counts from 1, the newest.
-KEY = f"{ROWS} + 10000 - n"
+FIRST = 10_000_000  # beyond what the sequences have given to other tests of this process
+KEY = f"{ROWS} + {FIRST} - n"
 ARRIVED = f"now() - n * interval '700 days' / {ROWS}"
 STATUS = "(array['approved', 'approved', 'approved', 'auto_approved', 'revoked', 'expired', 'superseded'])[n % 7 + 1]"
 KIND = "(array['human', 'human', 'human', 'policy', 'human', 'timer', 'service'])[n % 7 + 1]"
@@ -65,7 +66,7 @@ WAITING = {
 }
 REVIEW = {"id": KEY, "decision_id": KEY, "created_at": ARRIVED}
 ENTRY = {
-    "id": "n + 10000",
+    "id": f"n + {FIRST}",
     "uuid": "gen_random_uuid()",
     "at": f"now() - ({ROWS} - n) * interval '700 days' / {ROWS}",
     "actor_id": "'service:' || n % 10",
@@ -73,11 +74,11 @@ ENTRY = {
     "object_n": "n % 4",
 }
 CONTEXT = {
-    "entry_id": "n + 10000",
+    "entry_id": f"n + {FIRST}",
     "actor_label": "'service' || n % 10",
     "object_label": f"'CVE-2024-' || n || ' ' || {PACKAGE}",
 }
-LEAF = {"seq": "n + 10000", "entry_id": "n + 10000"}
+LEAF = {"seq": f"n + {FIRST}", "entry_id": f"n + {FIRST}"}
 
 
 def fill(pending: Decision, ended: Decision) -> None:
