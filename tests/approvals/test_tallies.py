@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from approvals.analytics import queries as charts
@@ -41,13 +41,13 @@ select
     percentile_cont(0.95) within group (order by took) filter (where by_people),
     avg((p.ml_prediction = (p.wargaming = 'passed'))::int)
         filter (where p.ml_prediction is not null and p.wargaming in ('passed', 'failed')),
-    avg((coalesce(d.decided_at, %(now)s) <= d.sla_due_at)::int)
-        filter (where d.sla_due_at < %(never)s and (by_people or coalesce(d.decided_at, %(now)s) > d.sla_due_at)),
+    avg((not late)::int) filter (where d.sla_due_at < %(never)s and (by_people or late)),
     count(*) filter (where d.status = 'pending' and d.sla_due_at < %(never)s and d.sla_due_at <= %(now)s)
 from approvals_decision d join approvals_patch p on p.id = d.patch_id,
     lateral (
         select d.decided_by_kind = 'human' and d.status <> 'cancelled' as by_people,
-               extract(epoch from d.decided_at - d.created_at) as took
+               extract(epoch from d.decided_at - d.created_at) as took,
+               coalesce(d.decided_at > d.sla_due_at, %(now)s >= d.sla_due_at) as late
     ) timing
 where d.created_at >= %(since)s and d.created_at < %(until)s
 """
@@ -70,11 +70,11 @@ NAMES = [
     "sla_breached",
 ]
 SLA_SQL = """
-select priority, count(*) filter (where coalesce(decided_at, %(now)s) <= sla_due_at), count(*),
-       count(*) filter (where status = 'pending')
-from approvals_decision
+select priority, count(*) filter (where not late), count(*), count(*) filter (where status = 'pending')
+from approvals_decision,
+    lateral (select coalesce(decided_at > sla_due_at, %(now)s >= sla_due_at) as late) timing
 where created_at >= %(since)s and created_at < %(until)s and sla_due_at < %(never)s
-  and ((decided_by_kind = 'human' and status <> 'cancelled') or coalesce(decided_at, %(now)s) > sla_due_at)
+  and ((decided_by_kind = 'human' and status <> 'cancelled') or late)
 group by priority
 """
 STATUS_SQL = """
@@ -163,6 +163,20 @@ A_PATCH = st.fixed_dictionaries(
 )
 
 
+DUE_NOW = {
+    "ago": 60,
+    "priority": 1,
+    "due": 60,
+    "predicts": "null",
+    "wargaming": "not_run",
+    "raised": None,
+    "end": None,
+    "took": 0,
+    "then_revoked": False,
+}
+"""It waits, and is late from this very moment on, as the queue says it too."""
+
+
 @pytest.fixture
 def free(make_patch: Callable[..., Decision]) -> Decision:
     """A decision to copy, in a database that takes any change of decisions but goes on tallying."""
@@ -212,6 +226,7 @@ def live(model: Decision, number: int, patch: dict[str, Any]) -> None:
     spans=st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=3),
     zone=st.sampled_from(["UTC", "America/Chicago", "Asia/Kathmandu", "Australia/Adelaide"]),
 )
+@example(patches=[DUE_NOW], folds=[], spans=[(86_400, 0)], zone="UTC")
 def test_tallies_are_what_a_full_count_finds(
     free: Decision, patches: list[dict[str, Any]], folds: list[int], spans: list[tuple[int, int]], zone: str
 ) -> None:
