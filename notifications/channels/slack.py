@@ -17,13 +17,13 @@ from notifications.answers import Answer, Outcome, Send
 from notifications.models import Delivery
 from notifications.outbound import Unanswered, answer_of, call
 
-from .messages import Message, message_of
+from .messages import HEADLINE, Message, message_of
 
 API = "https://slack.com/api/"
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 BUTTONS = {"approve": "Approve…", "reject": "Reject…", "request_changes": "Request changes…"}
 """By the verdicts they lead to. Each opens a dialog, where the verdict is given."""
-FIELDS, HEADLINE, TEXT = 10, 150, 2000  # fields that Slack takes in one block; characters of a header and of a field
+FIELDS, TEXT = 10, 2000  # fields that Slack takes in one block; characters of a field
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited", "rate_limited"}
 """What Slack answers with 200 although it may work the next time."""
